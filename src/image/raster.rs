@@ -1,0 +1,79 @@
+//! Planar floating-point pictures.
+
+/// A picture as planar `f32`, shape [channels, height, width], row-major, nominally 0 to 1 (black to white).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Raster {
+    channels: usize,
+    height: usize,
+    width: usize,
+    data: Vec<f32>,
+}
+
+impl Raster {
+    /// A picture of zeros.
+    pub fn new(channels: usize, height: usize, width: usize) -> Self {
+        Self { channels, height, width, data: vec![0.0; channels * height * width] }
+    }
+
+    /// Wraps samples in [channels, height, width] order.
+    ///
+    /// # Panics
+    /// If `data` does not hold `channels * height * width` samples.
+    pub fn from_vec(channels: usize, height: usize, width: usize, data: Vec<f32>) -> Self {
+        assert_eq!(
+            data.len(),
+            channels * height * width,
+            "samples do not fit [{channels}, {height}, {width}]"
+        );
+        Self { channels, height, width, data }
+    }
+
+    /// Number of planes.
+    pub fn channels(&self) -> usize {
+        self.channels
+    }
+
+    /// Rows.
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// Columns.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// All samples.
+    pub fn data(&self) -> &[f32] {
+        &self.data
+    }
+
+    /// All samples, writable.
+    pub fn data_mut(&mut self) -> &mut [f32] {
+        &mut self.data
+    }
+
+    /// One plane of `height * width` samples.
+    pub fn plane(&self, channel: usize) -> &[f32] {
+        let size = self.height * self.width;
+        &self.data[channel * size..(channel + 1) * size]
+    }
+
+    /// One plane, writable.
+    pub fn plane_mut(&mut self, channel: usize) -> &mut [f32] {
+        let size = self.height * self.width;
+        &mut self.data[channel * size..(channel + 1) * size]
+    }
+
+    /// One row of one plane.
+    pub fn row(&self, channel: usize, y: usize) -> &[f32] {
+        let start = (channel * self.height + y) * self.width;
+        &self.data[start..start + self.width]
+    }
+
+    /// One row of one plane, writable.
+    pub fn row_mut(&mut self, channel: usize, y: usize) -> &mut [f32] {
+        let start = (channel * self.height + y) * self.width;
+        &mut self.data[start..start + self.width]
+    }
+}

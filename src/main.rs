@@ -1,0 +1,3 @@
+//! The `partdiff` command.
+
+fn main() {}
