@@ -2,6 +2,7 @@
 
 pub mod error;
 pub mod image;
+pub mod limits;
 pub mod network;
 pub mod progress;
 
