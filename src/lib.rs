@@ -1,5 +1,6 @@
 //! Image super-resolution with partial diffusion models.
 
+pub mod diffusion;
 pub mod error;
 pub mod image;
 pub mod network;
