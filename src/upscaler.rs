@@ -19,8 +19,8 @@ use crate::network::{Condition, Network};
 use crate::options::UpscaleOptions;
 use crate::progress::{CancelToken, Progress};
 use crate::runtime::{
-    ConditioningKind, DenoiserSpec, Device, EncoderSpec, NetworkBytes, NetworkSpec, Provider, ProviderReport, Runtime,
-    Terminator, open_networks,
+    ConditioningKind, DenoiserSpec, Device, EncoderSpec, NetworkBytes, NetworkSpec, Provider, ProviderReport,
+    Runtime, Terminator, open_networks,
 };
 use crate::sampling::Sampling;
 use crate::tiling::{MemoryPlan, Workload};
@@ -104,7 +104,8 @@ impl Upscaler {
     /// `Runtime` where no library or not the wanted device can be had, `Model` where the graphs do not fit the
     /// manifest.
     pub fn open(bundle: &Bundle, options: &RuntimeOptions) -> Result<Self> {
-        let threads = options.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
+        let threads =
+            options.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
         if threads == 0 {
             return Err(Error::new(ErrorKind::InvalidOption, "threads is 0: expected at least 1"));
         }
@@ -145,7 +146,8 @@ impl Upscaler {
     }
 
     fn assemble(manifest: &Manifest, workers: Workers) -> Result<Self> {
-        let trajectory = Trajectory::new(manifest.schedule.build()?, manifest.alignment, manifest.start_step)?;
+        let trajectory =
+            Trajectory::new(manifest.schedule.build()?, manifest.alignment, manifest.start_step)?;
         Ok(Self {
             manifest: manifest.clone(),
             trajectory,
@@ -170,13 +172,25 @@ impl Upscaler {
     ///
     /// # Errors
     /// As [`upscale`](Self::upscale), before any work.
-    pub fn plan(&self, width: usize, height: usize, channels: usize, options: &UpscaleOptions) -> Result<Plan> {
+    pub fn plan(
+        &self,
+        width: usize,
+        height: usize,
+        channels: usize,
+        options: &UpscaleOptions,
+    ) -> Result<Plan> {
         options.validate()?;
         if width == 0 || height == 0 {
-            return Err(Error::new(ErrorKind::Input, format!("the picture is {width}x{height}: it has no pixels")));
+            return Err(Error::new(
+                ErrorKind::Input,
+                format!("the picture is {width}x{height}: it has no pixels"),
+            ));
         }
         if !matches!(channels, 1 | 3) {
-            return Err(Error::new(ErrorKind::Input, format!("the picture has {channels} channels: expected 1 or 3")));
+            return Err(Error::new(
+                ErrorKind::Input,
+                format!("the picture has {channels} channels: expected 1 or 3"),
+            ));
         }
         let sampling = Sampling::resolve(&self.manifest, options)?;
         sampling.plan(&self.manifest, &self.trajectory)?;
@@ -276,7 +290,9 @@ impl Upscaler {
         let result = self.watched(&meter, || {
             let model = self.manifest.channels;
             match (image.channels(), model) {
-                (have, want) if have == want => self.passes(image.clone(), &plan, options, &mut workers, &meter, &counts),
+                (have, want) if have == want => {
+                    self.passes(image.clone(), &plan, options, &mut workers, &meter, &counts)
+                }
                 (1, _) => {
                     let planes = image.data().repeat(model);
                     let image = Raster::from_vec(model, image.height(), image.width(), planes);
@@ -431,7 +447,11 @@ impl Upscaler {
             channels: manifest.channels,
             scale: manifest.scale,
             features,
-            encoder_halo: manifest.encoder.as_ref().map_or(0, |encoder| encoder.halo).next_multiple_of(multiple),
+            encoder_halo: manifest
+                .encoder
+                .as_ref()
+                .map_or(0, |encoder| encoder.halo)
+                .next_multiple_of(multiple),
             denoiser_halo: overlap.next_multiple_of(multiple),
             multiple,
             steps: sampling.steps,
