@@ -1,0 +1,4 @@
+//! Tests of the library from outside, in one binary.
+
+mod aligned_oracle;
+mod sampler_reference;
