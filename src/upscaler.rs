@@ -19,8 +19,7 @@ use crate::network::{Condition, Network};
 use crate::options::UpscaleOptions;
 use crate::progress::{CancelToken, Progress};
 use crate::runtime::{
-    ConditioningKind, DenoiserSpec, Device, EncoderSpec, NetworkBytes, NetworkSpec, Provider, ProviderReport,
-    Runtime, Terminator, open_networks,
+    Device, NetworkBytes, NetworkSpec, Provider, ProviderReport, Runtime, Terminator, open_networks,
 };
 use crate::sampling::Sampling;
 use crate::tiling::{MemoryPlan, Workload};
@@ -110,7 +109,7 @@ impl Upscaler {
             return Err(Error::new(ErrorKind::InvalidOption, "threads is 0: expected at least 1"));
         }
         let runtime = Runtime::open(options.library.as_deref(), options.device)?;
-        let spec = network_spec(bundle.manifest());
+        let spec = NetworkSpec::from(bundle.manifest());
         let bytes = NetworkBytes { encoder: bundle.encoder(), denoiser: bundle.denoiser() };
         let opened = open_networks(runtime, &spec, bytes, options.device, threads)?;
         let networks: Vec<Box<dyn Network>> =
@@ -474,32 +473,6 @@ fn activation_bytes(manifest: &Manifest) -> u64 {
         (Conditioning::Upsampled, _) => 4 * 64 * 6 * pixels + 4 * latent,
         (_, Some(encoder)) => 4 * encoder.features as u64 * 6 + 4 * latent,
         (_, None) => 4 * 96 * 6 + 4 * latent,
-    }
-}
-
-/// The bundle's tensors as the runtime checks them.
-fn network_spec(manifest: &Manifest) -> NetworkSpec {
-    let denoiser = &manifest.denoiser;
-    NetworkSpec {
-        scale: manifest.scale,
-        channels: manifest.channels,
-        encoder: manifest.encoder.as_ref().map(|encoder| EncoderSpec {
-            lr: encoder.inputs.lr.clone(),
-            level: encoder.inputs.level.clone(),
-            output: encoder.output.clone(),
-            features: encoder.features,
-        }),
-        denoiser: DenoiserSpec {
-            latent: denoiser.inputs.latent.clone(),
-            conditioning: denoiser.inputs.conditioning.clone(),
-            conditioning_kind: match manifest.conditioning {
-                Conditioning::Features => ConditioningKind::Features,
-                Conditioning::Lr => ConditioningKind::Lr,
-                Conditioning::Upsampled => ConditioningKind::Upsampled,
-            },
-            timestep: denoiser.inputs.timestep.clone(),
-            output: denoiser.output.clone(),
-        },
     }
 }
 
