@@ -7,6 +7,7 @@ pub mod diffusion;
 mod engine;
 pub mod error;
 pub mod image;
+pub mod limits;
 mod memory;
 pub mod model;
 pub mod network;
@@ -18,6 +19,7 @@ pub mod tiling;
 mod upscaler;
 
 pub use error::{Error, ErrorKind, Result};
+pub use limits::Limits;
 pub use options::{Target, UpscaleOptions};
 pub use progress::{CancelToken, NoProgress, Progress, ProgressEvent};
 pub use upscaler::{Plan, Report, RuntimeOptions, Upscaled, Upscaler};
