@@ -1,8 +1,23 @@
 //! Image super-resolution with partial diffusion models.
+//!
+//! [`Upscaler`] runs a [`model::Bundle`] over a planar [`image::Raster`]: it starts from the diffused
+//! low-resolution picture at step K instead of from pure noise, and denoises only the steps K to 0.
 
+pub mod diffusion;
+mod engine;
 pub mod error;
 pub mod image;
+mod memory;
+pub mod model;
 pub mod network;
+pub mod options;
 pub mod progress;
+pub mod runtime;
+pub mod sampling;
+pub mod tiling;
+mod upscaler;
 
 pub use error::{Error, ErrorKind, Result};
+pub use options::{Target, UpscaleOptions};
+pub use progress::{CancelToken, NoProgress, Progress, ProgressEvent};
+pub use upscaler::{Plan, Report, RuntimeOptions, Upscaled, Upscaler};

@@ -1,5 +1,7 @@
 //! Planar floating-point pictures.
 
+use std::ops::Range;
+
 /// A picture as planar `f32`, shape [channels, height, width], row-major, nominally 0 to 1 (black to white).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Raster {
@@ -75,5 +77,32 @@ impl Raster {
     pub fn row_mut(&mut self, channel: usize, y: usize) -> &mut [f32] {
         let start = (channel * self.height + y) * self.width;
         &mut self.data[start..start + self.width]
+    }
+
+    /// The rectangle of `rows` by `columns` from every plane.
+    ///
+    /// # Panics
+    /// If the rectangle leaves the picture.
+    pub fn crop(&self, rows: Range<usize>, columns: Range<usize>) -> Self {
+        let mut data = Vec::with_capacity(self.channels * rows.len() * columns.len());
+        for channel in 0..self.channels {
+            for y in rows.clone() {
+                data.extend_from_slice(&self.row(channel, y)[columns.clone()]);
+            }
+        }
+        Self::from_vec(self.channels, rows.len(), columns.len(), data)
+    }
+
+    /// Copies the rectangle of `rows` by `columns` of `source` to (`y`, `x`) of every plane.
+    ///
+    /// # Panics
+    /// If either rectangle leaves its picture.
+    pub fn paste(&mut self, source: &Self, rows: Range<usize>, columns: Range<usize>, y: usize, x: usize) {
+        for channel in 0..self.channels {
+            for (offset, row) in rows.clone().enumerate() {
+                let from = &source.row(channel, row)[columns.clone()];
+                self.row_mut(channel, y + offset)[x..x + from.len()].copy_from_slice(from);
+            }
+        }
     }
 }

@@ -1,0 +1,76 @@
+//! Limits on what a hostile or careless input may cost.
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Limits that decoders check before they allocate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Most pixels (width times height) that an input picture may have. Default: 200 million.
+    pub max_pixels: u64,
+    /// Most bytes that decoding one picture may need, floating-point samples included. Default: 8 GiB.
+    pub max_decode_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_pixels: 200_000_000, max_decode_bytes: 8 << 30 }
+    }
+}
+
+impl Limits {
+    /// Checks a picture of `width` x `height` with `channels` samples of `sample_bytes` bytes in the file.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Limit`] naming the picture's number and the limit; [`ErrorKind::Input`] for an empty picture.
+    pub fn check(&self, width: u64, height: u64, channels: u64, sample_bytes: u64) -> Result<()> {
+        if width == 0 || height == 0 {
+            return Err(Error::new(
+                ErrorKind::Input,
+                format!("the picture is {width} x {height} pixels: both sides must be at least 1"),
+            ));
+        }
+        let pixels = width.saturating_mul(height);
+        if pixels > self.max_pixels {
+            return Err(Error::new(
+                ErrorKind::Limit,
+                format!(
+                    "the picture has {width} x {height} = {pixels} pixels, the limit is {}",
+                    self.max_pixels
+                ),
+            ));
+        }
+        // The decoded samples and their floating-point copy live side by side.
+        let bytes = pixels.saturating_mul(channels).saturating_mul(sample_bytes + 4);
+        if bytes > self.max_decode_bytes {
+            return Err(Error::new(
+                ErrorKind::Limit,
+                format!(
+                    "decoding {width} x {height} pixels with {channels} channels needs {bytes} bytes, the limit is {}",
+                    self.max_decode_bytes
+                ),
+            ));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_numbers_are_named() {
+        let limits = Limits { max_pixels: 100, max_decode_bytes: 1000 };
+        limits.check(10, 10, 1, 1).unwrap();
+        let error = limits.check(11, 10, 1, 1).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Limit);
+        assert_eq!(error.to_string(), "the picture has 11 x 10 = 110 pixels, the limit is 100");
+        let error = limits.check(10, 10, 3, 2).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "decoding 10 x 10 pixels with 3 channels needs 1800 bytes, the limit is 1000"
+        );
+        assert_eq!(limits.check(u64::MAX, 3, 4, 4).unwrap_err().kind(), ErrorKind::Limit);
+        assert_eq!(limits.check(0, 3, 4, 4).unwrap_err().kind(), ErrorKind::Input);
+    }
+}

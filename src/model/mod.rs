@@ -1,0 +1,10 @@
+//! Model bundles: the contract between `onnx/` and the sampling loop.
+
+mod bundle;
+mod manifest;
+
+pub use bundle::{Bundle, DEFAULT_BUNDLE, MANIFEST_FILE};
+pub use manifest::{
+    Conditioning, DenoiserEntry, DenoiserInputs, EncoderEntry, EncoderInputs, FORMAT, InputScaling,
+    Manifest, Preset, PredictionConfig, SamplingDefaults, TilingKind, UpsamplerConfig,
+};

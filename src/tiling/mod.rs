@@ -1,0 +1,10 @@
+//! Tiles, bands and how much memory they take.
+
+mod area;
+pub mod blend_window;
+mod memory_plan;
+mod tile_grid;
+
+pub use area::{Area, extend, relative, scaled};
+pub use memory_plan::{MemoryPlan, Workload};
+pub use tile_grid::{cut, tiles};
