@@ -1,5 +1,6 @@
 //! Options of `partdiff upscale` as typed; `UpscaleRequest` gives them meaning.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -115,7 +116,7 @@ pub struct SamplingArgs {
 pub struct ModelArgs {
     /// A model inside the program (see `partdiff model list`), a bundle folder, or a .partdiff file
     #[arg(short, long, value_name = "NAME|PATH")]
-    pub model: Option<String>,
+    pub model: Option<OsString>,
 
     /// Where the model runs; auto takes the GPU if one really works
     #[arg(long, value_enum, default_value_t = DeviceArg::Auto)]
