@@ -148,7 +148,8 @@ impl ModelPass<'_> {
                 let y = top + strip * STRIP_ROWS;
                 let count = rows.len() / width;
                 if with_u {
-                    let u = self.upsampler.resample_plane(self.lr, channel, y..y + count, columns.clone());
+                    let mut u = vec![0.0; rows.len()];
+                    self.upsampler.fill(self.lr, channel, y..y + count, columns.clone(), &mut u);
                     work(channel, y, rows, &u);
                 } else {
                     work(channel, y, rows, &[]);

@@ -65,29 +65,32 @@ impl MemoryPlan {
     /// # Errors
     /// `Limit`, saying how much the smallest plan takes.
     pub fn choose(work: &Workload, budget: u64) -> Result<Self> {
-        let mut best: Option<(f64, Self)> = None;
+        let sides = candidate_sides(work);
         let mut least = u64::MAX;
-        for side in candidate_sides(work) {
-            for rows in candidate_bands(work) {
-                let (cost, plan) = evaluate(work, side, rows);
+        // Bands cost halos in every step, so the fewest that fit are taken.
+        for rows in candidate_bands(work) {
+            let plans = sides.iter().map(|&side| evaluate(work, side, rows));
+            let mut best: Option<(f64, Self)> = None;
+            for (cost, plan) in plans {
                 least = least.min(plan.bytes);
                 if plan.bytes <= budget && best.as_ref().is_none_or(|(known, _)| cost < *known) {
                     best = Some((cost, plan));
                 }
             }
+            if let Some((_, plan)) = best {
+                return Ok(plan);
+            }
         }
-        best.map(|(_, plan)| plan).ok_or_else(|| {
-            Error::new(
-                ErrorKind::Limit,
-                format!(
-                    "{} MiB of memory are not enough for a {}x{} picture: expected at least {} MiB",
-                    budget >> 20,
-                    work.width,
-                    work.height,
-                    (least >> 20) + 1,
-                ),
-            )
-        })
+        Err(Error::new(
+            ErrorKind::Limit,
+            format!(
+                "{} MiB of memory are not enough for a {}x{} picture: expected at least {} MiB",
+                budget >> 20,
+                work.width,
+                work.height,
+                (least >> 20) + 1,
+            ),
+        ))
     }
 }
 

@@ -1,0 +1,34 @@
+//! ONNX Runtime: finding, installing and loading its library, and running networks on it.
+//!
+//! The library is loaded at run time; nothing else of the crate touches `ort`.
+
+mod binary_format;
+mod canary;
+mod contract;
+mod environment;
+mod library;
+mod network_spec;
+mod nvidia;
+mod places;
+mod provider;
+mod record;
+mod session;
+
+pub use environment::Runtime;
+pub use library::{Library, Rejected, Source, find};
+pub use network_spec::{ConditioningKind, DenoiserSpec, EncoderSpec, NetworkBytes, NetworkSpec};
+pub use provider::{Device, Provider, ProviderReport};
+pub use record::{FileRecord, Flavour, InstallRecord, runtime_folder};
+pub use session::{Networks, OrtNetwork, Terminator, open_networks};
+
+/// The runtime for tests; `None`, said on stderr, on a machine without one.
+#[cfg(test)]
+pub(crate) fn test_runtime() -> Option<&'static Runtime> {
+    match Runtime::open(None, Device::Auto) {
+        Ok(runtime) => Some(runtime),
+        Err(error) => {
+            eprintln!("skipped: {}", error.report());
+            None
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Networks over a real bundle; skipped, with a word on stderr, where the library or the bundle is absent.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::*;
+
+struct Bundle {
+    encoder: Vec<u8>,
+    denoiser: Vec<u8>,
+}
+
+impl Bundle {
+    fn bytes(&self) -> NetworkBytes<'_> {
+        NetworkBytes { encoder: Some(&self.encoder), denoiser: &self.denoiser }
+    }
+}
+
+fn bundle() -> Option<(&'static Runtime, Bundle)> {
+    let runtime = crate::runtime::test_runtime()?;
+    let data = std::env::var_os("PARTDIFF_TEST_DATA")
+        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared")), PathBuf::from);
+    let folder = data.join("models/natural-x4-v0");
+    let read = |name: &str| std::fs::read(folder.join(name));
+    match (read("encoder.onnx"), read("denoiser.onnx")) {
+        (Ok(encoder), Ok(denoiser)) => Some((runtime, Bundle { encoder, denoiser })),
+        _ => {
+            eprintln!("skipped: {} is not there", folder.display());
+            None
+        }
+    }
+}
+
+fn spec() -> NetworkSpec {
+    NetworkSpec {
+        scale: 4,
+        channels: 3,
+        encoder: Some(EncoderSpec {
+            lr: "lr".to_owned(),
+            level: None,
+            output: "features".to_owned(),
+            features: 48,
+        }),
+        denoiser: DenoiserSpec {
+            latent: "z".to_owned(),
+            conditioning: "features".to_owned(),
+            conditioning_kind: ConditioningKind::Features,
+            timestep: "t".to_owned(),
+            output: "residual".to_owned(),
+        },
+    }
+}
+
+fn picture(height: usize, width: usize) -> Raster {
+    let data = (0..3 * height * width).map(|index| ((index * 37) % 101) as f32 / 50.0 - 1.0).collect();
+    Raster::from_vec(3, height, width, data)
+}
+
+fn open(bundle: &Bundle, runtime: &Runtime, spec: &NetworkSpec, workers: usize) -> Result<Networks> {
+    open_networks(runtime, spec, bundle.bytes(), Device::Cpu, workers)
+}
+
+#[test]
+fn a_bundle_runs_at_any_size_and_workers_agree_to_the_bit() {
+    let Some((runtime, bundle)) = bundle() else { return };
+    let mut opened = open(&bundle, runtime, &spec(), 2).unwrap();
+    assert_eq!(opened.networks.len(), 2);
+    assert_eq!(opened.provider.to_string(), "cpu");
+    for (height, width) in [(12, 20), (1, 1), (7, 3)] {
+        let results: Vec<(Raster, Raster)> = std::thread::scope(|scope| {
+            let run = |network: &mut OrtNetwork| {
+                let features = network.encode(&picture(height, width), 0.0).unwrap();
+                let latent = picture(4 * height, 4 * width);
+                let prediction = network.predict(&latent, Condition::Features(&features), 0.5).unwrap();
+                (features, prediction)
+            };
+            let threads: Vec<_> =
+                opened.networks.iter_mut().map(|network| scope.spawn(move || run(network))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let (features, prediction) = &results[0];
+        assert_eq!((features.channels(), features.height(), features.width()), (48, height, width));
+        let shape = (prediction.channels(), prediction.height(), prediction.width());
+        assert_eq!(shape, (3, 4 * height, 4 * width));
+        assert!(prediction.data().iter().all(|value| value.is_finite()));
+        assert!(prediction.data().iter().any(|value| *value != 0.0));
+        assert_eq!(results[0], results[1]);
+    }
+}
+
+#[test]
+fn graphs_that_do_not_fit_the_manifest_are_refused() {
+    let Some((runtime, bundle)) = bundle() else { return };
+    let refusal = |change: &dyn Fn(&mut NetworkSpec)| {
+        let mut spec = spec();
+        change(&mut spec);
+        let error = open(&bundle, runtime, &spec, 1).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Model);
+        error.report()
+    };
+    assert_eq!(
+        refusal(&|spec| spec.channels = 1),
+        "encoder.onnx: input \"lr\" (low-resolution picture) has shape [?, 3, ?, ?], expected [1, 1, ?, ?] (? is free)"
+    );
+    assert_eq!(
+        refusal(&|spec| spec.denoiser.timestep = "time".to_owned()),
+        "denoiser.onnx: input \"time\" (timestep) is missing; the graph has \"z\", \"features\", \"t\""
+    );
+    assert_eq!(
+        refusal(&|spec| spec.denoiser.conditioning_kind = ConditioningKind::Lr),
+        "denoiser.onnx: input \"features\" (conditioning) has shape [?, 48, ?, ?], expected [1, 3, ?, ?] (? is free)"
+    );
+    assert!(refusal(&|spec| spec.encoder = None).contains("does not name an encoder"));
+    let no_encoder = NetworkBytes { encoder: None, denoiser: &bundle.denoiser };
+    let error = open_networks(runtime, &spec(), no_encoder, Device::Cpu, 1).unwrap_err();
+    assert!(error.to_string().contains("it is missing"), "{error}");
+}
+
+#[test]
+fn wrong_scale_and_wrong_conditioning_are_told() {
+    let Some((runtime, bundle)) = bundle() else { return };
+    let mut opened = open(&bundle, runtime, &spec(), 1).unwrap();
+    let network = &mut opened.networks[0];
+    let features = network.encode(&picture(8, 8), 0.0).unwrap();
+    let error = network.predict(&picture(32, 32), Condition::Lr(&features), 0.5).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Model);
+    // Sizes that do not belong together fail inside the graph; the process and the network survive.
+    let error = network.predict(&picture(24, 24), Condition::Features(&features), 0.5).unwrap_err();
+    assert!(error.report().starts_with("denoiser.onnx: the inference failed: "), "{}", error.report());
+    network.predict(&picture(32, 32), Condition::Features(&features), 0.5).unwrap();
+}
+
+#[test]
+fn damaged_graphs_are_errors_not_crashes() {
+    let Some((runtime, bundle)) = bundle() else { return };
+    for length in [0, 1, 100, bundle.denoiser.len() / 2, bundle.denoiser.len() - 1] {
+        let bytes = NetworkBytes { encoder: Some(&bundle.encoder), denoiser: &bundle.denoiser[..length] };
+        let error = open_networks(runtime, &spec(), bytes, Device::Cpu, 1).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Model, "{length}");
+        assert!(error.report().starts_with("denoiser.onnx: "), "{}", error.report());
+    }
+}
+
+#[test]
+fn terminate_stops_a_running_inference_and_reset_allows_the_next() {
+    let Some((runtime, bundle)) = bundle() else { return };
+    let mut opened = open(&bundle, runtime, &spec(), 1).unwrap();
+    let terminator = opened.terminator.clone();
+    let network = &mut opened.networks[0];
+    let started = Instant::now();
+    // Long enough that the switch is thrown while it runs; the wait only decides how much work is lost.
+    let error = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(100));
+            terminator.terminate();
+        });
+        loop {
+            if let Err(error) = network.encode(&picture(768, 768), 0.0) {
+                return error;
+            }
+            assert!(started.elapsed() < Duration::from_secs(300), "terminate had no effect");
+        }
+    });
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
+    assert_eq!(network.encode(&picture(4, 4), 0.0).unwrap_err().kind(), ErrorKind::Cancelled);
+    terminator.reset();
+    network.encode(&picture(4, 4), 0.0).unwrap();
+}

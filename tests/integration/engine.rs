@@ -1,0 +1,249 @@
+//! The engine over networks in plain Rust: tiling, bands, samplers, guard, cancellation.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use partdiff::diffusion::SamplerKind;
+use partdiff::image::Raster;
+use partdiff::{CancelToken, ErrorKind, NoProgress, ProgressEvent, Result, Target, UpscaleOptions, Upscaled, Upscaler};
+use serde_json::{Value, json};
+
+use crate::fake_network::{Defect, FakeNetwork, manifest, picture};
+
+fn upscaler(changes: Value, threads: usize) -> Upscaler {
+    let manifest = manifest(changes);
+    let networks = (0..threads).map(|_| FakeNetwork::boxed(manifest.scale)).collect();
+    Upscaler::with_networks(&manifest, networks).unwrap()
+}
+
+fn run(upscaler: &Upscaler, image: &Raster, options: &UpscaleOptions) -> Result<Upscaled> {
+    upscaler.upscale(image, options, &NoProgress, &CancelToken::new())
+}
+
+fn largest_difference(a: &Raster, b: &Raster) -> f32 {
+    assert_eq!((a.channels(), a.height(), a.width()), (b.channels(), b.height(), b.width()));
+    a.data().iter().zip(b.data()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+/// A budget under which `image` takes several bands.
+fn tight_memory(upscaler: &Upscaler, image: &Raster, options: &UpscaleOptions) -> u64 {
+    let plan = |memory| {
+        let options = UpscaleOptions { memory: Some(memory), ..options.clone() };
+        upscaler.plan(image.width(), image.height(), image.channels(), &options)
+    };
+    let mut memory = plan(u64::MAX).unwrap().bytes;
+    while plan(memory * 31 / 32).is_ok() {
+        memory = memory * 31 / 32;
+    }
+    assert!(plan(memory).unwrap().passes[0].band_rows < image.height(), "memory can force bands");
+    memory
+}
+
+#[test]
+fn the_result_does_not_depend_on_tiles_threads_or_bands() {
+    let image = picture(3, 243, 30);
+    let forms = [
+        json!({}),
+        json!({"latent": "image", "input_scaling": {"kind": "none"}}),
+        json!({"conditioning": "upsampled", "encoder": null, "latent": "image", "alignment": "none",
+               "input_scaling": {"kind": "none"}, "prediction": {"type": "v_prediction", "scale": 1.0}}),
+        json!({"conditioning": "lr", "encoder": null, "alignment": "cosine"}),
+        json!({"size_multiple": 4}),
+    ];
+    for form in forms {
+        for (sampler, steps, eta) in [
+            (SamplerKind::Ddim, 1, 0.0),
+            (SamplerKind::Ddim, 3, 0.7),
+            (SamplerKind::Ddpm, 2, 1.0),
+            (SamplerKind::DpmSolverPp2m, 4, 0.0),
+        ] {
+            let options =
+                UpscaleOptions { steps: Some(steps), sampler: Some(sampler), eta: Some(eta), ..Default::default() };
+            let single = upscaler(form.clone(), 1);
+            let whole = UpscaleOptions { tile: Some(512), ..options.clone() };
+            let expected = run(&single, &image, &whole).unwrap().image;
+            assert!(expected.data().iter().all(|value| value.is_finite()));
+            for (tile, threads) in [(16, 1), (24, 3), (40, 2)] {
+                let tiled = UpscaleOptions { tile: Some(tile), ..options.clone() };
+                let result = run(&upscaler(form.clone(), threads), &image, &tiled).unwrap().image;
+                assert!(
+                    largest_difference(&result, &expected) < 1e-5,
+                    "{form} {sampler} x{steps}, tile {tile}: {}",
+                    largest_difference(&result, &expected)
+                );
+            }
+            let tight = UpscaleOptions { memory: Some(tight_memory(&single, &image, &options)), ..options.clone() };
+            let banded = run(&single, &image, &tight).unwrap().image;
+            assert!(largest_difference(&banded, &expected) < 1e-5, "{form} {sampler} x{steps} in bands");
+        }
+    }
+}
+
+#[test]
+fn too_small_a_halo_would_be_seen() {
+    // Proof that the test above can fail: a manifest that claims less reach than the network has.
+    let lying = json!({"denoiser": {"file": "d.onnx", "sha256": "0".repeat(64),
+        "inputs": {"latent": "z", "conditioning": "f", "timestep": "t"}, "output": "r", "halo": 0}});
+    let image = picture(3, 50, 50);
+    let options = |tile| UpscaleOptions { tile: Some(tile), steps: Some(3), ..Default::default() };
+    let upscaler = upscaler(lying, 1);
+    let whole = run(&upscaler, &image, &options(512)).unwrap().image;
+    let tiled = run(&upscaler, &image, &options(16)).unwrap().image;
+    assert!(largest_difference(&whole, &tiled) > 1e-4);
+}
+
+#[test]
+fn every_size_and_factor_works() {
+    let upscaler = upscaler(json!({"size_multiple": 4}), 2);
+    for (height, width) in [(1, 1), (1, 37), (40, 1), (3, 2), (17, 90)] {
+        for channels in [1, 3] {
+            let image = picture(channels, height, width);
+            for (target, expected) in [
+                (Target::Native, (2 * height, 2 * width)),
+                (Target::Scale(8.0), (8 * height, 8 * width)),
+                (Target::Scale(3.0), (3 * height, 3 * width)),
+                (Target::Size { width: 5, height: 7 }, (7, 5)),
+            ] {
+                let options = UpscaleOptions { target, ..Default::default() };
+                if let Target::Size { .. } = target
+                    && (5 > 64 * width || 7 > 64 * height)
+                {
+                    continue;
+                }
+                let result = run(&upscaler, &image, &options).unwrap().image;
+                assert_eq!((result.height(), result.width(), result.channels()), (expected.0, expected.1, channels));
+            }
+        }
+    }
+}
+
+#[test]
+fn colour_runs_through_a_greyscale_bundle_channel_by_channel() {
+    let grey = json!({"channels": 1, "encoder": {"file": "e.onnx", "sha256": "0".repeat(64),
+        "inputs": {"lr": "lr"}, "output": "f", "features": 1, "halo": 3}});
+    let upscaler = upscaler(grey, 2);
+    let image = picture(3, 20, 24);
+    let colour = run(&upscaler, &image, &UpscaleOptions::default()).unwrap().image;
+    for channel in 0..3 {
+        let plane = Raster::from_vec(1, 20, 24, image.plane(channel).to_vec());
+        let alone = run(&upscaler, &plane, &UpscaleOptions::default()).unwrap().image;
+        assert_eq!(alone.data(), colour.plane(channel));
+    }
+}
+
+#[test]
+fn seeds_differ_and_repeat() {
+    let image = picture(3, 30, 30);
+    let upscaler = upscaler(json!({}), 2);
+    let with = |seed| {
+        let options = UpscaleOptions { seed, steps: Some(2), eta: Some(1.0), ..Default::default() };
+        run(&upscaler, &image, &options).unwrap().image
+    };
+    assert_eq!(with(7).data(), with(7).data());
+    assert!(largest_difference(&with(7), &with(8)) > 1e-3);
+}
+
+#[test]
+fn blended_tiles_join_smoothly_and_never_depend_on_threads() {
+    let image = picture(3, 90, 70);
+    let form = json!({"tiling": {"kind": "blend", "overlap": 8}});
+    let options = UpscaleOptions { tile: Some(32), steps: Some(3), ..Default::default() };
+    let one = run(&upscaler(form.clone(), 1), &image, &options).unwrap().image;
+    let three = run(&upscaler(form.clone(), 3), &image, &options).unwrap().image;
+    assert_eq!(one.data(), three.data());
+    let whole = UpscaleOptions { tile: Some(512), ..options };
+    let whole = run(&upscaler(form, 1), &image, &whole).unwrap().image;
+    // The overlap exceeds the reach of both networks, so even at the seams little is left of the tiles.
+    assert!(largest_difference(&one, &whole) < 0.02, "{}", largest_difference(&one, &whole));
+}
+
+#[test]
+fn cancelling_at_any_report_ends_the_run() {
+    let image = picture(3, 60, 60);
+    let options = UpscaleOptions { tile: Some(20), steps: Some(3), ..Default::default() };
+    let upscaler = upscaler(json!({}), 2);
+    let reports = Mutex::new(Vec::new());
+    let all = |event: ProgressEvent| {
+        reports.lock().unwrap().push(event);
+        true
+    };
+    upscaler.upscale(&image, &options, &all, &CancelToken::new()).unwrap();
+    let reports = reports.into_inner().unwrap();
+    assert!(reports.windows(2).all(|pair| pair[0].fraction <= pair[1].fraction && pair[0].step <= pair[1].step));
+    let last = reports.last().unwrap();
+    assert!((last.fraction - 1.0).abs() < 0.1 && last.step == 3 && last.steps == 3, "{last:?}");
+    for stop in 0..reports.len() - 2 {
+        let count = AtomicUsize::new(0);
+        let until = |_: ProgressEvent| count.fetch_add(1, Ordering::Relaxed) != stop;
+        let error = upscaler.upscale(&image, &options, &until, &CancelToken::new()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Cancelled, "at report {stop}");
+        // Two threads finish at most the tile that they are at.
+        assert!(count.load(Ordering::Relaxed) <= stop + 2);
+    }
+    let token = CancelToken::new();
+    token.cancel();
+    let error = upscaler.upscale(&image, &options, &NoProgress, &token).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
+    run(&upscaler, &image, &options).unwrap();
+}
+
+fn defective(defect: Defect) -> Result<Upscaled> {
+    let upscaler = Upscaler::with_networks(&manifest(json!({})), vec![FakeNetwork::defective(2, defect)]).unwrap();
+    run(&upscaler, &picture(3, 40, 40), &UpscaleOptions { tile: Some(20), ..Default::default() })
+}
+
+#[test]
+fn a_passing_fault_is_retried_and_a_lasting_one_fails() {
+    assert_eq!(defective(Defect::None).unwrap().report.retries, 0);
+    let once = defective(Defect::NotFinite(1)).unwrap();
+    assert_eq!(once.report.retries, 1);
+    assert_eq!(once.image.data(), defective(Defect::None).unwrap().image.data());
+    for (defect, what) in [
+        (Defect::NotFinite(usize::MAX), "not a number"),
+        (Defect::Constant, "one constant value"),
+        (Defect::Bright, "brighter or darker"),
+    ] {
+        let manifest = manifest(json!({"prediction": {"type": "residual", "scale": 1.0}}));
+        let upscaler = Upscaler::with_networks(&manifest, vec![FakeNetwork::defective(2, defect)]).unwrap();
+        let error = run(&upscaler, &picture(3, 40, 40), &UpscaleOptions::default()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Quality);
+        let text = error.to_string();
+        assert!(text.contains(what) && text.contains("rows 0 to"), "{text}");
+    }
+}
+
+#[test]
+fn a_flat_picture_stays_flat_without_complaint() {
+    let flat = Raster::from_vec(3, 10, 10, vec![0.25; 300]);
+    run(&upscaler(json!({}), 1), &flat, &UpscaleOptions::default()).unwrap();
+}
+
+#[test]
+fn impossible_requests_name_the_field() {
+    let upscaler = upscaler(json!({}), 1);
+    let image = picture(3, 20, 20);
+    let error = |options: UpscaleOptions| run(&upscaler, &image, &options).unwrap_err();
+    for (options, kind, part) in [
+        (UpscaleOptions { steps: Some(41), ..Default::default() }, ErrorKind::InvalidOption, "steps is 41"),
+        (UpscaleOptions { start_step: Some(41), ..Default::default() }, ErrorKind::InvalidOption, "start step is 41"),
+        (UpscaleOptions { preset: Some("best".into()), ..Default::default() }, ErrorKind::InvalidOption, "detailed"),
+        (UpscaleOptions { memory: Some(1000), ..Default::default() }, ErrorKind::Limit, "at least"),
+    ] {
+        let error = error(options);
+        assert_eq!(error.kind(), kind);
+        assert!(error.to_string().contains(part), "{error}");
+    }
+    let error = run(&upscaler, &Raster::new(2, 4, 4), &UpscaleOptions::default()).unwrap_err();
+    assert!(error.to_string().contains("2 channels"), "{error}");
+}
+
+#[test]
+fn a_preset_fills_in_what_the_user_left_open() {
+    let upscaler = upscaler(json!({}), 1);
+    let image = picture(3, 16, 16);
+    let preset = UpscaleOptions { preset: Some("detailed".into()), ..Default::default() };
+    let sampling = run(&upscaler, &image, &preset).unwrap().report.sampling;
+    assert_eq!((sampling.steps, sampling.eta, sampling.start_step), (4, 0.5, 40));
+    let early = UpscaleOptions { start_step: Some(2), ..preset };
+    assert_eq!(run(&upscaler, &image, &early).unwrap().report.sampling.steps, 2);
+}
