@@ -1,0 +1,70 @@
+//! JPEG with full chroma resolution.
+
+use std::io::Write;
+
+use jpeg_encoder::{Encoder, EncodingError, ImageBuffer, JpegColorType, SamplingFactor};
+
+use super::super::ImageFormat;
+use super::super::interleave::Rows;
+use super::{EncodeOptions, failed};
+use crate::error::Result;
+
+/// Writes `rows` (1 or 3 channels) of a picture of `size` (height, width).
+pub(super) fn write(
+    rows: &Rows<'_>,
+    size: (usize, usize),
+    options: &EncodeOptions,
+    out: &mut impl Write,
+) -> Result<()> {
+    let mut encoder = Encoder::new(out, options.quality);
+    encoder.set_sampling_factor(SamplingFactor::R_4_4_4);
+    encoder.set_progressive(options.progressive);
+    // Optimised tables cost the baseline form its interleaving (one scan per channel), which decoders in use
+    // get wrong; progressive files have such scans anyway.
+    encoder.set_optimized_huffman_tables(options.progressive);
+    encoder.encode_image(Source { rows, size }).map_err(|error| match error {
+        EncodingError::IoError(io) => failed(ImageFormat::Jpeg, io),
+        other => failed(ImageFormat::Jpeg, other),
+    })
+}
+
+/// Hands rows to the encoder in its own colour space.
+struct Source<'a> {
+    rows: &'a Rows<'a>,
+    size: (usize, usize),
+}
+
+impl ImageBuffer for Source<'_> {
+    fn get_jpeg_color_type(&self) -> JpegColorType {
+        if self.rows.channels() == 1 { JpegColorType::Luma } else { JpegColorType::Ycbcr }
+    }
+
+    fn width(&self) -> u16 {
+        self.size.1 as u16
+    }
+
+    fn height(&self) -> u16 {
+        self.size.0 as u16
+    }
+
+    /// JFIF's YCbCr (BT.601, full range), straight from floating point: one rounding instead of two.
+    fn fill_buffers(&self, y: u16, buffers: &mut [Vec<u8>; 4]) {
+        let mut row = vec![0.0f32; self.rows.len()];
+        self.rows.write(y.into(), &mut row);
+        if self.rows.channels() == 1 {
+            buffers[0].extend(row.iter().map(|&value| byte(value)));
+            return;
+        }
+        for pixel in row.chunks_exact(3) {
+            let [r, g, b] = [0, 1, 2].map(|i| pixel[i].clamp(0.0, 1.0));
+            let luma = 0.299 * r + 0.587 * g + 0.114 * b;
+            buffers[0].push(byte(luma));
+            buffers[1].push(byte((b - luma) / 1.772 + 128.0 / 255.0));
+            buffers[2].push(byte((r - luma) / 1.402 + 128.0 / 255.0));
+        }
+    }
+}
+
+fn byte(value: f32) -> u8 {
+    (value.clamp(0.0, 1.0) * 255.0 + 0.5) as u8
+}

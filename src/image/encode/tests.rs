@@ -1,0 +1,206 @@
+use super::*;
+use crate::image::{Raster, decode};
+use crate::limits::Limits;
+
+/// A ramp with every 16-bit step different, `channels` colour planes.
+fn picture(channels: usize, alpha: bool, depth: SampleDepth) -> Picture {
+    let (height, width) = (13, 17);
+    let plane = |shift: usize| {
+        (0..height * width)
+            .map(move |i| ((i * 257 + shift * 1021) % 65536) as f32 / 65535.0)
+            .collect::<Vec<_>>()
+    };
+    let color = Raster::from_vec(channels, height, width, (0..channels).flat_map(plane).collect());
+    let alpha = alpha.then(|| Raster::from_vec(1, height, width, plane(7)));
+    Picture::new(color, alpha, depth, ImageFormat::Png)
+}
+
+fn worst(a: &Raster, b: &Raster) -> f32 {
+    assert_eq!((a.channels(), a.height(), a.width()), (b.channels(), b.height(), b.width()));
+    a.data().iter().zip(b.data()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+#[test]
+fn every_format_layout_and_depth_comes_back() {
+    for format in ImageFormat::ALL {
+        for channels in [1, 3] {
+            for alpha in [false, true] {
+                for depth in [SampleDepth::U8, SampleDepth::U16, SampleDepth::F32] {
+                    let unread = alpha || depth == SampleDepth::F32;
+                    if format == ImageFormat::Tiff && channels == 1 && unread {
+                        continue; // Written, but the decoder does not know these.
+                    }
+                    let source = picture(channels, alpha, depth);
+                    let options = EncodeOptions { quality: 100, ..EncodeOptions::new(format) };
+                    let encoded = encode(&source, &options).unwrap();
+                    let what = format!("{format} {channels} {alpha} {depth:?}");
+                    let back = decode(&encoded.bytes, &Limits::default())
+                        .unwrap_or_else(|e| panic!("{what}: {}", e.report()));
+                    assert_eq!(back.format, format, "{what}");
+                    let stored = options.stored_depth(depth);
+                    assert_eq!(back.depth, stored, "{what}");
+                    assert_eq!(encoded.warnings, options.losses(depth, alpha), "{what}");
+                    let step = if stored == SampleDepth::U8 { 0.501 / 255.0 } else { 0.501 / 65535.0 };
+                    if format.has_alpha() {
+                        assert_eq!(back.alpha.is_some(), alpha, "{what}");
+                        if let (Some(a), Some(b)) = (&source.alpha, &back.alpha) {
+                            assert!(worst(a, b) <= step, "{what}: alpha");
+                        }
+                    }
+                    if alpha && !format.has_alpha() {
+                        continue;
+                    }
+                    // WebP stores grey as equal red, green and blue.
+                    let grey = channels == 1 && back.color.channels() == 3;
+                    let color = if grey {
+                        Raster::from_vec(1, 13, 17, back.color.plane(1).to_vec())
+                    } else {
+                        back.color
+                    };
+                    // At quality 100 noise-like JPEG is within a few levels.
+                    let allowed = if format == ImageFormat::Jpeg { 4.0 / 255.0 } else { step };
+                    assert!(
+                        worst(&source.color, &color) <= allowed,
+                        "{what}: {}",
+                        worst(&source.color, &color)
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_format_cannot_hold_is_said() {
+    let options = EncodeOptions::new(ImageFormat::Jpeg);
+    assert_eq!(
+        options.losses(SampleDepth::U16, true),
+        [
+            "JPEG cannot store 16 bits per sample; written with 8",
+            "JPEG has no transparency; flattened on the background colour"
+        ]
+    );
+    assert_eq!(EncodeOptions::new(ImageFormat::Png).losses(SampleDepth::U16, true), [""; 0]);
+    let lower = EncodeOptions { depth: Some(SampleDepth::U8), ..EncodeOptions::new(ImageFormat::Tiff) };
+    assert_eq!(lower.losses(SampleDepth::F32, false), [""; 0]);
+    assert_eq!(lower.stored_depth(SampleDepth::F32), SampleDepth::U8);
+}
+
+#[test]
+fn transparency_is_flattened_on_the_background() {
+    let mut source = picture(3, true, SampleDepth::U8);
+    source.color.data_mut().fill(0.0);
+    source.alpha.as_mut().unwrap().data_mut().fill(0.25);
+    for (background, expected) in [([1.0; 3], [191, 191, 191]), ([0.0, 1.0, 0.0], [0, 191, 0])] {
+        let options = EncodeOptions { background, ..EncodeOptions::new(ImageFormat::Pnm) };
+        let bytes = encode(&source, &options).unwrap().bytes;
+        assert_eq!(bytes[bytes.len() - 3..], expected);
+    }
+}
+
+#[test]
+fn bad_options_and_sizes_are_refused_before_work() {
+    let source = picture(1, false, SampleDepth::U8);
+    let options = EncodeOptions { quality: 0, ..EncodeOptions::new(ImageFormat::Jpeg) };
+    let error = encode(&source, &options).unwrap_err();
+    assert_eq!(error.to_string(), "quality is 0, it must be from 1 to 100");
+    let wide = Picture::new(Raster::new(1, 1, 70_000), None, SampleDepth::U8, ImageFormat::Png);
+    let error = encode(&wide, &EncodeOptions::new(ImageFormat::Jpeg)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Output);
+    assert!(error.to_string().starts_with("JPEG cannot store 70000 x 1 pixels"));
+}
+
+/// A disk that fills up after `room` bytes.
+struct Full {
+    room: usize,
+    at: u64,
+}
+
+impl Write for Full {
+    fn write(&mut self, data: &[u8]) -> std::io::Result<usize> {
+        if data.len() > self.room {
+            return Err(std::io::Error::new(std::io::ErrorKind::StorageFull, "no space left on device"));
+        }
+        self.room -= data.len();
+        self.at += data.len() as u64;
+        Ok(data.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Seek for Full {
+    fn seek(&mut self, to: std::io::SeekFrom) -> std::io::Result<u64> {
+        if let std::io::SeekFrom::Start(at) = to {
+            self.at = at;
+        }
+        Ok(self.at)
+    }
+}
+
+#[test]
+fn a_full_disk_is_an_output_error() {
+    let source = picture(3, false, SampleDepth::U16);
+    for format in ImageFormat::ALL {
+        let mut out = Full { room: 100, at: 0 };
+        let error = encode_to(&source, &EncodeOptions::new(format), &mut out).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Output, "{format}");
+        assert_eq!(error.report(), format!("cannot write the {format} data: no space left on device"));
+    }
+}
+
+#[test]
+fn truncated_files_are_refused() {
+    let source = picture(3, false, SampleDepth::U8);
+    for format in ImageFormat::ALL {
+        let bytes = encode(&source, &EncodeOptions::new(format)).unwrap().bytes;
+        for part in [1, 2, 3] {
+            let error = decode(&bytes[..bytes.len() * part / 4], &Limits::default()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Input, "{format}");
+            assert_eq!(error.to_string(), format!("the {format} data is truncated: the file ends too early"));
+        }
+    }
+}
+
+#[test]
+fn what_is_no_picture_is_refused() {
+    let error = decode(b"", &Limits::default()).unwrap_err();
+    assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Input, "the file is empty"));
+    let error = decode(b"Dear diary, today", &Limits::default()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Input);
+    assert_eq!(
+        error.to_string(),
+        "not a picture, or of an unknown format; supported are PNG, JPEG, WebP, TIFF, BMP, PNM, PAM"
+    );
+    let error = decode(b"\0\0\0\x20ftypheic\0\0\0\0mif1heic", &Limits::default()).unwrap_err();
+    assert!(error.to_string().starts_with("this is a HEIC picture, which cannot be read"), "{error}");
+}
+
+#[test]
+fn limits_hold_for_every_format() {
+    let source = picture(3, false, SampleDepth::U8);
+    let limits = Limits { max_pixels: 220, ..Limits::default() };
+    for format in ImageFormat::ALL {
+        let bytes = encode(&source, &EncodeOptions::new(format)).unwrap().bytes;
+        let error = decode(&bytes, &limits).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Limit, "{format}");
+        assert_eq!(error.to_string(), "the picture has 17 x 13 = 221 pixels, the limit is 220");
+    }
+}
+
+#[test]
+fn a_header_that_promises_too_much_costs_nothing() {
+    let mut bytes =
+        encode(&picture(3, false, SampleDepth::U8), &EncodeOptions::new(ImageFormat::Bmp)).unwrap().bytes;
+    bytes[18..22].copy_from_slice(&1_000_000i32.to_le_bytes());
+    bytes[22..26].copy_from_slice(&1_000_000i32.to_le_bytes());
+    let error = decode(&bytes, &Limits::default()).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Limit | ErrorKind::Input), "{}", error.report());
+    let huge = b"P6\n900000 900000\n255\n";
+    let error = decode(huge, &Limits::default()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the picture has 900000 x 900000 = 810000000000 pixels, the limit is 200000000"
+    );
+}

@@ -1,0 +1,179 @@
+//! The file formats that pictures are read from and written to.
+
+use std::fmt;
+use std::path::Path;
+
+use super::SampleDepth;
+use crate::error::{Error, ErrorKind, Result};
+
+/// A file format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ImageFormat {
+    /// Portable Network Graphics.
+    Png,
+    /// JPEG/JFIF.
+    Jpeg,
+    /// WebP.
+    WebP,
+    /// TIFF, BigTIFF where the data needs it.
+    Tiff,
+    /// Windows bitmap.
+    Bmp,
+    /// Portable grey map or pixel map (PBM, PGM, PPM).
+    Pnm,
+    /// Portable arbitrary map: PNM with alpha.
+    Pam,
+}
+
+impl ImageFormat {
+    /// All formats.
+    pub const ALL: [Self; 7] =
+        [Self::Png, Self::Jpeg, Self::WebP, Self::Tiff, Self::Bmp, Self::Pnm, Self::Pam];
+
+    /// The name that people use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Png => "PNG",
+            Self::Jpeg => "JPEG",
+            Self::WebP => "WebP",
+            Self::Tiff => "TIFF",
+            Self::Bmp => "BMP",
+            Self::Pnm => "PNM",
+            Self::Pam => "PAM",
+        }
+    }
+
+    /// File name extensions in lower case without the dot; the first is the one for new files.
+    pub fn extensions(self) -> &'static [&'static str] {
+        match self {
+            Self::Png => &["png", "apng"],
+            Self::Jpeg => &["jpg", "jpeg", "jpe", "jfif"],
+            Self::WebP => &["webp"],
+            Self::Tiff => &["tif", "tiff"],
+            Self::Bmp => &["bmp", "dib"],
+            Self::Pnm => &["ppm", "pgm", "pbm", "pnm"],
+            Self::Pam => &["pam"],
+        }
+    }
+
+    /// The format that a file name extension stands for, in any case.
+    pub fn from_extension(extension: &str) -> Option<Self> {
+        let extension = extension.to_ascii_lowercase();
+        Self::ALL.into_iter().find(|format| format.extensions().contains(&extension.as_str()))
+    }
+
+    /// The format that the extension of `path` stands for.
+    pub fn from_path(path: &Path) -> Option<Self> {
+        Self::from_extension(path.extension()?.to_str()?)
+    }
+
+    /// The format of a file that begins with `bytes`, whatever its name.
+    pub fn sniff(bytes: &[u8]) -> Option<Self> {
+        match bytes {
+            [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some(Self::Png),
+            [0xff, 0xd8, 0xff, ..] => Some(Self::Jpeg),
+            [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(Self::WebP),
+            [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => Some(Self::Tiff),
+            [b'B', b'M', _, _, _, _, ..] => Some(Self::Bmp),
+            [b'P', b'1'..=b'6', space, ..] if space.is_ascii_whitespace() || *space == b'#' => {
+                Some(Self::Pnm)
+            }
+            [b'P', b'7', b'\n', ..] => Some(Self::Pam),
+            _ => None,
+        }
+    }
+
+    /// The largest width and height that the format can store, in pixels.
+    pub fn max_side(self) -> u64 {
+        match self {
+            Self::Jpeg => 65_535,
+            Self::WebP => 16_383,
+            Self::Png | Self::Bmp => i32::MAX as u64,
+            Self::Tiff | Self::Pnm | Self::Pam => u64::from(u32::MAX),
+        }
+    }
+
+    /// Checks that the format can store a picture of `width` x `height`; to be called before work starts.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Output`] naming the size and what the format allows.
+    pub fn check_size(self, width: usize, height: usize) -> Result<()> {
+        let (width, height) = (width as u64, height as u64);
+        let most = self.max_side();
+        if width > most || height > most {
+            return Err(Error::new(
+                ErrorKind::Output,
+                format!(
+                    "{self} cannot store {width} x {height} pixels: each side may have at most {most}; choose another format"
+                ),
+            ));
+        }
+        // BMP counts its bytes in 32 bits; up to 4 bytes per pixel and the header.
+        if self == Self::Bmp && width.saturating_mul(height).saturating_mul(4) > u64::from(u32::MAX) - 4096 {
+            return Err(Error::new(
+                ErrorKind::Output,
+                format!(
+                    "BMP cannot store {width} x {height} pixels: the file would be over 4 GiB; choose another format"
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether transparency can be stored.
+    pub fn has_alpha(self) -> bool {
+        !matches!(self, Self::Jpeg | Self::Pnm)
+    }
+
+    /// Whether `quality` means anything.
+    pub fn is_lossy(self) -> bool {
+        self == Self::Jpeg
+    }
+
+    /// The depth closest to `wanted` that the format can store.
+    pub fn nearest_depth(self, wanted: SampleDepth) -> SampleDepth {
+        match self {
+            Self::Tiff => wanted,
+            Self::Png | Self::Pnm | Self::Pam => wanted.min(SampleDepth::U16),
+            Self::Jpeg | Self::WebP | Self::Bmp => SampleDepth::U8,
+        }
+    }
+}
+
+impl fmt::Display for ImageFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_contents_are_recognised() {
+        assert_eq!(ImageFormat::from_extension("JPeG"), Some(ImageFormat::Jpeg));
+        assert_eq!(ImageFormat::from_path(Path::new("a.b/c.TIF")), Some(ImageFormat::Tiff));
+        assert_eq!(ImageFormat::from_path(Path::new("png")), None);
+        assert_eq!(ImageFormat::sniff(b"P6\n1 1\n255\n"), Some(ImageFormat::Pnm));
+        assert_eq!(ImageFormat::sniff(b"P7\nWIDTH 1"), Some(ImageFormat::Pam));
+        assert_eq!(ImageFormat::sniff(b"Please read me"), None);
+        assert_eq!(ImageFormat::sniff(b""), None);
+    }
+
+    #[test]
+    fn limits_of_formats_name_both_numbers() {
+        ImageFormat::WebP.check_size(16_383, 16_383).unwrap();
+        let error = ImageFormat::WebP.check_size(16_384, 10).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Output);
+        assert_eq!(
+            error.to_string(),
+            "WebP cannot store 16384 x 10 pixels: each side may have at most 16383; choose another format"
+        );
+        assert!(ImageFormat::Jpeg.check_size(65_535, 1).is_ok());
+        assert!(ImageFormat::Jpeg.check_size(1, 65_536).is_err());
+        assert!(ImageFormat::Bmp.check_size(40_000, 40_000).is_err());
+        assert!(ImageFormat::Png.check_size(40_000, 40_000).is_ok());
+    }
+}

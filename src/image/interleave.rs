@@ -1,0 +1,159 @@
+//! Between interleaved file samples and planes.
+
+use rayon::prelude::*;
+
+use super::{Picture, Raster};
+
+/// A stored sample.
+pub(super) trait Sample: Copy + Default + Send + Sync {
+    /// The sample for a value of 0 to 1; integers clip and round to nearest, halves up.
+    fn from_unit(value: f32) -> Self;
+    /// The value, 0 to 1 for integers.
+    fn to_unit(self) -> f32;
+}
+
+impl Sample for u8 {
+    fn from_unit(value: f32) -> Self {
+        // The cast turns NaN into 0.
+        (value.clamp(0.0, 1.0) * 255.0 + 0.5) as Self
+    }
+    fn to_unit(self) -> f32 {
+        f32::from(self) / 255.0
+    }
+}
+
+impl Sample for u16 {
+    fn from_unit(value: f32) -> Self {
+        (value.clamp(0.0, 1.0) * 65535.0 + 0.5) as Self
+    }
+    fn to_unit(self) -> f32 {
+        f32::from(self) / 65535.0
+    }
+}
+
+impl Sample for f32 {
+    fn from_unit(value: f32) -> Self {
+        value
+    }
+    fn to_unit(self) -> f32 {
+        self
+    }
+}
+
+/// Planes from interleaved `samples`: colour, and alpha if `channels` is 2 or 4.
+pub(super) fn split<S: Sample>(
+    samples: &[S],
+    channels: usize,
+    height: usize,
+    width: usize,
+) -> (Raster, Option<Raster>) {
+    let colors = if channels < 3 { 1 } else { 3 };
+    let plane = |channel: usize, out: &mut [f32]| {
+        out.par_chunks_mut(width).zip(samples.par_chunks(width * channels)).for_each(|(row, source)| {
+            for (value, pixel) in row.iter_mut().zip(source.chunks_exact(channels)) {
+                *value = pixel[channel].to_unit();
+            }
+        });
+    };
+    let mut color = Raster::new(colors, height, width);
+    for channel in 0..colors {
+        plane(channel, color.plane_mut(channel));
+    }
+    let alpha = (channels > colors).then(|| {
+        let mut alpha = Raster::new(1, height, width);
+        plane(colors, alpha.plane_mut(0));
+        alpha
+    });
+    (color, alpha)
+}
+
+/// Reads a picture row by row in the order of a file.
+pub(super) struct Rows<'a> {
+    picture: &'a Picture,
+    background: Option<[f32; 3]>,
+}
+
+impl<'a> Rows<'a> {
+    /// Rows of `picture`, alpha interleaved if it has one; with `background` (coded values), laid over that.
+    pub fn new(picture: &'a Picture, background: Option<[f32; 3]>) -> Self {
+        let background = match (picture.color.channels(), background) {
+            // The luma of the background stands for it in a grey picture.
+            (1, Some([r, g, b])) => Some([0.299 * r + 0.587 * g + 0.114 * b; 3]),
+            (_, background) => background,
+        };
+        Self { picture, background }
+    }
+
+    /// The background, if alpha is to be laid over one.
+    fn alpha(&self) -> Option<&'a Raster> {
+        self.picture.alpha.as_ref()
+    }
+
+    /// Interleaved channels.
+    pub fn channels(&self) -> usize {
+        let stored = self.alpha().is_some() && self.background.is_none();
+        self.picture.color.channels() + usize::from(stored)
+    }
+
+    /// Samples of one row.
+    pub fn len(&self) -> usize {
+        self.channels() * self.picture.width()
+    }
+
+    /// Writes row `y` into `out`, which has `len()` samples.
+    pub fn write<S: Sample>(&self, y: usize, out: &mut [S]) {
+        let channels = self.channels();
+        let colors = self.picture.color.channels();
+        for channel in 0..colors {
+            let row = self.picture.color.row(channel, y);
+            let slots = out[channel..].iter_mut().step_by(channels);
+            match (self.background, self.alpha()) {
+                (Some(background), Some(alpha)) => {
+                    for ((slot, &value), &a) in slots.zip(row).zip(alpha.row(0, y)) {
+                        *slot = S::from_unit(a * value + (1.0 - a) * background[channel]);
+                    }
+                }
+                _ => slots.zip(row).for_each(|(slot, &value)| *slot = S::from_unit(value)),
+            }
+        }
+        if channels > colors
+            && let Some(alpha) = self.alpha()
+        {
+            let slots = out[colors..].iter_mut().step_by(channels);
+            slots.zip(alpha.row(0, y)).for_each(|(slot, &value)| *slot = S::from_unit(value));
+        }
+    }
+
+    /// All rows in one buffer.
+    pub fn collect<S: Sample>(&self) -> Vec<S> {
+        let mut out = vec![S::default(); self.len() * self.picture.height()];
+        out.par_chunks_mut(self.len()).enumerate().for_each(|(y, row)| self.write(y, row));
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_survive_the_round_trip() {
+        for value in 0..=255u8 {
+            assert_eq!(u8::from_unit(value.to_unit()), value);
+        }
+        for value in 0..=65535u16 {
+            assert_eq!(u16::from_unit(value.to_unit()), value);
+        }
+    }
+
+    #[test]
+    fn rounding_clips_and_rounds_halves_up() {
+        assert_eq!(u8::from_unit(0.5 / 255.0), 1);
+        assert_eq!(u8::from_unit(0.499 / 255.0), 0);
+        assert_eq!(u8::from_unit(1.7), 255);
+        assert_eq!(u8::from_unit(-0.2), 0);
+        assert_eq!(u8::from_unit(f32::NAN), 0);
+        assert_eq!(u16::from_unit(f32::INFINITY), 65535);
+        assert_eq!(f32::from_unit(1.7), 1.7);
+    }
+}

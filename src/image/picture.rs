@@ -1,0 +1,66 @@
+//! A decoded picture with what its file said about it.
+
+use super::{ImageFormat, Raster};
+
+/// How samples are stored in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SampleDepth {
+    /// 8-bit integers.
+    U8,
+    /// 16-bit integers.
+    U16,
+    /// 32-bit floating point.
+    F32,
+}
+
+impl SampleDepth {
+    /// Bits per sample.
+    pub fn bits(self) -> u32 {
+        match self {
+            Self::U8 => 8,
+            Self::U16 => 16,
+            Self::F32 => 32,
+        }
+    }
+}
+
+/// A picture in memory.
+#[derive(Clone, Debug)]
+pub struct Picture {
+    /// One plane (grey) or three (red, green, blue) of values as coded in the file, 0 to 1.
+    pub color: Raster,
+    /// Opacity, one plane of 0 (clear) to 1 (opaque) of the same size; colour is not multiplied by it.
+    pub alpha: Option<Raster>,
+    /// The depth that the file had, and that a file written from this picture gets if its format can.
+    pub depth: SampleDepth,
+    /// The format that the picture came in.
+    pub format: ImageFormat,
+    /// What decoding could not keep, one sentence each.
+    pub warnings: Vec<String>,
+}
+
+impl Picture {
+    /// A picture without warnings.
+    ///
+    /// # Panics
+    /// If `color` has neither 1 nor 3 planes, or `alpha` is not one plane of the same size.
+    pub fn new(color: Raster, alpha: Option<Raster>, depth: SampleDepth, format: ImageFormat) -> Self {
+        assert!(matches!(color.channels(), 1 | 3), "a picture has 1 or 3 planes, not {}", color.channels());
+        if let Some(alpha) = &alpha {
+            let sizes =
+                [(1, color.height(), color.width()), (alpha.channels(), alpha.height(), alpha.width())];
+            assert_eq!(sizes[0], sizes[1], "alpha must be one plane of the picture's size");
+        }
+        Self { color, alpha, depth, format, warnings: Vec::new() }
+    }
+
+    /// Columns.
+    pub fn width(&self) -> usize {
+        self.color.width()
+    }
+
+    /// Rows.
+    pub fn height(&self) -> usize {
+        self.color.height()
+    }
+}
