@@ -1,9 +1,7 @@
 //! Files that appear whole or not at all: a hidden temporary beside the target, flushed, then renamed.
 
-#[cfg(unix)]
-use std::fs::File;
-use std::fs;
-use std::io::Write;
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -17,16 +15,25 @@ pub const TEMPORARY_PREFIX: &str = ".partdiff-";
 /// Temporaries that exist now, for a process that must leave at once.
 static TEMPORARIES: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
-/// Writes `bytes` to `path` so that a crash leaves either the old state or the new one.
+/// Writes `path` so that a crash leaves either the old state or the new one; `fill` writes the contents.
 ///
 /// An existing file is replaced only if `replace`; else it is an error, also when it appeared a moment ago.
 ///
 /// # Errors
-/// `Output`, naming `path`, when the folder is missing or read-only, the disk is full, or the file exists.
-pub fn write(path: &Path, bytes: &[u8], replace: bool) -> Result<()> {
+/// What `fill` returns; `Output`, naming `path`, when the folder is missing or read-only, the disk is full, or the
+/// file exists.
+pub fn write_with<T>(
+    path: &Path,
+    replace: bool,
+    fill: impl FnOnce(&mut BufWriter<&File>) -> Result<T>,
+) -> Result<T> {
     let fail = |error: std::io::Error| cannot_write(path, error);
-    let mut temporary = Temporary::new(folder_of(path)).map_err(fail)?;
-    temporary.fill(bytes).map_err(fail)?;
+    let temporary = Temporary::new(folder_of(path)).map_err(fail)?;
+    let mut writer = BufWriter::new(temporary.file.as_file());
+    let value = fill(&mut writer)?;
+    writer.flush().map_err(fail)?;
+    drop(writer);
+    temporary.file.as_file().sync_all().map_err(fail)?;
     temporary.persist(path, replace).map_err(|error| {
         if error.kind() == std::io::ErrorKind::AlreadyExists {
             Error::new(ErrorKind::Output, format!("{} exists already", path.display()))
@@ -39,7 +46,15 @@ pub fn write(path: &Path, bytes: &[u8], replace: bool) -> Result<()> {
     if let Ok(folder) = File::open(folder_of(path)) {
         let _ = folder.sync_all();
     }
-    Ok(())
+    Ok(value)
+}
+
+/// Writes `bytes` as [`write_with`] does.
+///
+/// # Errors
+/// As [`write_with`].
+pub fn write(path: &Path, bytes: &[u8], replace: bool) -> Result<()> {
+    write_with(path, replace, |file| file.write_all(bytes).map_err(|error| cannot_write(path, error)))
 }
 
 /// Proves that a file can be made for `path`, before long work is spent on it; nothing stays behind.
@@ -105,11 +120,6 @@ impl Temporary {
         known.push(file.path().to_path_buf());
         let entry = Entry(file.path().to_path_buf());
         Ok(Self { file, entry })
-    }
-
-    fn fill(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        self.file.write_all(bytes)?;
-        self.file.as_file().sync_all()
     }
 
     fn persist(self, path: &Path, replace: bool) -> std::io::Result<()> {

@@ -37,7 +37,7 @@ pub fn resolved(path: &Path) -> PathBuf {
     while let Some(parent) = folder {
         let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
         if let Ok(base) = parent.canonicalize() {
-            let tail = missing.iter().rev().chain(path.file_name().as_ref());
+            let tail = missing.iter().rev().copied().chain(path.file_name());
             return tail.fold(base, |whole, part| whole.join(part));
         }
         missing.push(parent.file_name().unwrap_or_default());

@@ -25,6 +25,8 @@ pub struct Job {
     pub bytes: Option<Vec<u8>>,
     /// Width and height of the input.
     pub size: (usize, usize),
+    /// Colour channels of the input, 1 or 3.
+    pub channels: usize,
     /// Width and height of the result.
     pub target: (usize, usize),
     /// Format of the result.
@@ -189,7 +191,7 @@ fn job(request: &UpscaleRequest, model: ModelFacts<'_>, limits: &Limits, input: 
         format = called;
     }
     format.check_size(target.0, target.1)?;
-    Ok(Job { input: input.clone(), bytes: probed.bytes, size, target, format, output })
+    Ok(Job { input: input.clone(), bytes: probed.bytes, size, channels: probed.channels, target, format, output })
 }
 
 fn named(request: &UpscaleRequest, folder: &Path, fields: &NameFields<'_>) -> PathBuf {

@@ -4,9 +4,11 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
+use image::{ImageDecoder, ImageReader};
+
 use super::inputs::Input;
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::{ImageFormat, decode};
+use crate::image::{ImageFormat, Picture, decode};
 use crate::limits::Limits;
 
 /// What a header tells.
@@ -16,6 +18,8 @@ pub struct Probed {
     pub width: usize,
     /// Height in pixels.
     pub height: usize,
+    /// Colour channels, 1 or 3.
+    pub channels: usize,
     /// The format of the contents.
     pub format: ImageFormat,
     /// The whole file, where it comes from a pipe.
@@ -54,31 +58,39 @@ fn probe_file(path: &Path, limits: &Limits) -> Result<Probed> {
     let length = fill(&mut file, &mut start).map_err(cannot_read)?;
     if let Some(format) = ImageFormat::sniff(&start[..length]) {
         let file = BufReader::new(File::open(path).map_err(cannot_read)?);
-        if let Some((width, height)) = header_size(file) {
-            return Ok(Probed { width, height, format, bytes: None });
+        if let Some((width, height, channels)) = header(file) {
+            return Ok(Probed { width, height, channels, format, bytes: None });
         }
     }
     // The decoder knows best what is wrong.
     let picture = decode(&read_file(path, limits)?, limits)?;
-    Ok(Probed { width: picture.width(), height: picture.height(), format: picture.format, bytes: None })
+    Ok(Probed::of(&picture, None))
 }
 
 fn probe_stream(stream: impl Read, limits: &Limits) -> Result<Probed> {
     let bytes = read_all(stream, limits)?;
     if let Some(format) = ImageFormat::sniff(&bytes)
-        && let Some((width, height)) = header_size(io::Cursor::new(&bytes))
+        && let Some((width, height, channels)) = header(io::Cursor::new(&bytes))
     {
-        return Ok(Probed { width, height, format, bytes: Some(bytes) });
+        return Ok(Probed { width, height, channels, format, bytes: Some(bytes) });
     }
     let picture = decode(&bytes, limits)?;
-    let (width, height, format) = (picture.width(), picture.height(), picture.format);
-    Ok(Probed { width, height, format, bytes: Some(bytes) })
+    Ok(Probed::of(&picture, Some(bytes)))
 }
 
-fn header_size(source: impl io::BufRead + io::Seek) -> Option<(usize, usize)> {
-    let reader = image::ImageReader::new(source).with_guessed_format().ok()?;
-    let (width, height) = reader.into_dimensions().ok()?;
-    (width > 0 && height > 0).then_some((width as usize, height as usize))
+impl Probed {
+    fn of(picture: &Picture, bytes: Option<Vec<u8>>) -> Self {
+        let (width, height, channels) = (picture.width(), picture.height(), picture.color.channels());
+        Self { width, height, channels, format: picture.format, bytes }
+    }
+}
+
+/// Width, height and colour channels.
+fn header(source: impl io::BufRead + io::Seek) -> Option<(usize, usize, usize)> {
+    let decoder = ImageReader::new(source).with_guessed_format().ok()?.into_decoder().ok()?;
+    let (width, height) = decoder.dimensions();
+    let channels = if decoder.color_type().has_color() { 3 } else { 1 };
+    (width > 0 && height > 0).then_some((width as usize, height as usize, channels))
 }
 
 fn read_all(stream: impl Read, limits: &Limits) -> Result<Vec<u8>> {
@@ -141,7 +153,7 @@ mod tests {
         for probed in
             [of_file(b"P6\n7 5\n255\n").unwrap(), probe_stream(&b"P6\n7 5\n255\n"[..], &Limits::default()).unwrap()]
         {
-            assert_eq!((probed.width, probed.height, probed.format), (7, 5, ImageFormat::Pnm));
+            assert_eq!((probed.width, probed.height, probed.channels, probed.format), (7, 5, 3, ImageFormat::Pnm));
         }
         assert!(probe_stream(&b"P6\n7 5\n255\n"[..], &Limits::default()).unwrap().bytes.is_some());
     }
