@@ -16,12 +16,15 @@ pub mod model;
 pub mod network;
 pub mod options;
 pub mod progress;
+mod report;
 pub mod runtime;
 pub mod sampling;
 pub mod tiling;
 mod upscaler;
 
 pub use error::{Error, ErrorKind, Result};
+pub use limits::Limits;
 pub use options::{Target, UpscaleOptions};
 pub use progress::{CancelToken, NoProgress, Progress, ProgressEvent};
-pub use upscaler::{Plan, Report, RuntimeOptions, Upscaled, Upscaler};
+pub use report::{Plan, Report};
+pub use upscaler::{RuntimeOptions, Upscaled, Upscaler};

@@ -46,7 +46,9 @@ impl Target {
             Self::Native => by_factor(native as f64),
             Self::Scale(factor) => {
                 if !(factor > 0.0 && factor <= MAX_SCALE) {
-                    return Err(invalid(format!("scale is {factor}: expected more than 0 and at most {MAX_SCALE}")));
+                    return Err(invalid(format!(
+                        "scale is {factor}: expected more than 0 and at most {MAX_SCALE}"
+                    )));
                 }
                 by_factor(factor)
             }
@@ -179,7 +181,9 @@ mod tests {
     fn validation_names_the_field() {
         let bad = |options: UpscaleOptions| options.validate().unwrap_err().to_string();
         assert!(bad(UpscaleOptions { eta: Some(2.0), ..Default::default() }).contains("eta is 2"));
-        assert!(bad(UpscaleOptions { cleanup: -0.5, ..Default::default() }).contains("clean-up level is -0.5"));
+        assert!(
+            bad(UpscaleOptions { cleanup: -0.5, ..Default::default() }).contains("clean-up level is -0.5")
+        );
         assert!(bad(UpscaleOptions { tile: Some(3), ..Default::default() }).contains("tile is 3"));
         assert!(bad(UpscaleOptions { steps: Some(0), ..Default::default() }).contains("steps is 0"));
         UpscaleOptions::default().validate().unwrap();

@@ -2,9 +2,7 @@
 
 use serde::Serialize;
 
-use crate::diffusion::{
-    Sampler, SamplerKind, SamplingPlan, TimestepSpacing, Trajectory, select_timesteps,
-};
+use crate::diffusion::{Sampler, SamplerKind, SamplingPlan, TimestepSpacing, Trajectory, select_timesteps};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Manifest;
 use crate::options::UpscaleOptions;
@@ -37,7 +35,11 @@ impl Sampling {
                 let known: Vec<_> = manifest.presets.keys().map(String::as_str).collect();
                 Error::new(
                     ErrorKind::InvalidOption,
-                    format!("no preset {name:?} in model {}: expected one of {}", manifest.name, known.join(", ")),
+                    format!(
+                        "no preset {name:?} in model {}: expected one of {}",
+                        manifest.name,
+                        known.join(", ")
+                    ),
                 )
             })?),
         };

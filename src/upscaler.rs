@@ -7,26 +7,22 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
-use serde::Serialize;
 
-use crate::diffusion::{NoiseField, SamplerKind, Trajectory};
-use crate::engine::{Counts, Meter, ModelPass, StepInput, Workers};
+use crate::diffusion::{NoiseField, Trajectory};
+use crate::engine::{Counts, Meter, ModelPass, StepInput, Workers, probe, workload};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{Kernel, Raster, Resampler, resize};
 use crate::memory::available_memory;
-use crate::model::{Bundle, Conditioning, InputScaling, Manifest, TilingKind, UpsamplerConfig};
-use crate::network::{Condition, Network};
+use crate::model::{Bundle, InputScaling, Manifest, UpsamplerConfig};
+use crate::network::Network;
 use crate::options::UpscaleOptions;
 use crate::progress::{CancelToken, Progress};
+use crate::report::{Plan, Report};
 use crate::runtime::{
-    ConditioningKind, DenoiserSpec, Device, EncoderSpec, NetworkBytes, NetworkSpec, Provider, ProviderReport, Runtime,
-    Terminator, open_networks,
+    Device, NetworkBytes, NetworkSpec, Provider, ProviderReport, Runtime, Terminator, open_networks,
 };
 use crate::sampling::Sampling;
 use crate::tiling::{MemoryPlan, Workload};
-
-/// Side of the square on which [`Upscaler::estimate`] measures the machine.
-const PROBE_SIDE: usize = 64;
 
 /// How often a run looks whether it was cancelled while a network runs.
 const CANCEL_POLL: Duration = Duration::from_millis(20);
@@ -61,42 +57,6 @@ pub struct Upscaled {
     pub report: Report,
 }
 
-/// How a picture was made.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Report {
-    /// Sampling settings.
-    pub sampling: Sampling,
-    /// Seed of the noise field.
-    pub seed: u64,
-    /// Times that the model ran over the whole picture.
-    pub passes: usize,
-    /// Network calls.
-    pub tiles: usize,
-    /// Tiles that the output guard had run again.
-    pub retries: usize,
-    /// Seconds in all.
-    pub seconds: f64,
-    /// Seconds inside the networks, summed over threads.
-    pub network_seconds: f64,
-}
-
-/// What a run would do.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Plan {
-    /// Width of the result.
-    pub width: usize,
-    /// Height of the result.
-    pub height: usize,
-    /// Sampling settings.
-    pub sampling: Sampling,
-    /// The cut of every model pass; there is more than one where the factor exceeds the bundle's.
-    pub passes: Vec<MemoryPlan>,
-    /// Expected peak in bytes of what the engine holds.
-    pub bytes: u64,
-    /// Channels that run through the model one after another (a greyscale bundle on a colour picture).
-    pub repeats: usize,
-}
-
 impl Upscaler {
     /// Loads ONNX Runtime and the bundle's graphs.
     ///
@@ -104,12 +64,13 @@ impl Upscaler {
     /// `Runtime` where no library or not the wanted device can be had, `Model` where the graphs do not fit the
     /// manifest.
     pub fn open(bundle: &Bundle, options: &RuntimeOptions) -> Result<Self> {
-        let threads = options.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
+        let threads =
+            options.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
         if threads == 0 {
             return Err(Error::new(ErrorKind::InvalidOption, "threads is 0: expected at least 1"));
         }
         let runtime = Runtime::open(options.library.as_deref(), options.device)?;
-        let spec = network_spec(bundle.manifest());
+        let spec = NetworkSpec::from(bundle.manifest());
         let bytes = NetworkBytes { encoder: bundle.encoder(), denoiser: bundle.denoiser() };
         let opened = open_networks(runtime, &spec, bytes, options.device, threads)?;
         let networks: Vec<Box<dyn Network>> =
@@ -145,7 +106,8 @@ impl Upscaler {
     }
 
     fn assemble(manifest: &Manifest, workers: Workers) -> Result<Self> {
-        let trajectory = Trajectory::new(manifest.schedule.build()?, manifest.alignment, manifest.start_step)?;
+        let trajectory =
+            Trajectory::new(manifest.schedule.build()?, manifest.alignment, manifest.start_step)?;
         Ok(Self {
             manifest: manifest.clone(),
             trajectory,
@@ -170,13 +132,25 @@ impl Upscaler {
     ///
     /// # Errors
     /// As [`upscale`](Self::upscale), before any work.
-    pub fn plan(&self, width: usize, height: usize, channels: usize, options: &UpscaleOptions) -> Result<Plan> {
+    pub fn plan(
+        &self,
+        width: usize,
+        height: usize,
+        channels: usize,
+        options: &UpscaleOptions,
+    ) -> Result<Plan> {
         options.validate()?;
         if width == 0 || height == 0 {
-            return Err(Error::new(ErrorKind::Input, format!("the picture is {width}x{height}: it has no pixels")));
+            return Err(Error::new(
+                ErrorKind::Input,
+                format!("the picture is {width}x{height}: it has no pixels"),
+            ));
         }
         if !matches!(channels, 1 | 3) {
-            return Err(Error::new(ErrorKind::Input, format!("the picture has {channels} channels: expected 1 or 3")));
+            return Err(Error::new(
+                ErrorKind::Input,
+                format!("the picture has {channels} channels: expected 1 or 3"),
+            ));
         }
         let sampling = Sampling::resolve(&self.manifest, options)?;
         sampling.plan(&self.manifest, &self.trajectory)?;
@@ -205,46 +179,13 @@ impl Upscaler {
     pub fn estimate(&self, plan: &Plan) -> Result<Duration> {
         let mut workers = self.workers.lock().expect("no panic while held");
         let count = workers.count() as f64;
-        let (encoder, denoiser) = self.probe(workers.first())?;
-        let pixels = (PROBE_SIDE * PROBE_SIDE) as f64;
+        let (encoder, denoiser) = probe(&self.manifest, workers.first())?;
         let seconds: f64 = plan
             .passes
             .iter()
             .map(|pass| pass.encoder_pixels as f64 * encoder + pass.denoiser_pixels as f64 * denoiser)
             .sum();
-        Ok(Duration::from_secs_f64(seconds * plan.repeats as f64 / pixels / count))
-    }
-
-    /// Seconds of the encoder and of the denoiser for one probe square.
-    fn probe(&self, network: &mut dyn Network) -> Result<(f64, f64)> {
-        let (side, scale) = (PROBE_SIDE.next_multiple_of(self.manifest.size_multiple), self.manifest.scale);
-        let channels = self.manifest.channels;
-        let mut lr = Raster::new(channels, side, side);
-        let mut latent = Raster::new(channels, side * scale, side * scale);
-        NoiseField::new(0).fill(0, 0, 0, 0, lr.data_mut());
-        NoiseField::new(0).fill(1, 0, 0, 0, latent.data_mut());
-        let mut times = (f64::INFINITY, f64::INFINITY);
-        // The first run also allocates; the faster of two is the speed to expect.
-        for _ in 0..2 {
-            let start = Instant::now();
-            let features = match self.manifest.conditioning {
-                Conditioning::Features => Some(network.encode(&lr, 0.0)?),
-                _ => None,
-            };
-            times.0 = times.0.min(start.elapsed().as_secs_f64());
-            let condition = match (&features, self.manifest.conditioning) {
-                (Some(features), _) => Condition::Features(features),
-                (None, Conditioning::Lr) => Condition::Lr(&lr),
-                (None, _) => Condition::Upsampled(&latent),
-            };
-            let start = Instant::now();
-            network.predict(&latent, condition, 1.0)?;
-            times.1 = times.1.min(start.elapsed().as_secs_f64());
-        }
-        if self.manifest.conditioning != Conditioning::Features {
-            times.0 = 0.0;
-        }
-        Ok(times)
+        Ok(Duration::from_secs_f64(seconds * plan.repeats as f64 / count))
     }
 
     /// Upscales `image`, 1 or 3 channels, black 0 and white 1.
@@ -276,7 +217,9 @@ impl Upscaler {
         let result = self.watched(&meter, || {
             let model = self.manifest.channels;
             match (image.channels(), model) {
-                (have, want) if have == want => self.passes(image.clone(), &plan, options, &mut workers, &meter, &counts),
+                (have, want) if have == want => {
+                    self.passes(image.clone(), &plan, options, &mut workers, &meter, &counts)
+                }
                 (1, _) => {
                     let planes = image.data().repeat(model);
                     let image = Raster::from_vec(model, image.height(), image.width(), planes);
@@ -418,68 +361,7 @@ impl Upscaler {
         options: &UpscaleOptions,
         workers: usize,
     ) -> Workload {
-        let manifest = &self.manifest;
-        let multiple = manifest.size_multiple;
-        let features = manifest.encoder.as_ref().map_or(0, |encoder| encoder.features);
-        let overlap = match manifest.tiling {
-            TilingKind::Exact => manifest.denoiser.halo,
-            TilingKind::Blend { overlap } => overlap,
-        };
-        Workload {
-            height: height.next_multiple_of(multiple),
-            width: width.next_multiple_of(multiple),
-            channels: manifest.channels,
-            scale: manifest.scale,
-            features,
-            encoder_halo: manifest.encoder.as_ref().map_or(0, |encoder| encoder.halo).next_multiple_of(multiple),
-            denoiser_halo: overlap.next_multiple_of(multiple),
-            multiple,
-            steps: sampling.steps,
-            keeps_previous: sampling.sampler == SamplerKind::DpmSolverPp2m,
-            exact: manifest.tiling == TilingKind::Exact,
-            workers,
-            encoder_cost: self.encoder_cost,
-            activation_bytes: activation_bytes(manifest),
-            largest_tile: options.tile,
-        }
-    }
-}
-
-/// Bytes that ONNX Runtime's arena holds per low-resolution pixel of a tile, as measured with our bundles; a
-/// denoiser that works at high resolution is taken to have 64 channels there.
-fn activation_bytes(manifest: &Manifest) -> u64 {
-    let pixels = (manifest.scale * manifest.scale) as u64;
-    let latent = 4 * manifest.channels as u64 * pixels;
-    match (manifest.conditioning, &manifest.encoder) {
-        (Conditioning::Upsampled, _) => 4 * 64 * 6 * pixels + 4 * latent,
-        (_, Some(encoder)) => 4 * encoder.features as u64 * 6 + 4 * latent,
-        (_, None) => 4 * 96 * 6 + 4 * latent,
-    }
-}
-
-/// The bundle's tensors as the runtime checks them.
-fn network_spec(manifest: &Manifest) -> NetworkSpec {
-    let denoiser = &manifest.denoiser;
-    NetworkSpec {
-        scale: manifest.scale,
-        channels: manifest.channels,
-        encoder: manifest.encoder.as_ref().map(|encoder| EncoderSpec {
-            lr: encoder.inputs.lr.clone(),
-            level: encoder.inputs.level.clone(),
-            output: encoder.output.clone(),
-            features: encoder.features,
-        }),
-        denoiser: DenoiserSpec {
-            latent: denoiser.inputs.latent.clone(),
-            conditioning: denoiser.inputs.conditioning.clone(),
-            conditioning_kind: match manifest.conditioning {
-                Conditioning::Features => ConditioningKind::Features,
-                Conditioning::Lr => ConditioningKind::Lr,
-                Conditioning::Upsampled => ConditioningKind::Upsampled,
-            },
-            timestep: denoiser.inputs.timestep.clone(),
-            output: denoiser.output.clone(),
-        },
+        workload(&self.manifest, width, height, sampling, options, workers, self.encoder_cost)
     }
 }
 

@@ -4,7 +4,7 @@
 //! training steps from 0: its index `i` is our step `i + 1`.) Coefficients are f64, pixels f32.
 //!
 //! A run builds a [`NoiseSchedule`], a [`Trajectory`] and the steps ([`select_timesteps`]), then a
-//! [`SamplingPlan`]; the pixel loop is a handful of [`combine`] calls per step.
+//! [`SamplingPlan`]; the pixel loop is a handful of [`combine()`] calls per step.
 
 pub mod combine;
 pub mod latent_alignment;

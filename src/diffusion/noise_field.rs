@@ -2,8 +2,6 @@
 
 use super::normal::box_muller;
 
-/// Philox blocks made at once; a multiple of the widths that compilers vectorise for.
-const LANES: usize = 8;
 /// Normals per Philox block, so pixels per counter.
 const PER_BLOCK: usize = 4;
 
@@ -37,22 +35,42 @@ impl NoiseField {
     /// Where the segment ends above `u32::MAX` pixels.
     pub fn fill(&self, step: u32, channel: u32, y: u32, x0: u32, out: &mut [f32]) {
         assert!(out.len() as u64 <= u64::from(u32::MAX - x0), "a noise row ends within u32");
-        let mut group = x0 / PER_BLOCK as u32;
-        let mut skip = x0 as usize % PER_BLOCK;
-        let mut rest = out;
-        let mut normals = [0.0; PER_BLOCK * LANES];
-        while !rest.is_empty() {
-            // Lanes past the row's end may wrap around; they are not used.
-            let groups = std::array::from_fn(|lane| group.wrapping_add(lane as u32));
-            let bits = philox([groups, [y; LANES], [channel; LANES], [step; LANES]], self.key);
-            interleave(&box_muller(&bits), &mut normals);
-            let count = rest.len().min(normals.len() - skip);
-            let (now, later) = rest.split_at_mut(count);
-            now.copy_from_slice(&normals[skip..skip + count]);
-            rest = later;
-            skip = 0;
-            group = group.wrapping_add(LANES as u32);
+        let place = [step, channel, y, x0];
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has AVX2, as just checked.
+            return unsafe { fill_avx2(self.key, place, out) };
         }
+        fill_lanes::<8>(self.key, place, out);
+    }
+}
+
+/// The same operations on wider registers, so the same values, in well under half the time.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn fill_avx2(key: [u32; 2], place: [u32; 4], out: &mut [f32]) {
+    fill_lanes::<16>(key, place, out);
+}
+
+/// Fills a row with `LANES` Philox blocks at once. Inlined, so that it is compiled for its caller's features.
+#[inline(always)]
+fn fill_lanes<const LANES: usize>(key: [u32; 2], [step, channel, y, x0]: [u32; 4], mut rest: &mut [f32]) {
+    let mut group = x0 / PER_BLOCK as u32;
+    let mut skip = x0 as usize % PER_BLOCK;
+    while !rest.is_empty() {
+        let mut groups = [group; LANES];
+        for (lane, value) in groups.iter_mut().enumerate() {
+            // Lanes past the row's end may wrap around; they are not used.
+            *value = value.wrapping_add(lane as u32);
+        }
+        let bits = philox([groups, [y; LANES], [channel; LANES], [step; LANES]], key);
+        let normals = interleave(&box_muller(&bits));
+        let normals = &normals.as_flattened()[skip..];
+        let (now, later) = rest.split_at_mut(rest.len().min(normals.len()));
+        now.copy_from_slice(&normals[..now.len()]);
+        rest = later;
+        skip = 0;
+        group = group.wrapping_add(LANES as u32);
     }
 }
 
@@ -76,12 +94,12 @@ fn philox<const N: usize>(mut counter: [[u32; N]; 4], mut key: [u32; 2]) -> [[u3
 
 /// From planes of lanes to pixel order.
 #[inline(always)]
-fn interleave(planes: &[[f32; LANES]; PER_BLOCK], out: &mut [f32; PER_BLOCK * LANES]) {
-    for (lane, pixels) in out.chunks_exact_mut(PER_BLOCK).enumerate() {
-        for (pixel, plane) in pixels.iter_mut().zip(planes) {
-            *pixel = plane[lane];
-        }
+fn interleave<const N: usize>(planes: &[[f32; N]; PER_BLOCK]) -> [[f32; PER_BLOCK]; N] {
+    let mut pixels = [[0.0; PER_BLOCK]; N];
+    for (lane, pixel) in pixels.iter_mut().enumerate() {
+        *pixel = [planes[0][lane], planes[1][lane], planes[2][lane], planes[3][lane]];
     }
+    pixels
 }
 
 #[cfg(test)]
@@ -121,10 +139,20 @@ mod tests {
     }
 
     #[test]
+    fn every_width_of_lanes_gives_the_same_values() {
+        let (field, place) = (NoiseField::new(7), [3, 1, 11, 5]);
+        let [mut chosen, mut narrow, mut wide] = [[0.0; 301]; 3];
+        field.fill(3, 1, 11, 5, &mut chosen);
+        fill_lanes::<1>(field.key, place, &mut narrow);
+        fill_lanes::<32>(field.key, place, &mut wide);
+        assert_eq!((chosen, chosen), (narrow, wide));
+    }
+
+    #[test]
     fn values_do_not_depend_on_how_a_row_is_split() {
         let whole = row(7, 3, 1, 11, 0, 300);
         for x0 in 0..70 {
-            for length in [0, 1, 2, 3, 4, 5, 31, 32, 33, 200] {
+            for length in [0, 1, 2, 3, 4, 5, 31, 32, 33, 63, 64, 65, 200] {
                 assert_eq!(row(7, 3, 1, 11, x0, length), whole[x0 as usize..][..length], "{x0} {length}");
             }
         }

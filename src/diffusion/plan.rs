@@ -27,6 +27,9 @@ pub struct PlanStep {
 /// The latent starts as `start_signal u + start_noise z`. Each step asks the network, forms q with the step's
 /// `prediction` and replaces the latent with its `step`. After the last step the latent is the image, or the
 /// residual to add to `u` in residual form.
+///
+/// Every noise has its own key in a [`NoiseField`](super::NoiseField): the start's is the first `t`, a
+/// transition's is its `s`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SamplingPlan {
     form: LatentForm,

@@ -111,6 +111,7 @@ impl Trajectory {
     ///
     /// `sqrt(alpha_bar)` in image form: exact at the trained K of an aligned chain, the paper's approximation
     /// at other steps. 0 in residual form, and 0 at step T without alignment, where chains start from noise.
+    /// (That last start is unit noise in either form, so there alone the forms differ, by `sqrt(alpha_bar_T) u`.)
     pub fn start_signal(&self, start: usize, form: LatentForm) -> f64 {
         if form == LatentForm::Residual || self.starts_from_noise(start) {
             0.0

@@ -4,9 +4,9 @@ use std::ops::Range;
 use std::sync::Mutex;
 
 use crate::diffusion::{PlanStep, combine};
+use crate::engine::Workers;
 use crate::engine::pass::ModelPass;
 use crate::engine::tile::{TileConditions, predict_tile};
-use crate::engine::Workers;
 use crate::error::Result;
 use crate::image::Raster;
 use crate::model::{Conditioning, TilingKind};
@@ -30,7 +30,8 @@ impl<'a> Band<'a> {
         let conditions = self.conditions(workers)?;
         let held = self.reach(steps.len());
         let mut latent = (steps.len() > 1).then(|| {
-            let mut latent = Raster::new(self.pass.lr.channels(), held.len() * scale, self.pass.lr.width() * scale);
+            let mut latent =
+                Raster::new(self.pass.lr.channels(), held.len() * scale, self.pass.lr.width() * scale);
             self.start(&mut latent, held.start * scale);
             latent
         });
@@ -82,7 +83,10 @@ impl<'a> Band<'a> {
             Conditioning::Features => {}
         }
         let rows = self.reach(pass.sampling.steps().len());
-        let encode = |workers: &mut Workers, areas: &[Area], halo: usize, keep: &(dyn Fn(usize, &Area, Raster) + Sync)| {
+        let encode = |workers: &mut Workers,
+                      areas: &[Area],
+                      halo: usize,
+                      keep: &(dyn Fn(usize, &Area, Raster) + Sync)| {
             workers.for_each(areas, pass.meter, |worker, index, area| {
                 let input = area.extended(halo, &pass.bounds());
                 let lr = pass.lr.crop(input.rows.clone(), input.columns.clone());
@@ -102,7 +106,8 @@ impl<'a> Band<'a> {
             encode(workers, &areas, 0, &|index, _, features| {
                 *slots[index].lock().expect("no panic while held") = Some(features);
             })?;
-            let features = slots.into_iter().filter_map(|slot| slot.into_inner().expect("no panic while held"));
+            let features =
+                slots.into_iter().filter_map(|slot| slot.into_inner().expect("no panic while held"));
             return Ok(TileConditions::PerTile(features.collect()));
         }
         let areas = self.cut(&rows);
@@ -174,7 +179,14 @@ impl<'a> Band<'a> {
         })?;
         let tiles: Vec<_> =
             slots.into_iter().filter_map(|slot| slot.into_inner().expect("no panic while held")).collect();
-        blend(&mut target.lock().expect("no panic while held").0, &tiles, &cores, halo, scale, &pass.bounds());
+        blend(
+            &mut target.lock().expect("no panic while held").0,
+            &tiles,
+            &cores,
+            halo,
+            scale,
+            &pass.bounds(),
+        );
         Ok(())
     }
 

@@ -1,9 +1,9 @@
 //! One tile through the denoiser, judged by the output guard.
 
 use crate::diffusion::{LatentForm, combine};
+use crate::engine::Worker;
 use crate::engine::guard::{Fault, check_drift, check_output, mean};
 use crate::engine::pass::ModelPass;
-use crate::engine::Worker;
 use crate::error::Result;
 use crate::image::Raster;
 use crate::network::{Condition, Network};
@@ -120,10 +120,8 @@ fn judge(
         let rows = scaled(&relative(&core.rows, &kept.rows), scale);
         let columns = scaled(&relative(&core.columns, &kept.columns), scale);
         check_drift((0..target.channels()).map(|channel| {
-            let sum: f64 = rows
-                .clone()
-                .map(|y| mean(target.row(channel, y)[columns.clone()].iter().copied()))
-                .sum();
+            let sum: f64 =
+                rows.clone().map(|y| mean(target.row(channel, y)[columns.clone()].iter().copied())).sum();
             let mut drift = sum / rows.len() as f64;
             if pass.sampling.form() == LatentForm::Image {
                 drift -= mean(lr.plane(channel).iter().copied());

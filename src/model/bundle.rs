@@ -65,7 +65,11 @@ impl Bundle {
                 .map_err(named)?;
             let mut archive = zip::ZipArchive::new(file)
                 .map_err(|error| {
-                    Error::with_source(ErrorKind::Model, "not a model bundle (neither a folder nor a zip)", error)
+                    Error::with_source(
+                        ErrorKind::Model,
+                        "not a model bundle (neither a folder nor a zip)",
+                        error,
+                    )
                 })
                 .map_err(named)?;
             Self::read(|file| read_zipped(&mut archive, file)).map_err(named)
@@ -88,11 +92,10 @@ impl Bundle {
     pub fn embedded(name: &str) -> Option<Result<Self>> {
         let bundle = EMBEDDED.iter().find(|bundle| bundle.name == name)?;
         Some(Self::read(|file| {
-            let (_, bytes) = bundle
-                .files
-                .iter()
-                .find(|(known, _)| *known == file)
-                .ok_or_else(|| Error::new(ErrorKind::Model, format!("{file} is missing from the bundle")))?;
+            let (_, bytes) =
+                bundle.files.iter().find(|(known, _)| *known == file).ok_or_else(|| {
+                    Error::new(ErrorKind::Model, format!("{file} is missing from the bundle"))
+                })?;
             Ok(Cow::Borrowed(*bytes))
         }))
     }
@@ -128,13 +131,14 @@ impl Bundle {
             if !actual.eq_ignore_ascii_case(expected) {
                 return Err(Error::new(
                     ErrorKind::Model,
-                    format!("{name} does not match its hash in {MANIFEST_FILE}: sha256 is {actual}, expected {expected}"),
+                    format!(
+                        "{name} does not match its hash in {MANIFEST_FILE}: sha256 is {actual}, expected {expected}"
+                    ),
                 ));
             }
             Ok(bytes)
         };
-        let encoder =
-            manifest.encoder.as_ref().map(|entry| load(&entry.file, &entry.sha256)).transpose()?;
+        let encoder = manifest.encoder.as_ref().map(|entry| load(&entry.file, &entry.sha256)).transpose()?;
         let denoiser = load(&manifest.denoiser.file, &manifest.denoiser.sha256)?;
         // The manifest holds the graphs' hashes, so its own hash identifies the bundle.
         let digest = hex(&Sha256::digest(&json));

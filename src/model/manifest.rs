@@ -235,7 +235,9 @@ impl Manifest {
         match value.get("format") {
             Some(Value::Number(format)) if format.as_u64() == Some(FORMAT) => {}
             Some(format) => {
-                return Err(bad(format!("model.json: format is {format}: this program reads format {FORMAT}")));
+                return Err(bad(format!(
+                    "model.json: format is {format}: this program reads format {FORMAT}"
+                )));
             }
             None => return Err(bad(format!("model.json: format is missing: expected {FORMAT}"))),
         }
@@ -250,7 +252,11 @@ impl Manifest {
 
     fn check(&self) -> Result<()> {
         let rule = |holds: bool, field: &str, value: &dyn std::fmt::Display, expected: &str| {
-            if holds { Ok(()) } else { Err(bad(format!("model.json: {field} is {value}: expected {expected}"))) }
+            if holds {
+                Ok(())
+            } else {
+                Err(bad(format!("model.json: {field} is {value}: expected {expected}")))
+            }
         };
         rule(!self.name.is_empty(), "name", &"empty", "a name")?;
         rule((1..=16).contains(&self.scale), "scale", &self.scale, "1 to 16")?;

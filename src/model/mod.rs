@@ -5,6 +5,6 @@ mod manifest;
 
 pub use bundle::{Bundle, DEFAULT_BUNDLE, MANIFEST_FILE};
 pub use manifest::{
-    Conditioning, DenoiserEntry, DenoiserInputs, EncoderEntry, EncoderInputs, FORMAT, InputScaling,
-    Manifest, Preset, PredictionConfig, SamplingDefaults, TilingKind, UpsamplerConfig,
+    Conditioning, DenoiserEntry, DenoiserInputs, EncoderEntry, EncoderInputs, FORMAT, InputScaling, Manifest,
+    PredictionConfig, Preset, SamplingDefaults, TilingKind, UpsamplerConfig,
 };

@@ -1,5 +1,7 @@
 //! The tensors of a bundle's graphs by name; the manifest says them, the graphs are checked against them.
 
+use crate::model::{Conditioning, Manifest};
+
 /// What the denoiser is conditioned on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConditioningKind {
@@ -59,4 +61,31 @@ pub struct NetworkBytes<'a> {
     pub encoder: Option<&'a [u8]>,
     /// `denoiser.onnx`.
     pub denoiser: &'a [u8],
+}
+
+impl From<&Manifest> for NetworkSpec {
+    fn from(manifest: &Manifest) -> Self {
+        let denoiser = &manifest.denoiser;
+        Self {
+            scale: manifest.scale,
+            channels: manifest.channels,
+            encoder: manifest.encoder.as_ref().map(|encoder| EncoderSpec {
+                lr: encoder.inputs.lr.clone(),
+                level: encoder.inputs.level.clone(),
+                output: encoder.output.clone(),
+                features: encoder.features,
+            }),
+            denoiser: DenoiserSpec {
+                latent: denoiser.inputs.latent.clone(),
+                conditioning: denoiser.inputs.conditioning.clone(),
+                conditioning_kind: match manifest.conditioning {
+                    Conditioning::Features => ConditioningKind::Features,
+                    Conditioning::Lr => ConditioningKind::Lr,
+                    Conditioning::Upsampled => ConditioningKind::Upsampled,
+                },
+                timestep: denoiser.inputs.timestep.clone(),
+                output: denoiser.output.clone(),
+            },
+        }
+    }
 }

@@ -14,7 +14,10 @@ pub struct Area {
 impl Area {
     /// Extends every side by `halo`, but not beyond `bounds`.
     pub fn extended(&self, halo: usize, bounds: &Area) -> Self {
-        Self { rows: extend(&self.rows, halo, &bounds.rows), columns: extend(&self.columns, halo, &bounds.columns) }
+        Self {
+            rows: extend(&self.rows, halo, &bounds.rows),
+            columns: extend(&self.columns, halo, &bounds.columns),
+        }
     }
 
     /// The high-resolution rectangle that this one becomes.

@@ -97,8 +97,10 @@ impl MemoryPlan {
 fn candidate_sides(work: &Workload) -> Vec<usize> {
     let largest = work.largest_tile.unwrap_or(512);
     let up = |side: usize| side.next_multiple_of(work.multiple);
-    let mut sides: Vec<_> =
-        [16, 24, 32, 48, 64, 96, 128, 160, 192, 256, 320, 384, 512].into_iter().filter(|&s| s < largest).collect();
+    let mut sides: Vec<_> = [16, 24, 32, 48, 64, 96, 128, 160, 192, 256, 320, 384, 512]
+        .into_iter()
+        .filter(|&s| s < largest)
+        .collect();
     sides.push(largest.max(MIN_TILE));
     if let Some(exactly) = work.largest_tile {
         sides = vec![exactly];
@@ -152,8 +154,8 @@ fn evaluate(work: &Workload, side: usize, rows: usize) -> (f64, MemoryPlan) {
     }
     let needed = (work.height * work.width) as f64;
     let with_encoder = if work.features > 0 { work.encoder_cost } else { 0.0 };
-    let overhead = (encoder_pixels * with_encoder + denoiser_pixels)
-        / (needed * (with_encoder + work.steps as f64));
+    let overhead =
+        (encoder_pixels * with_encoder + denoiser_pixels) / (needed * (with_encoder + work.steps as f64));
     let plan = MemoryPlan {
         tile_height: tile.0.next_multiple_of(work.multiple),
         tile_width: tile.1.next_multiple_of(work.multiple),

@@ -21,7 +21,9 @@ pub fn tiles(area: &Area, height: usize, width: usize, multiple: usize) -> Vec<A
     let columns = cut(&area.columns, parts(area.columns.len(), width), multiple);
     cut(&area.rows, parts(area.rows.len(), height), multiple)
         .into_iter()
-        .flat_map(|rows| columns.iter().map(move |columns| Area { rows: rows.clone(), columns: columns.clone() }))
+        .flat_map(|rows| {
+            columns.iter().map(move |columns| Area { rows: rows.clone(), columns: columns.clone() })
+        })
         .collect()
 }
 

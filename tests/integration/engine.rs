@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use partdiff::diffusion::SamplerKind;
 use partdiff::image::Raster;
-use partdiff::{CancelToken, ErrorKind, NoProgress, ProgressEvent, Result, Target, UpscaleOptions, Upscaled, Upscaler};
+use partdiff::{
+    CancelToken, ErrorKind, NoProgress, ProgressEvent, Result, Target, UpscaleOptions, Upscaled, Upscaler,
+};
 use serde_json::{Value, json};
 
 use crate::fake_network::{Defect, FakeNetwork, manifest, picture};
@@ -57,8 +59,12 @@ fn the_result_does_not_depend_on_tiles_threads_or_bands() {
             (SamplerKind::Ddpm, 2, 1.0),
             (SamplerKind::DpmSolverPp2m, 4, 0.0),
         ] {
-            let options =
-                UpscaleOptions { steps: Some(steps), sampler: Some(sampler), eta: Some(eta), ..Default::default() };
+            let options = UpscaleOptions {
+                steps: Some(steps),
+                sampler: Some(sampler),
+                eta: Some(eta),
+                ..Default::default()
+            };
             let single = upscaler(form.clone(), 1);
             let whole = UpscaleOptions { tile: Some(512), ..options.clone() };
             let expected = run(&single, &image, &whole).unwrap().image;
@@ -72,7 +78,8 @@ fn the_result_does_not_depend_on_tiles_threads_or_bands() {
                     largest_difference(&result, &expected)
                 );
             }
-            let tight = UpscaleOptions { memory: Some(tight_memory(&single, &image, &options)), ..options.clone() };
+            let tight =
+                UpscaleOptions { memory: Some(tight_memory(&single, &image, &options)), ..options.clone() };
             let banded = run(&single, &image, &tight).unwrap().image;
             assert!(largest_difference(&banded, &expected) < 1e-5, "{form} {sampler} x{steps} in bands");
         }
@@ -111,7 +118,10 @@ fn every_size_and_factor_works() {
                     continue;
                 }
                 let result = run(&upscaler, &image, &options).unwrap().image;
-                assert_eq!((result.height(), result.width(), result.channels()), (expected.0, expected.1, channels));
+                assert_eq!(
+                    (result.height(), result.width(), result.channels()),
+                    (expected.0, expected.1, channels)
+                );
             }
         }
     }
@@ -169,7 +179,9 @@ fn cancelling_at_any_report_ends_the_run() {
     };
     upscaler.upscale(&image, &options, &all, &CancelToken::new()).unwrap();
     let reports = reports.into_inner().unwrap();
-    assert!(reports.windows(2).all(|pair| pair[0].fraction <= pair[1].fraction && pair[0].step <= pair[1].step));
+    assert!(
+        reports.windows(2).all(|pair| pair[0].fraction <= pair[1].fraction && pair[0].step <= pair[1].step)
+    );
     let last = reports.last().unwrap();
     assert!((last.fraction - 1.0).abs() < 0.1 && last.step == 3 && last.steps == 3, "{last:?}");
     for stop in 0..reports.len() - 2 {
@@ -188,7 +200,8 @@ fn cancelling_at_any_report_ends_the_run() {
 }
 
 fn defective(defect: Defect) -> Result<Upscaled> {
-    let upscaler = Upscaler::with_networks(&manifest(json!({})), vec![FakeNetwork::defective(2, defect)]).unwrap();
+    let upscaler =
+        Upscaler::with_networks(&manifest(json!({})), vec![FakeNetwork::defective(2, defect)]).unwrap();
     run(&upscaler, &picture(3, 40, 40), &UpscaleOptions { tile: Some(20), ..Default::default() })
 }
 
@@ -225,8 +238,16 @@ fn impossible_requests_name_the_field() {
     let error = |options: UpscaleOptions| run(&upscaler, &image, &options).unwrap_err();
     for (options, kind, part) in [
         (UpscaleOptions { steps: Some(41), ..Default::default() }, ErrorKind::InvalidOption, "steps is 41"),
-        (UpscaleOptions { start_step: Some(41), ..Default::default() }, ErrorKind::InvalidOption, "start step is 41"),
-        (UpscaleOptions { preset: Some("best".into()), ..Default::default() }, ErrorKind::InvalidOption, "detailed"),
+        (
+            UpscaleOptions { start_step: Some(41), ..Default::default() },
+            ErrorKind::InvalidOption,
+            "start step is 41",
+        ),
+        (
+            UpscaleOptions { preset: Some("best".into()), ..Default::default() },
+            ErrorKind::InvalidOption,
+            "detailed",
+        ),
         (UpscaleOptions { memory: Some(1000), ..Default::default() }, ErrorKind::Limit, "at least"),
     ] {
         let error = error(options);

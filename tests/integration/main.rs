@@ -2,3 +2,4 @@
 
 mod engine;
 mod fake_network;
+mod sampler_reference;

@@ -1,0 +1,55 @@
+//! From a bundle and a picture to the numbers that the cut is planned with.
+
+use crate::diffusion::SamplerKind;
+use crate::model::{Conditioning, Manifest, TilingKind};
+use crate::options::UpscaleOptions;
+use crate::sampling::Sampling;
+use crate::tiling::Workload;
+
+/// The workload of one pass over a picture of `width` x `height` pixels; `encoder_cost` is relative to a step of the
+/// denoiser.
+pub(crate) fn workload(
+    manifest: &Manifest,
+    width: usize,
+    height: usize,
+    sampling: &Sampling,
+    options: &UpscaleOptions,
+    workers: usize,
+    encoder_cost: f64,
+) -> Workload {
+    let multiple = manifest.size_multiple;
+    let features = manifest.encoder.as_ref().map_or(0, |encoder| encoder.features);
+    let overlap = match manifest.tiling {
+        TilingKind::Exact => manifest.denoiser.halo,
+        TilingKind::Blend { overlap } => overlap,
+    };
+    Workload {
+        height: height.next_multiple_of(multiple),
+        width: width.next_multiple_of(multiple),
+        channels: manifest.channels,
+        scale: manifest.scale,
+        features,
+        encoder_halo: manifest.encoder.as_ref().map_or(0, |encoder| encoder.halo).next_multiple_of(multiple),
+        denoiser_halo: overlap.next_multiple_of(multiple),
+        multiple,
+        steps: sampling.steps,
+        keeps_previous: sampling.sampler == SamplerKind::DpmSolverPp2m,
+        exact: manifest.tiling == TilingKind::Exact,
+        workers,
+        encoder_cost,
+        activation_bytes: activation_bytes(manifest),
+        largest_tile: options.tile,
+    }
+}
+
+/// Bytes that ONNX Runtime's arena holds per low-resolution pixel of a tile, as measured with our bundles; a
+/// denoiser that works at high resolution is taken to have 64 channels there.
+fn activation_bytes(manifest: &Manifest) -> u64 {
+    let pixels = (manifest.scale * manifest.scale) as u64;
+    let latent = 4 * manifest.channels as u64 * pixels;
+    match (manifest.conditioning, &manifest.encoder) {
+        (Conditioning::Upsampled, _) => 4 * 64 * 6 * pixels + 4 * latent,
+        (_, Some(encoder)) => 4 * encoder.features as u64 * 6 + 4 * latent,
+        (_, None) => 4 * 96 * 6 + 4 * latent,
+    }
+}

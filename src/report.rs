@@ -1,0 +1,42 @@
+//! What a run would do, and what it did.
+
+use serde::Serialize;
+
+use crate::sampling::Sampling;
+use crate::tiling::MemoryPlan;
+
+/// How a picture was made.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// Sampling settings.
+    pub sampling: Sampling,
+    /// Seed of the noise field.
+    pub seed: u64,
+    /// Times that the model ran over the whole picture.
+    pub passes: usize,
+    /// Network calls.
+    pub tiles: usize,
+    /// Tiles that the output guard had run again.
+    pub retries: usize,
+    /// Seconds in all.
+    pub seconds: f64,
+    /// Seconds inside the networks, summed over threads.
+    pub network_seconds: f64,
+}
+
+/// What a run would do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Width of the result.
+    pub width: usize,
+    /// Height of the result.
+    pub height: usize,
+    /// Sampling settings.
+    pub sampling: Sampling,
+    /// The cut of every model pass; there is more than one where the factor exceeds the bundle's.
+    pub passes: Vec<MemoryPlan>,
+    /// Expected peak in bytes of what the engine holds.
+    pub bytes: u64,
+    /// Channels that run through the model one after another (a greyscale bundle on a colour picture).
+    pub repeats: usize,
+}
