@@ -17,6 +17,7 @@ pub enum Event<'a> {
         model: &'a str,
         model_version: &'a str,
         model_digest: &'a str,
+        library: Name<'a>,
         provider: &'a str,
         files: usize,
     },
@@ -89,7 +90,12 @@ impl<'a> Files<'a> {
     /// An input and its result.
     pub fn new(input: &'a Path, output: Option<&'a Path>) -> Self {
         let hex = |path: &'a Path| path.to_str().is_none().then_some(Hex(path));
-        Self { input: Name(input), input_hex: hex(input), output: output.map(Name), output_hex: output.and_then(hex) }
+        Self {
+            input: Name(input),
+            input_hex: hex(input),
+            output: output.map(Name),
+            output_hex: output.and_then(hex),
+        }
     }
 }
 

@@ -40,9 +40,11 @@ impl Reporter for HumanReporter {
     fn tell(&self, event: &Event<'_>) {
         let (quiet, verbose) = (self.voice == Voice::Quiet, self.voice == Voice::Verbose);
         match event {
-            Event::Run { version, model, model_version, model_digest, provider, .. } if verbose => {
-                self.line(&format!("partdiff {version}, model {model} {model_version} (sha256 {model_digest})"));
-                self.line(&format!("runs on {provider}"));
+            Event::Run { version, model, model_version, model_digest, library, provider, .. } if verbose => {
+                self.line(&format!(
+                    "partdiff {version}, model {model} {model_version} (sha256 {model_digest})"
+                ));
+                self.line(&format!("runs on {provider}, with {}", shown(library.0)));
             }
             Event::Run { .. } => {}
             Event::Start { index, total, files, width, height } => {
@@ -133,7 +135,8 @@ impl HumanReporter {
 }
 
 fn arrow(files: &Files<'_>) -> String {
-    let name = |path: &Path, stdio: &str| if path == Path::new("-") { stdio.to_string() } else { shown(path) };
+    let name =
+        |path: &Path, stdio: &str| if path == Path::new("-") { stdio.to_string() } else { shown(path) };
     let input = name(files.input.0, "standard input");
     match files.output {
         Some(output) => format!("{input} -> {}", name(output.0, "standard output")),

@@ -48,7 +48,7 @@ enum Action {
         /// Where the model runs
         #[arg(long, value_enum, default_value_t = DeviceArg::Cpu)]
         device: DeviceArg,
-        /// The ONNX Runtime library to use, or its folder
+        /// The ONNX Runtime library to use, instead of the one that would be found
         #[arg(long, value_name = "PATH")]
         library: Option<PathBuf>,
     },
@@ -111,10 +111,15 @@ fn info(bundle: &Bundle, as_json: bool) -> String {
         text.push_str(&format!("{name:<14}{value}\n"));
     }
     text.push_str("\npresets (--preset)\n");
-    for (name, preset) in &manifest.presets {
+    let mut presets: Vec<_> = manifest.presets.iter().collect();
+    presets.sort_by_key(|(_, preset)| preset.steps);
+    for (name, preset) in presets {
         text.push_str(&format!("  {name:<12}{}\n", plain(preset)));
     }
     for (title, record) in [("metrics", &manifest.metrics), ("training", &manifest.training)] {
+        if record.as_object().is_some_and(serde_json::Map::is_empty) {
+            continue;
+        }
         text.push_str(&format!("\n{title}\n"));
         write_record(&mut text, record, 1);
     }
@@ -124,7 +129,9 @@ fn info(bundle: &Bundle, as_json: bool) -> String {
 fn rows(bundle: &Bundle, manifest: &Manifest) -> Vec<(&'static str, String)> {
     let size = bundle.denoiser().len() + bundle.encoder().map_or(0, <[u8]>::len);
     let halo = match &manifest.encoder {
-        Some(encoder) => format!("encoder {}, denoiser {} input pixels", encoder.halo, manifest.denoiser.halo),
+        Some(encoder) => {
+            format!("encoder {}, denoiser {} input pixels", encoder.halo, manifest.denoiser.halo)
+        }
         None => format!("denoiser {} input pixels", manifest.denoiser.halo),
     };
     vec![
@@ -138,10 +145,13 @@ fn rows(bundle: &Bundle, manifest: &Manifest) -> Vec<(&'static str, String)> {
         ("latent", plain(&manifest.latent)),
         ("sees", plain(&manifest.conditioning)),
         ("by default", plain(&manifest.defaults)),
-        ("tiles", match manifest.tiling {
-            TilingKind::Exact => "exact: the result does not depend on them".into(),
-            TilingKind::Blend { overlap } => format!("blended over {overlap} input pixels"),
-        }),
+        (
+            "tiles",
+            match manifest.tiling {
+                TilingKind::Exact => "exact: the result does not depend on them".into(),
+                TilingKind::Blend { overlap } => format!("blended over {overlap} input pixels"),
+            },
+        ),
         ("halo", halo),
         ("size", show_bytes(size as u64)),
         ("sha256", bundle.digest().to_string()),
@@ -153,6 +163,7 @@ fn plain(value: &impl Serialize) -> String {
     fn words(value: &Value) -> String {
         match value {
             Value::String(text) => text.clone(),
+            Value::Number(number) if number.is_f64() => number.as_f64().unwrap_or(f64::NAN).to_string(),
             Value::Array(items) if items.len() > 8 => format!("{} values", items.len()),
             Value::Array(items) => items.iter().map(words).collect::<Vec<_>>().join(" "),
             Value::Object(fields) => {
@@ -218,7 +229,7 @@ mod tests {
 
     #[test]
     fn values_read_as_words() {
-        let value = json!({ "kind": "scaled_linear", "steps": 1000, "range": [0, 1], "table": [0; 9] });
+        let value = json!({ "kind": "scaled_linear", "steps": 1000, "range": [0, 1], "table": vec![0; 9] });
         assert_eq!(plain(&value), "kind scaled linear, range 0 1, steps 1000, table 9 values");
     }
 

@@ -200,7 +200,8 @@ mod tests {
     #[test]
     fn templates_fill_every_field() {
         let input = Path::new("dir/photo.one.JPG");
-        let template = Template::parse("{stem}-{from}_x{scale}_{model}_{preset}_{width}x{height}.{ext}").unwrap();
+        let template =
+            Template::parse("{stem}-{from}_x{scale}_{model}_{preset}_{width}x{height}.{ext}").unwrap();
         assert_eq!(template.render(&fields(input)), "photo.one-JPG_x2.5_a-b_default_10x20.png");
         assert_eq!(Template::beside(), Template::parse("{stem}_x{scale}.{ext}").unwrap());
         assert_eq!(Template::elsewhere(), Template::parse("{stem}.{ext}").unwrap());

@@ -191,7 +191,15 @@ fn job(request: &UpscaleRequest, model: ModelFacts<'_>, limits: &Limits, input: 
         format = called;
     }
     format.check_size(target.0, target.1)?;
-    Ok(Job { input: input.clone(), bytes: probed.bytes, size, channels: probed.channels, target, format, output })
+    Ok(Job {
+        input: input.clone(),
+        bytes: probed.bytes,
+        size,
+        channels: probed.channels,
+        target,
+        format,
+        output,
+    })
 }
 
 fn named(request: &UpscaleRequest, folder: &Path, fields: &NameFields<'_>) -> PathBuf {

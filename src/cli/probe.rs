@@ -150,10 +150,14 @@ mod tests {
     #[test]
     fn headers_tell_sizes_without_pixels() {
         // The pixels are missing, which only decoding finds.
-        for probed in
-            [of_file(b"P6\n7 5\n255\n").unwrap(), probe_stream(&b"P6\n7 5\n255\n"[..], &Limits::default()).unwrap()]
-        {
-            assert_eq!((probed.width, probed.height, probed.channels, probed.format), (7, 5, 3, ImageFormat::Pnm));
+        for probed in [
+            of_file(b"P6\n7 5\n255\n").unwrap(),
+            probe_stream(&b"P6\n7 5\n255\n"[..], &Limits::default()).unwrap(),
+        ] {
+            assert_eq!(
+                (probed.width, probed.height, probed.channels, probed.format),
+                (7, 5, 3, ImageFormat::Pnm)
+            );
         }
         assert!(probe_stream(&b"P6\n7 5\n255\n"[..], &Limits::default()).unwrap().bytes.is_some());
     }

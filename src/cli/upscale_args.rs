@@ -28,7 +28,7 @@ pub struct UpscaleArgs {
 #[command(next_help_heading = "Files")]
 pub struct FileArgs {
     /// Pictures, folders of pictures (with all folders inside), or - for standard input
-    #[arg(required = true, value_name = "INPUT")]
+    #[arg(required = true, value_name = "INPUT", help_heading = None)]
     pub inputs: Vec<PathBuf>,
 
     /// Where results go: a file, a folder (also one to be made, if it ends in /), or - for standard output.
@@ -122,7 +122,7 @@ pub struct ModelArgs {
     #[arg(long, value_enum, default_value_t = DeviceArg::Auto)]
     pub device: DeviceArg,
 
-    /// The ONNX Runtime library to use, or its folder
+    /// The ONNX Runtime library to use, instead of the one that would be found
     #[arg(long, value_name = "PATH")]
     pub library: Option<PathBuf>,
 }
@@ -204,7 +204,7 @@ Results appear whole or not at all. Ctrl-C stops within a step and leaves nothin
 /// Shown below the long help.
 pub const EVENTS: &str = "\
 Events of --json, one object a line, each with a field \"event\":
-  run       version, model, model_version, model_digest, provider, files
+  run       version, model, model_version, model_digest, library, provider, files
   start     index, total, input, output, width, height (of the result)
   progress  input, fraction (0 to 1), step, steps
   plan      input, output, width, height, memory_bytes, seconds (with --dry-run)

@@ -23,6 +23,7 @@ use crate::image::{EncodeOptions, Kernel, Picture, decode, encode, encode_to, re
 use crate::limits::Limits;
 use crate::model::{Bundle, DEFAULT_BUNDLE};
 use crate::progress::{CancelToken, Progress, ProgressEvent};
+use crate::runtime::Runtime;
 use crate::sampling::Sampling;
 use crate::upscaler::{Plan, Report, Upscaler};
 
@@ -99,6 +100,9 @@ impl Run<'_> {
             model: &manifest.name,
             model_version: &manifest.version,
             model_digest: bundle.digest(),
+            library: Name(
+                &Runtime::loaded().map(|runtime| runtime.library().path.clone()).unwrap_or_default(),
+            ),
             provider: &upscaler.provider().map(ToString::to_string).unwrap_or_default(),
             files: jobs.len(),
         });

@@ -20,15 +20,18 @@ pub fn scale(text: &str) -> Result<f64, String> {
 
 /// Two sizes in pixels, `1920x1080`.
 pub fn size_pair(text: &str) -> Result<(u32, u32), String> {
-    let sides = text.split_once(['x', 'X', '×']).and_then(|(width, height)| {
-        Some((side(width.trim()).ok()?, side(height.trim()).ok()?))
-    });
+    let sides = text
+        .split_once(['x', 'X', '×'])
+        .and_then(|(width, height)| Some((side(width.trim()).ok()?, side(height.trim()).ok()?)));
     sides.ok_or_else(|| "expected WIDTHxHEIGHT in pixels, such as 1920x1080".into())
 }
 
 /// A size in pixels, at least 1.
 pub fn side(text: &str) -> Result<u32, String> {
-    text.parse().ok().filter(|side| *side > 0).ok_or_else(|| "expected a whole number of pixels above 0".into())
+    text.parse()
+        .ok()
+        .filter(|side| *side > 0)
+        .ok_or_else(|| "expected a whole number of pixels above 0".into())
 }
 
 /// A whole number of at least 1.
