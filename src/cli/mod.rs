@@ -1,6 +1,7 @@
 //! The `partdiff` command: arguments in, exit code out. Everything else is the library's.
 
 mod bar;
+mod doctor_command;
 mod events;
 mod exit;
 mod file_id;
@@ -11,6 +12,8 @@ mod model_command;
 mod naming;
 mod plan;
 mod probe;
+mod runtime_command;
+mod stdout;
 mod upscale_args;
 mod upscale_request;
 mod upscale_run;
@@ -22,8 +25,10 @@ use clap::{Parser, Subcommand};
 
 use crate::error::Result;
 use crate::progress::CancelToken;
+use doctor_command::DoctorArgs;
 use exit::Exit;
 use model_command::ModelCommand;
+use runtime_command::RuntimeArgs;
 use upscale_args::{EVENTS, EXAMPLES, UpscaleArgs};
 use upscale_request::UpscaleRequest;
 
@@ -50,6 +55,10 @@ enum Command {
     Upscale(Box<UpscaleArgs>),
     /// List, show and check models
     Model(ModelCommand),
+    /// Install and find ONNX Runtime, the library that runs the models
+    Runtime(RuntimeArgs),
+    /// Say what works on this machine, what does not, and what to do about it
+    Doctor(DoctorArgs),
 }
 
 /// Runs the command line of this process.
@@ -59,23 +68,23 @@ pub fn main() -> ExitCode {
         // Prints help and version as well, which are no errors.
         Err(error) => error.exit(),
     };
-    dispatch(cli.command)
-        .unwrap_or_else(|error| {
-            eprintln!("partdiff: {}", error.report());
-            Exit::from_error(&error)
-        })
-        .into()
+    dispatch(cli.command).unwrap_or_else(|error| {
+        eprintln!("partdiff: {}", error.report());
+        Exit::from_error(&error).into()
+    })
 }
 
-fn dispatch(command: Command) -> Result<Exit> {
+fn dispatch(command: Command) -> Result<ExitCode> {
     match command {
         Command::Upscale(args) => {
             let request = UpscaleRequest::try_from(*args)?;
             let cancel = CancelToken::new();
             interrupt::install(cancel.clone())?;
-            upscale_run::run(&request, &cancel)
+            upscale_run::run(&request, &cancel).map(ExitCode::from)
         }
-        Command::Model(command) => model_command::run(&command),
+        Command::Model(command) => model_command::run(&command).map(ExitCode::from),
+        Command::Runtime(args) => args.run(),
+        Command::Doctor(args) => args.run(),
     }
 }
 
