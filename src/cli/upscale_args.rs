@@ -38,11 +38,12 @@ pub struct FileArgs {
     #[arg(short, long, value_name = "OUT")]
     pub output: Option<PathBuf>,
 
-    /// Format of the results; else the ending of OUT decides, else the input's own format
-    #[arg(long, value_name = "png|jpeg|webp|tiff|bmp|pnm", value_parser = values::format)]
+    /// Format of the results: png, jpeg, webp, tiff, bmp, pnm, pam, pfm, qoi, exr or hdr; else the
+    /// ending of OUT decides, else the input's own format
+    #[arg(long, value_name = "FORMAT", value_parser = values::format)]
     pub format: Option<ImageFormat>,
 
-    /// Quality of JPEG, 1 to 100 (95 by default)
+    /// Quality of JPEG, 1 to 100 (95 by default); makes WebP lossy, which is lossless by default
     #[arg(long, value_name = "1-100", value_parser = clap::value_parser!(u8).range(1..=100))]
     pub quality: Option<u8>,
 
