@@ -36,6 +36,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--patch", type=int, help="LR pixels of a patch, instead of the configuration's")
     p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--begin-from", type=Path, help="weights.pt of another run to start from")
+    p.add_argument("--lr", type=float, help="peak learning rate, instead of the configuration's")
 
     p = command("export", "write a bundle from averaged weights and verify it in ONNX Runtime")
     p.add_argument("weights", type=Path, help="weights.pt of a run")
@@ -90,9 +92,15 @@ def main() -> None:
         from .train import Trainer
 
         config = CONFIGS[args.config]
-        config = replace(config, batch=args.batch or config.batch, patch=args.patch or config.patch)
+        config = replace(
+            config,
+            batch=args.batch or config.batch,
+            patch=args.patch or config.patch,
+            lr=args.lr or config.lr,
+        )
         trainer = Trainer(config, Store(args.store, args.device), args.run, args.device, args.seed)
-        trainer.resume()
+        if not trainer.resume() and args.begin_from:
+            trainer.begin_from(args.begin_from)
         trainer.run(args.minutes, args.iterations, args.every)
     elif args.command == "export":
         from .export import export

@@ -19,6 +19,12 @@ CLEAN = 0.7
 OTHER_KERNELS = 0.1
 """Shares of clean LR images, and among all of those shrunk by area or Lanczos."""
 
+HARSH = 0.1
+"""Share of samples whose contrast is stretched up to fourfold, as in night scenes, line art and posters."""
+
+PATTERN = 0.04
+"""Share of samples that are noise or two-valued dots instead of a photograph; nothing is to be added to them."""
+
 AT_START = 0.25
 """Share of samples at t = K, the regression case, so that one step is good."""
 
@@ -59,11 +65,18 @@ class BatchSource:
         turn = int(rand(1) * 4)
         lr, hr = (torch.rot90(x, turn, (2, 3)) for x in (lr, hr))
         lr, hr = lr / 127.5 - 1, hr.float() / 127.5 - 1
+        gain = torch.where(rand(self.batch) < HARSH, 1 + 3 * rand(self.batch), 1.0)[:, None, None, None]
+        lr, hr = (lr * gain).clamp(-1, 1), (hr * gain).clamp(-1, 1)
         k = self.schedule.start_step
         step = 1 + (rand(self.batch) * k).long().clamp(max=k - 1)
         step = torch.where(rand(self.batch) < AT_START, k, step)
         eps = torch.randn(hr.shape, generator=g, device=self.device)
-        return Batch(lr, resample.upsample(lr, self.store.scale), hr, level, step, eps)
+        dots = 2 * rand(*lr.shape) - 1
+        dots = torch.where(rand(self.batch)[:, None, None, None] < 0.5, dots, dots.sign()) * rand(self.batch, 1, 1, 1) ** 0.3
+        pattern = (rand(self.batch) < PATTERN)[:, None, None, None]
+        lr = torch.where(pattern, dots, lr)
+        u = resample.upsample(lr, self.store.scale)
+        return Batch(lr, u, torch.where(pattern, u, hr), level, step, eps)
 
     def _patches(self, g: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """LR [N, C, p + margin, p + margin] uint8, HR [N, C, s(p + margin), ...] uint8, kind [N]."""

@@ -60,7 +60,7 @@ def manifest(network: PartialDiffusion, schedule: Schedule, folder: Path, name: 
     """model.json as a dict; the runtime refuses unknown and missing fields."""
     shape = network.shape
     std = schedule.residual_std
-    detailed = 8 if schedule.start_step >= 8 else schedule.start_step
+    detailed = min(4, schedule.start_step)
     return {
         "format": 1,
         "name": name,

@@ -9,7 +9,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from .network import Block, Condition, Denoiser, Encoder
+from .network import CEILING, Block, Condition, Denoiser, Encoder
 
 OPSET, IR = 17, 8
 
@@ -46,7 +46,8 @@ class Graph:
         return self.add("Mul", x, self.add("Sigmoid", x))
 
     def block(self, x: str, layer: Block, bias: str) -> str:
-        hidden = self.silu(self.add("Add", self.conv(x, layer.conv1), bias))
+        hidden = self.add("Add", self.conv(x, layer.conv1), bias)
+        hidden = self.silu(self.add("Clip", hidden, "", self.constant(np.array(CEILING, np.float32))))
         return self.add("Add", x, self.conv(hidden, layer.conv2))
 
     def condition(self, value: str, layer: Condition) -> list[str]:

@@ -49,8 +49,13 @@ def conv3x3(inputs: int, outputs: int) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, 3, padding=1)
 
 
+CEILING = 6.0
+"""Highest value that enters a SiLU. Photographs stay below it; without it noise and checkerboards, which
+training never shows, grow from block to block without bound."""
+
+
 class Block(nn.Module):
-    """x [N, F, h, w] -> x + conv(SiLU(conv(x) + bias)), bias [N, F]."""
+    """x [N, F, h, w] -> x + conv(SiLU(min(conv(x) + bias, CEILING))), bias [N, F]."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -60,7 +65,8 @@ class Block(nn.Module):
             self.conv2.weight.mul_(0.2)
 
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
-        return x + self.conv2(F.silu(self.conv1(x) + bias[:, :, None, None].to(x.dtype)))
+        hidden = self.conv1(x) + bias[:, :, None, None].to(x.dtype)
+        return x + self.conv2(F.silu(hidden.clamp(max=CEILING)))
 
 
 class Condition(nn.Module):

@@ -21,10 +21,6 @@ from .validate import validate
 WARM_UP = 100
 """Iterations until the full learning rate."""
 
-OUTLIER = 5.0
-"""A loss this many times the running average is a numerical accident of bf16 and is not learned from."""
-
-
 class Trainer:
     """One run in `folder`: state.pt (resumes exactly), weights.pt (averaged), log.txt."""
 
@@ -38,12 +34,17 @@ class Trainer:
         self.network = network
         self.average = {k: v.clone() for k, v in network.state_dict().items()}
         self.optimisers = optimiser.make(network, config.lr, config.muon)
-        self.iteration, self.elapsed, self.skipped = 0, 0.0, 0
-        self.typical = math.inf
+        self.iteration, self.elapsed = 0, 0.0
         s = config.schedule
         table = lambda x: torch.tensor(x, dtype=torch.float32, device=device)  # noqa: E731
         self.signal, self.noise = table(s.signal), table(s.noise)
         self.scale, self.weight = table(s.input_scale), table(s.loss_weight)
+
+    def begin_from(self, weights: Path) -> None:
+        """Starts a new run from the averaged weights of another."""
+        network, _, _ = checkpoint.load_weights(weights)
+        self.network.load_state_dict(network.state_dict())
+        self.average = {k: v.clone() for k, v in self.network.state_dict().items()}
 
     def loss(self, b: Batch) -> torch.Tensor:
         s = self.config.schedule
@@ -62,10 +63,6 @@ class Trainer:
         loss = self.loss(self.source.draw(self.iteration))
         value = loss.item()
         self.iteration += 1
-        if not value < OUTLIER * self.typical:
-            self.skipped += 1
-            return value
-        self.typical = value if math.isinf(self.typical) else 0.95 * self.typical + 0.05 * value
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
         for o in self.optimisers:
@@ -90,7 +87,7 @@ class Trainer:
             losses.append(self.step(progress))
             self.elapsed = before + time.monotonic() - began
             if self.iteration % 100 == 0:
-                self.log(f"loss {np.median(losses):.4f}  progress {progress:.3f}  skipped {self.skipped}")
+                self.log(f"loss {np.median(losses):.4f}  progress {progress:.3f}")
                 losses = []
             if time.monotonic() - saved > 60 * every:
                 self.save()
@@ -119,8 +116,6 @@ class Trainer:
             "optimisers": [o.state_dict() for o in self.optimisers],
             "iteration": self.iteration,
             "elapsed": self.elapsed,
-            "skipped": self.skipped,
-            "typical": self.typical,
         }
         checkpoint.write(self.folder / "state.pt", state)
 
@@ -134,6 +129,6 @@ class Trainer:
         self.average = state["average"]
         for o, s in zip(self.optimisers, state["optimisers"]):
             o.load_state_dict(s)
-        for key in ("iteration", "elapsed", "skipped", "typical"):
+        for key in ("iteration", "elapsed"):
             setattr(self, key, state[key])
         return True
