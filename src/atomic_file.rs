@@ -142,9 +142,9 @@ fn folder_of(path: &Path) -> &Path {
 }
 
 fn cannot_write(path: &Path, error: std::io::Error) -> Error {
-    // The temporary's own name would only confuse.
-    let error = match error.raw_os_error() {
-        Some(code) => std::io::Error::from_raw_os_error(code),
+    // `tempfile` appends the temporary's name, which would only confuse.
+    let error = match error.to_string().split_once(" at path ") {
+        Some((reason, _)) => std::io::Error::new(error.kind(), reason),
         None => error,
     };
     Error::with_source(ErrorKind::Output, format!("cannot write {}", path.display()), error)

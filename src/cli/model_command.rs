@@ -1,7 +1,6 @@
 //! `partdiff model`: what bundles there are, what one says of itself, and whether it works.
 
 use std::ffi::OsString;
-use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -9,11 +8,12 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::exit::Exit;
+use super::stdout::print;
 use super::upscale_args::DeviceArg;
 use super::upscale_run::open_bundle;
 use super::values::show_bytes;
 use crate::diffusion::NoiseField;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::image::Raster;
 use crate::model::{Bundle, DEFAULT_BUNDLE, Manifest, TilingKind};
 use crate::options::UpscaleOptions;
@@ -78,16 +78,6 @@ pub fn run(command: &ModelCommand) -> Result<Exit> {
     };
     print(&text)?;
     Ok(Exit::Done)
-}
-
-/// Writes to standard output; a reader that has had enough is no error.
-fn print(text: &str) -> Result<()> {
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Error::with_source(ErrorKind::Output, "cannot write to standard output", error))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn list() -> Result<String> {

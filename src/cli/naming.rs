@@ -173,11 +173,13 @@ fn stem(input: &Path) -> &OsStr {
 }
 
 /// Format and `{ext}` of a result whose name is made from a template: `--format`, else as the input is called,
-/// else as the input is made.
+/// else as the input is made, else PNG.
 pub fn ending(chosen: Option<ImageFormat>, input: &Path, contents: ImageFormat) -> (ImageFormat, String) {
     let own = input.extension().and_then(OsStr::to_str);
     let named = own.and_then(ImageFormat::from_extension);
-    let format = chosen.or(named).unwrap_or(contents);
+    // What can only be read (GIF) becomes PNG.
+    let format = chosen.or(named).or(Some(contents)).filter(|format| format.can_write());
+    let format = format.unwrap_or(ImageFormat::Png);
     // The input's own spelling (JPG, jpeg) is kept where it fits.
     let ext = own.filter(|_| named == Some(format)).unwrap_or(format.extensions()[0]);
     (format, ext.to_string())
@@ -253,6 +255,7 @@ mod tests {
         assert_eq!(ending(Some(Png), Path::new("a.JPEG"), Jpeg), (Png, "png".into()));
         assert_eq!(ending(None, Path::new("-"), Tiff), (Tiff, "tif".into()));
         assert_eq!(ending(Some(Jpeg), Path::new("a"), Png), (Jpeg, "jpg".into()));
+        assert_eq!(ending(None, Path::new("a.gif"), ImageFormat::Gif), (Png, "png".into()));
     }
 
     #[test]

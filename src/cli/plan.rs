@@ -66,7 +66,7 @@ impl RunPlan {
             _ => None,
         };
         let (inputs, failures) = collect(&request.inputs, folder);
-        let known: HashSet<FileId> = inputs.iter().filter_map(|input| FileId::of(&input.path)).collect();
+        let mut known: HashSet<FileId> = inputs.iter().filter_map(|input| FileId::of(&input.path)).collect();
         let mut plan = Self { failures, ..Self::default() };
         for input in inputs {
             match job(request, model, limits, &input) {
@@ -75,7 +75,7 @@ impl RunPlan {
             }
         }
         if request.template.is_none() {
-            plan.drop_earlier_results();
+            plan.drop_earlier_results(&mut known);
         }
         plan.refuse_collisions()?;
         plan.check_outputs(request.existing, &known);
@@ -84,13 +84,20 @@ impl RunPlan {
 
     /// Leaves out found pictures that are the result of another one, so that a second run over a folder does not
     /// upscale what the first one made.
-    fn drop_earlier_results(&mut self) {
+    /// They leave `inputs` too, since they may be replaced.
+    fn drop_earlier_results(&mut self, inputs: &mut HashSet<FileId>) {
         let beside = |job: &Job| {
             let output = job.output.as_deref().filter(|output| same_folder(output, &job.input.path))?;
             Some(resolved(output))
         };
         let results: HashSet<PathBuf> = self.jobs.iter().filter_map(beside).collect();
-        self.jobs.retain(|job| !(job.input.walked && results.contains(&resolved(&job.input.path))));
+        self.jobs.retain(|job| {
+            let earlier = job.input.walked && results.contains(&resolved(&job.input.path));
+            if earlier && let Some(id) = FileId::of(&job.input.path) {
+                inputs.remove(&id);
+            }
+            !earlier
+        });
     }
 
     fn refuse_collisions(&self) -> Result<()> {

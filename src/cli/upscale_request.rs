@@ -83,11 +83,12 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
         }
         if let Destination::File(path) = &destination
             && files.format.is_none()
-            && ImageFormat::from_path(path).is_none()
+            && !ImageFormat::from_path(path).is_some_and(ImageFormat::can_write)
         {
-            let endings: Vec<_> = ImageFormat::ALL.iter().map(|format| format.extensions()[0]).collect();
+            let writable = ImageFormat::ALL.iter().filter(|format| format.can_write());
+            let endings: Vec<_> = writable.map(|format| format.extensions()[0]).collect();
             return Err(usage(format!(
-                "cannot tell the format of {} from its ending: expected one of {}, or --format",
+                "cannot write {} by its ending: expected one of {}, or --format",
                 path.display(),
                 endings.join(", ")
             )));
@@ -242,7 +243,9 @@ mod tests {
     #[test]
     fn contradictions_are_named() {
         assert!(message("- - -o out/").contains("once only"));
-        assert!(message("a.png -o b.xyz").contains("b.xyz from its ending: expected one of png, jpg"));
+        assert!(
+            message("a.png -o b.xyz").contains("cannot write b.xyz by its ending: expected one of png, jpg")
+        );
         assert!(request("a.png -o b.xyz --format png").is_ok());
         assert!(message("a.png -o b.png --name {stem}").contains("--name needs a folder"));
         assert!(message("a.png -o - --json").contains("both go to standard output"));

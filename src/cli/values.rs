@@ -2,12 +2,17 @@
 
 use crate::image::ImageFormat;
 
-/// A file format by its name or one of its endings.
+/// A file format that can be written, by its name or one of its endings.
 pub fn format(text: &str) -> Result<ImageFormat, String> {
-    ImageFormat::from_extension(text.trim_start_matches('.')).ok_or_else(|| {
-        let names = ImageFormat::ALL.map(|format| format.name().to_ascii_lowercase());
-        format!("expected one of {}", names.join(", "))
-    })
+    let wanted = text.trim_start_matches('.');
+    let named = ImageFormat::ALL.into_iter().find(|format| format.name().eq_ignore_ascii_case(wanted));
+    named.or_else(|| ImageFormat::from_extension(wanted)).filter(|format| format.can_write()).ok_or_else(
+        || {
+            let writable = ImageFormat::ALL.into_iter().filter(|format| format.can_write());
+            let names: Vec<_> = writable.map(|format| format.extensions()[0]).collect();
+            format!("expected one of {}", names.join(", "))
+        },
+    )
 }
 
 /// A factor such as `4` or `2.5`.
@@ -124,11 +129,13 @@ mod tests {
     #[test]
     fn formats_by_name_or_ending() {
         for known in ImageFormat::ALL {
-            assert_eq!(format(&known.name().to_ascii_lowercase()), Ok(known));
+            for spelling in [known.name(), known.extensions()[0]] {
+                assert_eq!(format(spelling).ok(), known.can_write().then_some(known), "{spelling}");
+            }
         }
         assert_eq!(format("JPG"), Ok(ImageFormat::Jpeg));
         assert_eq!(format(".tif"), Ok(ImageFormat::Tiff));
-        assert!(format("gif").unwrap_err().contains("png, jpeg, webp"));
+        assert!(format("gif").unwrap_err().contains("png, jpg, webp"));
     }
 
     #[test]
