@@ -4,8 +4,8 @@ use std::fs;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use partdiff::image::{EncodeOptions, ImageFormat, Kernel, Picture, SampleDepth, decode, encode, resize};
 use partdiff::Limits;
+use partdiff::image::{EncodeOptions, ImageFormat, Kernel, Picture, SampleDepth, decode, encode, resize};
 
 use crate::real_model::data;
 
