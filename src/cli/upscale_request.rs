@@ -13,6 +13,9 @@ use crate::options::{Target, UpscaleOptions};
 use crate::runtime::Device;
 use crate::upscaler::RuntimeOptions;
 
+/// The program, ONNX Runtime, the model's weights and the buffers of reading and writing files, as measured.
+const PROGRAM_BYTES: u64 = 128 << 20;
+
 /// What to do about results that exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
@@ -107,7 +110,7 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
             cleanup: sampling.cleanup as f32,
             seed: sampling.seed,
             tile: resources.tile,
-            memory: resources.memory,
+            memory: resources.memory.map(engine_memory).transpose()?,
         };
         options.validate()?;
         Ok(Self {
@@ -142,6 +145,17 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
             },
         })
     }
+}
+
+/// What is left for pictures and networks of all the memory that the user grants.
+fn engine_memory(granted: u64) -> Result<u64> {
+    granted.checked_sub(PROGRAM_BYTES).ok_or_else(|| {
+        usage(format!(
+            "--memory is {} MiB: the program alone takes {} MiB",
+            granted >> 20,
+            PROGRAM_BYTES >> 20
+        ))
+    })
 }
 
 fn target(size: &SizeArgs) -> Target {

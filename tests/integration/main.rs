@@ -1,6 +1,7 @@
 //! Tests of the library and the command from outside, in one binary.
 
 mod aligned_oracle;
+mod bundles;
 #[cfg(feature = "cli")]
 mod cli;
 mod engine;
