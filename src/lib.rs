@@ -18,6 +18,8 @@ pub mod runtime;
 pub mod sampling;
 pub mod tiling;
 mod upscaler;
+#[cfg(feature = "watch")]
+pub mod watch;
 
 pub use error::{Error, ErrorKind, Result};
 pub use limits::Limits;
