@@ -35,7 +35,7 @@ impl Ledger {
     /// As reading fails; so for all of these.
     pub fn counts(&self) -> Result<BTreeMap<String, Counts>> {
         let mut counts: BTreeMap<String, Counts> = BTreeMap::new();
-        let rows: Vec<(String, String, u64)> = self
+        let rows: Vec<(String, String, i64)> = self
             .connection
             .prepare_cached("SELECT watch, state, count(*) FROM inputs GROUP BY watch, state")
             .and_then(|mut statement| {
@@ -43,7 +43,7 @@ impl Ledger {
             })
             .map_err(failed)?;
         for (watch, state, count) in rows {
-            counts.entry(watch).or_default().insert(state.parse()?, count);
+            counts.entry(watch).or_default().insert(state.parse()?, count.unsigned_abs());
         }
         Ok(counts)
     }
@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(running[0].intent, Some(placed("out/a")));
         ledger.finish(&running[0], &placed("out/a")).unwrap();
         let done = ledger.by_id(a.id).unwrap().unwrap();
-        assert_eq!((done.state, done.done), (State::Done, Some(("a".into(), "s".into()))));
+        assert_eq!((done.state, done.done.clone()), (State::Done, Some(("a".into(), "s".into()))));
         assert_eq!(done.intent, None);
         assert!(ledger.is_result("w", "hash of out/a").unwrap() && !ledger.is_result("w", "a").unwrap());
         assert_eq!(ledger.twin("w", "a", "s", b.id).unwrap().unwrap().id, a.id);
@@ -217,7 +217,7 @@ mod tests {
         assert_eq!(other.retry(None).unwrap().len(), 1);
         assert_ne!(ledger.version().unwrap(), before);
         let entry = ledger.by_id(a.id).unwrap().unwrap();
-        assert_eq!((entry.state, entry.attempts, entry.hash), (State::Settling, 0, None));
+        assert_eq!((entry.state, entry.attempts, entry.hash.clone()), (State::Settling, 0, None));
         assert_eq!(other.counts().unwrap()["w"][&State::Settling], 1);
         assert_eq!(other.list(Some(State::Failed), 9).unwrap().len(), 0);
         ledger.start(&entry).unwrap();
