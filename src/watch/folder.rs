@@ -130,7 +130,7 @@ impl Folder {
                 Ok(relative) if relative.as_os_str().is_empty() => self.scan_soon(now),
                 Ok(relative) => {
                     let kind = look(&self.settings.input, relative, &self.selection);
-                    self.found(&relative.to_path_buf(), kind, sign, ledger, log, now)?;
+                    self.found(relative, kind, sign, ledger, log, now)?;
                 }
                 Err(_) => {}
             },

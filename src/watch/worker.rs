@@ -151,8 +151,11 @@ fn upscale_pictures(
                 let result = open(&mut models, decoded.job.recipe.model(), &runtime)
                     .and_then(|upscaler| upscale(upscaler, &mut decoded, cancel));
                 match result {
-                    Ok(made) if next.send(Upscaled { decoded, made }).is_err() => return,
-                    Ok(_) => {}
+                    Ok(made) => {
+                        if next.send(Upscaled { decoded, made }).is_err() {
+                            return;
+                        }
+                    }
                     Err(error) => {
                         say(&Reply::Failed { id, fault: classify(&error), reason: error.report() });
                     }
