@@ -3,6 +3,9 @@
 //! [`Upscaler`] runs a [`model::Bundle`] over a planar [`image::Raster`]: it starts from the diffused
 //! low-resolution picture at step K instead of from pure noise, and denoises only the steps K to 0.
 
+pub mod atomic_file;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod diffusion;
 mod engine;
 pub mod error;

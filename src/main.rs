@@ -1,3 +1,5 @@
 //! The `partdiff` command.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    partdiff::cli::main()
+}

@@ -5,17 +5,26 @@
 mod binary_format;
 mod canary;
 mod contract;
+mod doctor;
 mod environment;
+mod fetch;
+mod install;
 mod library;
+mod machine;
 mod network_spec;
 mod nvidia;
 mod places;
 mod provider;
 mod record;
 mod session;
+mod wheel;
 
+pub use doctor::{DoctorReport, InstallationReport, LibraryReport, Problem, ProviderHealth, RejectedReport};
 pub use environment::Runtime;
+pub use fetch::Package;
+pub use install::{InstallObserver, InstallPlan, Installation, Installed, install, installations};
 pub use library::{Library, Rejected, Source, find};
+pub use machine::Machine;
 pub use network_spec::{ConditioningKind, DenoiserSpec, EncoderSpec, NetworkBytes, NetworkSpec};
 pub use provider::{Device, Provider, ProviderReport};
 pub use record::{FileRecord, Flavour, InstallRecord, runtime_folder};

@@ -8,9 +8,12 @@ use super::library::{Candidate, Source};
 use super::provider::Device;
 use super::record::{Flavour, runtime_folder};
 
+/// Looks into one kind of place.
+type Look = Box<dyn FnOnce() -> Vec<PathBuf>>;
+
 /// All candidates in order of preference. Lazy: Python is asked only if nothing nearer was good.
 pub(super) fn candidates(device: Device) -> impl Iterator<Item = Candidate> {
-    let steps: [(Source, Box<dyn FnOnce() -> Vec<PathBuf>>); 4] = [
+    let steps: [(Source, Look); 4] = [
         (Source::Installed, Box::new(move || installed(device))),
         (Source::BesideExecutable, Box::new(beside_executable)),
         (Source::Python, Box::new(python_packages)),

@@ -149,7 +149,7 @@ impl Runtime {
             if !provider.compiled_in() {
                 return Err("this ONNX Runtime was built without it".to_owned());
             }
-            canary::run(self, provider).map_err(|error| error.report())
+            canary::run(self, provider).map_err(|error| brief(&error.report()))
         });
         outcome.clone()
     }
@@ -228,6 +228,16 @@ impl Runtime {
     }
 }
 
+/// The telling part of ONNX Runtime's message: without source positions, and short for a library that is missing.
+fn brief(message: &str) -> String {
+    let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    let detail = message.rsplit_once(" with error: ").map_or(message.as_str(), |(_, detail)| detail);
+    match detail.split_once(": cannot open shared object file") {
+        Some((library, _)) => format!("{library} was not found"),
+        None => detail.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -240,6 +250,15 @@ mod tests {
         let error = "gpu".parse::<Device>().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidOption);
         assert_eq!(error.to_string(), "device: \"gpu\" is unknown, expected auto, cpu, cuda or tensorrt");
+    }
+
+    #[test]
+    fn messages_are_cut_to_the_cause() {
+        let long = "cuda cannot be set up: /src/bridge.cc:2043 Get() [ONNXRuntimeError] : 1 : FAIL : \
+                    Failed to load library /d/libonnxruntime_providers_cuda.so with error: \
+                    libcuda.so.1: cannot open shared object file: No such file or directory\n";
+        assert_eq!(brief(long), "libcuda.so.1 was not found");
+        assert_eq!(brief("CUDA failure 35:\n driver too old"), "CUDA failure 35: driver too old");
     }
 
     #[test]

@@ -84,9 +84,17 @@ pub fn open_networks(
             Error::with_source(ErrorKind::Runtime, "ONNX Runtime gives no run options", error)
         })?;
         let count = if provider.provider == Provider::Cpu { workers.max(1) } else { 1 };
-        let networks = (0..count)
-            .map(|_| OrtNetwork::load(runtime, spec, bytes, provider.provider, terminator.clone()))
-            .collect::<Result<_>>()?;
+        let load = || OrtNetwork::load(runtime, spec, bytes, provider.provider, terminator.clone());
+        // Each takes some 50 ms on one thread, so they are loaded side by side.
+        let networks = std::thread::scope(|scope| {
+            let loading: Vec<_> =
+                (0..count).map(|_| scope.spawn(|| guarded("loading the model broke off", load))).collect();
+            let broken = || Error::new(ErrorKind::Runtime, "loading the model broke off");
+            loading
+                .into_iter()
+                .map(|thread| thread.join().unwrap_or_else(|_| Err(broken())))
+                .collect::<Result<_>>()
+        })?;
         Ok(Networks { networks, provider, terminator })
     })
 }

@@ -1,0 +1,213 @@
+//! Files that appear whole or not at all: a hidden temporary beside the target, flushed, then renamed.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tempfile::{Builder, NamedTempFile};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// How the name of every temporary begins; folder readers skip such files.
+pub const TEMPORARY_PREFIX: &str = ".partdiff-";
+
+/// Temporaries that exist now, for a process that must leave at once.
+static TEMPORARIES: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// Writes `path` so that a crash leaves either the old state or the new one; `fill` writes the contents.
+///
+/// An existing file is replaced only if `replace`; else it is an error, also when it appeared a moment ago.
+///
+/// # Errors
+/// What `fill` returns; `Output`, naming `path`, when the folder is missing or read-only, the disk is full, or the
+/// file exists.
+pub fn write_with<T>(
+    path: &Path,
+    replace: bool,
+    fill: impl FnOnce(&mut BufWriter<&File>) -> Result<T>,
+) -> Result<T> {
+    let fail = |error: std::io::Error| cannot_write(path, error);
+    let temporary = Temporary::new(folder_of(path)).map_err(fail)?;
+    let mut writer = BufWriter::new(temporary.file.as_file());
+    let value = fill(&mut writer)?;
+    writer.flush().map_err(fail)?;
+    drop(writer);
+    temporary.file.as_file().sync_all().map_err(fail)?;
+    temporary.persist(path, replace).map_err(|error| {
+        if error.kind() == std::io::ErrorKind::AlreadyExists {
+            Error::new(ErrorKind::Output, format!("{} exists already", path.display()))
+        } else {
+            fail(error)
+        }
+    })?;
+    // The rename itself reaches the disk with the folder. Not every file system can flush a folder.
+    #[cfg(unix)]
+    if let Ok(folder) = File::open(folder_of(path)) {
+        let _ = folder.sync_all();
+    }
+    Ok(value)
+}
+
+/// Writes `bytes` as [`write_with`] does.
+///
+/// # Errors
+/// As [`write_with`].
+pub fn write(path: &Path, bytes: &[u8], replace: bool) -> Result<()> {
+    write_with(path, replace, |file| file.write_all(bytes).map_err(|error| cannot_write(path, error)))
+}
+
+/// Proves that a file can be made for `path`, before long work is spent on it; nothing stays behind.
+///
+/// Missing parent folders are allowed if the nearest folder that exists takes files.
+///
+/// # Errors
+/// `Output`, naming `path`.
+pub fn check_writable(path: &Path) -> Result<()> {
+    let mut folder = folder_of(path);
+    loop {
+        match fs::metadata(folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => match folder.parent() {
+                Some(parent) if parent.as_os_str().is_empty() => folder = Path::new("."),
+                Some(parent) => folder = parent,
+                None => return Err(cannot_write(path, error)),
+            },
+            Err(error) => return Err(cannot_write(path, error)),
+            Ok(data) if !data.is_dir() => {
+                let message =
+                    format!("cannot write {}: {} is not a folder", path.display(), folder.display());
+                return Err(Error::new(ErrorKind::Output, message));
+            }
+            Ok(_) => {
+                return Temporary::new(folder).map(drop).map_err(|error| cannot_write(path, error));
+            }
+        }
+    }
+}
+
+/// Removes every temporary of this process, as well as possible; for a process about to exit unfinished.
+pub fn remove_temporaries() {
+    for path in registry().drain(..) {
+        let _ = fs::remove_file(path);
+    }
+}
+
+/// A temporary that the registry knows while it lives; dropping it removes the file.
+struct Temporary {
+    file: NamedTempFile,
+    entry: Entry,
+}
+
+/// A line of the registry, struck out on drop.
+struct Entry(PathBuf);
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        registry().retain(|known| *known != self.0);
+    }
+}
+
+impl Temporary {
+    fn new(folder: &Path) -> std::io::Result<Self> {
+        let mut builder = Builder::new();
+        builder.prefix(TEMPORARY_PREFIX);
+        // As `File::create`: readable as the umask allows, not by the owner alone.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        // Held across both, so that no temporary escapes a signal between them.
+        let mut known = registry();
+        let file = builder.tempfile_in(folder)?;
+        known.push(file.path().to_path_buf());
+        let entry = Entry(file.path().to_path_buf());
+        Ok(Self { file, entry })
+    }
+
+    fn persist(self, path: &Path, replace: bool) -> std::io::Result<()> {
+        let Self { file, entry: _entry } = self;
+        let result = if replace { file.persist(path) } else { file.persist_noclobber(path) };
+        // A failed rename hands the temporary back; dropping it removes it.
+        result.map(drop).map_err(|failure| failure.error)
+    }
+}
+
+fn registry() -> MutexGuard<'static, Vec<PathBuf>> {
+    TEMPORARIES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+fn cannot_write(path: &Path, error: std::io::Error) -> Error {
+    // The temporary's own name would only confuse.
+    let error = match error.raw_os_error() {
+        Some(code) => std::io::Error::from_raw_os_error(code),
+        None => error,
+    };
+    Error::with_source(ErrorKind::Output, format!("cannot write {}", path.display()), error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn writes_and_replaces_only_when_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.png");
+        write(&path, b"one", false).unwrap();
+        let error = write(&path, b"two", false).unwrap_err();
+        assert!(error.report().ends_with("a.png exists already"), "{}", error.report());
+        assert_eq!(fs::read(&path).unwrap(), b"one");
+        write(&path, b"two", true).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(names(folder.path()), ["a.png"]);
+    }
+
+    #[test]
+    fn an_unusable_target_is_named_and_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("file"), b"").unwrap();
+        let below_file = folder.path().join("file/a.png");
+        for error in [write(&below_file, b"x", true).unwrap_err(), check_writable(&below_file).unwrap_err()] {
+            assert_eq!(error.kind(), ErrorKind::Output);
+            assert!(error.report().contains("file/a.png"), "{}", error.report());
+            assert!(!error.report().contains(TEMPORARY_PREFIX), "{}", error.report());
+        }
+        // A folder in the way of the final rename.
+        fs::create_dir(folder.path().join("dir")).unwrap();
+        assert!(write(&folder.path().join("dir"), b"x", true).is_err());
+        assert_eq!(names(folder.path()), ["dir", "file"]);
+    }
+
+    #[test]
+    fn a_folder_still_to_be_made_is_writable_if_its_ancestor_is() {
+        let folder = tempfile::tempdir().unwrap();
+        check_writable(&folder.path().join("new/deeper/a.png")).unwrap();
+        assert!(names(folder.path()).is_empty());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn permissions_are_those_of_an_ordinary_file() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let (ours, ordinary) = (folder.path().join("a"), folder.path().join("b"));
+        write(&ours, b"x", false).unwrap();
+        fs::write(&ordinary, b"x").unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&ours), mode(&ordinary));
+    }
+}

@@ -1,0 +1,39 @@
+//! `partdiff doctor`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::stdout::print;
+use crate::error::{Error, ErrorKind, Result};
+use crate::runtime::DoctorReport;
+
+/// Show what this machine can do, what does not work, and what to do about it
+#[derive(Args, Clone, Debug)]
+pub struct DoctorArgs {
+    /// ONNX Runtime's library to examine instead of the one that would be found
+    #[arg(long, value_name = "PATH")]
+    pub library: Option<PathBuf>,
+
+    /// Print the report as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl DoctorArgs {
+    /// Prints the report on stdout; exit code 0 if pictures can be upscaled, else 1.
+    pub fn run(&self) -> Result<ExitCode> {
+        let report = DoctorReport::collect(self.library.as_deref());
+        let text = if self.json {
+            let json = serde_json::to_string_pretty(&report).map_err(|error| {
+                Error::with_source(ErrorKind::Output, "the report cannot be written as JSON", error)
+            })?;
+            json + "\n"
+        } else {
+            report.to_string()
+        };
+        print(&text)?;
+        Ok(if report.is_usable() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    }
+}

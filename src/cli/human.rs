@@ -1,0 +1,145 @@
+//! Events as people want to read them, on standard error.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use super::bar::Bar;
+use super::events::{Event, Files, Reporter};
+use super::naming::shown;
+use super::upscale_request::Voice;
+use super::values::{show_bytes, show_seconds};
+
+/// Writes lines and a progress bar; plans go to standard output, since they are what was asked for.
+pub struct HumanReporter {
+    voice: Voice,
+    bar: Mutex<Bar>,
+    failed: Mutex<Vec<(PathBuf, String)>>,
+}
+
+impl HumanReporter {
+    /// A reporter as talkative as `voice`.
+    pub fn new(voice: Voice) -> Self {
+        let bar = Bar::new(voice != Voice::Quiet);
+        Self { voice, bar: Mutex::new(bar), failed: Mutex::default() }
+    }
+
+    fn bar(&self) -> std::sync::MutexGuard<'_, Bar> {
+        self.bar.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn line(&self, text: &str) {
+        // A closed terminal must not end the work.
+        self.bar().above(|| {
+            let _ = writeln!(io::stderr().lock(), "{text}");
+        });
+    }
+}
+
+impl Reporter for HumanReporter {
+    fn tell(&self, event: &Event<'_>) {
+        let (quiet, verbose) = (self.voice == Voice::Quiet, self.voice == Voice::Verbose);
+        match event {
+            Event::Run { version, model, model_version, model_digest, library, provider, .. } if verbose => {
+                self.line(&format!(
+                    "partdiff {version}, model {model} {model_version} (sha256 {model_digest})"
+                ));
+                self.line(&format!("runs on {provider}, with {}", shown(library.0)));
+            }
+            Event::Run { .. } => {}
+            Event::Start { index, total, files, width, height } => {
+                if verbose {
+                    self.line(&format!("{} to {width}x{height} pixels", shown(files.input.0)));
+                }
+                let count = if *total > 1 { format!("[{index}/{total}] ") } else { String::new() };
+                self.bar().start(format!("{count}{}", shown(files.input.0)), (*width * *height) as f64 / 1e6);
+            }
+            Event::Progress { fraction, step, steps, .. } => self.bar().set(*fraction, *step, *steps),
+            Event::Plan { files, width, height, memory_bytes, seconds, details } => {
+                let text = format!(
+                    "{}: {width}x{height} pixels, about {}, {} of memory",
+                    arrow(files),
+                    show_seconds(*seconds),
+                    show_bytes(*memory_bytes)
+                );
+                let details = if verbose { format!("\n  {details}") } else { String::new() };
+                let _ = writeln!(io::stdout().lock(), "{text}{details}");
+            }
+            Event::Done { files, width, height, seconds, report } => {
+                self.bar().clear();
+                if quiet {
+                    return;
+                }
+                let rate = (*width * *height) as f64 / 1e6 / seconds.max(1e-3);
+                let steps = report.sampling.steps;
+                let plural = if steps == 1 { "" } else { "s" };
+                self.line(&format!(
+                    "{}: {width}x{height} pixels, {steps} step{plural}, {}, {rate:.2} megapixels/s",
+                    arrow(files),
+                    show_seconds(*seconds)
+                ));
+                if verbose {
+                    self.line(&format!(
+                        "  {}, start step {}, eta {}, seed {}, {} model passes, {} network calls, {} tiles retried, \
+                         {} inside the networks",
+                        report.sampling.sampler.name(),
+                        report.sampling.start_step,
+                        report.sampling.eta,
+                        report.seed,
+                        report.passes,
+                        report.tiles,
+                        report.retries,
+                        show_seconds(report.network_seconds)
+                    ));
+                }
+            }
+            Event::Skipped { files } if !quiet => {
+                self.line(&format!("{}: skipped, exists already", arrow(files)));
+            }
+            Event::Skipped { .. } => {}
+            Event::Warning { input, message } => {
+                self.line(&format!("partdiff: {}: warning: {message}", shown(input.0)));
+            }
+            Event::Failed { files, reason, .. } => {
+                self.bar().clear();
+                self.line(&format!("partdiff: {}: {reason}", shown(files.input.0)));
+                let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+                failed.push((files.input.0.to_path_buf(), reason.to_string()));
+            }
+            Event::Summary { done, skipped, failed, cancelled, seconds, .. } => {
+                self.bar().clear();
+                let total = done + skipped + failed;
+                if !quiet && (total > 1 || *cancelled) {
+                    self.summary((*done, *skipped, *failed), *cancelled, *seconds);
+                }
+            }
+        }
+    }
+}
+
+impl HumanReporter {
+    fn summary(&self, (done, skipped, failed): (usize, usize, usize), cancelled: bool, seconds: f64) {
+        let mut text = format!("{done} done");
+        for (count, what) in [(skipped, "skipped"), (failed, "failed")] {
+            if count > 0 {
+                text.push_str(&format!(", {count} {what}"));
+            }
+        }
+        let how = if cancelled { "cancelled after" } else { "in" };
+        let colon = if failed > 0 { ":" } else { "" };
+        self.line(&format!("{text} {how} {}{colon}", show_seconds(seconds)));
+        for (input, reason) in self.failed.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            self.line(&format!("  {}: {reason}", shown(input)));
+        }
+    }
+}
+
+fn arrow(files: &Files<'_>) -> String {
+    let name =
+        |path: &Path, stdio: &str| if path == Path::new("-") { stdio.to_string() } else { shown(path) };
+    let input = name(files.input.0, "standard input");
+    match files.output {
+        Some(output) => format!("{input} -> {}", name(output.0, "standard output")),
+        None => input,
+    }
+}

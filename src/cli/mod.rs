@@ -1,0 +1,101 @@
+//! The `partdiff` command: arguments in, exit code out. Everything else is the library's.
+
+mod bar;
+mod doctor_command;
+mod events;
+mod exit;
+mod file_id;
+mod human;
+mod inputs;
+mod interrupt;
+mod model_command;
+mod naming;
+mod plan;
+mod probe;
+mod runtime_command;
+mod stdout;
+mod upscale_args;
+mod upscale_request;
+mod upscale_run;
+mod values;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::Result;
+use crate::progress::CancelToken;
+use doctor_command::DoctorArgs;
+use exit::Exit;
+use model_command::ModelCommand;
+use runtime_command::RuntimeArgs;
+use upscale_args::{EVENTS, EXAMPLES, UpscaleArgs};
+use upscale_request::UpscaleRequest;
+
+const OVERVIEW: &str = "\
+Examples:
+  partdiff runtime install        fetches the ONNX Runtime library, once
+  partdiff doctor                 says what works here and what does not
+  partdiff upscale photo.jpg      writes photo_x4.jpg
+  partdiff upscale --help         all about sizes, names, steps and formats";
+
+/// Upscales photographs and MR images with a diffusion model that runs only the last part of its chain
+#[derive(Parser, Debug)]
+#[command(name = "partdiff", version, after_help = OVERVIEW)]
+#[command(arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Upscale pictures, folders of pictures, or a picture from a pipe
+    #[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EVENTS}"))]
+    Upscale(Box<UpscaleArgs>),
+    /// List, show and check models
+    Model(ModelCommand),
+    /// Install and find ONNX Runtime, the library that runs the models
+    Runtime(RuntimeArgs),
+    /// Say what works on this machine, what does not, and what to do about it
+    Doctor(DoctorArgs),
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // Prints help and version as well, which are no errors.
+        Err(error) => error.exit(),
+    };
+    dispatch(cli.command).unwrap_or_else(|error| {
+        eprintln!("partdiff: {}", error.report());
+        Exit::from_error(&error).into()
+    })
+}
+
+fn dispatch(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Upscale(args) => {
+            let request = UpscaleRequest::try_from(*args)?;
+            let cancel = CancelToken::new();
+            interrupt::install(cancel.clone())?;
+            upscale_run::run(&request, &cancel).map(ExitCode::from)
+        }
+        Command::Model(command) => model_command::run(&command).map(ExitCode::from),
+        Command::Runtime(args) => args.run(),
+        Command::Doctor(args) => args.run(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

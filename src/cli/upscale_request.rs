@@ -1,0 +1,234 @@
+//! What `partdiff upscale` was asked to do, checked as far as possible before anything is read.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::inputs::STDIO;
+use super::naming::{Destination, Template};
+use super::upscale_args::{DeviceArg, SamplerArg, SizeArgs, UpscaleArgs};
+use crate::diffusion::SamplerKind;
+use crate::error::{Error, ErrorKind, Result};
+use crate::image::ImageFormat;
+use crate::options::{Target, UpscaleOptions};
+use crate::runtime::Device;
+use crate::upscaler::RuntimeOptions;
+
+/// What to do about results that exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// The input fails.
+    Refuse,
+    /// The result is replaced.
+    Replace,
+    /// The input is left out.
+    Skip,
+}
+
+/// How to tell the user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Voice {
+    /// Errors only.
+    Quiet,
+    /// Progress bar, a line per picture, a summary.
+    Normal,
+    /// All that is known.
+    Verbose,
+    /// JSON events on standard output.
+    Json,
+}
+
+/// A checked command line.
+#[derive(Clone, Debug)]
+pub struct UpscaleRequest {
+    /// Files, folders and `-` as given.
+    pub inputs: Vec<PathBuf>,
+    /// Where results go.
+    pub destination: Destination,
+    /// The format that was asked for.
+    pub format: Option<ImageFormat>,
+    /// JPEG quality.
+    pub quality: Option<u8>,
+    /// The naming template that was asked for.
+    pub template: Option<Template>,
+    /// What to do about results that exist.
+    pub existing: Existing,
+    /// Model name or path; `None` is the default model.
+    pub model: Option<OsString>,
+    /// Library, device and threads.
+    pub runtime: RuntimeOptions,
+    /// Everything that the engine has to know.
+    pub options: UpscaleOptions,
+    /// Plan only.
+    pub dry_run: bool,
+    /// How to tell the user.
+    pub voice: Voice,
+}
+
+impl TryFrom<UpscaleArgs> for UpscaleRequest {
+    type Error = Error;
+
+    fn try_from(args: UpscaleArgs) -> Result<Self> {
+        let UpscaleArgs { files, size, sampling, model, resources, report } = args;
+        if files.inputs.iter().filter(|input| *input == Path::new(STDIO)).count() > 1 {
+            return Err(usage("standard input (-) can be read once only"));
+        }
+        let destination = Destination::choose(files.output.as_deref(), &files.inputs)?;
+        let template = files.name.as_deref().map(Template::parse).transpose()?;
+        if template.is_some() && matches!(destination, Destination::File(_) | Destination::Stdout) {
+            return Err(usage("--name needs a folder as OUT, or none; here OUT is one file"));
+        }
+        if let Destination::File(path) = &destination
+            && files.format.is_none()
+            && ImageFormat::from_path(path).is_none()
+        {
+            let endings: Vec<_> = ImageFormat::ALL.iter().map(|format| format.extensions()[0]).collect();
+            return Err(usage(format!(
+                "cannot tell the format of {} from its ending: expected one of {}, or --format",
+                path.display(),
+                endings.join(", ")
+            )));
+        }
+        if report.json && destination == Destination::Stdout && !report.dry_run {
+            return Err(usage("--json and a picture cannot both go to standard output: give a file as OUT"));
+        }
+        let options = UpscaleOptions {
+            target: target(&size),
+            preset: sampling.preset,
+            steps: sampling.steps,
+            start_step: sampling.start_step,
+            sampler: sampling.sampler.map(SamplerKind::from),
+            eta: sampling.eta,
+            spacing: None,
+            cleanup: sampling.cleanup as f32,
+            seed: sampling.seed,
+            tile: resources.tile,
+            memory: resources.memory,
+        };
+        options.validate()?;
+        Ok(Self {
+            inputs: files.inputs,
+            destination,
+            format: files.format,
+            quality: files.quality,
+            template,
+            existing: match (files.overwrite, files.skip_existing) {
+                (true, _) => Existing::Replace,
+                (_, true) => Existing::Skip,
+                _ => Existing::Refuse,
+            },
+            model: model.model,
+            runtime: RuntimeOptions {
+                library: model.library,
+                device: model.device.into(),
+                threads: resources.threads,
+            },
+            options,
+            dry_run: report.dry_run,
+            voice: match (report.json, report.quiet, report.verbose) {
+                (true, ..) => Voice::Json,
+                (_, true, _) => Voice::Quiet,
+                (.., true) => Voice::Verbose,
+                _ => Voice::Normal,
+            },
+        })
+    }
+}
+
+fn target(size: &SizeArgs) -> Target {
+    match (size.scale, size.fit, size.width, size.height) {
+        (Some(scale), ..) => Target::Scale(scale),
+        (_, Some((width, height)), ..) => Target::Fit { width, height },
+        (.., Some(width), Some(height)) => Target::Size { width, height },
+        (.., Some(width), None) => Target::Width(width),
+        (.., None, Some(height)) => Target::Height(height),
+        _ => Target::Native,
+    }
+}
+
+impl From<SamplerArg> for SamplerKind {
+    fn from(sampler: SamplerArg) -> Self {
+        match sampler {
+            SamplerArg::Ddim => Self::Ddim,
+            SamplerArg::Ddpm => Self::Ddpm,
+            SamplerArg::Dpmpp2m => Self::DpmSolverPp2m,
+        }
+    }
+}
+
+impl From<DeviceArg> for Device {
+    fn from(device: DeviceArg) -> Self {
+        match device {
+            DeviceArg::Auto => Self::Auto,
+            DeviceArg::Cpu => Self::Cpu,
+            DeviceArg::Cuda => Self::Cuda,
+            DeviceArg::Tensorrt => Self::TensorRt,
+        }
+    }
+}
+
+fn usage(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidOption, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn request(arguments: &str) -> Result<UpscaleRequest> {
+        let words = ["partdiff", "upscale"].into_iter().chain(arguments.split_whitespace());
+        match Cli::try_parse_from(words).unwrap().command {
+            Command::Upscale(args) => UpscaleRequest::try_from(*args),
+            _ => unreachable!("the command is upscale"),
+        }
+    }
+
+    fn message(arguments: &str) -> String {
+        request(arguments).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn sizes_become_targets() {
+        let target = |arguments: &str| request(&format!("a.png {arguments}")).unwrap().options.target;
+        assert_eq!(target(""), Target::Native);
+        assert_eq!(target("-s 2.5"), Target::Scale(2.5));
+        assert_eq!(target("--width 100"), Target::Width(100));
+        assert_eq!(target("--height 90"), Target::Height(90));
+        assert_eq!(target("--width 100 --height 90"), Target::Size { width: 100, height: 90 });
+        assert_eq!(target("--fit 100x90"), Target::Fit { width: 100, height: 90 });
+        for clash in ["-s 2 --width 5", "--fit 1x1 --height 5", "--overwrite --skip-existing", "-q -v"] {
+            let words = ["partdiff", "upscale", "a.png"].into_iter().chain(clash.split(' '));
+            assert!(Cli::try_parse_from(words).is_err(), "{clash}");
+        }
+    }
+
+    #[test]
+    fn the_rest_is_carried_over() {
+        let request = request(
+            "a.png -o b.jpg --quality 80 --overwrite --sampler dpmpp-2m --steps 3 --eta 0.5 --seed 7 \
+             --preset detailed --cleanup 0.25 --memory 1G --tile 64 --threads 2 --device cpu --model x -v",
+        )
+        .unwrap();
+        let options = &request.options;
+        assert_eq!(options.sampler, Some(SamplerKind::DpmSolverPp2m));
+        assert_eq!((options.steps, options.eta, options.seed), (Some(3), Some(0.5), 7));
+        assert_eq!((options.cleanup, options.memory, options.tile), (0.25, Some(1 << 30), Some(64)));
+        assert_eq!(options.preset.as_deref(), Some("detailed"));
+        assert_eq!((request.runtime.device, request.runtime.threads), (Device::Cpu, Some(2)));
+        assert_eq!((request.existing, request.voice), (Existing::Replace, Voice::Verbose));
+        assert_eq!((request.quality, request.model), (Some(80), Some("x".into())));
+    }
+
+    #[test]
+    fn contradictions_are_named() {
+        assert!(message("- - -o out/").contains("once only"));
+        assert!(message("a.png -o b.xyz").contains("b.xyz from its ending: expected one of png, jpg"));
+        assert!(request("a.png -o b.xyz --format png").is_ok());
+        assert!(message("a.png -o b.png --name {stem}").contains("--name needs a folder"));
+        assert!(message("a.png -o - --json").contains("both go to standard output"));
+        assert!(message("a.png b.png -o -").contains("one picture"));
+        assert!(message("a.png --tile 3").contains("tile is 3"));
+    }
+}

@@ -1,0 +1,145 @@
+//! Values of options as people write them, and figures as people read them.
+
+use crate::image::ImageFormat;
+
+/// A file format by its name or one of its endings.
+pub fn format(text: &str) -> Result<ImageFormat, String> {
+    ImageFormat::from_extension(text.trim_start_matches('.')).ok_or_else(|| {
+        let names = ImageFormat::ALL.map(|format| format.name().to_ascii_lowercase());
+        format!("expected one of {}", names.join(", "))
+    })
+}
+
+/// A factor such as `4` or `2.5`.
+pub fn scale(text: &str) -> Result<f64, String> {
+    match text.trim_end_matches(['x', 'X']).parse::<f64>() {
+        Ok(scale) if scale.is_finite() && scale > 0.0 => Ok(scale),
+        _ => Err("expected a number above 0, such as 4 or 2.5".into()),
+    }
+}
+
+/// Two sizes in pixels, `1920x1080`.
+pub fn size_pair(text: &str) -> Result<(u32, u32), String> {
+    let sides = text
+        .split_once(['x', 'X', '×'])
+        .and_then(|(width, height)| Some((side(width.trim()).ok()?, side(height.trim()).ok()?)));
+    sides.ok_or_else(|| "expected WIDTHxHEIGHT in pixels, such as 1920x1080".into())
+}
+
+/// A size in pixels, at least 1.
+pub fn side(text: &str) -> Result<u32, String> {
+    text.parse()
+        .ok()
+        .filter(|side| *side > 0)
+        .ok_or_else(|| "expected a whole number of pixels above 0".into())
+}
+
+/// A whole number of at least 1.
+pub fn count(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "expected a whole number above 0".into())
+}
+
+/// A number from 0 to 1.
+pub fn unit(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|value| (0.0..=1.0).contains(value)).ok_or_else(|| "expected 0 to 1".into())
+}
+
+/// An amount of memory such as `800M`, `1G` or `1.5GiB`; a unit is 1024 times the one before.
+pub fn bytes(text: &str) -> Result<u64, String> {
+    let wrong = || "expected an amount such as 800M, 1G or 1.5GiB".to_string();
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let factor = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "k" | "kb" | "kib" => 1,
+        "m" | "mb" | "mib" => 2,
+        "g" | "gb" | "gib" => 3,
+        "t" | "tb" | "tib" => 4,
+        _ => return Err(wrong()),
+    };
+    let amount = number.parse::<f64>().map_err(|_| wrong())? * 1024f64.powi(factor);
+    if amount >= 1.0 && amount < 2f64.powi(63) { Ok(amount as u64) } else { Err(wrong()) }
+}
+
+/// Bytes as `812 MiB` or `1.5 GiB`.
+pub fn show_bytes(bytes: u64) -> String {
+    const MIB: f64 = 1024.0 * 1024.0;
+    let mib = bytes as f64 / MIB;
+    if mib >= 1024.0 {
+        format!("{:.1} GiB", mib / 1024.0)
+    } else if mib >= 1.0 {
+        format!("{mib:.0} MiB")
+    } else {
+        format!("{:.0} KiB", mib * 1024.0)
+    }
+}
+
+/// A duration as `0.4 s`, `12 s`, `3 min 20 s` or `2 h 5 min`.
+pub fn show_seconds(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    match whole {
+        0..=9 => format!("{seconds:.1} s"),
+        10..=59 => format!("{whole} s"),
+        60..=3599 => format!("{} min {} s", whole / 60, whole % 60),
+        _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+/// A factor with at most two decimals: `4`, `2.5`, `1.33`.
+pub fn show_scale(scale: f64) -> String {
+    let text = format!("{scale:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_of_memory() {
+        assert_eq!(bytes("1G"), Ok(1 << 30));
+        assert_eq!(bytes("1.5GiB"), Ok(3 << 29));
+        assert_eq!(bytes("800m"), Ok(800 << 20));
+        assert_eq!(bytes("4096"), Ok(4096));
+        for wrong in ["", "G", "0", "-1G", "1X", "1.2.3G", "99999999999T"] {
+            assert!(bytes(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn factors_and_sizes() {
+        assert_eq!(scale("4"), Ok(4.0));
+        assert_eq!(scale("2.5x"), Ok(2.5));
+        for wrong in ["0", "-2", "nan", "inf", "four", ""] {
+            assert!(scale(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(size_pair("1920x1080"), Ok((1920, 1080)));
+        for wrong in ["1920", "0x5", "5x", "x", "1x2x3", "-1x5"] {
+            assert!(size_pair(wrong).is_err(), "{wrong}");
+        }
+        assert!(unit("1.01").is_err() && unit("nan").is_err() && unit("0.5") == Ok(0.5));
+        assert!(count("0").is_err() && count("3") == Ok(3));
+    }
+
+    #[test]
+    fn formats_by_name_or_ending() {
+        for known in ImageFormat::ALL {
+            assert_eq!(format(&known.name().to_ascii_lowercase()), Ok(known));
+        }
+        assert_eq!(format("JPG"), Ok(ImageFormat::Jpeg));
+        assert_eq!(format(".tif"), Ok(ImageFormat::Tiff));
+        assert!(format("gif").unwrap_err().contains("png, jpeg, webp"));
+    }
+
+    #[test]
+    fn figures_read_well() {
+        assert_eq!(show_bytes(3 << 29), "1.5 GiB");
+        assert_eq!(show_bytes(812 << 20), "812 MiB");
+        assert_eq!(show_bytes(2048), "2 KiB");
+        assert_eq!(show_seconds(0.44), "0.4 s");
+        assert_eq!(show_seconds(200.0), "3 min 20 s");
+        assert_eq!(show_seconds(7500.0), "2 h 5 min");
+        assert_eq!((show_scale(4.0), show_scale(1.333)), ("4".into(), "1.33".into()));
+        assert_eq!(show_scale(10.0), "10");
+    }
+}

@@ -1,0 +1,106 @@
+//! What the processor and the memory are, as far as speed depends on them.
+
+use serde::Serialize;
+
+/// The machine that this program runs on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Machine {
+    /// The processor's name, where the system tells it.
+    pub processor: Option<String>,
+    /// Instruction sets that ONNX Runtime's kernels make use of, of those that the processor has.
+    pub features: Vec<&'static str>,
+    /// Threads that this process may run at once.
+    pub threads: usize,
+    /// Memory in bytes, where the system tells it.
+    pub memory: Option<u64>,
+    /// Bytes of it that are free or can be freed.
+    pub memory_available: Option<u64>,
+}
+
+impl Machine {
+    /// Looks at this machine.
+    pub fn look() -> Self {
+        let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+        Self {
+            processor: processor(),
+            features: features(),
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            memory: kilobytes(&memory, "MemTotal:"),
+            memory_available: kilobytes(&memory, "MemAvailable:"),
+        }
+    }
+}
+
+fn processor() -> Option<String> {
+    if cfg!(windows) {
+        return std::env::var("PROCESSOR_IDENTIFIER").ok();
+    }
+    if cfg!(target_os = "macos") {
+        let output =
+            std::process::Command::new("sysctl").args(["-n", "machdep.cpu.brand_string"]).output().ok()?;
+        return String::from_utf8(output.stdout).ok().map(|name| name.trim().to_owned());
+    }
+    let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("model name"))?;
+    line.split_once(':').map(|(_, name)| name.trim().to_owned())
+}
+
+/// Bytes on the line of `/proc/meminfo` that starts with `key`.
+fn kilobytes(text: &str, key: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(key))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
+}
+
+#[cfg(target_arch = "x86_64")]
+fn features() -> Vec<&'static str> {
+    let mut found = Vec::new();
+    macro_rules! look {
+        ($($name:tt)*) => { $(if std::is_x86_feature_detected!($name) { found.push($name); })* };
+    }
+    look!("sse4.1" "avx" "avx2" "fma" "avx512f" "avx512bw" "avx512vl" "avx512vnni" "avx512bf16" "avx512fp16" "avxvnni");
+    // The standard library cannot tell these yet.
+    let flags = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let flags = flags.lines().find(|line| line.starts_with("flags")).unwrap_or_default();
+    found.extend(
+        ["amx_tile", "amx_int8", "amx_bf16"]
+            .iter()
+            .filter(|name| flags.split(' ').any(|flag| flag == **name)),
+    );
+    found
+}
+
+#[cfg(target_arch = "aarch64")]
+fn features() -> Vec<&'static str> {
+    let mut found = Vec::new();
+    macro_rules! look {
+        ($($name:tt)*) => { $(if std::arch::is_aarch64_feature_detected!($name) { found.push($name); })* };
+    }
+    look!("neon" "dotprod" "fp16" "bf16" "i8mm" "sve");
+    found
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn features() -> Vec<&'static str> {
+    Vec::new()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_lines_are_read() {
+        let text = "MemTotal:       24523456 kB\nMemFree:  1 kB\nMemAvailable:   22000000 kB\n";
+        assert_eq!(kilobytes(text, "MemTotal:"), Some(24_523_456 * 1024));
+        assert_eq!(kilobytes(text, "MemAvailable:"), Some(22_000_000 * 1024));
+        assert_eq!(kilobytes("MemTotal: much", "MemTotal:"), None);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn this_machine_is_described() {
+        let machine = Machine::look();
+        assert!(machine.threads >= 1);
+        assert!(machine.memory.unwrap() >= machine.memory_available.unwrap());
+    }
+}

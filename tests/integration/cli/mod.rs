@@ -1,0 +1,128 @@
+//! The `partdiff` command as its users meet it.
+
+mod bad_inputs;
+#[cfg(unix)]
+mod cancelling;
+mod files;
+mod models;
+mod outputs;
+mod reports;
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use assert_cmd::Command;
+use partdiff::image::{EncodeOptions, ImageFormat, Picture, Raster, SampleDepth, decode, encode};
+use partdiff::limits::Limits;
+use partdiff::runtime::{Device, find};
+
+/// A scratch folder in which commands run.
+struct Place(tempfile::TempDir);
+
+/// What a command did.
+struct Ran {
+    code: Option<i32>,
+    stdout: Vec<u8>,
+    stderr: String,
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        Self { code: output.status.code(), stdout: output.stdout, stderr }
+    }
+}
+
+impl Ran {
+    #[track_caller]
+    fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "standard error was:\n{}", self.stderr);
+        self
+    }
+
+    #[track_caller]
+    fn says(&self, text: &str) {
+        assert!(self.stderr.contains(text), "{text:?} is missing from:\n{}", self.stderr);
+    }
+}
+
+impl Place {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: impl AsRef<OsStr>) -> PathBuf {
+        self.0.path().join(name.as_ref())
+    }
+
+    fn put(&self, name: impl AsRef<OsStr>, bytes: &[u8]) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    /// Runs `partdiff upscale` on the processor.
+    fn upscale<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Ran {
+        self.command().args(["upscale", "--device", "cpu"]).args(arguments).output().unwrap().into()
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_partdiff"));
+        command.current_dir(self.0.path());
+        command
+    }
+
+    /// Every file below the folder, hidden ones too, sorted.
+    fn files(&self) -> Vec<String> {
+        fn walk(folder: &Path, root: &Path, names: &mut Vec<String>) {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    walk(&path, root, names);
+                } else {
+                    names.push(path.strip_prefix(root).unwrap().to_string_lossy().into_owned());
+                }
+            }
+        }
+        let mut names = Vec::new();
+        walk(self.0.path(), self.0.path(), &mut names);
+        names.sort();
+        names
+    }
+}
+
+/// A small picture with some shape in it, as a file.
+fn picture(width: usize, height: usize, format: ImageFormat) -> Vec<u8> {
+    let mut color = Raster::new(3, height, width);
+    for channel in 0..3 {
+        for y in 0..height {
+            for (x, sample) in color.row_mut(channel, y).iter_mut().enumerate() {
+                *sample = 0.5 + 0.3 * ((x + channel * y) as f32 * 0.4).sin();
+            }
+        }
+    }
+    let picture = Picture::new(color, None, SampleDepth::U8, format);
+    encode(&picture, &EncodeOptions::new(format)).unwrap().bytes
+}
+
+fn png(width: usize, height: usize) -> Vec<u8> {
+    picture(width, height, ImageFormat::Png)
+}
+
+fn read(path: &Path) -> Picture {
+    decode(&fs::read(path).unwrap(), &Limits::default()).unwrap()
+}
+
+/// Whether models can run here; says on standard error that the test is skipped if not.
+fn has_runtime() -> bool {
+    match find(None, Device::Cpu) {
+        Ok(_) => true,
+        Err(error) => {
+            eprintln!("skipped: {}", error.report());
+            false
+        }
+    }
+}

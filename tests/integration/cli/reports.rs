@@ -1,0 +1,102 @@
+//! What users and scripts are told.
+
+use serde_json::Value;
+
+use super::{Place, has_runtime, png};
+
+fn events(stdout: &[u8]) -> Vec<Value> {
+    let text = std::str::from_utf8(stdout).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn events_tell_the_whole_story() {
+    if !has_runtime() {
+        return;
+    }
+    let place = Place::new();
+    place.put("a.png", &png(8, 6));
+    let ran = place.upscale(["a.png", "gone.png", "--json", "--steps", "2", "--seed", "5"]).expect(1);
+    let events = events(&ran.stdout);
+    let names: Vec<_> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
+    assert_eq!(names[..3], ["failed", "run", "start"]);
+    assert_eq!(names[names.len() - 2..], ["done", "summary"]);
+    assert!(names.contains(&"progress"));
+    assert_eq!((&events[0]["input"], &events[0]["kind"]), (&"gone.png".into(), &"input".into()));
+    let done = &events[events.len() - 2];
+    assert_eq!((done["width"].as_u64(), done["height"].as_u64()), (Some(32), Some(24)));
+    assert_eq!(done["output"], "a_x4.png");
+    assert_eq!((&done["report"]["seed"], &done["report"]["sampling"]["steps"]), (&5.into(), &2.into()));
+    let summary = events.last().unwrap();
+    assert_eq!((&summary["done"], &summary["failed"], &summary["exit"]), (&1.into(), &1.into(), &1.into()));
+    assert!(ran.stderr.is_empty(), "{}", ran.stderr);
+}
+
+#[test]
+fn a_dry_run_estimates_and_writes_nothing() {
+    if !has_runtime() {
+        return;
+    }
+    let place = Place::new();
+    place.put("in/a.png", &png(30, 20));
+    let ran = place.upscale(["in", "-o", "out", "--dry-run"]).expect(0);
+    let text = String::from_utf8(ran.stdout).unwrap();
+    assert!(text.starts_with("in/a.png -> out/a.png: 120x80 pixels, about "), "{text}");
+    assert_eq!(place.files(), ["in/a.png"]);
+    let ran = place.upscale(["in", "-o", "out", "--dry-run", "--json"]).expect(0);
+    let plan = events(&ran.stdout).into_iter().find(|event| event["event"] == "plan").unwrap();
+    assert!(plan["seconds"].as_f64().unwrap() > 0.0 && plan["memory_bytes"].as_u64().unwrap() > 0);
+    assert!(!place.path("out").exists());
+}
+
+#[test]
+fn quiet_is_quiet() {
+    if !has_runtime() {
+        return;
+    }
+    let place = Place::new();
+    place.put("a.png", &png(6, 6));
+    let ran = place.upscale(["a.png", "-q"]).expect(0);
+    assert!(ran.stderr.is_empty() && ran.stdout.is_empty(), "{}", ran.stderr);
+    let ran = place.upscale(["a.png", "b.png", "-q"]).expect(1);
+    assert_eq!(ran.stderr.lines().count(), 2, "{}", ran.stderr);
+}
+
+#[test]
+fn what_cannot_start_exits_with_2() {
+    let place = Place::new();
+    place.put("a.png", &png(6, 6));
+    for (arguments, message) in [
+        (["a.png", "--scale", "zero"].as_slice(), "expected a number above 0"),
+        (&["a.png", "--model", "nonesuch"], "nonesuch"),
+        (&["a.png", "--library", "/nonesuch.so"], "/nonesuch.so"),
+        (&["a.png", "--preset", "nonesuch"], "no preset \"nonesuch\""),
+        (&["a.png", "-o", "b.gif"], "cannot tell the format of b.gif"),
+        (&["a.png", "--name", "{what}"], "{what} is unknown"),
+        (&[], "INPUT"),
+    ] {
+        place.upscale(arguments).expect(2).says(message);
+    }
+    assert_eq!(place.files(), ["a.png"]);
+}
+
+#[test]
+fn steps_beyond_the_chain_are_refused_before_the_first_picture() {
+    if !has_runtime() {
+        return;
+    }
+    let place = Place::new();
+    place.put("a.png", &png(6, 6));
+    place.upscale(["a.png", "--steps", "5000"]).expect(2).says("5000");
+    assert_eq!(place.files(), ["a.png"]);
+}
+
+#[test]
+fn help_names_every_option_and_the_exit_codes() {
+    let output = Place::new().command().args(["upscale", "--help"]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    for part in ["--start-step", "--skip-existing", "--dry-run", "Exit status", "Events of --json", "{stem}"]
+    {
+        assert!(text.contains(part), "{part} is missing from:\n{text}");
+    }
+}
