@@ -48,13 +48,11 @@ impl Config {
     }
 
     fn parse(text: &str) -> Result<Self> {
-        let wrong = |line: usize, what: &str| {
-            Error::new(ErrorKind::InvalidOption, format!("line {line}: {what}"))
-        };
+        let wrong =
+            |line: usize, what: &str| Error::new(ErrorKind::InvalidOption, format!("line {line}: {what}"));
         let line = |offset: usize| text[..offset.min(text.len())].matches('\n').count() + 1;
-        let file: File = toml::from_str(text).map_err(|error| {
-            wrong(line(error.span().map_or(0, |span| span.start)), error.message())
-        })?;
+        let file: File = toml::from_str(text)
+            .map_err(|error| wrong(line(error.span().map_or(0, |span| span.start)), error.message()))?;
         if file.watch.is_empty() {
             return Err(wrong(line(text.len()), "expected at least one [[watch]]"));
         }
@@ -69,7 +67,8 @@ impl Config {
         if !(0..=19).contains(&file.nice) {
             return Err(wrong(1, "nice must be from 0 to 19"));
         }
-        let setup = Setup { device: file.device, library: file.library, threads: file.threads, nice: file.nice };
+        let setup =
+            Setup { device: file.device, library: file.library, threads: file.threads, nice: file.nice };
         Ok(Self { state: file.state, setup, watches })
     }
 }

@@ -107,9 +107,9 @@ impl<'a> Daemon<'a> {
             let sink = move |hint| _ = sink.send(Happening::Hint(index, hint));
             folders.push(Folder::new(settings.clone(), digest, &service.state, sink, log)?);
         }
-        let mark = super::path_bytes::hex(&sha2::Digest::finalize(<sha2::Sha256 as sha2::Digest>::new_with_prefix(
-            super::path_bytes::to_bytes(&service.state),
-        )))[..12]
+        let mark = super::path_bytes::hex(&sha2::Digest::finalize(
+            <sha2::Sha256 as sha2::Digest>::new_with_prefix(super::path_bytes::to_bytes(&service.state)),
+        ))[..12]
             .to_string();
         Ok(Self {
             desk: Desk::new(folders, ledger, log, service.state.join("quarantine")),
@@ -163,8 +163,12 @@ impl<'a> Daemon<'a> {
         self.supervise()?;
         self.give_out(now)?;
         let counts = self.desk.tell_supervisor()?;
-        if self.service.once && self.running.as_ref().is_none_or(|running| running.jobs.is_empty()) && self.idle()? {
-            let failures = self.desk.failures > 0 || counts.get(&State::Queued).is_some_and(|count| *count > 0);
+        if self.service.once
+            && self.running.as_ref().is_none_or(|running| running.jobs.is_empty())
+            && self.idle()?
+        {
+            let failures =
+                self.desk.failures > 0 || counts.get(&State::Queued).is_some_and(|count| *count > 0);
             return Ok(Some(End::Finished { failures }));
         }
         let mut next = self.receiver.recv_timeout(self.pause());
@@ -195,7 +199,9 @@ impl<'a> Daemon<'a> {
         let mut hints = vec![(index, hint)];
         for happening in self.receiver.try_iter().take(10_000) {
             match happening {
-                Happening::Hint(index, hint) if !hints.contains(&(index, hint.clone())) || hints.len() > 64 => {
+                Happening::Hint(index, hint)
+                    if !hints.contains(&(index, hint.clone())) || hints.len() > 64 =>
+                {
                     hints.push((index, hint));
                 }
                 Happening::Hint(..) => {}
@@ -288,7 +294,9 @@ impl<'a> Daemon<'a> {
     }
 
     fn news(&mut self, generation: u64, news: News) -> Result<()> {
-        let Some(running) = self.running.as_mut().filter(|_| generation == self.generation) else { return Ok(()) };
+        let Some(running) = self.running.as_mut().filter(|_| generation == self.generation) else {
+            return Ok(());
+        };
         running.heard = Instant::now();
         let now = self.start.elapsed();
         match news {
@@ -358,9 +366,14 @@ impl<'a> Daemon<'a> {
                         self.desk.log.service("running", &format!("{}: {provider}", watch.name));
                         break;
                     }
-                    Ok(Happening::News(_, News::Reply(Reply::Refused { reason }))) => return Err(refused(reason)),
+                    Ok(Happening::News(_, News::Reply(Reply::Refused { reason }))) => {
+                        return Err(refused(reason));
+                    }
                     Ok(Happening::News(_, News::Ended)) | Err(_) => {
-                        return Err(refused(format!("the worker ended while it loaded {}", watch.upscale.model())));
+                        return Err(refused(format!(
+                            "the worker ended while it loaded {}",
+                            watch.upscale.model()
+                        )));
                     }
                     Ok(Happening::Signal(_)) => return Err(Error::cancelled()),
                     // The first walk finds what hints would tell.

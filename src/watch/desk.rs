@@ -56,7 +56,9 @@ impl<'a> Desk<'a> {
             for entry in self.ledger.in_state(&name, State::Running)? {
                 match &entry.intent {
                     // Renamed, but not written down.
-                    Some(intent) if holds(&intent.output, &intent.hash) => self.ledger.finish(&entry, intent)?,
+                    Some(intent) if holds(&intent.output, &intent.hash) => {
+                        self.ledger.finish(&entry, intent)?
+                    }
                     _ => self.ledger.wait(&entry, entry.attempts, None, None)?,
                 }
             }
@@ -89,7 +91,12 @@ impl<'a> Desk<'a> {
     }
 
     /// The folder for the result of `entry`, made if missing; `None` where it cannot be, and the watch pauses.
-    pub fn folder_of_result(&mut self, index: usize, entry: &Entry, now: Duration) -> Result<Option<PathBuf>> {
+    pub fn folder_of_result(
+        &mut self,
+        index: usize,
+        entry: &Entry,
+        now: Duration,
+    ) -> Result<Option<PathBuf>> {
         let folder = &self.folders[index];
         let place = folder.settings.output.join(entry.path.parent().unwrap_or(Path::new("")));
         match fs::create_dir_all(&place) {
@@ -137,7 +144,11 @@ impl<'a> Desk<'a> {
         let details = serde_json::to_string(made).unwrap_or_default();
         // A result of this input that nobody touched gives way to the new one, unless its original is gone: then it
         // was another picture of the same name.
-        let own = job.entry.result.as_ref().filter(|_| !job.entry.disposed || settings.originals == Originals::Keep);
+        let own = job
+            .entry
+            .result
+            .as_ref()
+            .filter(|_| !job.entry.disposed || settings.originals == Originals::Keep);
         for number in 1..NUMBERS {
             let output = folder.join(settings.names.render(&job.entry.path, made, number));
             let exists = fs::symlink_metadata(&output).is_ok();
@@ -154,7 +165,8 @@ impl<'a> Desk<'a> {
             self.ledger.intend(&job.entry, &placed)?;
             match rename(&job.temporary, &placed.output, replace) {
                 Err(error)
-                    if error.kind() == io::ErrorKind::AlreadyExists && settings.collision == Collision::Number => {}
+                    if error.kind() == io::ErrorKind::AlreadyExists
+                        && settings.collision == Collision::Number => {}
                 result => return Ok(result.map(|()| placed)),
             }
         }
@@ -164,7 +176,9 @@ impl<'a> Desk<'a> {
     /// Does with the original what was asked for, once the result was read back from the disk.
     fn dispose(&self, index: usize, id: i64) -> Result<()> {
         let settings = &self.folders[index].settings;
-        let Some(entry) = self.ledger.by_id(id)?.filter(|entry| entry.state == State::Done) else { return Ok(()) };
+        let Some(entry) = self.ledger.by_id(id)?.filter(|entry| entry.state == State::Done) else {
+            return Ok(());
+        };
         let path = self.folders[index].path_of(&entry);
         if settings.originals == Originals::Keep || !path.exists() {
             return if settings.originals == Originals::Keep { Ok(()) } else { self.ledger.dispose(&entry) };
@@ -182,7 +196,8 @@ impl<'a> Desk<'a> {
         match result {
             Ok(()) => self.ledger.dispose(&entry),
             Err(error) => {
-                self.log.complain("kept", &format!("{}: cannot remove {}: {error}", settings.name, shown(&path)));
+                self.log
+                    .complain("kept", &format!("{}: cannot remove {}: {error}", settings.name, shown(&path)));
                 Ok(())
             }
         }

@@ -273,7 +273,14 @@ impl Folder {
     }
 
     /// A file is complete: what is to be done about its contents?
-    fn settled(&mut self, path: &Path, stamp: Stamp, ledger: &Ledger, log: &Log, now: Duration) -> Result<()> {
+    fn settled(
+        &mut self,
+        path: &Path,
+        stamp: Stamp,
+        ledger: &Ledger,
+        log: &Log,
+        now: Duration,
+    ) -> Result<()> {
         let full = self.settings.input.join(path);
         let hash = match hash_file(&full) {
             Ok(hash) => hash,
@@ -287,7 +294,9 @@ impl Folder {
             return Ok(());
         }
         let watch = &self.settings.name;
-        let Some(entry) = ledger.get(watch, path)? else { return ledger.see(watch, path, stamp, State::Settling) };
+        let Some(entry) = ledger.get(watch, path)? else {
+            return ledger.see(watch, path, stamp, State::Settling);
+        };
         if ledger.is_result(watch, &hash)? {
             let reason = "is a result of this watch";
             if ledger.ignore(watch, path, stamp, Some(&hash), reason)? {
@@ -299,7 +308,8 @@ impl Folder {
         let made = entry.done.as_ref().is_some_and(|done| *done == (hash.clone(), self.digest.clone()));
         ledger.batch(|ledger| {
             if made
-                && (!entry.disposed || entry.result.as_ref().is_some_and(|result| holds(&result.output, &result.hash)))
+                && (!entry.disposed
+                    || entry.result.as_ref().is_some_and(|result| holds(&result.output, &result.hash)))
             {
                 return ledger.restore(&entry, stamp, &hash, State::Done);
             }

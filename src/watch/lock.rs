@@ -19,12 +19,21 @@ impl Lock {
     /// `InvalidOption` where another process holds it, naming that; `Output` where the folder cannot be used.
     pub fn take(folder: &Path) -> Result<Self> {
         let wrong = |error| {
-            Error::with_source(ErrorKind::Output, format!("cannot use the state folder {}", folder.display()), error)
+            Error::with_source(
+                ErrorKind::Output,
+                format!("cannot use the state folder {}", folder.display()),
+                error,
+            )
         };
         fs::create_dir_all(folder).map_err(wrong)?;
         let path = folder.join(FILE);
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(wrong)?;
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(wrong)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

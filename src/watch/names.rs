@@ -96,7 +96,14 @@ mod tests {
 
     #[test]
     fn fields_are_filled_and_checked() {
-        let made = Made { ext: "png".into(), scale: "4".into(), model: "a/b".into(), width: 8, height: 6, ..Made::default() };
+        let made = Made {
+            ext: "png".into(),
+            scale: "4".into(),
+            model: "a/b".into(),
+            width: 8,
+            height: 6,
+            ..Made::default()
+        };
         let names: Names = "{stem}-{from}_x{scale}_{model}_{width}x{height}.{ext}".parse().unwrap();
         assert_eq!(names.render(Path::new("d/p.one.JPG"), &made, 1), "p.one-JPG_x4_a-b_8x6.png");
         assert_eq!(Names::default().render(Path::new("p.one.JPG"), &made, 3), "p.one-3.png");

@@ -33,7 +33,8 @@ pub fn rename(temporary: &Path, target: &Path, replace: bool) -> io::Result<()> 
 pub fn sweep(folder: &Path, mark: &str) {
     let prefix = format!("{TEMPORARY}{mark}-");
     for entry in walkdir::WalkDir::new(folder).into_iter().flatten() {
-        if entry.file_type().is_file() && entry.file_name().as_encoded_bytes().starts_with(prefix.as_bytes()) {
+        if entry.file_type().is_file() && entry.file_name().as_encoded_bytes().starts_with(prefix.as_bytes())
+        {
             let _ = fs::remove_file(entry.path());
         }
     }
@@ -71,7 +72,13 @@ pub fn move_away(from: &Path, folder: &Path, relative: &Path) -> io::Result<Path
 ///
 /// # Errors
 /// As the file system fails.
-pub fn quarantine(from: &Path, folder: &Path, entry: &Entry, reason: &str, take: bool) -> io::Result<PathBuf> {
+pub fn quarantine(
+    from: &Path,
+    folder: &Path,
+    entry: &Entry,
+    reason: &str,
+    take: bool,
+) -> io::Result<PathBuf> {
     let wanted = folder.join(&entry.path);
     fs::create_dir_all(wanted.parent().unwrap_or(folder))?;
     let target = if take {
@@ -84,7 +91,12 @@ pub fn quarantine(from: &Path, folder: &Path, entry: &Entry, reason: &str, take:
     };
     let mut note = target.clone().into_os_string();
     note.push(".reason.txt");
-    let text = format!("{}\n{reason}\nfailures: {}, worker crashes: {}\n", shown(from), entry.attempts, entry.crashes);
+    let text = format!(
+        "{}\n{reason}\nfailures: {}, worker crashes: {}\n",
+        shown(from),
+        entry.attempts,
+        entry.crashes
+    );
     fs::write(&note, text)?;
     Ok(target)
 }
@@ -138,7 +150,10 @@ mod tests {
         fs::write(&temporary, b"new").unwrap();
         fs::write(&target, b"old").unwrap();
         assert_eq!(rename(&temporary, &target, false).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
-        assert_eq!((fs::read(&target).unwrap(), fs::read(&temporary).unwrap()), (b"old".into(), b"new".into()));
+        assert_eq!(
+            (fs::read(&target).unwrap(), fs::read(&temporary).unwrap()),
+            (b"old".into(), b"new".into())
+        );
         rename(&temporary, &target, true).unwrap();
         assert_eq!(fs::read(&target).unwrap(), b"new");
         assert!(!temporary.exists());

@@ -267,7 +267,9 @@ mod tests {
         check(&chain).unwrap();
         let ring = [watch(root, "v", "a", "b"), watch(root, "w", "b", "a")];
         assert!(check(&ring).unwrap_err().contains("taken again"));
-        assert!(check(&[watch(root, "w", "a", "b"), watch(root, "w", "d", "b")]).unwrap_err().contains("called"));
+        assert!(
+            check(&[watch(root, "w", "a", "b"), watch(root, "w", "d", "b")]).unwrap_err().contains("called")
+        );
     }
 
     #[cfg(unix)]

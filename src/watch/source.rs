@@ -42,8 +42,12 @@ impl Source {
     /// Watches exactly `branches`. Returns the first problem; what could not be watched has to be polled.
     pub fn arm(&mut self, branches: &[Branch]) -> Option<String> {
         let wanted: HashMap<_, _> = branches.iter().map(|branch| (&branch.path, branch.id)).collect();
-        let stale: Vec<PathBuf> =
-            self.armed.iter().filter(|(path, id)| wanted.get(path) != Some(id)).map(|(path, _)| path.clone()).collect();
+        let stale: Vec<PathBuf> = self
+            .armed
+            .iter()
+            .filter(|(path, id)| wanted.get(path) != Some(id))
+            .map(|(path, _)| path.clone())
+            .collect();
         for path in stale {
             let _ = self.watcher.unwatch(&path);
             self.armed.remove(&path);

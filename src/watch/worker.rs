@@ -51,8 +51,9 @@ struct Upscaled {
 pub fn serve() -> Result<()> {
     let mut lines = io::stdin().lock().lines();
     let first = lines.next().and_then(io::Result::ok).unwrap_or_default();
-    let setup: Setup = serde_json::from_str(&first)
-        .map_err(|error| Error::with_source(ErrorKind::InvalidOption, "the worker is started by watch", error))?;
+    let setup: Setup = serde_json::from_str(&first).map_err(|error| {
+        Error::with_source(ErrorKind::InvalidOption, "the worker is started by watch", error)
+    })?;
     prepare(&setup);
     let runtime = RuntimeOptions {
         device: Device::from_str(if setup.device.is_empty() { "auto" } else { &setup.device })?,
