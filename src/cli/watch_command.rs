@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -177,8 +179,15 @@ impl WatchArgs {
         let state = state_folder(self.folders.state.as_deref().or(first.state.as_deref()))?;
         let _lock = Lock::take(&state)?;
         let ledger = Ledger::open(&state)?;
-        let (tell, signals) = std::sync::mpsc::channel();
-        signals::listen(move |signal| _ = tell.send(signal))?;
+        let daemon_sender: Arc<Mutex<Option<Sender<Happening>>>> = Arc::default();
+        let listener = Arc::clone(&daemon_sender);
+        signals::listen(move |signal| {
+            match listener.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+                Some(sender) => _ = sender.send(Happening::Signal(signal)),
+                // Nothing has begun.
+                None => std::process::exit(Exit::Incomplete.code().into()),
+            }
+        })?;
         let mut config = first;
         let mut started = false;
         loop {
@@ -190,21 +199,12 @@ impl WatchArgs {
                 stall: STALL,
             };
             let mut daemon = Daemon::new(service, &ledger, &log, worker_command)?;
-            let end = std::thread::scope(|scope| {
-                let sender = daemon.sender();
-                let (done, ended) = std::sync::mpsc::channel::<()>();
-                let signals = &signals;
-                scope.spawn(move || relay(signals, &sender, &ended));
-                let end = (|| {
-                    // A model that cannot run is an error now, and a pause later.
-                    if !started {
-                        daemon.check_worker()?;
-                    }
-                    daemon.run()
-                })();
-                drop(done);
-                end
-            });
+            *daemon_sender.lock().unwrap_or_else(PoisonError::into_inner) = Some(daemon.sender());
+            // A model that cannot run is an error now, and a pause later.
+            if !started {
+                daemon.check_worker()?;
+            }
+            let end = daemon.run();
             started = true;
             match end? {
                 End::Stopped => return Ok(ExitCode::SUCCESS),
@@ -308,22 +308,6 @@ fn worker_command() -> Command {
     let mut command = Command::new(own);
     command.arg(WORKER);
     command
-}
-
-/// Passes signals on to one daemon until it ends.
-fn relay(
-    signals: &std::sync::mpsc::Receiver<signals::Signal>,
-    daemon: &std::sync::mpsc::Sender<Happening>,
-    ended: &std::sync::mpsc::Receiver<()>,
-) {
-    use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
-    while ended.try_recv() == Err(TryRecvError::Empty) {
-        match signals.recv_timeout(Duration::from_millis(500)) {
-            Ok(signal) => _ = daemon.send(Happening::Signal(signal)),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return,
-        }
-    }
 }
 
 fn list(watch: &WatchSettings) -> Result<()> {

@@ -55,12 +55,16 @@ fn tiles_threads_and_bands_change_no_level_by_more_than_one() {
     ];
     for (index, image) in pictures.iter().enumerate() {
         for steps in [1, 3] {
-            let options = UpscaleOptions { steps: Some(steps), eta: Some(0.5), seed: 9, ..Default::default() };
+            let options =
+                UpscaleOptions { steps: Some(steps), eta: Some(0.5), seed: 9, ..Default::default() };
             let whole = UpscaleOptions { tile: Some(512), ..options.clone() };
             let expected = levels(&run(&one, image, &whole));
             let mut cuts: Vec<(&Upscaler, UpscaleOptions)> = vec![(&two, options.clone())];
             for tile in [48, 96, 160] {
-                cuts.push((if tile == 96 { &one } else { &two }, UpscaleOptions { tile: Some(tile), ..options.clone() }));
+                cuts.push((
+                    if tile == 96 { &one } else { &two },
+                    UpscaleOptions { tile: Some(tile), ..options.clone() },
+                ));
             }
             if let Some(memory) = memory_for_bands(&two, image, &options) {
                 cuts.push((&two, UpscaleOptions { memory: Some(memory), ..options.clone() }));
@@ -93,7 +97,8 @@ fn memory_for_bands(upscaler: &Upscaler, image: &Raster, options: &UpscaleOption
 fn the_same_request_gives_the_same_samples() {
     let upscaler = open(&embedded(), 2);
     let image = picture("dog.png");
-    let options = UpscaleOptions { steps: Some(4), eta: Some(1.0), seed: 3, tile: Some(64), ..Default::default() };
+    let options =
+        UpscaleOptions { steps: Some(4), eta: Some(1.0), seed: 3, tile: Some(64), ..Default::default() };
     let first = run(&upscaler, &image, &options);
     assert_eq!(first.data(), run(&upscaler, &image, &options).data());
     assert_eq!(first.data(), run(&open(&embedded(), 1), &image, &options).data());
@@ -116,7 +121,13 @@ fn more_steps_add_detail() {
     let roughness = |steps| {
         let result = run(&upscaler, &image, &UpscaleOptions { steps: Some(steps), ..Default::default() });
         (0..result.height())
-            .flat_map(|y| result.row(1, y).windows(2).map(|pair| f64::from((pair[1] - pair[0]).abs())).collect::<Vec<_>>())
+            .flat_map(|y| {
+                result
+                    .row(1, y)
+                    .windows(2)
+                    .map(|pair| f64::from((pair[1] - pair[0]).abs()))
+                    .collect::<Vec<_>>()
+            })
             .sum::<f64>()
     };
     assert!(roughness(8) > 1.05 * roughness(1));
