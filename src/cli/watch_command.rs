@@ -171,7 +171,7 @@ impl WatchArgs {
         if let Some(query) = self.query {
             return query.run();
         }
-        let mut log = Log::new(self.folders.json);
+        let log = Log::new(self.folders.json);
         if self.folders.dry_run {
             return self.config()?.watches.iter().try_for_each(list).map(|()| ExitCode::SUCCESS);
         }
@@ -214,7 +214,6 @@ impl WatchArgs {
                 End::Reload => match self.config() {
                     Ok(new) => {
                         config = new;
-                        log = Log::new(self.folders.json);
                         log.service("reloaded", "the configuration");
                     }
                     Err(error) => log.service("kept", &format!("the old configuration: {}", error.report())),
