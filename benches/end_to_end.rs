@@ -22,6 +22,9 @@ enum Call {
     Predict { height: usize, width: usize },
 }
 
+/// A name and what is timed; `false` where it could not run.
+type Contender<'a> = (&'a str, Box<dyn FnMut() -> bool + 'a>);
+
 /// Notes every call that passes through it.
 struct Recorder {
     inner: Box<dyn Network>,
@@ -81,7 +84,7 @@ fn main() {
         command
     };
     let (steps_text, model) = (steps.to_string(), model_folder());
-    let mut contenders: Vec<(&str, Box<dyn FnMut() -> bool + '_>)> = vec![
+    let mut contenders: Vec<Contender<'_>> = vec![
         (
             "engine",
             Box::new(|| {

@@ -9,6 +9,7 @@ pub mod cli;
 pub mod diffusion;
 mod engine;
 pub mod error;
+mod hash;
 pub mod image;
 pub mod limits;
 mod memory;

@@ -41,6 +41,7 @@ pub struct RuntimeOptions {
 /// A bundle, loaded and ready. Calls from several threads run one after another.
 pub struct Upscaler {
     manifest: Manifest,
+    digest: String,
     trajectory: Trajectory,
     workers: Mutex<Workers>,
     provider: Option<ProviderReport>,
@@ -89,6 +90,7 @@ impl Upscaler {
         // Weights are used once per low-resolution pixel, so a graph's size tells its cost.
         upscaler.encoder_cost =
             bundle.encoder().map_or(0.0, |encoder| encoder.len() as f64 / bundle.denoiser().len() as f64);
+        upscaler.digest = bundle.digest().to_owned();
         upscaler.provider = Some(opened.provider);
         upscaler.terminator = Some(opened.terminator);
         Ok(upscaler)
@@ -110,6 +112,7 @@ impl Upscaler {
             Trajectory::new(manifest.schedule.build()?, manifest.alignment, manifest.start_step)?;
         Ok(Self {
             manifest: manifest.clone(),
+            digest: String::new(),
             trajectory,
             workers: Mutex::new(workers),
             provider: None,
@@ -121,6 +124,11 @@ impl Upscaler {
     /// The bundle's manifest.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// [`Bundle::digest`] of the bundle; empty over networks of one's own.
+    pub fn digest(&self) -> &str {
+        &self.digest
     }
 
     /// What the networks really run on; `None` over networks of one's own.

@@ -50,7 +50,7 @@ pub enum Event<'a> {
         width: usize,
         height: usize,
         seconds: f64,
-        report: &'a crate::upscaler::Report,
+        report: &'a crate::report::Report,
     },
     /// A picture was left out since its result exists.
     Skipped {

@@ -12,7 +12,7 @@ use super::probe::probe;
 use super::upscale_request::{Existing, UpscaleRequest};
 use super::values::show_scale;
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::ImageFormat;
+use crate::image::{EncodeOptions, ImageFormat};
 use crate::limits::Limits;
 use crate::options::Target;
 
@@ -161,7 +161,11 @@ fn job(request: &UpscaleRequest, model: ModelFacts<'_>, limits: &Limits, input: 
     let probed = probe(input, limits)?;
     let size = (probed.width, probed.height);
     let target = request.options.target.resolve(size.0, size.1, model.scale)?;
-    let (mut format, ext) = ending(request.format, &input.path, probed.format);
+    let (mut format, mut ext) = ending(request.format, &input.path, probed.format);
+    if request.format.is_none() && !format.can_write() {
+        // Frames of an animation are not worth a format with 256 colours.
+        (format, ext) = (ImageFormat::Png, "png".into());
+    }
     let scale = show_scale(match request.options.target {
         Target::Native => model.scale as f64,
         Target::Scale(scale) => scale,
@@ -190,6 +194,7 @@ fn job(request: &UpscaleRequest, model: ModelFacts<'_>, limits: &Limits, input: 
     {
         format = called;
     }
+    EncodeOptions::new(format).validate()?;
     format.check_size(target.0, target.1)?;
     Ok(Job {
         input: input.clone(),

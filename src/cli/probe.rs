@@ -4,11 +4,9 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
-use image::{ImageDecoder, ImageReader};
-
 use super::inputs::Input;
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::{ImageFormat, Picture, decode};
+use crate::image::{Header, ImageFormat, Picture, decode, header};
 use crate::limits::Limits;
 
 /// What a header tells.
@@ -53,14 +51,9 @@ pub fn read_file(path: &Path, limits: &Limits) -> Result<Vec<u8>> {
 }
 
 fn probe_file(path: &Path, limits: &Limits) -> Result<Probed> {
-    let mut start = [0; 16];
-    let mut file = File::open(path).map_err(cannot_read)?;
-    let length = fill(&mut file, &mut start).map_err(cannot_read)?;
-    if let Some(format) = ImageFormat::sniff(&start[..length]) {
-        let file = BufReader::new(File::open(path).map_err(cannot_read)?);
-        if let Some((width, height, channels)) = header(file) {
-            return Ok(Probed { width, height, channels, format, bytes: None });
-        }
+    let file = BufReader::new(File::open(path).map_err(cannot_read)?);
+    if let Some(header) = header(file) {
+        return Ok(Probed::new(&header, None));
     }
     // The decoder knows best what is wrong.
     let picture = decode(&read_file(path, limits)?, limits)?;
@@ -69,28 +62,23 @@ fn probe_file(path: &Path, limits: &Limits) -> Result<Probed> {
 
 fn probe_stream(stream: impl Read, limits: &Limits) -> Result<Probed> {
     let bytes = read_all(stream, limits)?;
-    if let Some(format) = ImageFormat::sniff(&bytes)
-        && let Some((width, height, channels)) = header(io::Cursor::new(&bytes))
-    {
-        return Ok(Probed { width, height, channels, format, bytes: Some(bytes) });
+    if let Some(header) = header(io::Cursor::new(&bytes)) {
+        return Ok(Probed::new(&header, Some(bytes)));
     }
     let picture = decode(&bytes, limits)?;
     Ok(Probed::of(&picture, Some(bytes)))
 }
 
 impl Probed {
+    fn new(header: &Header, bytes: Option<Vec<u8>>) -> Self {
+        let &Header { width, height, channels, format, .. } = header;
+        Self { width, height, channels, format, bytes }
+    }
+
     fn of(picture: &Picture, bytes: Option<Vec<u8>>) -> Self {
         let (width, height, channels) = (picture.width(), picture.height(), picture.color.channels());
         Self { width, height, channels, format: picture.format, bytes }
     }
-}
-
-/// Width, height and colour channels.
-fn header(source: impl io::BufRead + io::Seek) -> Option<(usize, usize, usize)> {
-    let decoder = ImageReader::new(source).with_guessed_format().ok()?.into_decoder().ok()?;
-    let (width, height) = decoder.dimensions();
-    let channels = if decoder.color_type().has_color() { 3 } else { 1 };
-    (width > 0 && height > 0).then_some((width as usize, height as usize, channels))
 }
 
 fn read_all(stream: impl Read, limits: &Limits) -> Result<Vec<u8>> {
@@ -101,19 +89,6 @@ fn read_all(stream: impl Read, limits: &Limits) -> Result<Vec<u8>> {
         return Err(Error::new(ErrorKind::Limit, message));
     }
     Ok(bytes)
-}
-
-fn fill(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut length = 0;
-    while length < buffer.len() {
-        match file.read(&mut buffer[length..]) {
-            Ok(0) => break,
-            Ok(read) => length += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(length)
 }
 
 fn is_device(data: &fs::Metadata) -> bool {

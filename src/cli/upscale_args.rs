@@ -17,6 +17,8 @@ pub struct UpscaleArgs {
     #[command(flatten)]
     pub sampling: SamplingArgs,
     #[command(flatten)]
+    pub metadata: MetadataArgs,
+    #[command(flatten)]
     pub model: ModelArgs,
     #[command(flatten)]
     pub resources: ResourceArgs,
@@ -36,11 +38,12 @@ pub struct FileArgs {
     #[arg(short, long, value_name = "OUT")]
     pub output: Option<PathBuf>,
 
-    /// Format of the results; else the ending of OUT decides, else the input's own format
-    #[arg(long, value_name = "png|jpeg|webp|tiff|bmp|pnm", value_parser = values::format)]
+    /// Format of the results: png, jpeg, webp, tiff, bmp, pnm, pam, pfm, qoi, exr or hdr; else the
+    /// ending of OUT decides, else the input's own format
+    #[arg(long, value_name = "FORMAT", value_parser = values::format)]
     pub format: Option<ImageFormat>,
 
-    /// Quality of JPEG, 1 to 100 (95 by default)
+    /// Quality of JPEG, 1 to 100 (95 by default); makes WebP lossy, which is lossless by default
     #[arg(long, value_name = "1-100", value_parser = clap::value_parser!(u8).range(1..=100))]
     pub quality: Option<u8>,
 
@@ -109,6 +112,32 @@ pub struct SamplingArgs {
     /// How much noise and compression damage to clean up, for models that can: 0 (none) to 1
     #[arg(long, value_name = "0-1", default_value_t = 0.0, value_parser = values::unit)]
     pub cleanup: f64,
+}
+
+/// What results say about themselves.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Metadata (kept as far as the format can)")]
+pub struct MetadataArgs {
+    /// Leave out the place where the picture was taken, or all metadata but the colour profile
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub strip: Option<StripArg>,
+
+    /// Keep the dots per inch instead of the size in print
+    #[arg(long)]
+    pub keep_dpi: bool,
+
+    /// Do not record in the result how it was made
+    #[arg(long)]
+    pub no_provenance: bool,
+}
+
+/// What to leave out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StripArg {
+    /// GPS positions
+    Gps,
+    /// EXIF, XMP, IPTC and texts
+    All,
 }
 
 #[derive(Args, Clone, Debug)]

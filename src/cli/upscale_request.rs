@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use super::inputs::STDIO;
 use super::naming::{Destination, Template};
-use super::upscale_args::{DeviceArg, SamplerArg, SizeArgs, UpscaleArgs};
+use super::upscale_args::{DeviceArg, SamplerArg, SizeArgs, StripArg, UpscaleArgs};
 use crate::diffusion::SamplerKind;
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::ImageFormat;
+use crate::image::{ImageFormat, RestoreOptions, Strip};
 use crate::options::{Target, UpscaleOptions};
 use crate::runtime::Device;
 use crate::upscaler::RuntimeOptions;
@@ -48,6 +48,10 @@ pub struct UpscaleRequest {
     pub format: Option<ImageFormat>,
     /// JPEG quality.
     pub quality: Option<u8>,
+    /// What to keep of the metadata.
+    pub restore: RestoreOptions,
+    /// Record in the result how it was made.
+    pub provenance: bool,
     /// The naming template that was asked for.
     pub template: Option<Template>,
     /// What to do about results that exist.
@@ -68,7 +72,7 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
     type Error = Error;
 
     fn try_from(args: UpscaleArgs) -> Result<Self> {
-        let UpscaleArgs { files, size, sampling, model, resources, report } = args;
+        let UpscaleArgs { files, size, sampling, metadata, model, resources, report } = args;
         if files.inputs.iter().filter(|input| *input == Path::new(STDIO)).count() > 1 {
             return Err(usage("standard input (-) can be read once only"));
         }
@@ -110,6 +114,11 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
             destination,
             format: files.format,
             quality: files.quality,
+            restore: RestoreOptions {
+                keep_dpi: metadata.keep_dpi,
+                strip: metadata.strip.map_or(Strip::Nothing, Strip::from),
+            },
+            provenance: !metadata.no_provenance,
             template,
             existing: match (files.overwrite, files.skip_existing) {
                 (true, _) => Existing::Replace,
@@ -151,6 +160,15 @@ impl From<SamplerArg> for SamplerKind {
             SamplerArg::Ddim => Self::Ddim,
             SamplerArg::Ddpm => Self::Ddpm,
             SamplerArg::Dpmpp2m => Self::DpmSolverPp2m,
+        }
+    }
+}
+
+impl From<StripArg> for Strip {
+    fn from(strip: StripArg) -> Self {
+        match strip {
+            StripArg::Gps => Self::Gps,
+            StripArg::All => Self::All,
         }
     }
 }

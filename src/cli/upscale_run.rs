@@ -19,13 +19,15 @@ use super::probe::read_file;
 use super::upscale_request::{Existing, UpscaleRequest, Voice};
 use crate::atomic_file;
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::{EncodeOptions, Kernel, Picture, decode, encode, encode_to, resize};
+use crate::hash::sha256_hex;
+use crate::image::{EncodeOptions, Picture, Provenance, decode, encode, encode_to, prepare_for_model};
 use crate::limits::Limits;
 use crate::model::{Bundle, DEFAULT_BUNDLE};
 use crate::progress::{CancelToken, Progress, ProgressEvent};
+use crate::report::{Plan, Report};
 use crate::runtime::Runtime;
 use crate::sampling::Sampling;
-use crate::upscaler::{Plan, Report, Upscaler};
+use crate::upscaler::Upscaler;
 
 /// Does what `request` asks.
 ///
@@ -168,22 +170,24 @@ impl Run<'_> {
         if let Some(path) = &job.output {
             atomic_file::check_writable(path)?;
         }
-        let picture = {
-            let bytes = match job.bytes.take() {
-                Some(bytes) => bytes,
-                None => read_file(input, &self.limits)?,
-            };
-            decode(&bytes, &self.limits)?
+        let bytes = match job.bytes.take() {
+            Some(bytes) => bytes,
+            None => read_file(input, &self.limits)?,
         };
-        self.warn(input, &picture.warnings);
+        let source = self.request.provenance.then(|| sha256_hex(&bytes));
+        let prepared = prepare_for_model(decode(&bytes, &self.limits)?);
+        drop(bytes);
         let options = self.encode_options(job);
         let relay = Relay { reporter: self.reporter, input, last: AtomicUsize::new(usize::MAX) };
-        let upscaled = upscaler.upscale(&picture.color, &self.request.options, &relay, self.cancel)?;
+        let upscaled = upscaler.upscale(&prepared.color, &self.request.options, &relay, self.cancel)?;
+        drop(prepared.color);
         let report = upscaled.report;
-        // Linear never overshoots, so that clear stays clear and opaque opaque.
-        let alpha = picture.alpha.map(|alpha| resize(&alpha, height, width, Kernel::Linear));
-        drop(picture.color);
-        let result = Picture::new(upscaled.image, alpha, picture.depth, picture.format);
+        let mut result = prepared.frame.restore(upscaled.image, &self.request.restore);
+        if let Some(source) = source {
+            let record = provenance(upscaler, &report, width as f64 / job.size.0 as f64, source);
+            result.warnings.extend(record.write(&mut result.metadata));
+        }
+        self.warn(input, &result.warnings);
         self.cancel.check()?;
         let warnings = self.write(job, &result, &options)?;
         self.warn(input, &warnings);
@@ -193,7 +197,10 @@ impl Run<'_> {
 
     fn encode_options(&self, job: &Job) -> EncodeOptions {
         let defaults = EncodeOptions::new(job.format);
-        EncodeOptions { quality: self.request.quality.unwrap_or(defaults.quality), ..defaults }
+        match self.request.quality {
+            Some(quality) => EncodeOptions { quality, lossless: false, ..defaults },
+            None => defaults,
+        }
     }
 
     /// Writes the result and returns what the format could not hold.
@@ -270,6 +277,23 @@ impl Progress for Relay<'_> {
             self.reporter.tell(&Event::Progress { input: Name(self.input), fraction, step, steps });
         }
         true
+    }
+}
+
+fn provenance(upscaler: &Upscaler, report: &Report, scale: f64, source_sha256: String) -> Provenance {
+    let (manifest, sampling) = (upscaler.manifest(), &report.sampling);
+    Provenance {
+        software: concat!("PartDiff ", env!("CARGO_PKG_VERSION")).to_owned(),
+        model: format!("{} {}", manifest.name, manifest.version),
+        model_sha256: upscaler.digest().to_owned(),
+        start_step: sampling.start_step as u32,
+        steps: sampling.steps as u32,
+        sampler: sampling.sampler.to_string(),
+        eta: sampling.eta as f32,
+        seed: report.seed,
+        provider: upscaler.provider().map(|report| report.provider.to_string()).unwrap_or_default(),
+        scale,
+        source_sha256,
     }
 }
 

@@ -179,14 +179,7 @@ impl<'a> Band<'a> {
         })?;
         let tiles: Vec<_> =
             slots.into_iter().filter_map(|slot| slot.into_inner().expect("no panic while held")).collect();
-        blend(
-            &mut target.lock().expect("no panic while held").0,
-            &tiles,
-            &cores,
-            halo,
-            scale,
-            &pass.bounds(),
-        );
+        blend(target.lock().expect("no panic while held").0, &tiles, &cores, halo, scale, &pass.bounds());
         Ok(())
     }
 

@@ -24,12 +24,34 @@ pub enum ImageFormat {
     Pnm,
     /// Portable arbitrary map: PNM with alpha.
     Pam,
+    /// Portable float map, linear light.
+    Pfm,
+    /// GIF, read only.
+    Gif,
+    /// Quite OK Image.
+    Qoi,
+    /// Radiance, linear light.
+    Hdr,
+    /// OpenEXR, linear light.
+    OpenExr,
 }
 
 impl ImageFormat {
     /// All formats.
-    pub const ALL: [Self; 7] =
-        [Self::Png, Self::Jpeg, Self::WebP, Self::Tiff, Self::Bmp, Self::Pnm, Self::Pam];
+    pub const ALL: [Self; 12] = [
+        Self::Png,
+        Self::Jpeg,
+        Self::WebP,
+        Self::Tiff,
+        Self::Bmp,
+        Self::Pnm,
+        Self::Pam,
+        Self::Pfm,
+        Self::Gif,
+        Self::Qoi,
+        Self::Hdr,
+        Self::OpenExr,
+    ];
 
     /// The name that people use.
     pub fn name(self) -> &'static str {
@@ -41,6 +63,11 @@ impl ImageFormat {
             Self::Bmp => "BMP",
             Self::Pnm => "PNM",
             Self::Pam => "PAM",
+            Self::Pfm => "PFM",
+            Self::Gif => "GIF",
+            Self::Qoi => "QOI",
+            Self::Hdr => "Radiance HDR",
+            Self::OpenExr => "OpenEXR",
         }
     }
 
@@ -54,6 +81,11 @@ impl ImageFormat {
             Self::Bmp => &["bmp", "dib"],
             Self::Pnm => &["ppm", "pgm", "pbm", "pnm"],
             Self::Pam => &["pam"],
+            Self::Pfm => &["pfm"],
+            Self::Gif => &["gif"],
+            Self::Qoi => &["qoi"],
+            Self::Hdr => &["hdr", "pic"],
+            Self::OpenExr => &["exr"],
         }
     }
 
@@ -80,6 +112,12 @@ impl ImageFormat {
                 Some(Self::Pnm)
             }
             [b'P', b'7', b'\n', ..] => Some(Self::Pam),
+            [b'P', b'F' | b'f', space, ..] if space.is_ascii_whitespace() => Some(Self::Pfm),
+            [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(Self::Gif),
+            [b'q', b'o', b'i', b'f', ..] => Some(Self::Qoi),
+            [b'#', b'?', b'R', b'A', b'D', b'I', b'A', b'N', b'C', b'E', ..]
+            | [b'#', b'?', b'R', b'G', b'B', b'E', ..] => Some(Self::Hdr),
+            [0x76, 0x2f, 0x31, 0x01, ..] => Some(Self::OpenExr),
             _ => None,
         }
     }
@@ -90,7 +128,9 @@ impl ImageFormat {
             Self::Jpeg => 65_535,
             Self::WebP => 16_383,
             Self::Png | Self::Bmp => i32::MAX as u64,
-            Self::Tiff | Self::Pnm | Self::Pam => u64::from(u32::MAX),
+            Self::Gif => 65_535,
+            Self::OpenExr | Self::Hdr => 1 << 24,
+            Self::Tiff | Self::Pnm | Self::Pam | Self::Pfm | Self::Qoi => u64::from(u32::MAX),
         }
     }
 
@@ -123,7 +163,27 @@ impl ImageFormat {
 
     /// Whether transparency can be stored.
     pub fn has_alpha(self) -> bool {
-        !matches!(self, Self::Jpeg | Self::Pnm)
+        !matches!(self, Self::Jpeg | Self::Pnm | Self::Pfm | Self::Hdr)
+    }
+
+    /// Whether grey is stored as one channel.
+    pub fn has_grey(self) -> bool {
+        !matches!(self, Self::WebP | Self::Qoi | Self::Hdr | Self::OpenExr | Self::Gif)
+    }
+
+    /// Whether a colour profile can be stored.
+    pub fn has_profile(self) -> bool {
+        matches!(self, Self::Png | Self::Jpeg | Self::WebP | Self::Tiff)
+    }
+
+    /// Whether samples are linear light.
+    pub fn is_linear(self) -> bool {
+        matches!(self, Self::Pfm | Self::Hdr | Self::OpenExr)
+    }
+
+    /// Whether files can be written.
+    pub fn can_write(self) -> bool {
+        self != Self::Gif
     }
 
     /// Whether `quality` means anything.
@@ -135,8 +195,9 @@ impl ImageFormat {
     pub fn nearest_depth(self, wanted: SampleDepth) -> SampleDepth {
         match self {
             Self::Tiff => wanted,
+            Self::Pfm | Self::Hdr | Self::OpenExr => SampleDepth::F32,
             Self::Png | Self::Pnm | Self::Pam => wanted.min(SampleDepth::U16),
-            Self::Jpeg | Self::WebP | Self::Bmp => SampleDepth::U8,
+            Self::Jpeg | Self::WebP | Self::Bmp | Self::Gif | Self::Qoi => SampleDepth::U8,
         }
     }
 }

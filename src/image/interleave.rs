@@ -4,6 +4,9 @@ use rayon::prelude::*;
 
 use super::{Picture, Raster};
 
+/// Samples converted at a time by [`Rows::for_each`].
+const BATCH: usize = 1 << 18;
+
 /// A stored sample.
 pub(super) trait Sample: Copy + Default + Send + Sync {
     /// The sample for a value of 0 to 1; integers clip and round to nearest, halves up.
@@ -71,20 +74,22 @@ pub(super) fn split<S: Sample>(
 pub(super) struct Rows<'a> {
     picture: &'a Picture,
     background: Option<[f32; 3]>,
+    colors: usize,
 }
 
 impl<'a> Rows<'a> {
-    /// Rows of `picture`, alpha interleaved if it has one; with `background` (coded values), laid over that.
-    pub fn new(picture: &'a Picture, background: Option<[f32; 3]>) -> Self {
+    /// Rows of `picture`, alpha interleaved if it has one; with `background` (coded values), laid over that;
+    /// with `spread`, grey as equal red, green and blue.
+    pub fn new(picture: &'a Picture, background: Option<[f32; 3]>, spread: bool) -> Self {
         let background = match (picture.color.channels(), background) {
             // The luma of the background stands for it in a grey picture.
             (1, Some([r, g, b])) => Some([0.299 * r + 0.587 * g + 0.114 * b; 3]),
             (_, background) => background,
         };
-        Self { picture, background }
+        let colors = if spread { 3 } else { picture.color.channels() };
+        Self { picture, background, colors }
     }
 
-    /// The background, if alpha is to be laid over one.
     fn alpha(&self) -> Option<&'a Raster> {
         self.picture.alpha.as_ref()
     }
@@ -92,7 +97,7 @@ impl<'a> Rows<'a> {
     /// Interleaved channels.
     pub fn channels(&self) -> usize {
         let stored = self.alpha().is_some() && self.background.is_none();
-        self.picture.color.channels() + usize::from(stored)
+        self.colors + usize::from(stored)
     }
 
     /// Samples of one row.
@@ -103,9 +108,16 @@ impl<'a> Rows<'a> {
     /// Writes row `y` into `out`, which has `len()` samples.
     pub fn write<S: Sample>(&self, y: usize, out: &mut [S]) {
         let channels = self.channels();
-        let colors = self.picture.color.channels();
+        let colors = self.colors;
+        if channels == 3 && self.picture.color.channels() == 3 && self.alpha().is_none() {
+            let [red, green, blue] = [0, 1, 2].map(|channel| self.picture.color.row(channel, y));
+            for (((pixel, &r), &g), &b) in out.chunks_exact_mut(3).zip(red).zip(green).zip(blue) {
+                pixel.copy_from_slice(&[S::from_unit(r), S::from_unit(g), S::from_unit(b)]);
+            }
+            return;
+        }
         for channel in 0..colors {
-            let row = self.picture.color.row(channel, y);
+            let row = self.picture.color.row(channel.min(self.picture.color.channels() - 1), y);
             let slots = out[channel..].iter_mut().step_by(channels);
             match (self.background, self.alpha()) {
                 (Some(background), Some(alpha)) => {
@@ -122,6 +134,19 @@ impl<'a> Rows<'a> {
             let slots = out[colors..].iter_mut().step_by(channels);
             slots.zip(alpha.row(0, y)).for_each(|(slot, &value)| *slot = S::from_unit(value));
         }
+    }
+
+    /// Hands all rows in order to `take`, some at a time, converted in parallel.
+    pub fn for_each<S: Sample, E>(&self, mut take: impl FnMut(&[S]) -> Result<(), E>) -> Result<(), E> {
+        let height = self.picture.height();
+        let some = (BATCH / self.len()).clamp(1, height);
+        let mut buffer = vec![S::default(); some * self.len()];
+        for top in (0..height).step_by(some) {
+            let part = &mut buffer[..some.min(height - top) * self.len()];
+            part.par_chunks_mut(self.len()).enumerate().for_each(|(i, row)| self.write(top + i, row));
+            take(part)?;
+        }
+        Ok(())
     }
 
     /// All rows in one buffer.

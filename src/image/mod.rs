@@ -1,16 +1,34 @@
 //! Pictures: bytes to planar samples and back.
+//!
+//! The way of a picture: [`header`] tells its outlines for planning, [`decode`] makes a [`Picture`] with its
+//! metadata, [`prepare_for_model`] parts it into sRGB-coded colour and a [`Frame`]; the enlarged colour goes to
+//! [`Frame::restore`], and the result, with a [`Provenance`] record if wanted, to [`encode_to`].
 
+mod alpha;
+mod color;
 mod decode;
 mod encode;
 mod format;
+mod header;
 mod interleave;
+mod metadata;
+mod orientation;
 mod picture;
+mod provenance;
 mod raster;
 mod resample;
+mod working;
 
-pub use decode::decode;
+pub use decode::{decode, decode_page, page_count};
 pub use encode::{EncodeOptions, Encoded, encode, encode_to};
 pub use format::ImageFormat;
+pub use header::{Header, header};
+pub use metadata::{Density, DensityUnit, Metadata, Retouch, Strip};
 pub use picture::{Picture, SampleDepth};
+pub use provenance::Provenance;
 pub use raster::Raster;
 pub use resample::{Kernel, Resampler, resize};
+pub use working::{Frame, Prepared, RestoreOptions, prepare_for_model};
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! A decoded picture with what its file said about it.
 
-use super::{ImageFormat, Raster};
+use super::{ImageFormat, Metadata, Raster};
 
 /// How samples are stored in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,6 +35,10 @@ pub struct Picture {
     pub depth: SampleDepth,
     /// The format that the picture came in.
     pub format: ImageFormat,
+    /// Whether colour values are linear light (sRGB primaries, may exceed 1) instead of coded by the profile.
+    pub linear: bool,
+    /// Profile, EXIF and all else that is not pixels.
+    pub metadata: Metadata,
     /// What decoding could not keep, one sentence each.
     pub warnings: Vec<String>,
 }
@@ -51,7 +55,15 @@ impl Picture {
                 [(1, color.height(), color.width()), (alpha.channels(), alpha.height(), alpha.width())];
             assert_eq!(sizes[0], sizes[1], "alpha must be one plane of the picture's size");
         }
-        Self { color, alpha, depth, format, warnings: Vec::new() }
+        Self {
+            color,
+            alpha,
+            depth,
+            format,
+            linear: false,
+            metadata: Metadata::default(),
+            warnings: Vec::new(),
+        }
     }
 
     /// Columns.

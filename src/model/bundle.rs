@@ -5,9 +5,8 @@ use std::fs;
 use std::io::{Cursor, Read};
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
-
 use crate::error::{Error, ErrorKind, Result};
+use crate::hash::sha256_hex;
 use crate::model::Manifest;
 
 /// Name of the manifest in a bundle.
@@ -127,7 +126,7 @@ impl Bundle {
         let manifest = Manifest::parse(&json)?;
         let mut load = |name: &str, expected: &str| -> Result<Cow<'static, [u8]>> {
             let bytes = file(name)?;
-            let actual = hex(&Sha256::digest(&bytes));
+            let actual = sha256_hex(&bytes);
             if !actual.eq_ignore_ascii_case(expected) {
                 return Err(Error::new(
                     ErrorKind::Model,
@@ -141,7 +140,7 @@ impl Bundle {
         let encoder = manifest.encoder.as_ref().map(|entry| load(&entry.file, &entry.sha256)).transpose()?;
         let denoiser = load(&manifest.denoiser.file, &manifest.denoiser.sha256)?;
         // The manifest holds the graphs' hashes, so its own hash identifies the bundle.
-        let digest = hex(&Sha256::digest(&json));
+        let digest = sha256_hex(&json);
         Ok(Self { manifest, encoder, denoiser, digest })
     }
 
@@ -164,10 +163,6 @@ impl Bundle {
     pub fn digest(&self) -> &str {
         &self.digest
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn too_large(file: &str, size: u64) -> Error {

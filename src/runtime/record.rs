@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::hash::hex;
 
 /// Name of the record in an installation folder.
 pub(crate) const RECORD_FILE: &str = "install.json";
@@ -166,11 +167,6 @@ pub(crate) fn sha256(path: &Path) -> std::io::Result<String> {
         }
         hash.update(&buffer[..read]);
     }
-}
-
-/// Lower-case hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The folder that holds installations: `runtime/` in `PARTDIFF_DATA_DIR`, or in the user's data folder.

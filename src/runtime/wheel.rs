@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 use zip::ZipArchive;
 
-use super::record::{FileRecord, hex, is_plain_name, modified};
+use super::record::{FileRecord, is_plain_name, modified};
 use crate::error::{Error, ErrorKind, Result};
+use crate::hash::hex;
 
 /// An opened wheel.
 pub(super) struct Wheel {

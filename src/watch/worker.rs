@@ -18,7 +18,10 @@ use super::failure::{Fault, classify};
 use super::path_bytes::hex;
 use super::protocol::{Job, Made, Order, Reply, Setup};
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::{EncodeOptions, ImageFormat, Kernel, Picture, decode, encode_to, resize};
+use crate::image::{
+    EncodeOptions, ImageFormat, Picture, Prepared, Provenance, RestoreOptions, decode, encode_to,
+    prepare_for_model,
+};
 use crate::limits::Limits;
 use crate::model::Bundle;
 use crate::progress::{CancelToken, ProgressEvent};
@@ -30,7 +33,7 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 
 struct Decoded {
     job: Job,
-    picture: Picture,
+    prepared: Prepared,
     start: Instant,
 }
 
@@ -40,7 +43,10 @@ enum Step {
 }
 
 struct Upscaled {
-    decoded: Box<Decoded>,
+    job: Job,
+    picture: Picture,
+    format: ImageFormat,
+    start: Instant,
     made: Made,
 }
 
@@ -65,9 +71,9 @@ pub fn serve() -> Result<()> {
     let (decoded, to_upscale) = sync_channel(1);
     let (upscaled, to_write) = sync_channel(1);
     thread::scope(|scope| {
-        scope.spawn(|| read_pictures(incoming, decoded));
-        scope.spawn(|| upscale_pictures(to_upscale, upscaled, runtime, &cancel));
-        scope.spawn(|| write_pictures(to_write));
+        scope.spawn(|| guarded(|| read_pictures(incoming, decoded)));
+        scope.spawn(|| guarded(|| upscale_pictures(to_upscale, upscaled, runtime, &cancel)));
+        scope.spawn(|| guarded(|| write_pictures(to_write)));
         for line in lines.map_while(io::Result::ok) {
             match serde_json::from_str::<Order>(&line) {
                 Ok(order) => _ = orders.send(order),
@@ -81,7 +87,7 @@ pub fn serve() -> Result<()> {
     Ok(())
 }
 
-/// Takes on niceness, ends with its parent, and turns a defect into an end that the parent notices.
+/// Takes on niceness, and ends with its parent.
 fn prepare(setup: &Setup) {
     #[cfg(unix)]
     if setup.nice > 0 {
@@ -92,11 +98,13 @@ fn prepare(setup: &Setup) {
         let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
     }
     let _ = setup;
-    let usual = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        usual(panic);
+}
+
+/// Runs a thread's work; a defect ends the process, which its parent notices and survives.
+fn guarded(work: impl FnOnce()) {
+    if std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err() {
         std::process::exit(101);
-    }));
+    }
 }
 
 fn read_pictures(orders: Receiver<Order>, next: SyncSender<Step>) {
@@ -106,7 +114,9 @@ fn read_pictures(orders: Receiver<Order>, next: SyncSender<Step>) {
             Order::Make(job) => {
                 let start = Instant::now();
                 match read(&job) {
-                    Ok(picture) => Step::Upscale(Box::new(Decoded { job, picture, start })),
+                    Ok(picture) => {
+                        Step::Upscale(Box::new(Decoded { job, prepared: prepare_for_model(picture), start }))
+                    }
                     Err((fault, error)) => {
                         say(&Reply::Failed { id: job.id, fault, reason: error.report() });
                         continue;
@@ -147,13 +157,14 @@ fn upscale_pictures(
                 }
                 Err(error) => say(&Reply::Refused { reason: error.report() }),
             },
-            Step::Upscale(mut decoded) => {
+            Step::Upscale(decoded) => {
                 let id = decoded.job.id;
-                let result = open(&mut models, decoded.job.recipe.model(), &runtime)
-                    .and_then(|upscaler| upscale(upscaler, &mut decoded, cancel));
+                let model = decoded.job.recipe.model().to_string();
+                let result = open(&mut models, &model, &runtime)
+                    .and_then(|upscaler| upscale(upscaler, *decoded, cancel));
                 match result {
-                    Ok(made) => {
-                        if next.send(Upscaled { decoded, made }).is_err() {
+                    Ok(upscaled) => {
+                        if next.send(upscaled).is_err() {
                             return;
                         }
                     }
@@ -178,13 +189,12 @@ fn open<'a>(
     Ok(&models[name])
 }
 
-/// Replaces the picture by its enlargement.
-fn upscale(upscaler: &Upscaler, decoded: &mut Decoded, cancel: &CancelToken) -> Result<Made> {
-    let picture = &decoded.picture;
-    let recipe = &decoded.job.recipe;
-    let options = recipe.options();
-    let plan = upscaler.plan(picture.width(), picture.height(), picture.color.channels(), &options)?;
-    let (format, ext) = ending(recipe.image_format()?, &decoded.job.input, picture.format);
+fn upscale(upscaler: &Upscaler, decoded: Decoded, cancel: &CancelToken) -> Result<Upscaled> {
+    let Decoded { job, prepared, start } = decoded;
+    let Prepared { color, frame } = prepared;
+    let options = job.recipe.options();
+    let plan = upscaler.plan(color.width(), color.height(), color.channels(), &options)?;
+    let (format, ext) = ending(job.recipe.image_format()?, &job.input, frame.picture().format);
     format.check_size(plan.width, plan.height)?;
     let last = Mutex::new(Instant::now());
     let progress = |_: ProgressEvent| {
@@ -196,40 +206,52 @@ fn upscale(upscaler: &Upscaler, decoded: &mut Decoded, cancel: &CancelToken) -> 
         true
     };
     let begin = Instant::now();
-    let result = upscaler.upscale(&picture.color, &options, &progress, cancel)?.image;
-    let scale = format!("{:.2}", result.width() as f64 / picture.width() as f64);
+    let upscaled = upscaler.upscale(&color, &options, &progress, cancel)?;
+    let factor = upscaled.image.width() as f64 / color.width() as f64;
+    let scale = format!("{factor:.2}");
     let made = Made {
-        width: result.width(),
-        height: result.height(),
+        width: upscaled.image.width(),
+        height: upscaled.image.height(),
         ext,
         scale: scale.trim_end_matches('0').trim_end_matches('.').to_string(),
         model: upscaler.manifest().name.clone(),
         engine_seconds: begin.elapsed().as_secs_f64(),
-        warnings: picture.warnings.clone(),
         ..Made::default()
     };
-    // Linear never overshoots, so that clear stays clear and opaque opaque.
-    let alpha = picture.alpha.as_ref().map(|alpha| resize(alpha, made.height, made.width, Kernel::Linear));
-    decoded.picture = Picture::new(result, alpha, picture.depth, format);
-    Ok(made)
+    let mut picture = frame.restore(upscaled.image, &RestoreOptions::default());
+    let (manifest, sampling) = (upscaler.manifest(), &upscaled.report.sampling);
+    let record = Provenance {
+        software: concat!("PartDiff ", env!("CARGO_PKG_VERSION")).to_owned(),
+        model: format!("{} {}", manifest.name, manifest.version),
+        model_sha256: upscaler.digest().to_owned(),
+        start_step: sampling.start_step as u32,
+        steps: sampling.steps as u32,
+        sampler: sampling.sampler.to_string(),
+        eta: sampling.eta as f32,
+        seed: upscaled.report.seed,
+        provider: upscaler.provider().map(|report| report.provider.to_string()).unwrap_or_default(),
+        scale: factor,
+        source_sha256: job.hash.clone(),
+    };
+    picture.warnings.extend(record.write(&mut picture.metadata));
+    Ok(Upscaled { job, picture, format, start, made })
 }
 
-/// Format and ending of the result: as chosen, else as the input is called, else as it is made.
+/// Format and ending of the result: as chosen, else as the input is called, else as it is made; PNG for formats that
+/// can only be read.
 fn ending(chosen: Option<ImageFormat>, input: &Path, contents: ImageFormat) -> (ImageFormat, String) {
     let own = input.extension().and_then(|ext| ext.to_str());
     let named = own.and_then(ImageFormat::from_extension);
     let format = chosen.or(named).unwrap_or(contents);
+    let format = if format.can_write() { format } else { ImageFormat::Png };
     (format, own.filter(|_| named == Some(format)).unwrap_or(format.extensions()[0]).to_string())
 }
 
 fn write_pictures(pictures: Receiver<Upscaled>) {
-    for Upscaled { decoded, mut made } in pictures {
-        let (id, temporary) = (decoded.job.id, &decoded.job.temporary);
-        match write(&decoded, &mut made) {
-            Ok(()) => {
-                made.seconds = decoded.start.elapsed().as_secs_f64();
-                say(&Reply::Made { id, made });
-            }
+    for upscaled in pictures {
+        let (id, temporary) = (upscaled.job.id, &upscaled.job.temporary);
+        match write(&upscaled) {
+            Ok(made) => say(&Reply::Made { id, made }),
             Err(error) => {
                 let _ = fs::remove_file(temporary);
                 say(&Reply::Failed { id, fault: classify(&error), reason: error.report() });
@@ -238,20 +260,24 @@ fn write_pictures(pictures: Receiver<Upscaled>) {
     }
 }
 
-fn write(decoded: &Decoded, made: &mut Made) -> Result<()> {
+fn write(upscaled: &Upscaled) -> Result<Made> {
     let failed = |error: io::Error| Error::with_source(ErrorKind::Output, "cannot write the result", error);
-    let path = &decoded.job.temporary;
-    let file = OpenOptions::new().write(true).create_new(true).open(path).map_err(failed)?;
+    let Upscaled { job, picture, format, start, made } = upscaled;
+    let file = OpenOptions::new().write(true).create_new(true).open(&job.temporary).map_err(failed)?;
     let mut writer = BufWriter::new(&file);
-    let defaults = EncodeOptions::new(decoded.picture.format);
-    let quality = decoded.job.recipe.quality.unwrap_or(defaults.quality);
-    let warnings = encode_to(&decoded.picture, &EncodeOptions { quality, ..defaults }, &mut writer)?;
+    let mut options = EncodeOptions::new(*format);
+    if let Some(quality) = job.recipe.quality {
+        (options.quality, options.lossless) = (quality, false);
+    }
+    let mut made = made.clone();
+    made.warnings.clone_from(&picture.warnings);
+    made.warnings.extend(encode_to(picture, &options, &mut writer)?);
     writer.flush().map_err(failed)?;
     drop(writer);
     file.sync_all().map_err(failed)?;
-    made.warnings.extend(warnings);
-    made.hash = hash_file(path).map_err(failed)?;
-    Ok(())
+    made.hash = hash_file(&job.temporary).map_err(failed)?;
+    made.seconds = start.elapsed().as_secs_f64();
+    Ok(made)
 }
 
 /// SHA-256 of a file in hexadecimal.

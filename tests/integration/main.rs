@@ -1,8 +1,13 @@
 //! Tests of the library and the command from outside, in one binary.
 
 mod aligned_oracle;
+#[cfg(feature = "cli")]
 mod cli;
 mod engine;
 mod fake_network;
+#[cfg(target_os = "linux")]
+mod memory;
 mod real_model;
 mod sampler_reference;
+#[cfg(all(feature = "cli", target_os = "linux"))]
+mod watch;

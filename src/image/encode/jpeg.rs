@@ -1,22 +1,45 @@
 //! JPEG with full chroma resolution.
 
-use std::io::Write;
+use std::io::{self, Write};
 
-use jpeg_encoder::{Encoder, EncodingError, ImageBuffer, JpegColorType, SamplingFactor};
+use jpeg_encoder::{
+    Encoder, EncodingError, ImageBuffer, JpegColorType, PixelDensity, PixelDensityUnit, SamplingFactor,
+};
 
 use super::super::ImageFormat;
 use super::super::interleave::Rows;
+use super::super::metadata::{self, DensityUnit, Metadata};
 use super::{EncodeOptions, failed};
 use crate::error::Result;
 
-/// Writes `rows` (1 or 3 channels) of a picture of `size` (height, width).
+/// Bytes of the start marker and the JFIF segment, after which other segments go.
+const HEAD: usize = 20;
+
+/// Writes `rows` (1 or 3 channels) of a picture of `size` (height, width); returns notes on metadata left out.
 pub(super) fn write(
     rows: &Rows<'_>,
     size: (usize, usize),
     options: &EncodeOptions,
+    metadata: &Metadata,
     out: &mut impl Write,
-) -> Result<()> {
-    let mut encoder = Encoder::new(out, options.quality);
+) -> Result<Vec<String>> {
+    let (segments, notes) = metadata::jpeg::write(metadata);
+    let mut extra = Vec::new();
+    for (marker, data) in segments {
+        extra.extend([0xff, marker]);
+        extra.extend((data.len() as u16 + 2).to_be_bytes());
+        extra.extend(data);
+    }
+    let mut encoder = Encoder::new(Insert { out, extra, at: 0 }, options.quality);
+    if let Some(density) = metadata.density {
+        let (unit, x, y) = metadata::jpeg::density(density);
+        let unit = match unit {
+            DensityUnit::Aspect => PixelDensityUnit::PixelAspectRatio,
+            DensityUnit::Inch => PixelDensityUnit::Inches,
+            DensityUnit::Centimeter => PixelDensityUnit::Centimeters,
+        };
+        encoder.set_density(PixelDensity { density: (x, y), unit });
+    }
     encoder.set_sampling_factor(SamplingFactor::R_4_4_4);
     encoder.set_progressive(options.progressive);
     // Optimised tables cost the baseline form its interleaving (one scan per channel), which decoders in use
@@ -25,7 +48,31 @@ pub(super) fn write(
     encoder.encode_image(Source { rows, size }).map_err(|error| match error {
         EncodingError::IoError(io) => failed(ImageFormat::Jpeg, io),
         other => failed(ImageFormat::Jpeg, other),
-    })
+    })?;
+    Ok(notes)
+}
+
+/// Puts `extra` after the first `HEAD` bytes of what passes.
+struct Insert<W> {
+    out: W,
+    extra: Vec<u8>,
+    at: usize,
+}
+
+impl<W: Write> Write for Insert<W> {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        let part = if self.at < HEAD { data.len().min(HEAD - self.at) } else { data.len() };
+        self.out.write_all(&data[..part])?;
+        self.at += part;
+        if self.at == HEAD {
+            self.out.write_all(&std::mem::take(&mut self.extra))?;
+        }
+        Ok(part)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
 }
 
 /// Hands rows to the encoder in its own colour space.

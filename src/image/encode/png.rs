@@ -2,9 +2,10 @@
 
 use std::io::Write;
 
-use png::{BitDepth, ColorType, Compression, Encoder, EncodingError};
+use png::{BitDepth, ColorType, Compression, Encoder, EncodingError, chunk::ChunkType};
 
 use super::super::interleave::Rows;
+use super::super::metadata::{self, Metadata};
 use super::super::{ImageFormat, SampleDepth};
 use super::failed;
 use crate::error::{Error, Result};
@@ -17,6 +18,7 @@ pub(super) fn write(
     rows: &Rows<'_>,
     size: (usize, usize),
     depth: SampleDepth,
+    metadata: &Metadata,
     out: &mut impl Write,
 ) -> Result<()> {
     let mut encoder = Encoder::new(out, size.1 as u32, size.0 as u32);
@@ -29,24 +31,19 @@ pub(super) fn write(
     encoder.set_depth(if depth == SampleDepth::U8 { BitDepth::Eight } else { BitDepth::Sixteen });
     encoder.set_compression(Compression::Balanced);
     let mut writer = encoder.write_header().map_err(png_failed)?;
+    for (kind, data) in metadata::png::write(metadata) {
+        writer.write_chunk(ChunkType(kind), &data).map_err(png_failed)?;
+    }
     let mut stream = writer.stream_writer_with_size(CHUNK).map_err(png_failed)?;
     if depth == SampleDepth::U8 {
-        let mut row = vec![0u8; rows.len()];
-        for y in 0..size.0 {
-            rows.write(y, &mut row);
-            stream.write_all(&row).map_err(|error| failed(ImageFormat::Png, error))?;
-        }
+        rows.for_each(|samples: &[u8]| stream.write_all(samples))
     } else {
-        let mut row = vec![0u16; rows.len()];
-        let mut bytes = vec![0u8; rows.len() * 2];
-        for y in 0..size.0 {
-            rows.write(y, &mut row);
-            for (pair, sample) in bytes.chunks_exact_mut(2).zip(&row) {
-                pair.copy_from_slice(&sample.to_be_bytes());
-            }
-            stream.write_all(&bytes).map_err(|error| failed(ImageFormat::Png, error))?;
-        }
+        rows.for_each(|samples: &[u16]| {
+            let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_be_bytes()).collect();
+            stream.write_all(&bytes)
+        })
     }
+    .map_err(|error| failed(ImageFormat::Png, error))?;
     stream.finish().map_err(png_failed)?;
     writer.finish().map_err(png_failed)
 }

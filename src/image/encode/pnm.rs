@@ -1,4 +1,4 @@
-//! Binary PGM, PPM and PAM.
+//! Binary PGM, PPM, PAM and PFM.
 
 use std::io::{self, Write};
 
@@ -16,6 +16,26 @@ pub(super) fn write(
     out: &mut impl Write,
 ) -> Result<()> {
     write_rows(rows, size, depth, format, out).map_err(|error| failed(format, error))
+}
+
+/// Writes a float map: rows of little-endian samples from the bottom up.
+pub(super) fn write_float(
+    rows: &Rows<'_>,
+    (height, width): (usize, usize),
+    out: &mut impl Write,
+) -> Result<()> {
+    let magic = if rows.channels() == 1 { "Pf" } else { "PF" };
+    let mut body = || -> io::Result<()> {
+        write!(out, "{magic}\n{width} {height}\n-1.0\n")?;
+        let mut row = vec![0.0f32; rows.len()];
+        for y in (0..height).rev() {
+            rows.write(y, &mut row);
+            let bytes: Vec<u8> = row.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+            out.write_all(&bytes)?;
+        }
+        Ok(())
+    };
+    body().map_err(|error| failed(ImageFormat::Pfm, error))
 }
 
 fn write_rows(
@@ -38,18 +58,11 @@ fn write_rows(
         writeln!(out, "{magic}\n{width} {height}\n{most}")?;
     }
     if depth == SampleDepth::U8 {
-        let mut row = vec![0u8; rows.len()];
-        for y in 0..height {
-            rows.write(y, &mut row);
-            out.write_all(&row)?;
-        }
+        rows.for_each(|samples: &[u8]| out.write_all(samples))
     } else {
-        let mut row = vec![0u16; rows.len()];
-        for y in 0..height {
-            rows.write(y, &mut row);
-            let bytes: Vec<u8> = row.iter().flat_map(|sample| sample.to_be_bytes()).collect();
-            out.write_all(&bytes)?;
-        }
+        rows.for_each(|samples: &[u16]| {
+            let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_be_bytes()).collect();
+            out.write_all(&bytes)
+        })
     }
-    Ok(())
 }

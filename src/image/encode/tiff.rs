@@ -5,14 +5,25 @@ use std::io::{Seek, Write};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use rayon::prelude::*;
-use tiff::TiffError;
-use tiff::encoder::{TiffEncoder, TiffKind, TiffKindBig, TiffKindStandard, TiffValue};
-use tiff::tags::{CompressionMethod, ExtraSamples, PhotometricInterpretation, Predictor, SampleFormat, Tag};
+use tiff::encoder::{
+    DirectoryEncoder, Rational, TiffEncoder, TiffKind, TiffKindBig, TiffKindStandard, TiffValue,
+};
+use tiff::tags::{
+    CompressionMethod, ExtraSamples, PhotometricInterpretation, Predictor, SampleFormat, Tag, Type,
+};
+use tiff::{Directory, TiffError};
 
 use super::super::interleave::{Rows, Sample};
+use super::super::metadata::Metadata;
+use super::super::metadata::exif::{EXIF_POINTER, Exif, Fields, GPS_POINTER, INTEROP_POINTER, rational};
+use super::super::metadata::ifd::{Field, Order};
+use super::super::metadata::tiff::{ICC, IPTC, XMP};
 use super::super::{ImageFormat, SampleDepth};
 use super::failed;
 use crate::error::{Error, Result};
+
+/// The byte order that the encoder writes.
+const NATIVE: Order = if cfg!(target_endian = "big") { Order::Big } else { Order::Little };
 
 /// Uncompressed bytes of one strip.
 const STRIP: usize = 1 << 18;
@@ -28,28 +39,40 @@ pub(super) fn write(
     rows: &Rows<'_>,
     size: (usize, usize),
     depth: SampleDepth,
+    metadata: &Metadata,
     out: &mut (impl Write + Seek),
-) -> Result<()> {
+) -> Result<Vec<String>> {
+    let fields =
+        metadata.exif.clone().and_then(Exif::new).map(|exif| exif.fields(NATIVE)).unwrap_or_default();
     let bytes = rows.len() * size.0 * depth.bits() as usize / 8;
     let result = if bytes > CLASSIC_LIMIT {
-        write_kind::<_, TiffKindBig>(rows, size, depth, out)
+        write_kind::<_, TiffKindBig>(rows, size, depth, (metadata, &fields), out)
     } else {
-        write_kind::<_, TiffKindStandard>(rows, size, depth, out)
+        write_kind::<_, TiffKindStandard>(rows, size, depth, (metadata, &fields), out)
     };
-    result.map_err(tiff_failed)
+    result.map_err(tiff_failed)?;
+    let note = "the maker note cannot move into a TIFF file intact; dropped";
+    Ok(fields.dropped_maker_note.then(|| note.into()).into_iter().collect())
 }
 
 fn write_kind<W: Write + Seek, K: TiffKind>(
     rows: &Rows<'_>,
     (height, width): (usize, usize),
     depth: SampleDepth,
+    (metadata, fields): (&Metadata, &Fields),
     out: &mut W,
 ) -> Result<(), TiffError>
 where
     for<'a> &'a K::OffsetArrayType: TiffValue,
 {
     let mut encoder = TiffEncoder::<_, K>::new_generic(out)?;
+    let links = write_children::<_, K>(&mut encoder, fields)?;
     let mut directory = encoder.image_directory()?;
+    add_fields(&mut directory, &fields.main)?;
+    for (tag, offset) in links {
+        directory.write_tag(Tag::Unknown(tag), offset)?;
+    }
+    write_metadata(&mut directory, metadata)?;
     let channels = rows.channels();
     let float = depth == SampleDepth::F32;
     let format = if float { SampleFormat::IEEEFP } else { SampleFormat::Uint };
@@ -84,12 +107,87 @@ where
         for data in batch.par_iter().map(strip).collect::<Vec<_>>() {
             let data = data?;
             offsets.push(K::convert_offset(directory.write_data(&data[..])?)?);
+            align(&mut directory, data.len())?;
             counts.push(K::convert_offset(data.len() as u64)?);
         }
     }
     directory.write_tag(Tag::StripOffsets, K::convert_slice(&offsets))?;
     directory.write_tag(Tag::StripByteCounts, K::convert_slice(&counts))?;
     directory.finish()
+}
+
+/// Writes profile, XMP, IPTC and resolution.
+fn write_metadata<W: Write + Seek, K: TiffKind>(
+    directory: &mut DirectoryEncoder<'_, W, K>,
+    metadata: &Metadata,
+) -> Result<(), TiffError> {
+    let blocks = [(ICC, 7, &metadata.icc), (XMP, 1, &metadata.xmp), (IPTC, 1, &metadata.iptc)];
+    for (tag, kind, data) in blocks {
+        if let Some(data) = data {
+            add_fields(directory, &[Field { tag: tag.to_u16(), kind, data: data.clone() }])?;
+        }
+    }
+    if let Some(density) = metadata.density {
+        for (tag, value) in [(Tag::XResolution, density.x), (Tag::YResolution, density.y)] {
+            let (n, d) = rational(value);
+            directory.write_tag(tag, Rational { n, d })?;
+        }
+        directory.write_tag(Tag::ResolutionUnit, density.unit_code() as u16)?;
+    }
+    Ok(())
+}
+
+/// Writes the EXIF, GPS and interoperability directories and returns (tag, offset) of those to be linked.
+fn write_children<W: Write + Seek, K: TiffKind>(
+    encoder: &mut TiffEncoder<W, K>,
+    fields: &Fields,
+) -> Result<Vec<(u16, u32)>, TiffError> {
+    let mut child = |fields: &[Field], link: Option<(u16, u32)>| -> Result<u32, TiffError> {
+        let mut directory = encoder.extra_directory()?;
+        add_fields(&mut directory, fields)?;
+        if let Some((tag, offset)) = link {
+            directory.write_tag(Tag::Unknown(tag), offset)?;
+        }
+        // They come first, within the first 4 GiB.
+        Ok(u32::try_from(directory.finish_with_offsets()?.pointer.0)?)
+    };
+    let mut links = Vec::new();
+    if !fields.exif.is_empty() {
+        let interop = match fields.interop.is_empty() {
+            true => None,
+            false => Some((INTEROP_POINTER, child(&fields.interop, None)?)),
+        };
+        links.push((EXIF_POINTER, child(&fields.exif, interop)?));
+    }
+    if !fields.gps.is_empty() {
+        links.push((GPS_POINTER, child(&fields.gps, None)?));
+    }
+    Ok(links)
+}
+
+fn add_fields<W: Write + Seek, K: TiffKind>(
+    directory: &mut DirectoryEncoder<'_, W, K>,
+    fields: &[Field],
+) -> Result<(), TiffError> {
+    let mut entries = Directory::empty();
+    for field in fields {
+        let Some(kind) = Type::from_u16(field.kind) else { continue };
+        entries.extend([(Tag::Unknown(field.tag), directory.write_entry_bytes(kind, &field.data)?)]);
+        align(directory, field.data.len())?;
+    }
+    directory.extend_from(&entries);
+    Ok(())
+}
+
+/// Makes what follows data of `written` bytes begin at a word (TIFF 6.0, section 2).
+fn align<W: Write + Seek, K: TiffKind>(
+    directory: &mut DirectoryEncoder<'_, W, K>,
+    written: usize,
+) -> Result<(), TiffError> {
+    if written > 4 && written % 2 == 1 {
+        directory.write_data(0u8)?;
+    }
+    Ok(())
 }
 
 /// Deflates some rows; `predict(sample, left neighbour of the same channel)` is what gets stored.

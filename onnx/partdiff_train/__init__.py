@@ -1,0 +1,1 @@
+"""Training, evaluation and export of PartDiff models (Zhao et al., arXiv 2307.11926)."""

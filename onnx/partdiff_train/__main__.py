@@ -1,0 +1,122 @@
+"""python -m partdiff_train COMMAND: see `--help`, and README.md for the order of the commands."""
+
+import argparse
+import os
+from dataclasses import replace
+from pathlib import Path
+
+# Threads that wait must not spin: on a busy machine that doubles the time of an iteration.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import torch  # noqa: E402
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="partdiff_train", description=__doc__)
+    commands = top.add_subparsers(dest="command", required=True)
+
+    def command(name: str, text: str) -> argparse.ArgumentParser:
+        p = commands.add_parser(name, help=text, description=text)
+        p.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all")
+        return p
+
+    p = command("prepare", "decode tar archives of images into a store")
+    p.add_argument("archives", type=Path, nargs="+")
+    p.add_argument("--store", type=Path, required=True, help="folder to write")
+    p.add_argument("--config", default="natural-x4")
+
+    p = command("train", "train one configuration; resumes where the run folder holds a state")
+    p.add_argument("--config", default="natural-x4")
+    p.add_argument("--store", type=Path, required=True)
+    p.add_argument("--run", type=Path, required=True, help="folder of checkpoints and log")
+    p.add_argument("--minutes", type=float, help="budget of wall-clock time; the learning rate follows it")
+    p.add_argument("--iterations", type=int, help="budget of iterations, instead of --minutes")
+    p.add_argument("--every", type=float, default=5.0, help="minutes between checkpoints")
+    p.add_argument("--batch", type=int, help="patches per iteration, instead of the configuration's")
+    p.add_argument("--patch", type=int, help="LR pixels of a patch, instead of the configuration's")
+    p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    p.add_argument("--seed", type=int, default=0)
+
+    p = command("export", "write a bundle from averaged weights and verify it in ONNX Runtime")
+    p.add_argument("weights", type=Path, help="weights.pt of a run")
+    p.add_argument("bundle", type=Path, help="folder to write")
+    p.add_argument("--version", default="0.1.0")
+    p.add_argument("--training", default="", help="one sentence on data and compute, kept in the manifest")
+
+    p = command("quantise", "write the int8 variant of a bundle")
+    p.add_argument("weights", type=Path, help="weights.pt that the bundle was made from")
+    p.add_argument("source", type=Path, help="the fp32 bundle")
+    p.add_argument("bundle", type=Path, help="folder to write")
+    p.add_argument("--store", type=Path, required=True, help="images for calibration")
+
+    p = command("evaluate", "measure bundles on benchmark sets; writes tables, plots and image grids")
+    p.add_argument("bundle", type=Path)
+    p.add_argument("--data", type=Path, required=True, help="folder that holds SET/HR and SET/LR_x4")
+    p.add_argument("--sets", nargs="+", default=["Set5", "BSD100"])
+    p.add_argument("--steps", type=int, nargs="+", default=[1, 2, 4, 8])
+    p.add_argument("--limit", type=int, help="images per set, for a quick look")
+    p.add_argument("--report", type=Path, required=True, help="folder to write")
+
+    p = command("observe", "plot the distance of diffused LR and HR latents against t")
+    p.add_argument("--store", type=Path, required=True)
+    p.add_argument("--name", default="natural", help="name of the report's files")
+    p.add_argument("--report", type=Path, required=True)
+
+    p = command("ablate", "partial with and without alignment against the full chain, on equal budgets")
+    p.add_argument("--store", type=Path, required=True)
+    p.add_argument("--run", type=Path, required=True)
+    p.add_argument("--minutes", type=float, required=True, help="training time of each variant")
+    p.add_argument("--start-steps", type=int, nargs="+", default=[40])
+    p.add_argument("--width", type=int, default=96, help="channels of the network")
+    p.add_argument("--report", type=Path, required=True)
+    p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    return top
+
+
+def main() -> None:
+    args = parser().parse_args()
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    # Imported late: `--help` should not wait for plotting and ONNX libraries.
+    if args.command == "prepare":
+        from .configs import CONFIGS
+        from .dataset import prepare
+
+        c = CONFIGS[args.config]
+        prepare(args.archives, args.store, c.shape.scale, c.shape.image_channels, c.crop)
+    elif args.command == "train":
+        from .configs import CONFIGS
+        from .dataset import Store
+        from .train import Trainer
+
+        config = CONFIGS[args.config]
+        config = replace(config, batch=args.batch or config.batch, patch=args.patch or config.patch)
+        trainer = Trainer(config, Store(args.store, args.device), args.run, args.device, args.seed)
+        trainer.resume()
+        trainer.run(args.minutes, args.iterations, args.every)
+    elif args.command == "export":
+        from .export import export
+
+        export(args.weights, args.bundle, args.version, args.training)
+    elif args.command == "quantise":
+        from .quantise import quantise
+
+        quantise(args.weights, args.source, args.store, args.bundle)
+    elif args.command == "evaluate":
+        from .evaluate import evaluate
+
+        evaluate(args.bundle, args.data, args.sets, args.steps, args.report, args.limit, args.threads)
+    elif args.command == "observe":
+        from .observe import observe
+
+        observe(args.store, args.name, args.report)
+    elif args.command == "ablate":
+        from .ablate import ablate
+        from .configs import NATURAL_X4
+
+        base = replace(NATURAL_X4, shape=replace(NATURAL_X4.shape, width=args.width))
+        ablate(base, args.store, args.run, args.minutes, args.start_steps, args.report, args.device)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""Training batches: random patches, degraded or clean, as a pure function of (seed, iteration).
+
+Nothing of the data order has to be saved, and a resumed run sees what an uninterrupted one would.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from . import jpeg, resample
+from .dataset import BLURS, Store
+from .schedule import Schedule
+
+MAX_NOISE = 14.0
+"""Standard deviation of sensor noise at level 1, of 255."""
+
+CLEAN = 0.7
+OTHER_KERNELS = 0.1
+"""Shares of clean LR images, and among all of those shrunk by area or Lanczos."""
+
+AT_START = 0.25
+"""Share of samples at t = K, the regression case, so that one step is good."""
+
+MARGIN = 8
+"""LR pixels cut off after JPEG, so that its 8x8 grid falls anywhere in the patch."""
+
+
+def jpeg_quality(level: Tensor) -> Tensor:
+    """Level 0..1 -> JPEG quality 100..40, the same relation by which a JPEG input sets its level."""
+    return (100 - 60 * level).round()
+
+
+@dataclass
+class Batch:
+    """lr [N, C, p, p] and u, x0 [N, C, sp, sp] in [-1, 1]; level [N] in 0..1; step [N] in 1..K; eps as x0."""
+
+    lr: Tensor
+    u: Tensor
+    x0: Tensor
+    level: Tensor
+    step: Tensor
+    eps: Tensor
+
+
+class BatchSource:
+    """Draws batches from the training part of a store, on the store's device."""
+
+    def __init__(self, store: Store, schedule: Schedule, batch: int, patch: int, seed: int = 0):
+        self.store, self.schedule, self.batch, self.patch, self.seed = store, schedule, batch, patch, seed
+        self.device = store.hr.device
+
+    def draw(self, iteration: int) -> Batch:
+        g = torch.Generator(self.device).manual_seed(self.seed * 1_000_003 + iteration)
+        rand = lambda *shape: torch.rand(*shape, generator=g, device=self.device)  # noqa: E731
+        lr, hr, level = self._degraded(*self._patches(g), rand)
+        if rand(1) < 0.5:
+            lr, hr = lr.mT, hr.mT
+        turn = int(rand(1) * 4)
+        lr, hr = (torch.rot90(x, turn, (2, 3)) for x in (lr, hr))
+        lr, hr = lr / 127.5 - 1, hr.float() / 127.5 - 1
+        k = self.schedule.start_step
+        step = 1 + (rand(self.batch) * k).long().clamp(max=k - 1)
+        step = torch.where(rand(self.batch) < AT_START, k, step)
+        eps = torch.randn(hr.shape, generator=g, device=self.device)
+        return Batch(lr, resample.upsample(lr, self.store.scale), hr, level, step, eps)
+
+    def _patches(self, g: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """LR [N, C, p + margin, p + margin] uint8, HR [N, C, s(p + margin), ...] uint8, kind [N]."""
+        store, n = self.store, self.batch
+        size = self.patch + MARGIN
+        limit = store.lr.shape[-1] - size + 1
+        # Of two candidates the one with more texture: flat patches teach next to nothing.
+        image = store.train[torch.randint(len(store.train), (2 * n,), generator=g, device=self.device)]
+        corner = torch.randint(limit, (2, 2 * n), generator=g, device=self.device)
+        candidates = take(store.lr[0], image, corner, size)
+        texture = candidates.float().std(dim=(1, 2, 3)).view(2, n)
+        best = texture.argmax(dim=0) * n + torch.arange(n, device=self.device)
+        image, corner = image[best], corner[:, best]
+        hr = take(store.hr, image, corner * store.scale, size * store.scale)
+        lr = torch.stack([take(kind, image, corner, size) for kind in store.lr])
+        return lr, hr, torch.rand(n, generator=g, device=self.device)
+
+    def _degraded(self, kinds: Tensor, hr: Tensor, which: Tensor, rand) -> tuple[Tensor, Tensor, Tensor]:
+        """Chooses the way of shrinking, adds noise and JPEG; returns lr float and hr of patch size, level."""
+        names, n = self.store.kinds, self.batch
+        clean = which < CLEAN
+        level = torch.where(clean, 0.0, rand(n))
+        kind = torch.zeros(n, dtype=torch.long, device=self.device)
+        if "kspace" in names:
+            kind = torch.where(rand(n) < 0.5, names.index("kspace"), kind)
+        else:
+            other = which < OTHER_KERNELS
+            kind = torch.where(other, 1 + (which < OTHER_KERNELS / 2).long(), kind)
+            blur = (rand(n) * level * len(BLURS)).long() + names.index("blur0")
+            kind = torch.where(~clean & (rand(n) < 0.4), blur, kind)
+        lr = kinds[kind, torch.arange(n, device=self.device)].float()
+
+        spread = lambda: torch.where(rand(n) < 0.5, level, level * rand(n))  # noqa: E731
+        noisy = ~clean & (rand(n) < 0.5)
+        compressed = ~clean & ((rand(n) < 0.7) | ~noisy)
+        sigma = torch.where(noisy, spread() * MAX_NOISE, 0.0)[:, None, None, None]
+        gaussian = torch.erfinv((2 * rand(*lr.shape) - 1).clamp(-0.99999, 0.99999)) * 2**0.5
+        lr = (lr + sigma * gaussian).round().clamp(0, 255)
+        if compressed.any():
+            lr[compressed] = jpeg.compress(lr[compressed], jpeg_quality(spread())[compressed])
+        dy, dx = (int(rand(1) * MARGIN) for _ in range(2))
+        s, p = self.store.scale, self.patch
+        return (
+            lr[:, :, dy : dy + p, dx : dx + p],
+            hr[:, :, dy * s : (dy + p) * s, dx * s : (dx + p) * s],
+            level,
+        )
+
+
+def take(images: Tensor, index: Tensor, corner: Tensor, size: int) -> Tensor:
+    """images [M, C, H, W], index [N], corner [2, N] -> [N, C, size, size]."""
+    offset = torch.arange(size, device=images.device)
+    rows = (corner[0][:, None] + offset)[:, None, :, None]
+    columns = (corner[1][:, None] + offset)[:, None, None, :]
+    channels = torch.arange(images.shape[1], device=images.device)[None, :, None, None]
+    return images[index[:, None, None, None], channels, rows, columns]

@@ -1,0 +1,63 @@
+"""Runs a bundle in ONNX Runtime with the sampling loop of `sampler.py`, whole image at once."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+
+from . import resample
+from .sampler import sample_image, sample_residual, timesteps
+from .schedule import Schedule
+
+
+class Bundle:
+    """A folder with model.json; `upscale` mirrors what the runtime does, without tiles."""
+
+    def __init__(self, folder: Path, threads: int = 0):
+        self.manifest = m = json.loads((folder / "model.json").read_text())
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        load = lambda part: onnxruntime.InferenceSession(  # noqa: E731
+            folder / m[part]["file"], options, providers=["CPUExecutionProvider"]
+        )
+        self.encoder, self.denoiser = load("encoder"), load("denoiser")
+        self.scale, self.std = m["scale"], m["prediction"]["scale"]
+        s = m["schedule"]
+        self.schedule = Schedule(
+            m["start_step"], m["alignment"], self.std, s["timesteps"], s["beta_start"], s["beta_end"]
+        )
+
+    def upsample(self, lr: np.ndarray) -> np.ndarray:
+        """lr [C, h, w] -> u [C, sh, sw] float32."""
+        return resample.upsample(torch.from_numpy(lr).double(), self.scale).float().numpy()
+
+    def encode(self, lr: np.ndarray, level: float) -> np.ndarray:
+        feeds = {"lr": lr[None], "level": np.array([level], np.float32)}
+        return self.encoder.run(None, feeds)[0]
+
+    def denoise(self, z: np.ndarray, features: np.ndarray, t: float) -> np.ndarray:
+        """-> residual x0 - u [C, sh, sw] in image units."""
+        feeds = {"z": z[None].astype(np.float32), "features": features, "t": np.array([t], np.float32)}
+        return self.denoiser.run(None, feeds)[0][0] * self.std
+
+    def upscale(
+        self,
+        lr: np.ndarray,
+        steps: int = 1,
+        level: float = 0.0,
+        seed: int = 0,
+        eta: float = 0.0,
+        spacing: str = "uniform",
+        noise: list[np.ndarray] | None = None,
+        form: str = "residual",
+    ) -> np.ndarray:
+        """lr [C, h, w] float32 in [-1, 1] -> [C, sh, sw], not yet clipped."""
+        u, features = self.upsample(lr), self.encode(lr, level)
+        if noise is None:
+            rng = np.random.default_rng(seed)
+            noise = [rng.standard_normal(u.shape) for _ in range(steps if eta > 0 else 1)]
+        ts = timesteps(self.schedule.start_step, steps, spacing)
+        sample = sample_residual if form == "residual" else sample_image
+        return sample(lambda z, t: self.denoise(z, features, t), u, self.schedule, ts, noise, eta)

@@ -1,0 +1,34 @@
+"""Checkpoints: the whole training state to resume exactly, or the averaged weights alone."""
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from .configs import Config
+from .network import NetworkShape, PartialDiffusion
+from .schedule import Schedule
+
+
+def write(path: Path, content: dict) -> None:
+    """Whole or not at all: an interrupted run keeps its last checkpoint."""
+    temporary = path.with_suffix(".part")
+    torch.save(content, temporary)
+    os.replace(temporary, path)
+
+
+def save_weights(path: Path, config: Config, weights: dict[str, torch.Tensor], record: dict) -> None:
+    """The averaged weights with what is needed to rebuild the network, in fp32."""
+    weights = {k: v.detach().float().cpu() for k, v in weights.items()}
+    content = {"name": config.name, "shape": asdict(config.shape), "schedule": asdict(config.schedule)}
+    write(path, content | {"weights": weights, "record": record})
+
+
+def load_weights(path: Path) -> tuple[PartialDiffusion, Schedule, dict]:
+    """-> network in evaluation mode, schedule, {name, record}."""
+    content = torch.load(path, map_location="cpu", weights_only=True)
+    network: nn.Module = PartialDiffusion(NetworkShape(**content["shape"]))
+    network.load_state_dict(content["weights"])
+    return network.eval(), Schedule(**content["schedule"]), {k: content[k] for k in ("name", "record")}

@@ -1,0 +1,96 @@
+"""The training images, decoded once into one memory-mapped file.
+
+A store is a folder: `hr.npy` uint8 [M, C, S, S], one `lr_KIND.npy` uint8 [M, C, S/s, S/s] for each
+way of shrinking, and `names.txt`. Random access then costs nothing, and training needs no workers.
+"""
+
+import io
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from . import resample
+
+HELD_OUT = 20
+"""Images kept for validation, spread evenly over the sorted names."""
+
+BLURS = (0.8, 1.4, 2.0)
+"""Blur before shrinking, in HR pixels at scale 4."""
+
+
+def lr_kinds(channels: int) -> list[str]:
+    """The ways of shrinking: photographs come blurred, MR slices come truncated in k-space."""
+    if channels == 1:
+        return ["cubic", "kspace"]
+    return ["cubic", "area", "lanczos"] + [f"blur{i}" for i in range(len(BLURS))]
+
+
+def shrink(hr: torch.Tensor, scale: int, kind: str) -> torch.Tensor:
+    """hr [C, H, W] float -> [C, H/s, W/s] by one of `lr_kinds`."""
+    if kind == "kspace":
+        return resample.truncate_kspace(hr, scale)
+    if kind.startswith("blur"):
+        return resample.downsample(hr, scale, "cubic", BLURS[int(kind[4:])] * scale / 4)
+    return resample.downsample(hr, scale, kind)
+
+
+def read_archives(archives: list[Path], channels: int):
+    """Yields (name, uint8 [C, H, W]) in sorted order of names."""
+    files = []
+    for archive in archives:
+        with tarfile.open(archive) as tar:
+            files += [(Path(m.name).name, tar.extractfile(m).read()) for m in tar if m.isfile()]
+    for name, data in sorted(files):
+        if name.lower().endswith((".jpg", ".jpeg", ".png")):
+            image = Image.open(io.BytesIO(data)).convert("L" if channels == 1 else "RGB")
+            yield name, np.asarray(image).reshape(image.height, image.width, channels).transpose(2, 0, 1)
+
+
+def crops(image: np.ndarray, size: int) -> list[tuple[slice, slice]]:
+    """Squares of `size` that cover the image, overlapping where it is no multiple of it."""
+    starts = [np.linspace(0, n - size, -(-n // size)).astype(int) // 4 * 4 for n in image.shape[1:]]
+    return [(slice(y, y + size), slice(x, x + size)) for y in starts[0] for x in starts[1]]
+
+
+def prepare(archives: list[Path], folder: Path, scale: int, channels: int, size: int) -> None:
+    """Decodes tar archives of images into a store; images smaller than `size` are left out."""
+    kinds = lr_kinds(channels)
+    names, hr, lr = [], [], {kind: [] for kind in kinds}
+    for name, image in read_archives(archives, channels):
+        h, w = (n // scale * scale for n in image.shape[1:])
+        image = image[:, :h, :w]
+        if min(h, w) < size:
+            continue
+        # Shrunk as a whole, then cropped: the crops' borders are no image borders.
+        small = {k: shrink(torch.from_numpy(image.astype(np.float32)), scale, k) for k in kinds}
+        for y, x in crops(image, size):
+            names.append(name)
+            hr.append(image[:, y, x])
+            for kind in kinds:
+                part = small[kind][:, y.start // scale : y.stop // scale, x.start // scale : x.stop // scale]
+                lr[kind].append(part.round().clamp(0, 255).byte().numpy())
+    folder.mkdir(parents=True, exist_ok=True)
+    for kind in kinds:
+        np.save(folder / f"lr_{kind}.npy", np.stack(lr[kind]))
+    np.save(folder / "hr.npy", np.stack(hr))
+    (folder / "names.txt").write_text("\n".join(names) + "\n")
+
+
+class Store:
+    """A prepared folder. `hr` uint8 [M, C, S, S]; `lr` uint8 [kinds, M, C, s, s] on `device`."""
+
+    def __init__(self, folder: Path, device: str = "cpu"):
+        self.names = (folder / "names.txt").read_text().split()
+        hr = np.load(folder / "hr.npy", mmap_mode="c")
+        self.kinds = lr_kinds(hr.shape[1])
+        self.hr = torch.from_numpy(hr).to(device)
+        self.lr = torch.stack([torch.from_numpy(np.load(folder / f"lr_{k}.npy")) for k in self.kinds]).to(device)
+        self.scale = self.hr.shape[-1] // self.lr.shape[-1]
+        # Held out by image name, so that no crop of a held-out image is trained on; one crop is measured.
+        unique = sorted(set(self.names))
+        held = set(unique[:: max(len(unique) // HELD_OUT, 2)][:HELD_OUT])
+        self.train = torch.tensor([i for i, n in enumerate(self.names) if n not in held], device=device)
+        self.held_out = [self.names.index(n) for n in sorted(held)]

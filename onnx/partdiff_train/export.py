@@ -1,0 +1,131 @@
+"""Writes a bundle: encoder.onnx, denoiser.onnx and model.json, verified in ONNX Runtime."""
+
+import hashlib
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from torch import nn
+
+from .checkpoint import load_weights
+from .configs import CONFIGS
+from .graph import denoiser_graph, encoder_graph
+from .network import PartialDiffusion
+from .schedule import Schedule
+
+LICENCE = "MIT OR Apache-2.0"
+TOLERANCE = 1e-4
+"""Largest accepted error of ONNX Runtime against PyTorch, relative to the output's peak."""
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def round_weights(network: PartialDiffusion) -> None:
+    """Rounds convolution weights to fp16, as they are stored."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            module.weight.data = module.weight.data.half().float()
+
+
+@torch.no_grad()
+def verify(network: PartialDiffusion, folder: Path, trials: int = 4) -> float:
+    """Largest relative error over random batches and sizes; raises beyond TOLERANCE."""
+    sessions = [onnxruntime.InferenceSession(folder / f"{n}.onnx", providers=["CPUExecutionProvider"])
+                for n in ("encoder", "denoiser")]  # fmt: skip
+    rng, worst = np.random.default_rng(1), 0.0
+    shape = network.shape
+    for _ in range(trials):
+        n, h, w = rng.integers(1, 4), *rng.integers(5, 70, 2)
+        lr = rng.uniform(-1, 1, (n, shape.image_channels, h, w)).astype(np.float32)
+        z = rng.standard_normal((n, shape.image_channels, h * shape.scale, w * shape.scale)).astype(np.float32)
+        level, t = rng.uniform(0, 1, (2, n)).astype(np.float32)
+        features = sessions[0].run(None, {"lr": lr, "level": level})[0]
+        output = sessions[1].run(None, {"z": z, "features": features, "t": t})[0]
+        expected = network.encoder(torch.from_numpy(lr), torch.from_numpy(level))
+        result = network.denoiser(torch.from_numpy(z), expected, torch.from_numpy(t))
+        for got, want in ((features, expected.numpy()), (output, result.numpy())):
+            worst = max(worst, float(np.abs(got - want).max() / np.abs(want).max()))
+    if worst > TOLERANCE:
+        raise ValueError(f"ONNX Runtime differs from PyTorch by {worst:.2e}, allowed is {TOLERANCE:.0e}")
+    return worst
+
+
+def manifest(network: PartialDiffusion, schedule: Schedule, folder: Path, name: str, version: str, training: dict):
+    """model.json as a dict; the runtime refuses unknown and missing fields."""
+    shape = network.shape
+    std = schedule.residual_std
+    detailed = 8 if schedule.start_step >= 8 else schedule.start_step
+    return {
+        "format": 1,
+        "name": name,
+        "version": version,
+        "licence": LICENCE,
+        "description": CONFIGS[name].description if name in CONFIGS else name,
+        "scale": shape.scale,
+        "channels": shape.image_channels,
+        "value_range": [-1, 1],
+        "upsampler": {"kernel": "cubic", "a": -0.5},
+        "schedule": {
+            "kind": "linear",
+            "timesteps": schedule.timesteps,
+            "beta_start": schedule.beta_start,
+            "beta_end": schedule.beta_end,
+        },
+        "start_step": schedule.start_step,
+        "alignment": schedule.alignment,
+        "prediction": {"type": "residual", "scale": std},
+        "timestep_input": "fraction",
+        "latent": "residual",
+        "input_scaling": {"kind": "unit_variance", "residual_std": std},
+        "conditioning": "features",
+        "encoder": {
+            "file": "encoder.onnx",
+            "sha256": digest(folder / "encoder.onnx"),
+            "inputs": {"lr": "lr", "level": "level"},
+            "output": "features",
+            "features": shape.width,
+            "halo": shape.encoder_halo,
+        },
+        "denoiser": {
+            "file": "denoiser.onnx",
+            "sha256": digest(folder / "denoiser.onnx"),
+            "inputs": {"latent": "z", "conditioning": "features", "timestep": "t"},
+            "output": "residual",
+            "halo": shape.denoiser_halo,
+        },
+        "size_multiple": 1,
+        "tiling": {"kind": "exact"},
+        "defaults": {"steps": 1, "sampler": "ddim", "eta": 0.0, "spacing": "uniform"},
+        "presets": {"faithful": {"steps": 1}, "balanced": {"steps": 2}, "detailed": {"steps": detailed}},
+        "training": training,
+        "metrics": {},
+    }
+
+
+def export(weights: Path, folder: Path, version: str, training: str) -> float:
+    """Returns the largest relative error of ONNX Runtime against PyTorch."""
+    network, schedule, about = load_weights(weights)
+    round_weights(network)
+    folder.mkdir(parents=True, exist_ok=True)
+    onnx.save(encoder_graph(network.encoder), folder / "encoder.onnx")
+    onnx.save(denoiser_graph(network.denoiser), folder / "denoiser.onnx")
+    worst = verify(network, folder)
+    encoder, denoiser = network.shape.flops()
+    record = {
+        "summary": training,
+        "date": time.strftime("%Y-%m-%d"),
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "mflop_per_lr_pixel": {"encoder": round(encoder / 1e6, 3), "denoiser": round(denoiser / 1e6, 3)},
+        "level": "0 keeps everything, 1 cleans up most; for a JPEG of quality q use (100 - q) / 60",
+        **about["record"],
+    }
+    text = json.dumps(manifest(network, schedule, folder, about["name"], version, record), indent=2)
+    (folder / "model.json").write_text(text + "\n")
+    print(f"{folder}: verified, largest relative error {worst:.1e}")
+    return worst

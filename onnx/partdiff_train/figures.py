@@ -1,0 +1,68 @@
+"""The report's pictures."""
+
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+from PIL import Image, ImageDraw
+
+CROP = 96
+"""HR pixels of a crop in a grid, shown at 300 %."""
+
+
+def busiest(image: np.ndarray, size: int) -> tuple[int, int]:
+    """Corner of the square with the most contrast, on a coarse grid; image [C, H, W]."""
+    plane = image.mean(axis=0)
+    corners = [(y, x) for y in range(0, plane.shape[0] - size + 1, 16) for x in range(0, plane.shape[1] - size + 1, 16)]
+    return max(corners, key=lambda c: np.abs(np.diff(plane[c[0] : c[0] + size, c[1] : c[1] + size])).mean())
+
+
+def grid(path: Path, examples: list[tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]]) -> None:
+    """One row per example: a crop of every method and of the original, at 300 %."""
+    rows = []
+    for _, hr, images in examples:
+        size = min(CROP, *hr.shape[1:])
+        y, x = busiest(hr, size)
+        cells = []
+        for label, image in (images | {"original": hr}).items():
+            crop = image[:, y : y + size, x : x + size].astype(np.uint8)
+            crop = np.repeat(crop, 3, axis=0) if crop.shape[0] == 1 else crop
+            cell = Image.fromarray(crop.transpose(1, 2, 0)).resize((3 * CROP, 3 * CROP), Image.Resampling.NEAREST)
+            ImageDraw.Draw(cell).text((4, 4), label, fill="white", stroke_width=2, stroke_fill="black")
+            cells.append(np.asarray(cell))
+        rows.append(np.concatenate(cells, axis=1))
+    Image.fromarray(np.concatenate(rows)).save(path, optimize=True)
+
+
+def dial(path: Path, results: dict[str, dict[str, dict[str, float]]]) -> None:
+    """PSNR and sharpness against the number of steps, one line per set."""
+    figure, axes = plt.subplots(1, 2, figsize=(10, 4))
+    for name, rows in results.items():
+        ours = {int(k.split()[0]): v for k, v in rows.items() if "step" in k}
+        for axis, key in zip(axes, ("psnr", "sharpness")):
+            (line,) = axis.plot(list(ours), [v[key] for v in ours.values()], "o-", label=name)
+            axis.axhline(rows["bicubic"][key], color=line.get_color(), ls=":")
+            axis.set(xscale="log", xlabel="steps (dotted: bicubic)", ylabel=key)
+            axis.set_xticks(list(ours), [str(n) for n in ours])
+    axes[0].legend()
+    save(figure, path)
+
+
+def lines(path: Path, series: dict[str, tuple[np.ndarray, np.ndarray]], **labels) -> None:
+    """Any named curves over one axis, logarithmic upwards."""
+    figure, axis = plt.subplots(figsize=(7, 4))
+    for name, (x, y) in series.items():
+        axis.plot(x, y, label=name)
+    axis.set(yscale="log", **labels)
+    axis.grid(alpha=0.3)
+    axis.legend()
+    save(figure, path)
+
+
+def save(figure, path: Path) -> None:
+    figure.tight_layout()
+    figure.savefig(path, dpi=90)
+    plt.close(figure)

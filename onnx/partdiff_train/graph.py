@@ -1,0 +1,106 @@
+"""The two networks as ONNX graphs, written node by node: opset 17, IR 8, dynamic batch and size.
+
+Convolution weights are stored in fp16 and cast to fp32; ONNX Runtime folds the casts at load.
+Pixel-unshuffle becomes SpaceToDepth, whose other channel order is taken up by the first weights.
+"""
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+from torch import nn
+
+from .network import Block, Condition, Denoiser, Encoder
+
+OPSET, IR = 17, 8
+
+
+class Graph:
+    """Collects nodes and initialisers; each method adds nodes and returns the output's name."""
+
+    def __init__(self, half: bool = True) -> None:
+        self.half = half
+        self.nodes: list[onnx.NodeProto] = []
+        self.initialisers: list[onnx.TensorProto] = []
+
+    def add(self, operator: str, *inputs: str, output: str = "", **attributes) -> str:
+        output = output or f"{operator.lower()}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operator, list(inputs), [output], **attributes))
+        return output
+
+    def constant(self, value: np.ndarray) -> str:
+        name = f"constant_{len(self.initialisers)}"
+        self.initialisers.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        return name
+
+    def weight(self, value: np.ndarray) -> str:
+        if not self.half:
+            return self.constant(value)
+        return self.add("Cast", self.constant(value.astype(np.float16)), to=TensorProto.FLOAT)
+
+    def conv(self, x: str, layer: nn.Conv2d, weight: np.ndarray | None = None) -> str:
+        kernel = array(layer.weight) if weight is None else weight
+        inputs = (x, self.weight(kernel), self.constant(array(layer.bias)))
+        return self.add("Conv", *inputs, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+
+    def silu(self, x: str) -> str:
+        return self.add("Mul", x, self.add("Sigmoid", x))
+
+    def block(self, x: str, layer: Block, bias: str) -> str:
+        hidden = self.silu(self.add("Add", self.conv(x, layer.conv1), bias))
+        return self.add("Add", x, self.conv(hidden, layer.conv2))
+
+    def condition(self, value: str, layer: Condition) -> list[str]:
+        """value [N] -> the blocks' biases, each [N, F, 1, 1]."""
+        v = self.add("Unsqueeze", value, self.constant(np.array([1])))
+        square = self.add("Mul", v, v)
+        powers = self.add("Concat", v, square, self.add("Mul", square, v), self.add("Sqrt", v), axis=1)
+        inner, outer = layer.inner, layer.outer
+        hidden = self.silu(self.gemm(powers, array(inner.weight), array(inner.bias)))
+        parts = zip(np.split(array(outer.weight), layer.blocks), np.split(array(outer.bias), layer.blocks))
+        axes = self.constant(np.array([2, 3]))
+        return [self.add("Unsqueeze", self.gemm(hidden, w, b), axes) for w, b in parts]
+
+    def gemm(self, x: str, weight: np.ndarray, bias: np.ndarray) -> str:
+        return self.add("Gemm", x, self.constant(weight), self.constant(bias), transB=1)
+
+    def model(self, inputs: dict[str, list], outputs: dict[str, list]) -> onnx.ModelProto:
+        info = lambda d: [helper.make_tensor_value_info(k, TensorProto.FLOAT, v) for k, v in d.items()]  # noqa: E731
+        graph = helper.make_graph(self.nodes, "partdiff", info(inputs), info(outputs), self.initialisers)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="partdiff")
+        model.ir_version = IR
+        onnx.checker.check_model(model)
+        return model
+
+
+def array(parameter) -> np.ndarray:
+    return parameter.detach().cpu().float().numpy()
+
+
+def encoder_graph(encoder: Encoder, half: bool = True) -> onnx.ModelProto:
+    """lr [n, C, h, w], level [n] -> features [n, F, h, w]."""
+    g = Graph(half)
+    x = first = g.conv("lr", encoder.head)
+    for block, bias in zip(encoder.blocks, g.condition("level", encoder.level)):
+        x = g.block(x, block, bias)
+    g.add("Add", g.conv(x, encoder.tail), first, output="features")
+    channels, width = encoder.head.in_channels, encoder.head.out_channels
+    return g.model({"lr": ["n", channels, "h", "w"], "level": ["n"]}, {"features": ["n", width, "h", "w"]})
+
+
+def denoiser_graph(denoiser: Denoiser, half: bool = True) -> onnx.ModelProto:
+    """z [n, C, H, W] with H = s h, features [n, F, h, w], t [n] -> residual [n, C, H, W]."""
+    g, shape = Graph(half), denoiser.shape
+    z = "z"
+    if shape.aligned:
+        rest = g.add("Sub", g.constant(np.array(1.0, np.float32)), "t")
+        z = g.add("Mul", z, g.add("Unsqueeze", rest, g.constant(np.array([1, 2, 3]))))
+    c, s = shape.image_channels, shape.scale
+    # SpaceToDepth puts the colour innermost, pixel-unshuffle outermost.
+    kernel = array(denoiser.head.weight).reshape(-1, c, s * s, 3, 3).swapaxes(1, 2).reshape(-1, c * s * s, 3, 3)
+    x = g.conv(g.add("SpaceToDepth", z, blocksize=s), denoiser.head, kernel)
+    x = g.add("Add", x, "features")
+    for block, bias in zip(denoiser.blocks, g.condition("t", denoiser.time)):
+        x = g.block(x, block, bias)
+    g.add("DepthToSpace", g.conv(x, denoiser.tail), blocksize=s, mode="CRD", output="residual")
+    inputs = {"z": ["n", c, "H", "W"], "features": ["n", shape.width, "h", "w"], "t": ["n"]}
+    return g.model(inputs, {"residual": ["n", c, "H", "W"]})

@@ -1,0 +1,60 @@
+"""The observation behind partial diffusion: diffused LR and HR latents converge (the paper's figure 2).
+
+With the same noise the two latents differ by sqrt(abar_t) (x0 - u); against the noise of standard
+deviation sqrt(1 - abar_t) that difference drowns. K is suggested where both are equal.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from . import figures, resample
+from .dataset import Store
+from .schedule import Schedule
+
+COARSE = 8
+"""HR pixels of the averaged blocks: what is left of the difference at low frequencies."""
+
+
+def deviations(store: Store) -> tuple[np.ndarray, np.ndarray]:
+    """Residual's standard deviation per held-out image: per pixel, and of block averages; in [-1, 1] units."""
+    fine, coarse = [], []
+    for i in store.held_out:
+        lr, hr = store.lr[0, i].float() / 127.5 - 1, store.hr[i].float() / 127.5 - 1
+        r = hr - resample.upsample(lr, store.scale)
+        fine.append(r.std().item())
+        coarse.append(torch.nn.functional.avg_pool2d(r, COARSE).std().item())
+    return np.array(fine), np.array(coarse)
+
+
+def observe(folder: Path, name: str, report: Path) -> int:
+    """Writes observation-NAME.png and .md; returns the suggested K."""
+    store = Store(folder)
+    abar = Schedule().abar[1:]
+    t = np.arange(1, len(abar) + 1)
+    fine, coarse = deviations(store)
+    ratio = lambda std: np.sqrt(abar) * std / np.sqrt(1 - abar)  # noqa: E731
+    # Averaging a block divides the noise by its side as well.
+    series = {
+        "per pixel, mean image": (t, ratio(np.sqrt((fine**2).mean()))),
+        "per pixel, most detailed image": (t, ratio(fine.max())),
+        f"{COARSE}x{COARSE} averages, mean image": (t, ratio(np.sqrt((coarse**2).mean())) * COARSE),
+    }
+    chosen = int(t[series["per pixel, mean image"][1] <= 1][0])
+    detailed = int(t[series["per pixel, most detailed image"][1] <= 1][0])
+    report.mkdir(parents=True, exist_ok=True)
+    figures.lines(
+        report / f"observation-{name}.png", series, xscale="log", xlabel="t of 1000", ylabel="latent distance / noise"
+    )
+    text = f"""# The observation: {name}
+
+![distance of the diffused latents](observation-{name}.png)
+
+Held-out images: {len(fine)}; residual's standard deviation {np.sqrt((fine**2).mean()):.3f} in [-1, 1].
+The distance of the diffused LR and HR latents falls under the noise at t = {chosen} for the mean image and
+at t = {detailed} for the most detailed one.
+"""
+    (report / f"observation-{name}.md").write_text(text)
+    print(text)
+    return chosen

@@ -1,0 +1,88 @@
+"""An int8 variant of a bundle: QDQ around convolutions, U8 activations, S8 weights per channel.
+
+This pairing is what x86 processors with VNNI run three times faster than fp32; the others are no
+faster. Ranges are the smallest and largest values seen while upscaling training crops.
+"""
+
+import json
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+
+from .bundle import Bundle
+from .checkpoint import load_weights
+from .dataset import Store
+from .export import digest, round_weights
+from .graph import denoiser_graph, encoder_graph
+
+CROPS = 24
+SIDE = 48
+"""Training crops for calibration and their side in LR pixels."""
+
+STEPS = (1, 2, 4)
+
+
+class Recorded(CalibrationDataReader):
+    """Replays recorded inputs of a graph."""
+
+    def __init__(self, feeds: list[dict[str, np.ndarray]]):
+        self.feeds = iter(feeds)
+
+    def get_next(self):
+        return next(self.feeds, None)
+
+
+def record(bundle: Bundle, store: Store) -> tuple[list[dict], list[dict]]:
+    """What encoder and denoiser are fed while upscaling crops of the training part."""
+    encoder_feeds, denoiser_feeds = [], []
+    encode, denoise = bundle.encode, bundle.denoise
+
+    def spy_encode(lr, level):
+        encoder_feeds.append({"lr": lr[None], "level": np.array([level], np.float32)})
+        return encode(lr, level)
+
+    def spy_denoise(z, features, t):
+        feed = {"z": z[None].astype(np.float32), "features": features, "t": np.array([t], np.float32)}
+        denoiser_feeds.append(feed)
+        return denoise(z, features, t)
+
+    bundle.encode, bundle.denoise = spy_encode, spy_denoise
+    chosen = store.train[:: max(len(store.train) // CROPS, 1)][:CROPS]
+    for seed, i in enumerate(chosen.tolist()):
+        crop = store.lr[0, i, :, :SIDE, :SIDE].numpy().astype(np.float32) / 127.5 - 1
+        bundle.upscale(crop, STEPS[seed % len(STEPS)], level=(seed % 4) / 3, seed=seed)
+    bundle.encode, bundle.denoise = encode, denoise
+    return encoder_feeds, denoiser_feeds
+
+
+def quantise(weights: Path, source: Path, store_folder: Path, folder: Path) -> None:
+    """Writes the int8 variant of bundle `source`, made from the same `weights`, into `folder`."""
+    network, _, _ = load_weights(weights)
+    round_weights(network)
+    folder.mkdir(parents=True, exist_ok=True)
+    manifest = json.loads((source / "model.json").read_text())
+    graphs = {
+        "encoder": encoder_graph(network.encoder, half=False),
+        "denoiser": denoiser_graph(network.denoiser, half=False),
+    }
+    feeds = dict(zip(graphs, record(Bundle(source), Store(store_folder))))
+    for part, graph in graphs.items():
+        with tempfile.TemporaryDirectory() as scratch:
+            path = Path(scratch) / "float.onnx"
+            onnx.save(graph, path)
+            quantize_static(
+                path,
+                folder / f"{part}.onnx",
+                Recorded(feeds[part]),
+                quant_format=QuantFormat.QDQ,
+                activation_type=QuantType.QUInt8,
+                weight_type=QuantType.QInt8,
+                per_channel=True,
+                op_types_to_quantize=["Conv"],
+            )
+        manifest[part] |= {"sha256": digest(folder / f"{part}.onnx")}
+    manifest |= {"name": manifest["name"] + "-int8", "metrics": {}}
+    (folder / "model.json").write_text(json.dumps(manifest, indent=2) + "\n")

@@ -1,0 +1,139 @@
+"""The training loop. Its length is given in minutes or in iterations, and the learning rate follows.
+
+The loss is the squared error of the residual, scaled to unit variance and weighted by
+min(1 + SNR, 10); at t = K that is plain regression.
+"""
+
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from . import checkpoint, optimiser
+from .batches import Batch, BatchSource
+from .configs import Config
+from .dataset import Store
+from .network import PartialDiffusion
+from .validate import validate
+
+WARM_UP = 100
+"""Iterations until the full learning rate."""
+
+OUTLIER = 5.0
+"""A loss this many times the running average is a numerical accident of bf16 and is not learned from."""
+
+
+class Trainer:
+    """One run in `folder`: state.pt (resumes exactly), weights.pt (averaged), log.txt."""
+
+    def __init__(self, config: Config, store: Store, folder: Path, device: str, seed: int = 0):
+        torch.manual_seed(seed)
+        torch.backends.cudnn.benchmark = True
+        self.config, self.store, self.folder, self.device = config, store, folder, device
+        folder.mkdir(parents=True, exist_ok=True)
+        self.source = BatchSource(store, config.schedule, config.batch, config.patch, seed)
+        network = PartialDiffusion(config.shape).to(device, memory_format=torch.channels_last)
+        self.network = network
+        self.average = {k: v.clone() for k, v in network.state_dict().items()}
+        self.optimisers = optimiser.make(network, config.lr, config.muon)
+        self.iteration, self.elapsed, self.skipped = 0, 0.0, 0
+        self.typical = math.inf
+        s = config.schedule
+        table = lambda x: torch.tensor(x, dtype=torch.float32, device=device)  # noqa: E731
+        self.signal, self.noise = table(s.signal), table(s.noise)
+        self.scale, self.weight = table(s.input_scale), table(s.loss_weight)
+
+    def loss(self, b: Batch) -> torch.Tensor:
+        s = self.config.schedule
+        at = lambda values: values[b.step][:, None, None, None]  # noqa: E731
+        r = (b.x0 - b.u) / s.residual_std
+        z = (at(self.signal) * r + at(self.noise) * b.eps) * at(self.scale)
+        with torch.autocast(self.device, torch.bfloat16):
+            layout = {"memory_format": torch.channels_last}
+            predicted = self.network(b.lr.contiguous(**layout), b.level, z, b.step / s.start_step)
+        return (at(self.weight) * (predicted.float() - r) ** 2).mean()
+
+    def step(self, progress: float) -> float:
+        """One update at `progress` 0..1 of the run; returns the loss."""
+        warm = min(1.0, (self.iteration + 1) / WARM_UP)
+        rate = self.config.lr * warm * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+        loss = self.loss(self.source.draw(self.iteration))
+        value = loss.item()
+        self.iteration += 1
+        if not value < OUTLIER * self.typical:
+            self.skipped += 1
+            return value
+        self.typical = value if math.isinf(self.typical) else 0.95 * self.typical + 0.05 * value
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
+        for o in self.optimisers:
+            for group in o.param_groups:
+                group["lr"] = rate
+            o.step()
+            o.zero_grad(set_to_none=True)
+        decay = min(self.config.ema, self.iteration / (self.iteration + 10))
+        with torch.no_grad():
+            state = self.network.state_dict()
+            torch._foreach_lerp_(list(self.average.values()), [state[k] for k in self.average], 1 - decay)
+        return value
+
+    def run(self, minutes: float | None = None, iterations: int | None = None, every: float = 5.0) -> None:
+        """Until the budget is spent; validates and saves each `every` minutes and at the end."""
+        began, before, saved = time.monotonic(), self.elapsed, time.monotonic()
+        losses: list[float] = []
+        while True:
+            progress = self.elapsed / (60 * minutes) if minutes else self.iteration / iterations
+            if progress >= 1:
+                break
+            losses.append(self.step(progress))
+            self.elapsed = before + time.monotonic() - began
+            if self.iteration % 100 == 0:
+                self.log(f"loss {np.median(losses):.4f}  progress {progress:.3f}  skipped {self.skipped}")
+                losses = []
+            if time.monotonic() - saved > 60 * every:
+                self.save()
+                saved = time.monotonic()
+        self.save()
+
+    def log(self, text: str) -> None:
+        line = f"{time.strftime('%H:%M:%S')}  {self.elapsed / 60:6.1f} min  {self.iteration:6d}  {text}"
+        print(line, flush=True)
+        with open(self.folder / "log.txt", "a") as file:
+            file.write(line + "\n")
+
+    def averaged(self) -> PartialDiffusion:
+        network = PartialDiffusion(self.config.shape).to(self.device)
+        network.load_state_dict(self.average)
+        return network.eval()
+
+    def save(self) -> None:
+        measures = validate(self.averaged(), self.config.schedule, self.store)
+        self.log("valid " + "  ".join(f"{k} {v:.3f}" for k, v in measures.items()))
+        record = {"iterations": self.iteration, "minutes": round(self.elapsed / 60, 1), "validation": measures}
+        checkpoint.save_weights(self.folder / "weights.pt", self.config, self.average, record)
+        state = {
+            "network": self.network.state_dict(),
+            "average": self.average,
+            "optimisers": [o.state_dict() for o in self.optimisers],
+            "iteration": self.iteration,
+            "elapsed": self.elapsed,
+            "skipped": self.skipped,
+            "typical": self.typical,
+        }
+        checkpoint.write(self.folder / "state.pt", state)
+
+    def resume(self) -> bool:
+        """Continues from state.pt where there is one."""
+        path = self.folder / "state.pt"
+        if not path.exists():
+            return False
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        self.network.load_state_dict(state["network"])
+        self.average = state["average"]
+        for o, s in zip(self.optimisers, state["optimisers"]):
+            o.load_state_dict(s)
+        for key in ("iteration", "elapsed", "skipped", "typical"):
+            setattr(self, key, state[key])
+        return True

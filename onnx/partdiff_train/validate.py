@@ -1,0 +1,53 @@
+"""Quality on held-out training images, cheap enough to run at every checkpoint."""
+
+import numpy as np
+import torch
+
+from . import metrics, resample
+from .dataset import Store
+from .network import PartialDiffusion
+from .sampler import sample_residual, timesteps
+from .schedule import Schedule
+
+PATCH = 64
+"""LR pixels of the validation patch, from the middle of each crop."""
+
+
+@torch.no_grad()
+def upscale(network: PartialDiffusion, schedule: Schedule, lr: torch.Tensor, steps: int, level: float = 0.0, seed=0):
+    """lr [C, h, w] in [-1, 1] -> [C, sh, sw] float32 numpy, the whole image at once."""
+    device = lr.device
+    features = network.encoder(lr[None], torch.tensor([level], device=device))
+    u = resample.upsample(lr, network.shape.scale)
+
+    def predict(z, t):
+        z = torch.from_numpy(z.astype(np.float32)).to(device)[None]
+        out = network.denoiser(z, features, torch.tensor([t], dtype=torch.float32, device=device))
+        return out[0].float().cpu().numpy() * schedule.residual_std
+
+    noise = [np.random.default_rng(seed).standard_normal(u.shape)]
+    ts = timesteps(schedule.start_step, steps)
+    return sample_residual(predict, u.cpu().numpy(), schedule, ts, noise)
+
+
+def to_bytes(image: np.ndarray) -> np.ndarray:
+    """[-1, 1] -> uint8-valued 0..255."""
+    return np.clip(np.round((image + 1) * 127.5), 0, 255)
+
+
+def validate(network: PartialDiffusion, schedule: Schedule, store: Store, steps=(1, 4)) -> dict[str, float]:
+    """Y-PSNR and sharpness at each number of steps, and bicubic's PSNR, on clean LR images."""
+    rows = []
+    side, s = min(PATCH, store.lr.shape[-1]), store.scale
+    start = (store.lr.shape[-1] - side) // 2
+    for i in store.held_out:
+        lr = store.lr[0, i, :, start : start + side, start : start + side].float() / 127.5 - 1
+        hr = store.hr[i, :, s * start : s * (start + side), s * start : s * (start + side)].cpu().numpy()
+        u = to_bytes(resample.upsample(lr, s).cpu().numpy())
+        row = {"bicubic": metrics.psnr(u, hr)}
+        for n in steps:
+            result = to_bytes(upscale(network, schedule, lr, n))
+            row[f"psnr{n}"] = metrics.psnr(result, hr)
+            row[f"sharp{n}"] = metrics.sharpness(result, hr)
+        rows.append(row)
+    return metrics.mean(rows)

@@ -1,0 +1,73 @@
+"""A tiny set of images and a tiny network, so that every test runs in seconds on a CPU."""
+
+import io
+import sys
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from partdiff_train.configs import NATURAL_X4  # noqa: E402
+from partdiff_train.dataset import Store, prepare  # noqa: E402
+from partdiff_train.export import export  # noqa: E402
+from partdiff_train.train import Trainer  # noqa: E402
+
+ITERATIONS = 120
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_threads():
+    torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="session")
+def archive(tmp_path_factory) -> Path:
+    """Six smooth pictures with edges, 128x128."""
+    path = tmp_path_factory.mktemp("data") / "images.tar"
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[0:128, 0:128]
+    with tarfile.open(path, "w") as tar:
+        for i in range(6):
+            waves = [np.sin(x * rng.uniform(0.02, 0.6) + y * rng.uniform(-0.6, 0.6)) for _ in range(3)]
+            disc = np.hypot(x - rng.uniform(30, 100), y - rng.uniform(30, 100)) < rng.uniform(15, 40)
+            image = np.stack([128 + 60 * w + 50 * disc for w in waves], axis=-1).clip(0, 255).astype(np.uint8)
+            buffer = io.BytesIO()
+            Image.fromarray(image).save(buffer, "PNG")
+            info = tarfile.TarInfo(f"image_{i}.png")
+            info.size = buffer.tell()
+            tar.addfile(info, io.BytesIO(buffer.getvalue()))
+    return path
+
+
+@pytest.fixture(scope="session")
+def store_folder(archive, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("store")
+    prepare([archive], folder, scale=4, channels=3, size=128)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    shape = replace(NATURAL_X4.shape, width=32, encoder_blocks=1, denoiser_blocks=1)
+    return replace(NATURAL_X4, name="tiny", shape=shape, batch=4, patch=16, ema=0.9)
+
+
+@pytest.fixture(scope="session")
+def run(store_folder, tiny, tmp_path_factory) -> Path:
+    """The folder of a finished training run."""
+    folder = tmp_path_factory.mktemp("run")
+    Trainer(tiny, Store(store_folder), folder, "cpu").run(iterations=ITERATIONS)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def bundle(run, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("bundle")
+    export(run / "weights.pt", folder, "0.0.1", "a test")
+    return folder

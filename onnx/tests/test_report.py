@@ -1,0 +1,67 @@
+"""The reporting commands run through and write what they promise; measures know their ends."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from partdiff_train import metrics, resample
+from partdiff_train.ablate import ablate
+from partdiff_train.evaluate import evaluate
+from partdiff_train.observe import observe
+
+
+@pytest.fixture
+def image() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (3, 64, 48)).astype(np.float32)
+
+
+def test_perfect_image(image):
+    assert metrics.psnr(image, image) > 100
+    assert metrics.ssim(image, image) == pytest.approx(1)
+    assert metrics.sharpness(image, image) == 1
+    assert metrics.spectral_distance(image, image) == 0
+
+
+def test_known_psnr(image):
+    """An error of one luma level everywhere is 48.13 dB; grey keeps its own value."""
+    assert metrics.psnr(image[:1] + 1, image[:1]) == pytest.approx(48.1308, abs=1e-3)
+    assert metrics.luma(np.full((3, 1, 1), 255.0))[0, 0] == pytest.approx(235, abs=0.01)
+
+
+def test_blur_is_less_sharp(image):
+    smooth = resample.apply(torch.from_numpy(image), *(resample.blur_matrix(n, 1.0) for n in (64, 48))).numpy()
+    assert metrics.sharpness(smooth, image) < 0.5
+    assert metrics.ssim(smooth, image) < 0.9
+    assert metrics.spectral_distance(smooth, image) > 1
+
+
+def test_evaluate_writes_report_and_metrics(bundle, tmp_path, image):
+    folder = tmp_path / "bundle"
+    shutil.copytree(bundle, folder)
+    small = resample.downsample(torch.from_numpy(image), 4).round().clamp(0, 255).numpy()
+    for name, pixels in (("HR", image), ("LR_x4", small)):
+        (tmp_path / "data/tiny" / name).mkdir(parents=True)
+        Image.fromarray(pixels.astype(np.uint8).transpose(1, 2, 0)).save(tmp_path / "data/tiny" / name / "a.png")
+    evaluate(folder, tmp_path / "data", ["tiny"], [1, 2], tmp_path / "report")
+    text = (tmp_path / "report/tiny.md").read_text()
+    assert "bicubic" in text and "Lanczos" in text and "2 steps" in text
+    measured = json.loads((folder / "model.json").read_text())["metrics"]["tiny"]
+    assert set(measured) == {"bicubic", "Lanczos", "1 step", "2 steps"}
+    assert (tmp_path / "report/tiny-tiny.png").exists() and (tmp_path / "report/tiny-dial.png").exists()
+
+
+def test_observation_suggests_a_step(store_folder, tmp_path):
+    assert 1 <= observe(store_folder, "tiny", tmp_path) <= 1000
+    assert (tmp_path / "observation-tiny.png").exists()
+
+
+def test_ablation_covers_all_variants(tiny, store_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("partdiff_train.ablate.FULL_STEPS", (2,))
+    ablate(tiny, store_folder, tmp_path / "runs", 0.02, [10], tmp_path / "report", "cpu")
+    text = (tmp_path / "report/ablation.md").read_text()
+    for variant in ("aligned-10", "unaligned-10", "full", "bicubic"):
+        assert f"| {variant} |" in text

@@ -1,0 +1,91 @@
+"""A tiny network trains, resumes, exports and runs in ONNX Runtime, on a tiny dataset."""
+
+import json
+
+import numpy as np
+import onnx
+import torch
+
+from partdiff_train.bundle import Bundle
+from partdiff_train.checkpoint import load_weights
+from partdiff_train.dataset import Store
+from partdiff_train.export import round_weights
+from partdiff_train.train import Trainer
+from partdiff_train.validate import upscale
+
+
+def test_training_beats_bicubic(run):
+    _, _, about = load_weights(run / "weights.pt")
+    measures = about["record"]["validation"]
+    assert measures["psnr1"] > measures["bicubic"] + 0.2
+
+
+def test_resumed_run_is_the_same(store_folder, tiny, tmp_path):
+    """Weights, averages, optimisers and data order: 6 iterations at once equal 3 and 3."""
+    store = Store(store_folder)
+    whole = Trainer(tiny, store, tmp_path / "whole", "cpu")
+    for i in range(6):
+        whole.step(i / 6)
+    first = Trainer(tiny, store, tmp_path / "halves", "cpu")
+    for i in range(3):
+        first.step(i / 6)
+    first.save()
+    second = Trainer(tiny, store, tmp_path / "halves", "cpu", seed=0)
+    assert second.resume() and second.iteration == 3
+    for i in range(3, 6):
+        second.step(i / 6)
+    for key, value in whole.average.items():
+        assert torch.equal(value, second.average[key]), key
+
+
+def test_held_out_images_are_not_trained_on(store_folder):
+    store = Store(store_folder)
+    trained = {store.names[i] for i in store.train.tolist()}
+    assert trained and not trained & {store.names[i] for i in store.held_out}
+
+
+def test_bundle_equals_pytorch(run, bundle):
+    """The exported bundle gives what the network gives, at sizes that it never saw."""
+    network, schedule, _ = load_weights(run / "weights.pt")
+    round_weights(network)
+    lr = np.random.default_rng(5).uniform(-1, 1, (3, 13, 22)).astype(np.float32)
+    for steps in (1, 3):
+        expected = upscale(network, schedule, torch.from_numpy(lr), steps, level=0.3)
+        noise = [np.random.default_rng(0).standard_normal(expected.shape)]
+        for form in ("residual", "image"):
+            got = Bundle(bundle).upscale(lr, steps, level=0.3, noise=noise, form=form)
+            np.testing.assert_allclose(got, expected, atol=1e-4)
+
+
+def test_one_step_does_not_depend_on_the_noise(bundle):
+    lr = np.random.default_rng(6).uniform(-1, 1, (3, 9, 9)).astype(np.float32)
+    b = Bundle(bundle)
+    assert np.array_equal(b.upscale(lr, 1, seed=1), b.upscale(lr, 1, seed=2))
+    assert not np.array_equal(b.upscale(lr, 2, seed=1), b.upscale(lr, 2, seed=2))
+
+
+def test_halos_are_exact(bundle):
+    """A changed pixel reaches as far as the halo, and no further."""
+    b = Bundle(bundle)
+    m = b.manifest
+    lr = np.random.default_rng(7).uniform(-1, 1, (3, 9, 40)).astype(np.float32)
+    other = lr.copy()
+    other[:, :, 20] += 0.5
+    changed = np.abs(b.encode(lr, 0.5) - b.encode(other, 0.5)).max(axis=(0, 1, 2)) > 0
+    assert np.flatnonzero(changed).min() == 20 - m["encoder"]["halo"]
+    features, z = b.encode(lr, 0.5), np.zeros((3, 36, 160))
+    bumped = z.copy()
+    bumped[..., 80] += 1
+    changed = np.abs(b.denoise(z, features, 0.5) - b.denoise(bumped, features, 0.5)).max(axis=(0, 1)) > 0
+    assert np.flatnonzero(changed).min() == 4 * (20 - m["denoiser"]["halo"])
+
+
+def test_files_are_as_promised(bundle):
+    manifest = json.loads((bundle / "model.json").read_text())
+    assert next(iter(manifest)) == "format"
+    for part in ("encoder", "denoiser"):
+        model = onnx.load(bundle / manifest[part]["file"])
+        assert model.ir_version == 8 and model.opset_import[0].version == 17
+        assert {i.name for i in model.graph.input} == set(manifest[part]["inputs"].values())
+        kernels = [i for i in model.graph.initializer if len(i.dims) == 4]
+        assert kernels and all(i.data_type == onnx.TensorProto.FLOAT16 for i in kernels)

@@ -1,0 +1,243 @@
+//! How a picture's values are coded, and the way to sRGB-coded values and back.
+
+use moxcms::{ColorProfile, DataColorSpace, Matrix3d};
+use rayon::prelude::*;
+
+use super::Curve;
+use crate::image::Raster;
+
+/// Peak above which a picture counts as high dynamic range.
+const HDR_PEAK: f32 = 1.25;
+
+/// Where the logarithmic part of the high-range coding begins, in linear light.
+const HDR_KNEE: f32 = 0.02;
+
+/// The coding of a picture's colour planes.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::image) enum Coding {
+    /// sRGB, or something that is best left as it is (a profile with tables has no exact inverse).
+    Kept,
+    /// Grey with its own tone curve.
+    Grey(Curve),
+    /// Red, green and blue with tone curves and a matrix.
+    Matrix {
+        /// One curve per channel.
+        curves: Box<[Curve; 3]>,
+        /// Linear light to linear sRGB.
+        forward: [[f32; 3]; 3],
+        /// Linear sRGB to linear light.
+        backward: [[f32; 3]; 3],
+    },
+    /// Linear light far above 1, coded on an arc hyperbolic sine up to the picture's peak.
+    HighRange {
+        /// The brightest value.
+        peak: f32,
+    },
+}
+
+impl Coding {
+    /// The coding that an ICC profile describes for `channels` planes.
+    ///
+    /// `Err` tells in a sentence why the profile cannot be used.
+    pub fn from_icc(icc: &[u8], channels: usize) -> Result<Self, String> {
+        let profile =
+            ColorProfile::new_from_slice(icc).map_err(|error| format!("it is damaged ({error})"))?;
+        match (profile.color_space, channels) {
+            (DataColorSpace::Gray, 1) => {
+                let curve = profile.gray_trc.as_ref().and_then(Curve::new);
+                Ok(curve.filter(|curve| !curve.is_srgb()).map_or(Self::Kept, Self::Grey))
+            }
+            (DataColorSpace::Rgb, 3) => Ok(Self::matrix(&profile).unwrap_or(Self::Kept)),
+            // Not what the standards want, but common; grey needs no matrix, and the profile goes along.
+            (DataColorSpace::Rgb, 1) => Ok(Self::Kept),
+            (space, _) => Err(format!("it is for {space:?} and the picture has {channels} colour channels")),
+        }
+    }
+
+    fn matrix(profile: &ColorProfile) -> Option<Self> {
+        let tables = [&profile.lut_a_to_b_perceptual, &profile.lut_a_to_b_colorimetric];
+        if !profile.is_matrix_shaper() || tables.iter().any(|table| table.is_some()) {
+            return None;
+        }
+        let curve = |trc: &Option<_>| trc.as_ref().and_then(Curve::new);
+        let curves = [curve(&profile.red_trc)?, curve(&profile.green_trc)?, curve(&profile.blue_trc)?];
+        let srgb = ColorProfile::new_srgb();
+        let forward = profile.transform_matrix(&srgb);
+        let backward = forward.inverse();
+        let near_identity =
+            (0..3).all(|i| (0..3).all(|j| (forward.v[i][j] - f64::from(u8::from(i == j))).abs() < 2e-3));
+        if near_identity && curves.iter().all(Curve::is_srgb) {
+            return None;
+        }
+        let narrow = |matrix: Matrix3d| matrix.v.map(|row| row.map(|value| value as f32));
+        let (forward, backward) = (narrow(forward), narrow(backward));
+        let finite = forward.iter().chain(&backward).flatten().all(|value| value.is_finite());
+        finite.then(|| Self::Matrix { curves: Box::new(curves), forward, backward })
+    }
+
+    /// The coding of linear light with `peak` as its brightest value.
+    pub fn linear(peak: f32) -> Self {
+        if peak > HDR_PEAK {
+            return Self::HighRange { peak };
+        }
+        let linear = Curve::Parametric { p: [1.0, 1.0, 0.0, 0.0, f32::NEG_INFINITY, 0.0, 0.0] };
+        let identity = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
+        Self::Matrix {
+            curves: Box::new([linear.clone(), linear.clone(), linear]),
+            forward: identity,
+            backward: identity,
+        }
+    }
+
+    /// Turns coded values into sRGB-coded ones in place; values outside the sRGB gamut leave 0..1 unclipped.
+    pub fn to_srgb(&self, raster: &mut Raster) {
+        let srgb = Curve::srgb();
+        match self {
+            Self::Kept => {}
+            Self::Grey(curve) => each(raster, |value| srgb.code(curve.linear(value))),
+            Self::HighRange { peak } => {
+                let scale = (peak / HDR_KNEE).asinh();
+                each(raster, |value| (value / HDR_KNEE).asinh() / scale);
+            }
+            Self::Matrix { curves, forward, .. } if raster.channels() == 3 => {
+                pixels(raster, |pixel| {
+                    let light = [0, 1, 2].map(|i| curves[i].linear(pixel[i]));
+                    multiply(forward, light).map(|value| srgb.code(value))
+                });
+            }
+            Self::Matrix { curves, .. } => each(raster, |value| srgb.code(curves[1].linear(value))),
+        }
+    }
+
+    /// Undoes [`Self::to_srgb`].
+    pub fn undo(&self, raster: &mut Raster) {
+        let srgb = Curve::srgb();
+        match self {
+            Self::Kept => {}
+            Self::Grey(curve) => each(raster, |value| curve.code(srgb.linear(value))),
+            Self::HighRange { peak } => {
+                let scale = (peak / HDR_KNEE).asinh();
+                each(raster, |value| (value * scale).sinh() * HDR_KNEE);
+            }
+            Self::Matrix { curves, backward, .. } if raster.channels() == 3 => {
+                pixels(raster, |pixel| {
+                    let light = multiply(backward, pixel.map(|value| srgb.linear(value)));
+                    [0, 1, 2].map(|i| curves[i].code(light[i]))
+                });
+            }
+            Self::Matrix { curves, .. } => each(raster, |value| curves[1].code(srgb.linear(value))),
+        }
+    }
+}
+
+fn multiply(matrix: &[[f32; 3]; 3], v: [f32; 3]) -> [f32; 3] {
+    [0, 1, 2].map(|i| matrix[i][0] * v[0] + matrix[i][1] * v[1] + matrix[i][2] * v[2])
+}
+
+/// Samples of one parallel task.
+const BLOCK: usize = 1 << 14;
+
+fn each(raster: &mut Raster, map: impl Fn(f32) -> f32 + Sync) {
+    raster
+        .data_mut()
+        .par_chunks_mut(BLOCK)
+        .for_each(|part| part.iter_mut().for_each(|value| *value = map(*value)));
+}
+
+fn pixels(raster: &mut Raster, map: impl Fn([f32; 3]) -> [f32; 3] + Sync) {
+    let size = raster.height() * raster.width();
+    let (red, rest) = raster.data_mut().split_at_mut(size);
+    let (green, blue) = rest.split_at_mut(size);
+    let parts = red.par_chunks_mut(BLOCK).zip(green.par_chunks_mut(BLOCK)).zip(blue.par_chunks_mut(BLOCK));
+    parts.for_each(|((red, green), blue)| {
+        for ((r, g), b) in red.iter_mut().zip(green).zip(blue) {
+            [*r, *g, *b] = map([*r, *g, *b]);
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn colors() -> Raster {
+        let steps = [0.0, 0.02, 0.2, 0.5, 0.9, 1.0];
+        let mut planes = [Vec::new(), Vec::new(), Vec::new()];
+        for r in steps {
+            for g in steps {
+                for b in steps {
+                    planes[0].push(r);
+                    planes[1].push(g);
+                    planes[2].push(b);
+                }
+            }
+        }
+        Raster::from_vec(3, 6, 36, planes.concat())
+    }
+
+    fn worst(a: &Raster, b: &Raster) -> f32 {
+        a.data().iter().zip(b.data()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    }
+
+    #[test]
+    fn wide_gamuts_come_back_and_are_not_clipped() {
+        let profiles = [
+            ColorProfile::new_adobe_rgb(),
+            ColorProfile::new_display_p3(),
+            ColorProfile::new_pro_photo_rgb(),
+            ColorProfile::new_bt2020(),
+        ];
+        for profile in profiles {
+            let icc = profile.encode().unwrap();
+            let coding = Coding::from_icc(&icc, 3).unwrap();
+            assert!(matches!(coding, Coding::Matrix { .. }));
+            let source = colors();
+            let mut raster = source.clone();
+            coding.to_srgb(&mut raster);
+            let lowest = raster.data().iter().copied().fold(f32::MAX, f32::min);
+            assert!(lowest < -0.1, "pure green is outside sRGB: {lowest}");
+            coding.undo(&mut raster);
+            // Pure powers are steep at black: a ten-millionth of light is a tenth of an 8-bit level there.
+            assert!(worst(&source, &raster) < 0.25 / 255.0, "{}", worst(&source, &raster));
+        }
+    }
+
+    #[test]
+    fn display_p3_red_has_its_known_place() {
+        let coding = Coding::from_icc(&ColorProfile::new_display_p3().encode().unwrap(), 3).unwrap();
+        let mut red = Raster::from_vec(3, 1, 1, vec![1.0, 0.0, 0.0]);
+        coding.to_srgb(&mut red);
+        // CSS Color 4: color(display-p3 1 0 0) is about color(srgb 1.093 -0.227 -0.150).
+        for (value, expected) in red.data().iter().zip([1.093, -0.2267, -0.1501]) {
+            assert!((value - expected).abs() < 2e-3, "{:?}", red.data());
+        }
+    }
+
+    #[test]
+    fn srgb_is_left_bit_for_bit() {
+        let coding = Coding::from_icc(&ColorProfile::new_srgb().encode().unwrap(), 3).unwrap();
+        assert_eq!(coding, Coding::Kept);
+    }
+
+    #[test]
+    fn profiles_that_do_not_fit_are_refused() {
+        assert!(Coding::from_icc(b"not a profile", 3).unwrap_err().starts_with("it is damaged"));
+        let grey = ColorProfile::new_gray_with_gamma(1.8).encode().unwrap();
+        assert!(matches!(Coding::from_icc(&grey, 1), Ok(Coding::Grey(_))));
+        assert!(Coding::from_icc(&grey, 3).unwrap_err().contains("3 colour channels"));
+        assert_eq!(Coding::from_icc(&ColorProfile::new_adobe_rgb().encode().unwrap(), 1), Ok(Coding::Kept));
+    }
+
+    #[test]
+    fn high_range_fits_the_unit_interval_and_comes_back() {
+        let values = vec![0.0, 0.001, 0.18, 1.0, 7.5, 900.0, -0.01];
+        let mut raster = Raster::from_vec(1, 1, 7, values.clone());
+        let coding = Coding::linear(900.0);
+        coding.to_srgb(&mut raster);
+        assert!(raster.data().iter().all(|value| (-0.1..=1.0 + 1e-6).contains(value)));
+        coding.undo(&mut raster);
+        for (value, expected) in raster.data().iter().zip(values) {
+            assert!((value - expected).abs() <= 1e-5 + expected.abs() * 1e-4);
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Colour: the way from a picture's own coding to the model's (sRGB) and back without loss.
+//!
+//! Matrix profiles (Adobe RGB, Display P3, ProPhoto and nearly all others in photographs) are converted here in
+//! floating point with curves continued beyond 0 and 1: a general engine clips to the target's gamut, and what
+//! is clipped cannot come back. Profiles with tables keep their values as coded: their inverse is not exact, and
+//! the model does not mind.
+
+mod coding;
+mod convert;
+mod curve;
+
+pub(in crate::image) use coding::Coding;
+pub(in crate::image) use convert::{adobe_rgb_icc, from_cmyk, from_lab, icc_of_chunks, srgb_icc};
+use curve::Curve;

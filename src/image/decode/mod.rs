@@ -1,0 +1,274 @@
+//! Bytes of a file to a picture.
+
+mod decoded;
+mod jpeg;
+mod pfm;
+mod sniff;
+mod tiff;
+
+use std::io::{Cursor, ErrorKind as IoErrorKind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use image::codecs::gif::GifDecoder;
+use image::error::LimitErrorKind;
+use image::{AnimationDecoder, ColorType, ImageDecoder, ImageError, ImageReader};
+
+use self::decoded::{Decoded, Kind, Samples};
+use super::alpha::is_opaque;
+use super::color::{adobe_rgb_icc, icc_of_chunks, srgb_icc};
+use super::interleave::Sample;
+use super::metadata::{self, Metadata};
+use super::orientation::upright;
+use super::{ImageFormat, Picture, Raster, SampleDepth};
+use crate::error::{Error, ErrorKind, Result};
+use crate::limits::Limits;
+
+/// Decodes the bytes of a picture file; the format is found from its contents.
+///
+/// Orientation is applied to the pixels; metadata come with the picture. Of a file with several pages or frames
+/// this is the first one, and a warning says so.
+///
+/// # Errors
+/// [`ErrorKind::Input`] for empty, unknown, unsupported, truncated or damaged data; [`ErrorKind::Limit`] for a
+/// picture over `limits`, which are checked before pixels are allocated.
+pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture> {
+    let mut picture = decode_page(bytes, 0, limits)?;
+    let pages = page_count(bytes);
+    if pages > 1 {
+        picture.warnings.push(format!("the file has {pages} pages; this is the first"));
+    }
+    Ok(picture)
+}
+
+/// The number of pages that [`decode_page`] can read: over 1 for TIFF only.
+pub fn page_count(bytes: &[u8]) -> usize {
+    if ImageFormat::sniff(bytes) == Some(ImageFormat::Tiff) { tiff::pages(bytes) } else { 1 }
+}
+
+/// Decodes page `page`, counted from 0; see [`decode`].
+pub fn decode_page(bytes: &[u8], page: usize, limits: &Limits) -> Result<Picture> {
+    if bytes.is_empty() {
+        return Err(Error::new(ErrorKind::Input, "the file is empty"));
+    }
+    let Some(format) = ImageFormat::sniff(bytes) else {
+        return Err(sniff::unknown(bytes));
+    };
+    // A codec's own fault on a hostile file must not end the program.
+    catch_unwind(AssertUnwindSafe(|| decode_known(bytes, format, page, limits))).unwrap_or_else(|_| {
+        Err(Error::new(ErrorKind::Input, format!("the {format} data is damaged: its decoder gave up")))
+    })
+}
+
+fn decode_known(bytes: &[u8], format: ImageFormat, page: usize, limits: &Limits) -> Result<Picture> {
+    let mut source =
+        Source { format, metadata: Metadata::default(), notes: Vec::new(), premultiplied: false };
+    let mut orientation = None;
+    let decoded = match format {
+        ImageFormat::Tiff => {
+            let page = tiff::read(bytes, page, limits)?;
+            orientation = Some(page.tags.orientation);
+            source.metadata = page.tags.metadata;
+            source.notes = page.tags.notes;
+            source.premultiplied = page.premultiplied;
+            page.decoded
+        }
+        ImageFormat::Pfm => pfm::read(bytes, limits)?,
+        ImageFormat::Jpeg => source.read_jpeg(bytes, limits)?,
+        _ => source.read_other(bytes, limits)?,
+    };
+    source.finish(decoded, orientation)
+}
+
+/// What is known about a file besides its pixels.
+struct Source {
+    format: ImageFormat,
+    metadata: Metadata,
+    notes: Vec<String>,
+    premultiplied: bool,
+}
+
+impl Source {
+    fn read_jpeg(&mut self, bytes: &[u8], limits: &Limits) -> Result<Decoded> {
+        let segments = metadata::jpeg::read(bytes);
+        self.metadata = segments.metadata;
+        self.notes = segments.notes;
+        // Decoders fill what is missing with grey and say nothing.
+        let frame =
+            jpeg::Frame::read(bytes).filter(|frame| frame.complete).ok_or_else(|| truncated(self.format))?;
+        if frame.is_special() {
+            return jpeg::read(bytes, &frame, segments.adobe_transform, limits);
+        }
+        read_codec(bytes, self.format, limits)
+    }
+
+    fn read_other(&mut self, bytes: &[u8], limits: &Limits) -> Result<Decoded> {
+        let mut frames = 0;
+        match self.format {
+            ImageFormat::Png => {
+                let chunks = metadata::png::read(bytes);
+                self.metadata = chunks.metadata;
+                if self.metadata.icc.is_none() {
+                    self.metadata.icc = icc_of_chunks(&chunks.color);
+                }
+                frames = chunks.frames;
+            }
+            ImageFormat::WebP => {
+                if !sniff::riff_is_complete(bytes) {
+                    return Err(truncated(self.format));
+                }
+                let (metadata, animated) = metadata::riff::read(bytes);
+                self.metadata = metadata;
+                frames = if animated { 2 } else { 0 };
+            }
+            ImageFormat::Gif => frames = if is_animated_gif(bytes) { 2 } else { 0 },
+            ImageFormat::OpenExr => self.premultiplied = true,
+            _ => {}
+        }
+        if frames > 1 {
+            self.notes.push("the file is an animation; this is its first frame".into());
+        }
+        read_codec(bytes, self.format, limits)
+    }
+
+    /// Planes, upright, with the metadata that still hold.
+    fn finish(mut self, decoded: Decoded, orientation: Option<u8>) -> Result<Picture> {
+        let depth = decoded.depth;
+        let planes = decoded.into_planes(self.metadata.icc.as_deref());
+        let (mut color, mut alpha) = (planes.color, planes.alpha);
+        if let Some(note) = planes.converted {
+            self.notes.push(note);
+            self.metadata.icc = srgb_icc();
+        } else if color.channels() == 3 && self.metadata.is_adobe_rgb() {
+            self.metadata.icc = adobe_rgb_icc();
+        }
+        // The codec always makes an alpha channel, whether the file has transparency or not.
+        if self.format == ImageFormat::Gif && alpha.as_ref().is_some_and(is_opaque) {
+            alpha = None;
+        }
+        if let (true, Some(alpha)) = (self.premultiplied, &alpha) {
+            unmultiply(&mut color, alpha);
+        }
+        if depth == SampleDepth::F32 {
+            let odd = color.data().iter().filter(|value| !value.is_finite()).count();
+            if odd > 0 {
+                color.data_mut().iter_mut().filter(|value| !value.is_finite()).for_each(|value| *value = 0.0);
+                self.notes.push(format!("{odd} samples are not finite numbers; taken as 0"));
+            }
+        }
+        let exif = self.metadata.take_orientation();
+        let orientation = orientation.unwrap_or(exif);
+        color = upright(color, orientation);
+        alpha = alpha.map(|alpha| upright(alpha, orientation));
+        let mut picture = Picture::new(color, alpha, depth, self.format);
+        picture.linear = self.format.is_linear();
+        picture.metadata = self.metadata;
+        picture.warnings = self.notes;
+        Ok(picture)
+    }
+}
+
+/// Divides colour by alpha where there is any.
+fn unmultiply(color: &mut Raster, alpha: &Raster) {
+    for channel in 0..color.channels() {
+        for (value, &a) in color.plane_mut(channel).iter_mut().zip(alpha.data()) {
+            if a > 0.0 {
+                *value /= a;
+            }
+        }
+    }
+}
+
+/// Whether there is a second frame; the first one is decoded for that at most.
+fn is_animated_gif(bytes: &[u8]) -> bool {
+    let Ok(decoder) = GifDecoder::new(Cursor::new(bytes)) else { return false };
+    let (width, height) = decoder.dimensions();
+    // Frames are pictures too: no more than a usual limit is spent on this question.
+    u64::from(width) * u64::from(height) <= 1 << 26 && decoder.into_frames().take(2).flatten().count() > 1
+}
+
+/// Decodes with one of the general codecs.
+fn read_codec(bytes: &[u8], format: ImageFormat, limits: &Limits) -> Result<Decoded> {
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), codec(format));
+    let mut codec_limits = image::Limits::no_limits();
+    codec_limits.max_alloc = Some(limits.max_decode_bytes);
+    reader.limits(codec_limits);
+    let decoder = reader.into_decoder().map_err(|error| damaged(format, error))?;
+    let (width, height) = decoder.dimensions();
+    let (channels, depth) = layout(format, decoder.color_type())?;
+    limits.check(width.into(), height.into(), channels as u64, u64::from(depth.bits() / 8))?;
+    let (height, width) = (height as usize, width as usize);
+    let samples = match depth {
+        SampleDepth::U8 => read::<u8>(decoder, height * width * channels),
+        SampleDepth::U16 => read::<u16>(decoder, height * width * channels),
+        SampleDepth::F32 => read::<f32>(decoder, height * width * channels),
+    }
+    .map_err(|error| damaged(format, error))?;
+    let kind = if channels < 3 { Kind::Grey } else { Kind::Rgb };
+    Ok(Decoded { kind, channels, depth, height, width, samples })
+}
+
+/// Reads `count` interleaved samples.
+fn read<S: Sample + bytemuck::Pod>(decoder: impl ImageDecoder, count: usize) -> Result<Samples, ImageError>
+where
+    Samples: From<Vec<S>>,
+{
+    let mut samples = vec![S::default(); count];
+    decoder.read_image(bytemuck::cast_slice_mut(&mut samples))?;
+    Ok(samples.into())
+}
+
+/// The codec's name for a format.
+fn codec(format: ImageFormat) -> image::ImageFormat {
+    match format {
+        ImageFormat::Png => image::ImageFormat::Png,
+        ImageFormat::Jpeg => image::ImageFormat::Jpeg,
+        ImageFormat::WebP => image::ImageFormat::WebP,
+        ImageFormat::Tiff => image::ImageFormat::Tiff,
+        ImageFormat::Bmp => image::ImageFormat::Bmp,
+        ImageFormat::Pnm | ImageFormat::Pam | ImageFormat::Pfm => image::ImageFormat::Pnm,
+        ImageFormat::Gif => image::ImageFormat::Gif,
+        ImageFormat::Qoi => image::ImageFormat::Qoi,
+        ImageFormat::Hdr => image::ImageFormat::Hdr,
+        ImageFormat::OpenExr => image::ImageFormat::OpenExr,
+    }
+}
+
+/// Interleaved channels and depth of what a codec returns.
+fn layout(format: ImageFormat, color: ColorType) -> Result<(usize, SampleDepth)> {
+    let depth = match color {
+        ColorType::L8 | ColorType::La8 | ColorType::Rgb8 | ColorType::Rgba8 => SampleDepth::U8,
+        ColorType::L16 | ColorType::La16 | ColorType::Rgb16 | ColorType::Rgba16 => SampleDepth::U16,
+        ColorType::Rgb32F | ColorType::Rgba32F => SampleDepth::F32,
+        other => {
+            return Err(Error::new(
+                ErrorKind::Input,
+                format!("this kind of {format} is not supported ({other:?})"),
+            ));
+        }
+    };
+    Ok((color.channel_count().into(), depth))
+}
+
+fn truncated(format: ImageFormat) -> Error {
+    Error::new(ErrorKind::Input, format!("the {format} data is truncated: the file ends too early"))
+}
+
+fn damaged(format: ImageFormat, error: ImageError) -> Error {
+    match error {
+        ImageError::IoError(io) if io.kind() == IoErrorKind::UnexpectedEof => truncated(format),
+        ImageError::Limits(limit) if limit.kind() == LimitErrorKind::InsufficientMemory => {
+            Error::with_source(
+                ErrorKind::Limit,
+                format!("decoding the {format} data needs more memory than the limit allows"),
+                limit,
+            )
+        }
+        ImageError::Unsupported(kind) => {
+            Error::with_source(ErrorKind::Input, format!("this kind of {format} is not supported"), kind)
+        }
+        other => Error::with_source(ErrorKind::Input, format!("the {format} data is damaged"), other),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+use super::*;
+use crate::image::{EncodeOptions, encode};
+
+/// One small picture in every format that can be written, and the real small samples if they are there.
+fn seeds() -> Vec<(String, Vec<u8>)> {
+    let data = (0..3 * 23 * 19).map(|i| ((i * i * 7 + i * 13) % 256) as f32 / 255.0).collect();
+    let mut picture =
+        Picture::new(Raster::from_vec(3, 23, 19, data), None, SampleDepth::U8, ImageFormat::Png);
+    picture.metadata.exif = Some(metadata::exif::only_density(super::super::Density {
+        x: 300.0,
+        y: 300.0,
+        unit: super::super::DensityUnit::Inch,
+    }));
+    picture.metadata.icc = srgb_icc();
+    picture.metadata.xmp = Some(metadata::xmp::packet("<rdf:Description a='1'/>"));
+    picture.metadata.text = vec![("Comment".into(), "a word".into())];
+    let mut seeds = Vec::new();
+    for format in ImageFormat::ALL.into_iter().filter(|format| format.can_write()) {
+        for depth in [SampleDepth::U8, SampleDepth::U16] {
+            let options = EncodeOptions { depth: Some(depth), ..EncodeOptions::new(format) };
+            seeds.push((format!("{format} {depth:?}"), encode(&picture, &options).unwrap().bytes));
+        }
+    }
+    seeds
+}
+
+#[test]
+fn damaged_samples_cost_an_error_and_no_panic() {
+    let root =
+        std::env::var_os("PARTDIFF_TEST_DATA").map_or_else(|| "../shared".into(), std::path::PathBuf::from);
+    let Ok(files) = std::fs::read_dir(root.join("data/samples")) else {
+        eprintln!("skipped: no test data in {}", root.display());
+        return;
+    };
+    let mut random = Lcg(11);
+    for path in files.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
+        let bytes = std::fs::read(&path).unwrap();
+        // What comes first decides most; what follows costs time.
+        let reach = bytes.len().min(4000);
+        for round in 0..12 {
+            let mut bytes = bytes.clone();
+            for _ in 0..3 {
+                bytes[random.below(reach)] = random.below(256) as u8;
+            }
+            try_decode(&format!("{path:?} round {round}"), &bytes);
+            let end = random.below(bytes.len());
+            try_decode(&format!("{path:?} cut at {end}"), &bytes[..end]);
+        }
+    }
+}
+
+/// A simple deterministic generator (Knuth's MMIX constants).
+struct Lcg(u64);
+
+impl Lcg {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % bound
+    }
+}
+
+/// Decoding works or fails with a sentence; it does not panic, and does not take long for a small file.
+fn try_decode(what: &str, bytes: &[u8]) {
+    let limits = Limits { max_pixels: 1_000_000, max_decode_bytes: 64 << 20 };
+    match decode(bytes, &limits) {
+        Ok(picture) => assert!(picture.width() * picture.height() <= 1_000_000, "{what}"),
+        Err(error) => {
+            assert!(
+                matches!(error.kind(), ErrorKind::Input | ErrorKind::Limit),
+                "{what}: {}",
+                error.report()
+            );
+            assert!(error.to_string().len() > 10, "{what}");
+        }
+    }
+}
+
+#[test]
+fn damaged_files_cost_an_error_and_no_panic() {
+    let mut random = Lcg(7);
+    let mut count = 0;
+    for (name, bytes) in seeds() {
+        for end in (0..bytes.len()).step_by(37) {
+            try_decode(&format!("{name} cut at {end}"), &bytes[..end]);
+            count += 1;
+        }
+        for round in 0..600 {
+            let mut bytes = bytes.clone();
+            for _ in 0..=random.below(4) {
+                // Headers are short and matter most.
+                let reach = if random.below(2) == 0 { bytes.len().min(200) } else { bytes.len() };
+                let at = random.below(reach);
+                match random.below(3) {
+                    0 => bytes[at] ^= 1 << random.below(8),
+                    1 => bytes[at] = 0xff,
+                    _ => bytes[at] = random.below(256) as u8,
+                }
+            }
+            try_decode(&format!("{name} round {round}"), &bytes);
+            count += 1;
+        }
+    }
+    assert!(count > 10_000, "{count}");
+}

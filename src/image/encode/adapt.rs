@@ -1,0 +1,77 @@
+//! Bringing a picture's values into the coding that a format implies.
+
+use std::borrow::Cow;
+
+use super::EncodeOptions;
+use crate::image::color::{Coding, srgb_icc};
+use crate::image::{ImageFormat, Picture, SampleDepth};
+
+/// The picture as `format` means its values, with notes on what was changed.
+pub(super) fn adapt<'a>(picture: &'a Picture, options: &EncodeOptions) -> (Cow<'a, Picture>, Vec<String>) {
+    let format = options.format;
+    let mut notes = Vec::new();
+    let premultiply = format == ImageFormat::OpenExr && picture.alpha.is_some();
+    let unlinear = picture.linear && !format.is_linear();
+    let tagged = picture.metadata.icc.is_some() && !picture.linear;
+    let untag = tagged && !format.has_profile();
+    if !(premultiply || unlinear || untag || format.is_linear() && !picture.linear) {
+        return (Cow::Borrowed(picture), notes);
+    }
+    let mut changed = picture.clone();
+    if unlinear {
+        let most = changed.color.data().iter().copied().fold(0.0, f32::max);
+        if most > 1.0 && format != ImageFormat::Tiff {
+            notes.push(format!("{format} has no room above white: values up to {most:.2} are clipped"));
+        }
+        // With a peak of 1 this is the sRGB curve.
+        Coding::linear(1.0).to_srgb(&mut changed.color);
+        changed.linear = false;
+    } else if tagged && (untag || format.is_linear()) {
+        let icc = changed.metadata.icc.take().unwrap_or_default();
+        match Coding::from_icc(&icc, changed.color.channels()) {
+            Ok(Coding::Kept) => {
+                if Some(&icc) != srgb_icc().as_ref() && !is_srgb_named(&icc) {
+                    notes.push(format!("{format} cannot store the colour profile; dropped"));
+                }
+            }
+            Ok(coding) => {
+                coding.to_srgb(&mut changed.color);
+                notes.push(format!("{format} cannot store the colour profile; converted to sRGB"));
+            }
+            Err(why) => notes.push(format!("the colour profile is dropped: {why}")),
+        }
+    }
+    if format.is_linear() && !picture.linear {
+        // Laid over the background as in other formats, before values become light.
+        if !format.has_alpha() {
+            flatten(&mut changed, options.background);
+        }
+        Coding::linear(1.0).undo(&mut changed.color);
+        changed.linear = true;
+        changed.depth = SampleDepth::F32;
+    }
+    if premultiply && let Some(alpha) = &changed.alpha {
+        for channel in 0..changed.color.channels() {
+            for (value, a) in changed.color.plane_mut(channel).iter_mut().zip(alpha.data()) {
+                *value *= a;
+            }
+        }
+    }
+    (Cow::Owned(changed), notes)
+}
+
+/// Lays the picture over `background`, in the coding that it has.
+fn flatten(picture: &mut Picture, background: [f32; 3]) {
+    let Some(alpha) = picture.alpha.take() else { return };
+    let channels = picture.color.channels();
+    for (channel, ground) in background.into_iter().enumerate().take(channels) {
+        for (value, a) in picture.color.plane_mut(channel).iter_mut().zip(alpha.data()) {
+            *value = a * *value + (1.0 - a) * ground;
+        }
+    }
+}
+
+/// Whether a profile that needs no conversion says that it is sRGB.
+fn is_srgb_named(icc: &[u8]) -> bool {
+    icc.windows(4).any(|part| part == b"sRGB")
+}

@@ -1,0 +1,101 @@
+//! How a picture is to be written, and what that loses.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::image::{ImageFormat, Metadata, SampleDepth};
+
+/// How to write a picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EncodeOptions {
+    /// The format of the file.
+    pub format: ImageFormat,
+    /// Quality of JPEG and lossy WebP from 1 to 100. Default: 95.
+    pub quality: u8,
+    /// Whether WebP keeps every bit. Default: `true`.
+    pub lossless: bool,
+    /// Sample depth; `None` keeps the picture's where the format can. Default: `None`.
+    pub depth: Option<SampleDepth>,
+    /// Colour (coded red, green, blue, each 0 to 1) under transparency where the format has none. Default: white.
+    pub background: [f32; 3],
+    /// Whether JPEG is written in scans of rising detail. Default: `false`.
+    pub progressive: bool,
+}
+
+impl EncodeOptions {
+    /// The defaults for `format`.
+    pub fn new(format: ImageFormat) -> Self {
+        Self { format, quality: 95, lossless: true, depth: None, background: [1.0; 3], progressive: false }
+    }
+
+    /// Checks ranges.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidOption`] naming the option, its value and the range.
+    pub fn validate(&self) -> Result<()> {
+        if !(1..=100).contains(&self.quality) {
+            return Err(Error::new(
+                ErrorKind::InvalidOption,
+                format!("quality is {}, it must be from 1 to 100", self.quality),
+            ));
+        }
+        if self.background.iter().any(|value| !(0.0..=1.0).contains(value)) {
+            return Err(Error::new(
+                ErrorKind::InvalidOption,
+                format!("background is {:?}, each part must be from 0 to 1", self.background),
+            ));
+        }
+        if self.format == ImageFormat::WebP && !self.lossless && cfg!(not(feature = "lossy-webp")) {
+            return Err(Error::new(
+                ErrorKind::InvalidOption,
+                "lossless is false, but this program was built without lossy WebP",
+            ));
+        }
+        if !self.format.can_write() {
+            return Err(Error::new(
+                ErrorKind::InvalidOption,
+                format!("{} can be read but not written; choose another format", self.format),
+            ));
+        }
+        Ok(())
+    }
+
+    /// The depth that a file gets for samples that had `source` depth.
+    pub fn stored_depth(&self, source: SampleDepth) -> SampleDepth {
+        self.format.nearest_depth(self.depth.unwrap_or(source))
+    }
+
+    /// What the file cannot hold of a picture of `source` depth, one sentence each; known before work starts.
+    pub fn losses(&self, source: SampleDepth, has_alpha: bool) -> Vec<String> {
+        let mut losses = Vec::new();
+        let format = self.format;
+        let wanted = self.depth.unwrap_or(source);
+        let stored = self.stored_depth(source);
+        if stored < wanted {
+            losses.push(format!(
+                "{format} cannot store {} bits per sample; written with {}",
+                wanted.bits(),
+                stored.bits()
+            ));
+        }
+        if has_alpha && !format.has_alpha() {
+            losses.push(format!("{format} has no transparency; flattened on the background colour"));
+        }
+        losses
+    }
+
+    /// Which metadata the format cannot hold, in one sentence; known before work starts.
+    pub fn metadata_losses(&self, metadata: &Metadata) -> Option<String> {
+        use ImageFormat::{Bmp, Jpeg, Png, Tiff, WebP};
+        let format = self.format;
+        let exif = matches!(format, Png | Jpeg | WebP | Tiff);
+        let iptc = matches!(format, Png | Jpeg | Tiff);
+        let lost = [
+            (metadata.exif.is_some() && !exif, "EXIF"),
+            (metadata.xmp.is_some() && !exif, "XMP"),
+            (metadata.iptc.is_some() && !iptc, "IPTC"),
+            (!metadata.text.is_empty() && !matches!(format, Png | Jpeg), "text"),
+            (metadata.density.is_some() && !exif && format != Bmp, "resolution"),
+        ];
+        let names: Vec<&str> = lost.iter().filter(|(lost, _)| *lost).map(|(_, name)| *name).collect();
+        (!names.is_empty()).then(|| format!("{format} cannot store {}; dropped", names.join(", ")))
+    }
+}

@@ -1,0 +1,94 @@
+//! What a file's first bytes tell, for planning before anything is decoded.
+
+use std::io::{BufRead, Seek, SeekFrom};
+
+use image::{ImageDecoder, ImageReader};
+use tiff::ColorType as TiffColor;
+use tiff::decoder::Decoder as TiffDecoder;
+use tiff::tags::Tag;
+
+use super::{ImageFormat, SampleDepth};
+
+/// A picture's outlines as [`super::decode`] would deliver it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Columns of the upright picture.
+    pub width: usize,
+    /// Rows of the upright picture.
+    pub height: usize,
+    /// Colour planes, 1 or 3.
+    pub channels: usize,
+    /// Whether there is an alpha channel; for GIF there may be.
+    pub has_alpha: bool,
+    /// Sample depth.
+    pub depth: SampleDepth,
+    /// The format of the contents.
+    pub format: ImageFormat,
+}
+
+/// Reads a header without pixels; `None` where only decoding can tell (or tell what is wrong).
+pub fn header(mut source: impl BufRead + Seek) -> Option<Header> {
+    let start = source.fill_buf().ok()?;
+    let format = ImageFormat::sniff(start)?;
+    source.seek(SeekFrom::Start(0)).ok()?;
+    match format {
+        ImageFormat::Tiff => tiff_header(source),
+        ImageFormat::Pfm => None,
+        _ => {
+            let mut decoder = ImageReader::new(source).with_guessed_format().ok()?.into_decoder().ok()?;
+            let (width, height) = decoder.dimensions();
+            let color = decoder.color_type();
+            let depth = match color.bytes_per_pixel() / color.channel_count() {
+                1 => SampleDepth::U8,
+                2 => SampleDepth::U16,
+                _ => SampleDepth::F32,
+            };
+            let turned = decoder.orientation().is_ok_and(|orientation| orientation.to_exif() > 4);
+            let channels = if color.has_color() { 3 } else { 1 };
+            upright(
+                Header {
+                    width: width as usize,
+                    height: height as usize,
+                    channels,
+                    has_alpha: color.has_alpha(),
+                    depth,
+                    format,
+                },
+                turned,
+            )
+        }
+    }
+}
+
+fn tiff_header(source: impl BufRead + Seek) -> Option<Header> {
+    let mut decoder = TiffDecoder::new(source).ok()?;
+    let (width, height) = decoder.dimensions().ok()?;
+    let color = decoder.colortype().ok()?;
+    let (channels, has_alpha) = match color {
+        TiffColor::Gray(_) => (1, false),
+        TiffColor::RGB(_) | TiffColor::CMYK(_) | TiffColor::YCbCr(_) | TiffColor::Lab(_) => (3, false),
+        TiffColor::RGBA(_) => (3, true),
+        // Further channels may be alpha or not.
+        _ => return None,
+    };
+    let depth = match color.bit_depth() {
+        0..=8 => SampleDepth::U8,
+        16 if !is_float(&mut decoder) => SampleDepth::U16,
+        _ => SampleDepth::F32,
+    };
+    let turned = decoder.find_tag_unsigned::<u16>(Tag::Orientation).ok().flatten().unwrap_or(1) > 4;
+    let (height, width) = (height as usize, width as usize);
+    upright(Header { width, height, channels, has_alpha, depth, format: ImageFormat::Tiff }, turned)
+}
+
+fn is_float<R: BufRead + Seek>(decoder: &mut TiffDecoder<R>) -> bool {
+    let formats = decoder.find_tag_unsigned_vec::<u16>(Tag::SampleFormat).ok().flatten();
+    formats.is_some_and(|formats| formats.contains(&3))
+}
+
+/// The header with its sides swapped if the picture lies on its side.
+fn upright(header: Header, turned: bool) -> Option<Header> {
+    let Header { width, height, .. } = header;
+    let header = if turned { Header { width: height, height: width, ..header } } else { header };
+    (width > 0 && height > 0).then_some(header)
+}

@@ -1,0 +1,166 @@
+//! Metadata in JPEG segments.
+
+use super::{Density, DensityUnit, Metadata, iptc};
+
+const EXIF: &[u8] = b"Exif\0\0";
+const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
+const EXTENDED_XMP: &[u8] = b"http://ns.adobe.com/xmp/extension/\0";
+const ICC: &[u8] = b"ICC_PROFILE\0";
+const PHOTOSHOP: &[u8] = b"Photoshop 3.0\0";
+
+/// Most payload bytes of one segment.
+const SEGMENT: usize = 65_533;
+
+/// What the segments say.
+#[derive(Clone, Debug, Default)]
+pub(in crate::image) struct Segments {
+    /// Metadata as they are.
+    pub metadata: Metadata,
+    /// Adobe's colour transform (0 none, 1 YCbCr, 2 YCCK), if the marker is there.
+    pub adobe_transform: Option<u8>,
+    /// What cannot be carried over, one sentence each.
+    pub notes: Vec<String>,
+}
+
+/// Iterates over (marker, payload) up to the first scan.
+fn segments(bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    let mut rest = bytes.get(2..).unwrap_or_default();
+    std::iter::from_fn(move || {
+        loop {
+            match rest {
+                [0xff, 0xff, ..] => rest = &rest[1..],
+                [0xff, 0x01 | 0xd0..=0xd8, tail @ ..] => rest = tail,
+                [0xff, 0xd9 | 0xda, ..] => return None,
+                [0xff, marker, high, low, ..] => {
+                    let size = usize::from(u16::from_be_bytes([*high, *low]));
+                    let payload = rest.get(4..2 + size)?;
+                    rest = &rest[2 + size..];
+                    return Some((*marker, payload));
+                }
+                _ => return None,
+            }
+        }
+    })
+}
+
+/// Reads all metadata segments before the first scan.
+pub(in crate::image) fn read(bytes: &[u8]) -> Segments {
+    let mut out = Segments::default();
+    let mut icc: Vec<(u8, &[u8])> = Vec::new();
+    let mut icc_count = 0;
+    let mut resources = Vec::new();
+    let mut extended = false;
+    let mut others = false;
+    for (marker, data) in segments(bytes) {
+        let metadata = &mut out.metadata;
+        match marker {
+            0xe0 if data.starts_with(b"JFIF\0") && data.len() >= 12 => {
+                let value = |at: usize| f64::from(u16::from_be_bytes([data[at], data[at + 1]]));
+                metadata.density = Density::new(value(8), value(10), u32::from(data[7]) + 1);
+            }
+            0xe1 if data.starts_with(EXIF) && metadata.exif.is_none() => {
+                metadata.exif = Some(data[EXIF.len()..].to_vec());
+            }
+            0xe1 if data.starts_with(XMP) && metadata.xmp.is_none() => {
+                metadata.xmp = Some(data[XMP.len()..].to_vec());
+            }
+            0xe1 if data.starts_with(EXTENDED_XMP) => extended = true,
+            0xe2 if data.starts_with(ICC) && data.len() > 14 => {
+                icc.push((data[12], &data[14..]));
+                icc_count = data[13];
+            }
+            0xe2 if data.starts_with(b"MPF\0") => others = true,
+            0xed if data.starts_with(PHOTOSHOP) => resources.extend(&data[PHOTOSHOP.len()..]),
+            0xee if data.starts_with(b"Adobe") && data.len() >= 12 => out.adobe_transform = Some(data[11]),
+            0xfe => metadata.text.push(("Comment".into(), text(data))),
+            _ => {}
+        }
+    }
+    if !icc.is_empty() {
+        icc.sort_by_key(|(number, _)| *number);
+        let whole = icc.len() == usize::from(icc_count)
+            && icc.iter().enumerate().all(|(i, (number, _))| usize::from(*number) == i + 1);
+        if whole {
+            out.metadata.icc = Some(icc.concat_parts());
+        } else {
+            out.notes.push("the colour profile is incomplete; dropped".into());
+        }
+    }
+    out.metadata.iptc = iptc::from_resources(&resources);
+    if extended {
+        out.notes.push("extended XMP (over 64 KiB) is not carried over".into());
+    }
+    if others {
+        out.notes
+            .push("further pictures inside the file (previews, gain map or depth map) are dropped".into());
+    }
+    out
+}
+
+trait ConcatParts {
+    fn concat_parts(&self) -> Vec<u8>;
+}
+
+impl ConcatParts for Vec<(u8, &[u8])> {
+    fn concat_parts(&self) -> Vec<u8> {
+        self.iter().flat_map(|(_, part)| part.iter().copied()).collect()
+    }
+}
+
+/// UTF-8 if it is, else Latin-1.
+fn text(data: &[u8]) -> String {
+    let data = data.strip_suffix(&[0]).unwrap_or(data);
+    match std::str::from_utf8(data) {
+        Ok(text) => text.into(),
+        Err(_) => data.iter().map(|&byte| char::from(byte)).collect(),
+    }
+}
+
+/// Segments (marker, payload) in the order of writing, and notes on what does not fit.
+pub(in crate::image) fn write(metadata: &Metadata) -> (Vec<(u8, Vec<u8>)>, Vec<String>) {
+    let mut out = Vec::new();
+    let mut notes = Vec::new();
+    let mut one = |marker: u8, prefix: &[u8], data: &[u8], what: &str| {
+        if prefix.len() + data.len() <= SEGMENT {
+            out.push((marker, [prefix, data].concat()));
+        } else {
+            notes.push(format!("the {what} has {} bytes, too many for JPEG; dropped", data.len()));
+        }
+    };
+    if let Some(exif) = &metadata.exif {
+        one(0xe1, EXIF, exif, "EXIF block");
+    }
+    if let Some(xmp) = &metadata.xmp {
+        one(0xe1, XMP, xmp, "XMP packet");
+    }
+    if let Some(records) = &metadata.iptc {
+        one(0xed, PHOTOSHOP, &iptc::to_resources(records), "IPTC block");
+    }
+    for (keyword, text) in &metadata.text {
+        let text = if keyword == "Comment" { text.clone() } else { format!("{keyword}: {text}") };
+        one(0xfe, b"", text.as_bytes(), "comment");
+    }
+    if let Some(icc) = &metadata.icc {
+        let parts = icc.chunks(SEGMENT - 14);
+        let count = parts.len();
+        if count <= 255 {
+            for (i, part) in parts.enumerate() {
+                out.push((0xe2, [ICC, &[i as u8 + 1, count as u8], part].concat()));
+            }
+        } else {
+            notes.push(format!("the colour profile has {} bytes, too many for JPEG; dropped", icc.len()));
+        }
+    }
+    (out, notes)
+}
+
+/// JFIF's density: unit (0 to 2) and whole numbers that fit.
+pub(in crate::image) fn density(density: Density) -> (DensityUnit, u16, u16) {
+    let (mut x, mut y) = (density.x, density.y);
+    let mut unit = density.unit;
+    if unit == DensityUnit::Inch && x.max(y) > 65_535.0 {
+        (x, y, unit) = (x / 2.54, y / 2.54, DensityUnit::Centimeter);
+    }
+    let whole = |value: f64| value.round().clamp(1.0, 65_535.0) as u16;
+    (unit, whole(x), whole(y))
+}

@@ -1,0 +1,193 @@
+//! What a file says about its picture: profile, EXIF, XMP, IPTC, resolution, text.
+
+pub(in crate::image) mod exif;
+pub(in crate::image) mod ifd;
+pub(in crate::image) mod iptc;
+pub(in crate::image) mod jpeg;
+pub(in crate::image) mod png;
+pub(in crate::image) mod riff;
+pub(in crate::image) mod tiff;
+pub(in crate::image) mod xmp;
+
+use self::exif::Exif;
+
+/// Everything besides the pixels. Blocks are in the form in which containers carry them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Metadata {
+    /// ICC profile; `None` means sRGB (grey: its tone curve).
+    pub icc: Option<Vec<u8>>,
+    /// EXIF block, beginning with its TIFF header.
+    pub exif: Option<Vec<u8>>,
+    /// XMP packet (UTF-8 XML).
+    pub xmp: Option<Vec<u8>>,
+    /// IPTC-IIM records.
+    pub iptc: Option<Vec<u8>>,
+    /// Resolution.
+    pub density: Option<Density>,
+    /// Comments and text chunks: (keyword, text).
+    pub text: Vec<(String, String)>,
+}
+
+/// How densely pixels are printed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Density {
+    /// Pixels per unit across.
+    pub x: f64,
+    /// Pixels per unit down.
+    pub y: f64,
+    /// The unit of length.
+    pub unit: DensityUnit,
+}
+
+/// The unit of a [`Density`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DensityUnit {
+    /// Only the ratio of x and y means something.
+    Aspect,
+    /// Inch (2.54 cm).
+    Inch,
+    /// Centimetre.
+    Centimeter,
+}
+
+impl Density {
+    /// From TIFF's resolution unit (1 none, 2 inch, 3 centimetre); `None` for values that mean nothing.
+    pub(in crate::image) fn new(x: f64, y: f64, unit: u32) -> Option<Self> {
+        let unit = match unit {
+            3 => DensityUnit::Centimeter,
+            2 => DensityUnit::Inch,
+            _ => DensityUnit::Aspect,
+        };
+        let fits = |value: f64| value.is_finite() && value > 0.0 && value < 4e9;
+        // One by one without a unit is what writers put who know nothing.
+        let empty = unit == DensityUnit::Aspect && x == y;
+        (fits(x) && fits(y) && !empty).then_some(Self { x, y, unit })
+    }
+
+    /// TIFF's number of the unit.
+    pub(in crate::image) fn unit_code(self) -> u32 {
+        match self.unit {
+            DensityUnit::Aspect => 1,
+            DensityUnit::Inch => 2,
+            DensityUnit::Centimeter => 3,
+        }
+    }
+
+    /// Dots per inch (x, y), if the unit is a length.
+    pub fn dpi(self) -> Option<(f64, f64)> {
+        match self.unit {
+            DensityUnit::Aspect => None,
+            DensityUnit::Inch => Some((self.x, self.y)),
+            DensityUnit::Centimeter => Some((self.x * 2.54, self.y * 2.54)),
+        }
+    }
+}
+
+/// What to leave out on purpose.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Strip {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Where the picture was taken.
+    Gps,
+    /// Everything but colour profile and resolution.
+    All,
+}
+
+/// How metadata change with the picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Retouch {
+    /// New size in pixels, (height, width).
+    pub size: (usize, usize),
+    /// Size before, (height, width).
+    pub old_size: (usize, usize),
+    /// Keep the dots per inch instead of the printed size. Default: `false`.
+    pub keep_dpi: bool,
+    /// What to leave out. Default: nothing.
+    pub strip: Strip,
+}
+
+impl Metadata {
+    /// Corrects what no longer fits after resizing: size and resolution fields, thumbnails; strips what is asked.
+    ///
+    /// Returns notes on what was dropped without being asked for, one sentence each.
+    pub fn retouch(&mut self, change: &Retouch) -> Vec<String> {
+        let mut notes = Vec::new();
+        let (height, width) = (change.size.0 as u32, change.size.1 as u32);
+        if !change.keep_dpi
+            && let Some(density) = &mut self.density
+        {
+            density.x *= change.size.1 as f64 / change.old_size.1.max(1) as f64;
+            density.y *= change.size.0 as f64 / change.old_size.0.max(1) as f64;
+        }
+        if change.strip == Strip::All {
+            *self = Self { icc: self.icc.take(), density: self.density, ..Self::default() };
+            return notes;
+        }
+        if let Some(block) = self.exif.take() {
+            match Exif::new(block) {
+                Some(mut exif) => {
+                    exif.set_size(width, height);
+                    exif.drop_thumbnail();
+                    if let Some(density) = self.density {
+                        exif.set_density(density);
+                    }
+                    if change.strip == Strip::Gps {
+                        exif.drop_gps();
+                    }
+                    self.exif = Some(exif.into_bytes());
+                }
+                None => notes.push("the EXIF block is damaged; dropped".into()),
+            }
+        }
+        if let Some(packet) = self.xmp.take() {
+            let edit = xmp::Edit {
+                size: Some((width, height)),
+                density: self.density,
+                strip_gps: change.strip == Strip::Gps,
+                ..xmp::Edit::default()
+            };
+            match xmp::edit(&packet, &edit) {
+                Some(packet) => self.xmp = Some(packet),
+                None => notes.push("the XMP packet is damaged; dropped".into()),
+            }
+        }
+        notes
+    }
+
+    /// Whether EXIF stands in for a missing profile and says Adobe RGB.
+    pub(in crate::image) fn is_adobe_rgb(&self) -> bool {
+        let exif = || Exif::new(self.exif.clone()?);
+        self.icc.is_none() && exif().is_some_and(|exif| exif.is_adobe_rgb())
+    }
+
+    /// Settles on one resolution, says everywhere that the picture is upright, and returns the orientation (1 to 8) that was given.
+    pub(in crate::image) fn take_orientation(&mut self) -> u8 {
+        let mut orientation = 1;
+        if let Some(block) = self.exif.take() {
+            match Exif::new(block.clone()) {
+                Some(mut exif) => {
+                    orientation = exif.orientation();
+                    // Writers fill the container's own resolution with 72 where the camera's is right.
+                    self.density = exif.density().or(self.density);
+                    exif.reset_orientation();
+                    self.exif = Some(exif.into_bytes());
+                }
+                // Kept for `retouch` to report.
+                None => self.exif = Some(block),
+            }
+        }
+        if let Some(packet) = &self.xmp
+            && let Some(edited) = xmp::edit(packet, &xmp::Edit { upright: true, ..xmp::Edit::default() })
+        {
+            self.xmp = Some(edited);
+        }
+        if orientation > 4
+            && let Some(density) = &mut self.density
+        {
+            std::mem::swap(&mut density.x, &mut density.y);
+        }
+        orientation
+    }
+}

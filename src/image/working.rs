@@ -1,0 +1,132 @@
+//! From a decoded picture to what the model works on, and back.
+
+use super::alpha::{extend_colors, resize_alpha};
+use super::color::Coding;
+use super::metadata::{Retouch, Strip};
+use super::{Picture, Raster};
+
+/// A picture made ready: colour for the model, and everything else for afterwards.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// sRGB-coded planes (1 or 3), continued under transparency. Colours outside sRGB's gamut lie outside 0..1.
+    pub color: Raster,
+    /// What is put back by [`Frame::restore`].
+    pub frame: Frame,
+}
+
+/// All of a picture but its colour planes.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// The picture without its pixels; `color` is a single 0.
+    shell: Picture,
+    size: (usize, usize),
+    coding: Coding,
+}
+
+/// How a result is put together.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct RestoreOptions {
+    /// Keep the dots per inch instead of the printed size. Default: `false`.
+    pub keep_dpi: bool,
+    /// What metadata to leave out. Default: nothing.
+    pub strip: Strip,
+}
+
+/// Makes `picture` ready for the model; [`Frame::restore`] undoes it.
+///
+/// A colour profile that cannot be used is dropped with a warning, and the values are taken as sRGB.
+pub fn prepare_for_model(picture: Picture) -> Prepared {
+    let mut picture = picture;
+    let size = (picture.height(), picture.width());
+    let mut color = std::mem::replace(&mut picture.color, Raster::new(1, 1, 1));
+    let coding = if picture.linear {
+        Coding::linear(color.data().iter().copied().filter(|value| value.is_finite()).fold(0.0, f32::max))
+    } else if let Some(icc) = &picture.metadata.icc {
+        Coding::from_icc(icc, color.channels()).unwrap_or_else(|why| {
+            picture.warnings.push(format!("the colour profile is dropped: {why}"));
+            picture.metadata.icc = None;
+            Coding::Kept
+        })
+    } else {
+        Coding::Kept
+    };
+    coding.to_srgb(&mut color);
+    if let Some(alpha) = &picture.alpha {
+        extend_colors(&mut color, alpha);
+    }
+    Prepared { color, frame: Frame { shell: picture, size, coding } }
+}
+
+impl Frame {
+    /// The picture's size before, (height, width).
+    pub fn size(&self) -> (usize, usize) {
+        self.size
+    }
+
+    /// The picture without its colour planes: depth, format, metadata, warnings.
+    pub fn picture(&self) -> &Picture {
+        &self.shell
+    }
+
+    /// Whether the picture has an alpha channel.
+    pub fn has_alpha(&self) -> bool {
+        self.shell.alpha.is_some()
+    }
+
+    /// The finished picture from the model's sRGB-coded `color` of any size: back in the source's coding, with
+    /// alpha brought to that size and metadata corrected.
+    pub fn restore(self, color: Raster, options: &RestoreOptions) -> Picture {
+        let mut color = color;
+        let size = (color.height(), color.width());
+        self.coding.undo(&mut color);
+        let mut picture = self.shell;
+        picture.alpha = picture.alpha.map(|alpha| resize_alpha(&alpha, size.0, size.1));
+        picture.color = color;
+        let notes = picture.metadata.retouch(&Retouch {
+            size,
+            old_size: self.size,
+            keep_dpi: options.keep_dpi,
+            strip: options.strip,
+        });
+        picture.warnings.extend(notes);
+        picture
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::{Density, DensityUnit, ImageFormat, Kernel, SampleDepth, resize};
+
+    #[test]
+    fn a_picture_keeps_what_it_had() {
+        let color = Raster::from_vec(3, 2, 2, (0..12).map(|i| i as f32 / 11.0).collect());
+        let alpha = Raster::from_vec(1, 2, 2, vec![1.0; 4]);
+        let mut picture = Picture::new(color, Some(alpha), SampleDepth::U16, ImageFormat::Png);
+        picture.metadata.icc = moxcms::ColorProfile::new_adobe_rgb().encode().ok();
+        picture.metadata.density = Some(Density { x: 100.0, y: 200.0, unit: DensityUnit::Inch });
+        let source = picture.clone();
+        let prepared = prepare_for_model(picture);
+        assert_ne!(prepared.color.data(), source.color.data());
+        let same = prepared.frame.clone().restore(prepared.color.clone(), &RestoreOptions::default());
+        let worst = same.color.data().iter().zip(source.color.data()).map(|(a, b)| (a - b).abs());
+        assert!(worst.fold(0.0, f32::max) < 1e-3);
+        assert_eq!(same.metadata, source.metadata);
+        let big = resize(&prepared.color, 8, 6, Kernel::BICUBIC);
+        let out = prepared.frame.restore(big, &RestoreOptions::default());
+        assert_eq!((out.height(), out.width(), out.depth), (8, 6, SampleDepth::U16));
+        assert_eq!(out.alpha.unwrap().data(), [1.0; 48]);
+        assert_eq!(out.metadata.icc, source.metadata.icc);
+        // The print keeps its size: three times as wide, four times as high in pixels.
+        assert_eq!(out.metadata.density, Some(Density { x: 300.0, y: 800.0, unit: DensityUnit::Inch }));
+    }
+
+    #[test]
+    fn a_useless_profile_is_dropped_with_a_word() {
+        let mut picture = Picture::new(Raster::new(3, 1, 1), None, SampleDepth::U8, ImageFormat::Png);
+        picture.metadata.icc = Some(b"rubbish".to_vec());
+        let prepared = prepare_for_model(picture);
+        assert_eq!(prepared.frame.picture().metadata.icc, None);
+        assert!(prepared.frame.picture().warnings[0].starts_with("the colour profile is dropped"));
+    }
+}
