@@ -80,12 +80,16 @@ impl Recipe {
     /// The format of the results, if one is fixed.
     ///
     /// # Errors
-    /// `InvalidOption` for an unknown name.
+    /// `InvalidOption` for a name that is unknown or a format that cannot be written.
     pub fn image_format(&self) -> Result<Option<ImageFormat>> {
         let parse = |name: &String| {
-            ImageFormat::from_extension(name.trim_start_matches('.')).ok_or_else(|| {
-                invalid(format!("format {name:?} is unknown: expected png, jpeg, webp, tiff, bmp or pnm"))
-            })
+            ImageFormat::from_extension(name.trim_start_matches('.'))
+                .filter(|format| format.can_write())
+                .ok_or_else(|| {
+                    invalid(format!(
+                        "format {name:?} cannot be written: expected png, jpeg, webp, tiff, bmp or pnm"
+                    ))
+                })
         };
         self.format.as_ref().map(parse).transpose()
     }
