@@ -313,7 +313,7 @@ impl Folder {
             {
                 return ledger.restore(&entry, stamp, &hash, State::Done);
             }
-            if same && entry.attempts >= self.settings.attempts || same && entry.crashes >= 2 {
+            if same && (entry.attempts >= self.settings.attempts || entry.crashes >= 2) {
                 return ledger.restore(&entry, stamp, &hash, State::Failed);
             }
             ledger.queue(&entry, stamp, &hash, &self.digest)

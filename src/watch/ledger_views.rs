@@ -58,7 +58,8 @@ impl Ledger {
 
     /// The last `limit` lines of history, the last first; of one path if given.
     pub fn history(&self, path: Option<&Path>, limit: u32) -> Result<Vec<Event>> {
-        let rows: Vec<(i64, String, Vec<u8>, String, Option<String>)> = self
+        type Columns = (i64, String, Vec<u8>, String, Option<String>);
+        let rows: Vec<Columns> = self
             .connection
             .prepare_cached(
                 "SELECT at, watch, path, state, detail FROM history WHERE ?1 IS NULL OR path = ?1

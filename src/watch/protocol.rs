@@ -31,7 +31,7 @@ pub enum Order {
         model: String,
     },
     /// Make a picture.
-    Make(Job),
+    Make(Box<Job>),
 }
 
 /// A picture to make.

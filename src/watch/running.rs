@@ -41,7 +41,7 @@ impl Running {
             self.heard = Instant::now();
         }
         self.jobs.push(Given { folder, entry, temporary: job.temporary.clone() });
-        self.order(&Order::Make(job));
+        self.order(&Order::Make(Box::new(job)));
     }
 
     /// Gives an order.

@@ -112,6 +112,7 @@ fn read_pictures(orders: Receiver<Order>, next: SyncSender<Step>) {
         let step = match order {
             Order::Load { model } => Step::Load(model),
             Order::Make(job) => {
+                let job = *job;
                 let start = Instant::now();
                 match read(&job) {
                     Ok(picture) => {
