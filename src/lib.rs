@@ -22,6 +22,8 @@ pub mod runtime;
 pub mod sampling;
 pub mod tiling;
 mod upscaler;
+#[cfg(feature = "watch")]
+pub mod watch;
 
 pub use error::{Error, ErrorKind, Result};
 pub use limits::Limits;

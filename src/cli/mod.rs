@@ -18,6 +18,7 @@ mod upscale_args;
 mod upscale_request;
 mod upscale_run;
 mod values;
+mod watch_command;
 
 use std::process::ExitCode;
 
@@ -31,6 +32,7 @@ use model_command::ModelCommand;
 use runtime_command::RuntimeArgs;
 use upscale_args::{EVENTS, EXAMPLES, UpscaleArgs};
 use upscale_request::UpscaleRequest;
+use watch_command::WatchArgs;
 
 const OVERVIEW: &str = "\
 Examples:
@@ -53,6 +55,11 @@ enum Command {
     /// Upscale pictures, folders of pictures, or a picture from a pipe
     #[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EVENTS}"))]
     Upscale(Box<UpscaleArgs>),
+    /// Watch folders: whatever picture lands in one appears upscaled in another
+    Watch(Box<WatchArgs>),
+    /// Runs the work of watch
+    #[command(name = watch_command::WORKER, hide = true)]
+    WatchWorker,
     /// List, show and check models
     Model(ModelCommand),
     /// Install and find ONNX Runtime, the library that runs the models
@@ -82,6 +89,8 @@ fn dispatch(command: Command) -> Result<ExitCode> {
             interrupt::install(cancel.clone())?;
             upscale_run::run(&request, &cancel).map(ExitCode::from)
         }
+        Command::Watch(args) => args.run(),
+        Command::WatchWorker => watch_command::run_worker(),
         Command::Model(command) => model_command::run(&command).map(ExitCode::from),
         Command::Runtime(args) => args.run(),
         Command::Doctor(args) => args.run(),

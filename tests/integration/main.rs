@@ -10,3 +10,5 @@ mod fake_network;
 mod memory;
 mod real_model;
 mod sampler_reference;
+#[cfg(all(feature = "cli", target_os = "linux"))]
+mod watch;

@@ -1,0 +1,343 @@
+//! One watch: from what is seen in its folder to what stands in the queue.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::entry::{Entry, State};
+use super::failure::backoff;
+use super::filesystem::{Reach, is_mount_point, reach};
+use super::ledger::Ledger;
+use super::log::Log;
+use super::place::holds;
+use super::scan::{Kind, look, scan};
+use super::selection::Selection;
+use super::settings::WatchSettings;
+use super::settle::{Role, Settler, Sign};
+use super::source::{Hint, Source};
+use super::stamp::Stamp;
+use super::worker::hash_file;
+use crate::error::Result;
+
+const RESCAN_LOCAL: Duration = Duration::from_secs(300);
+const RESCAN_POLLED: Duration = Duration::from_secs(10);
+
+/// Least time between two walks that hints ask for.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// A watched folder at work. Times are since the start of the daemon.
+pub struct Folder {
+    /// What was asked for, prepared.
+    pub settings: WatchSettings,
+    /// Hash of all that changes results.
+    pub digest: String,
+    /// Until when no work is given out, after faults of the surroundings.
+    pub paused: Option<Duration>,
+    /// Such faults in a row.
+    pub faults: u32,
+    selection: Selection,
+    settler: Settler,
+    source: Option<Source>,
+    own: Vec<PathBuf>,
+    next_scan: Duration,
+    last_scan: Duration,
+    period: Duration,
+    scanned: bool,
+    output_mounted: bool,
+}
+
+impl Folder {
+    /// A watch on `settings`, whose results are told apart by `digest`; hints go to `sink`. `state` is not watched.
+    ///
+    /// # Errors
+    /// As the globs are wrong.
+    pub fn new(
+        settings: WatchSettings,
+        digest: String,
+        state: &Path,
+        sink: impl Fn(Hint) + Send + 'static,
+        log: &Log,
+    ) -> Result<Self> {
+        let local = reach(&settings.input) == Reach::Local;
+        let source = if local {
+            let problem = |error| log.service("polling", &format!("{}: {error}", settings.name));
+            Source::new(sink).map_err(problem).ok()
+        } else {
+            log.service("polling", &format!("{}: a network or unknown file system", settings.name));
+            None
+        };
+        let usual = if source.is_some() { RESCAN_LOCAL } else { RESCAN_POLLED };
+        let own = [Some(state.to_path_buf()), Some(settings.output.clone()), settings.move_to.clone()];
+        Ok(Self {
+            selection: Selection::new(&settings.include, &settings.exclude)?,
+            settler: Settler::new(settings.settle.0),
+            period: settings.rescan.map_or(usual, |period| period.0.max(Duration::from_millis(100))),
+            output_mounted: is_mount_point(&settings.output),
+            own: own.into_iter().flatten().collect(),
+            source,
+            digest,
+            settings,
+            paused: None,
+            faults: 0,
+            next_scan: Duration::ZERO,
+            last_scan: Duration::ZERO,
+            scanned: false,
+        })
+    }
+
+    /// The path of an input.
+    pub fn path_of(&self, entry: &Entry) -> PathBuf {
+        self.settings.input.join(&entry.path)
+    }
+
+    /// When something has to be done here without any hint.
+    pub fn next_deadline(&self) -> Duration {
+        self.settler.next_look().map_or(self.next_scan, |look| look.min(self.next_scan))
+    }
+
+    /// Pictures with contents that are not complete yet.
+    pub fn growing(&self) -> usize {
+        if self.scanned { self.settler.growing() } else { 1 }
+    }
+
+    /// Asks for a walk soon.
+    pub fn scan_soon(&mut self, now: Duration) {
+        self.next_scan = self.next_scan.min(now.max(self.last_scan + PAUSE));
+    }
+
+    /// Why results cannot be placed now.
+    pub fn output_problem(&self) -> Option<String> {
+        let output = &self.settings.output;
+        if !output.is_dir() || self.output_mounted && !is_mount_point(output) {
+            return Some(format!("{}: the output folder {} is away", self.settings.name, output.display()));
+        }
+        let free = super::filesystem::free_bytes(output)?;
+        (free < self.settings.min_free.0).then(|| {
+            format!("{}: only {} MiB are free in {}", self.settings.name, free >> 20, output.display())
+        })
+    }
+
+    /// Takes a hint.
+    ///
+    /// # Errors
+    /// As the ledger fails.
+    pub fn hint(&mut self, hint: Hint, ledger: &Ledger, log: &Log, now: Duration) -> Result<()> {
+        match hint {
+            Hint::Scan => self.scan_soon(now),
+            Hint::Look(path, sign) => match path.strip_prefix(&self.settings.input) {
+                // The watched folder itself changed: moved, deleted, unmounted.
+                Ok(relative) if relative.as_os_str().is_empty() => self.scan_soon(now),
+                Ok(relative) => {
+                    let kind = look(&self.settings.input, relative, &self.selection);
+                    self.found(relative, kind, sign, ledger, log, now)?;
+                }
+                Err(_) => {}
+            },
+        }
+        Ok(())
+    }
+
+    /// Walks if it is time, and looks at files that may be complete.
+    ///
+    /// # Errors
+    /// As the ledger fails.
+    pub fn tend(&mut self, ledger: &Ledger, log: &Log, now: Duration) -> Result<()> {
+        if self.next_scan <= now {
+            self.walk(ledger, log, now)?;
+        }
+        let mut complete = Vec::new();
+        for path in self.settler.due(now) {
+            match look(&self.settings.input, &path, &self.selection) {
+                Kind::File(_, stamp) => complete.extend(self.settler.confirm(&path, stamp, now)),
+                _ => self.gone(&path, ledger)?,
+            }
+        }
+        for (path, stamp) in complete {
+            self.settled(&path, stamp, ledger, log, now)?;
+        }
+        Ok(())
+    }
+
+    fn walk(&mut self, ledger: &Ledger, log: &Log, now: Duration) -> Result<()> {
+        self.last_scan = now;
+        self.next_scan = now + self.period;
+        let settings = &self.settings;
+        let scan = match scan(&settings.input, settings.recursive, &self.selection, &self.own) {
+            Ok(scan) => scan,
+            Err(error) => {
+                // Unmounted or deleted: nothing is concluded from files that are not to be seen.
+                let text = format!("{}: {} is away: {error}", settings.name, settings.input.display());
+                log.complain("away", &text);
+                self.next_scan = now + self.period.min(RESCAN_POLLED);
+                return Ok(());
+            }
+        };
+        for (path, reason) in &scan.unreadable {
+            log.complain("unreadable", &format!("{}: {}: {reason}", settings.name, path.display()));
+        }
+        if let Some(source) = &mut self.source
+            && let Some(problem) = source.arm(&scan.branches)
+        {
+            log.complain("polling", &format!("{}: cannot watch all folders: {problem}", self.settings.name));
+            self.next_scan = now + self.period.min(RESCAN_POLLED);
+        }
+        ledger.batch(|ledger| {
+            for file in scan.files {
+                self.found(&file.relative, file.kind, Sign::Found, ledger, log, now)?;
+            }
+            // What waited and is not there any more is not waited for.
+            if !self.scanned {
+                for state in [State::Seen, State::Settling, State::Queued] {
+                    for entry in ledger.in_state(&self.settings.name, state)? {
+                        if fs::symlink_metadata(self.path_of(&entry)).is_err() {
+                            ledger.drop_unmade(&self.settings.name, &entry.path)?;
+                        }
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        self.scanned = true;
+        Ok(())
+    }
+
+    fn found(
+        &mut self,
+        path: &Path,
+        kind: Kind,
+        sign: Sign,
+        ledger: &Ledger,
+        log: &Log,
+        now: Duration,
+    ) -> Result<()> {
+        let watch = &self.settings.name;
+        let (role, stamp) = match kind {
+            Kind::File(role, stamp) => (role, stamp),
+            Kind::Folder => {
+                self.scan_soon(now);
+                return Ok(());
+            }
+            Kind::Odd => {
+                let reason = "not an ordinary file";
+                if ledger.ignore(watch, path, Stamp::default(), None, reason)? {
+                    log.file("ignored", watch, path, reason);
+                }
+                return Ok(());
+            }
+            Kind::Nothing => return self.gone(path, ledger),
+        };
+        if role == Role::Companion {
+            self.settler.observe(path, stamp, sign, role, now);
+            return Ok(());
+        }
+        let entry = ledger.get(watch, path)?;
+        if let Some(entry) = &entry {
+            let waits = matches!(entry.state, State::Seen | State::Settling);
+            // The end of a job looks again.
+            if entry.state == State::Running || entry.stamp == stamp && !waits {
+                return Ok(());
+            }
+        } else if self.settings.ignore_existing && !self.scanned {
+            ledger.ignore(watch, path, stamp, None, "was there at the start")?;
+            return Ok(());
+        }
+        let state = if stamp.len == 0 { State::Seen } else { State::Settling };
+        // Later stamps of a growing file are not worth a write each.
+        if entry.is_none_or(|entry| entry.state != state) {
+            ledger.see(watch, path, stamp, state)?;
+        }
+        self.settler.observe(path, stamp, sign, role, now);
+        Ok(())
+    }
+
+    /// Has a file settle again that changed while it was worked on.
+    ///
+    /// # Errors
+    /// As the ledger fails.
+    pub fn again(&mut self, entry: &Entry, ledger: &Ledger, now: Duration) -> Result<()> {
+        match look(&self.settings.input, &entry.path, &self.selection) {
+            Kind::File(role, stamp) => {
+                ledger.see(&self.settings.name, &entry.path, stamp, State::Settling)?;
+                self.settler.observe(&entry.path, stamp, Sign::Found, role, now);
+                Ok(())
+            }
+            _ => self.gone(&entry.path, ledger),
+        }
+    }
+
+    fn gone(&mut self, path: &Path, ledger: &Ledger) -> Result<()> {
+        self.settler.forget(path);
+        // Without the root nothing is known about the file.
+        if self.settings.input.is_dir() { ledger.drop_unmade(&self.settings.name, path) } else { Ok(()) }
+    }
+
+    /// A file is complete: what is to be done about its contents?
+    fn settled(
+        &mut self,
+        path: &Path,
+        stamp: Stamp,
+        ledger: &Ledger,
+        log: &Log,
+        now: Duration,
+    ) -> Result<()> {
+        let full = self.settings.input.join(path);
+        let hash = match hash_file(&full) {
+            Ok(hash) => hash,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return self.gone(path, ledger),
+            Err(error) => return self.cannot_read(path, stamp, &error.to_string(), ledger, log, now),
+        };
+        if let Kind::File(role, after) = look(&self.settings.input, path, &self.selection)
+            && after != stamp
+        {
+            self.settler.observe(path, after, Sign::Found, role, now);
+            return Ok(());
+        }
+        let watch = &self.settings.name;
+        let Some(entry) = ledger.get(watch, path)? else {
+            return ledger.see(watch, path, stamp, State::Settling);
+        };
+        if ledger.is_result(watch, &hash)? {
+            let reason = "is a result of this watch";
+            if ledger.ignore(watch, path, stamp, Some(&hash), reason)? {
+                log.file("ignored", watch, path, reason);
+            }
+            return Ok(());
+        }
+        let same = entry.hash.as_ref() == Some(&hash) && entry.settings.as_ref() == Some(&self.digest);
+        let made = entry.done.as_ref().is_some_and(|done| *done == (hash.clone(), self.digest.clone()));
+        ledger.batch(|ledger| {
+            if made
+                && (!entry.disposed
+                    || entry.result.as_ref().is_some_and(|result| holds(&result.output, &result.hash)))
+            {
+                return ledger.restore(&entry, stamp, &hash, State::Done);
+            }
+            if same && (entry.attempts >= self.settings.attempts || entry.crashes >= 2) {
+                return ledger.restore(&entry, stamp, &hash, State::Failed);
+            }
+            ledger.queue(&entry, stamp, &hash, &self.digest)
+        })
+    }
+
+    /// A file cannot be read now; it is looked at again later, without end.
+    ///
+    /// # Errors
+    /// As the ledger fails.
+    pub fn cannot_read(
+        &mut self,
+        path: &Path,
+        stamp: Stamp,
+        reason: &str,
+        ledger: &Ledger,
+        log: &Log,
+        now: Duration,
+    ) -> Result<()> {
+        log.complain("unreadable", &format!("{}: {}: {reason}", self.settings.name, path.display()));
+        if let Some(entry) = ledger.get(&self.settings.name, path)? {
+            ledger.unreadable(&entry, reason)?;
+        }
+        self.settler.postpone(path, stamp, now + backoff(self.settings.retry_delay.0, 3));
+        Ok(())
+    }
+}
