@@ -49,7 +49,7 @@ def conv3x3(inputs: int, outputs: int) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, 3, padding=1)
 
 
-CEILING = 6.0
+CEILING = 3.0
 """Highest value that enters a SiLU. Photographs stay below it; without it noise and checkerboards, which
 training never shows, grow from block to block without bound."""
 
