@@ -247,7 +247,10 @@ mod tests {
         let options = &request.options;
         assert_eq!(options.sampler, Some(SamplerKind::DpmSolverPp2m));
         assert_eq!((options.steps, options.eta, options.seed), (Some(3), Some(0.5), 7));
-        assert_eq!((options.cleanup, options.memory, options.tile), (0.25, Some(1 << 30), Some(64)));
+        assert_eq!(
+            (options.cleanup, options.memory, options.tile),
+            (0.25, Some((1 << 30) - PROGRAM_BYTES), Some(64))
+        );
         assert_eq!(options.preset.as_deref(), Some("detailed"));
         assert_eq!((request.runtime.device, request.runtime.threads), (Device::Cpu, Some(2)));
         assert_eq!((request.existing, request.voice), (Existing::Replace, Voice::Verbose));
