@@ -156,7 +156,7 @@ pub struct EncoderEntry {
 pub struct EncoderInputs {
     /// Low-resolution picture, [N, channels, h, w].
     pub lr: String,
-    /// Clean-up level, [N], 0 to 1; absent where the bundle takes none.
+    /// Clean-up level, `[N]`, 0 to 1; absent where the bundle takes none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub level: Option<String>,
 }
@@ -185,7 +185,7 @@ pub struct DenoiserInputs {
     pub latent: String,
     /// What `conditioning` names.
     pub conditioning: String,
-    /// The timestep, [N].
+    /// The timestep, `[N]`.
     pub timestep: String,
 }
 

@@ -18,7 +18,7 @@ pub enum ConditioningKind {
 pub struct EncoderSpec {
     /// Input: the low-resolution picture, f32 [1, C, h, w].
     pub lr: String,
-    /// Input: the clean-up level, f32 [1], where the encoder has one.
+    /// Input: the clean-up level, f32 `[1]`, where the encoder has one.
     pub level: Option<String>,
     /// Output: features, f32 [1, F, h, w].
     pub output: String,
@@ -35,7 +35,7 @@ pub struct DenoiserSpec {
     pub conditioning: String,
     /// What `conditioning` is.
     pub conditioning_kind: ConditioningKind,
-    /// Input: the timestep, f32 or i64, [1] or a scalar.
+    /// Input: the timestep, f32 or i64, `[1]` or a scalar.
     pub timestep: String,
     /// Output: the prediction, f32 [1, C, s h, s w].
     pub output: String,
