@@ -35,6 +35,18 @@ pub enum Target {
 }
 
 impl Target {
+    /// The target that a factor, a box (width, height), a width and a height stand for, in this order of precedence.
+    pub fn of(scale: Option<f64>, fit: Option<(u32, u32)>, width: Option<u32>, height: Option<u32>) -> Self {
+        match (scale, fit, width, height) {
+            (Some(scale), ..) => Self::Scale(scale),
+            (_, Some((width, height)), ..) => Self::Fit { width, height },
+            (.., Some(width), Some(height)) => Self::Size { width, height },
+            (.., Some(width), None) => Self::Width(width),
+            (.., None, Some(height)) => Self::Height(height),
+            _ => Self::Native,
+        }
+    }
+
     /// The result's (width, height) for an input of `width` x `height` pixels and a bundle of factor `native`.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use crate::diffusion::{NoiseField, Trajectory};
 use crate::engine::{Counts, Meter, ModelPass, StepInput, Workers, probe, workload};
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::{Kernel, Raster, Resampler, resize};
+use crate::image::{Kernel, Provenance, Raster, Resampler, resize};
 use crate::memory::available_memory;
 use crate::model::{Bundle, InputScaling, Manifest, UpsamplerConfig};
 use crate::network::Network;
@@ -129,6 +129,24 @@ impl Upscaler {
     /// [`Bundle::digest`] of the bundle; empty over networks of one's own.
     pub fn digest(&self) -> &str {
         &self.digest
+    }
+
+    /// The record of how a picture was made, `scale` times as large as the file with hash `source_sha256`.
+    pub fn provenance(&self, report: &Report, scale: f64, source_sha256: String) -> Provenance {
+        let (manifest, sampling) = (&self.manifest, &report.sampling);
+        Provenance {
+            software: concat!("PartDiff ", env!("CARGO_PKG_VERSION")).to_owned(),
+            model: format!("{} {}", manifest.name, manifest.version),
+            model_sha256: self.digest.clone(),
+            start_step: sampling.start_step as u32,
+            steps: sampling.steps as u32,
+            sampler: sampling.sampler.to_string(),
+            eta: sampling.eta as f32,
+            seed: report.seed,
+            provider: self.provider.as_ref().map(|report| report.provider.to_string()).unwrap_or_default(),
+            scale,
+            source_sha256,
+        }
     }
 
     /// What the networks really run on; `None` over networks of one's own.

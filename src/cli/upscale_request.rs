@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::inputs::STDIO;
 use super::naming::{Destination, Template};
-use super::upscale_args::{DeviceArg, SamplerArg, SizeArgs, StripArg, UpscaleArgs};
+use super::upscale_args::{DeviceArg, SamplerArg, StripArg, UpscaleArgs};
 use crate::diffusion::SamplerKind;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{ImageFormat, RestoreOptions, Strip};
@@ -100,7 +100,7 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
             return Err(usage("--json and a picture cannot both go to standard output: give a file as OUT"));
         }
         let options = UpscaleOptions {
-            target: target(&size),
+            target: Target::of(size.scale, size.fit, size.width, size.height),
             preset: sampling.preset,
             steps: sampling.steps,
             start_step: sampling.start_step,
@@ -156,17 +156,6 @@ fn engine_memory(granted: u64) -> Result<u64> {
             PROGRAM_BYTES >> 20
         ))
     })
-}
-
-fn target(size: &SizeArgs) -> Target {
-    match (size.scale, size.fit, size.width, size.height) {
-        (Some(scale), ..) => Target::Scale(scale),
-        (_, Some((width, height)), ..) => Target::Fit { width, height },
-        (.., Some(width), Some(height)) => Target::Size { width, height },
-        (.., Some(width), None) => Target::Width(width),
-        (.., None, Some(height)) => Target::Height(height),
-        _ => Target::Native,
-    }
 }
 
 impl From<SamplerArg> for SamplerKind {

@@ -20,7 +20,7 @@ use super::upscale_request::{Existing, UpscaleRequest, Voice};
 use crate::atomic_file;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::sha256_hex;
-use crate::image::{EncodeOptions, Picture, Provenance, decode, encode, encode_to, prepare_for_model};
+use crate::image::{EncodeOptions, Picture, decode, encode, encode_to, prepare_for_model};
 use crate::limits::Limits;
 use crate::model::{Bundle, DEFAULT_BUNDLE};
 use crate::progress::{CancelToken, Progress, ProgressEvent};
@@ -184,7 +184,7 @@ impl Run<'_> {
         let report = upscaled.report;
         let mut result = prepared.frame.restore(upscaled.image, &self.request.restore);
         if let Some(source) = source {
-            let record = provenance(upscaler, &report, width as f64 / job.size.0 as f64, source);
+            let record = upscaler.provenance(&report, width as f64 / job.size.0 as f64, source);
             result.warnings.extend(record.write(&mut result.metadata));
         }
         self.warn(input, &result.warnings);
@@ -277,23 +277,6 @@ impl Progress for Relay<'_> {
             self.reporter.tell(&Event::Progress { input: Name(self.input), fraction, step, steps });
         }
         true
-    }
-}
-
-fn provenance(upscaler: &Upscaler, report: &Report, scale: f64, source_sha256: String) -> Provenance {
-    let (manifest, sampling) = (upscaler.manifest(), &report.sampling);
-    Provenance {
-        software: concat!("PartDiff ", env!("CARGO_PKG_VERSION")).to_owned(),
-        model: format!("{} {}", manifest.name, manifest.version),
-        model_sha256: upscaler.digest().to_owned(),
-        start_step: sampling.start_step as u32,
-        steps: sampling.steps as u32,
-        sampler: sampling.sampler.to_string(),
-        eta: sampling.eta as f32,
-        seed: report.seed,
-        provider: upscaler.provider().map(|report| report.provider.to_string()).unwrap_or_default(),
-        scale,
-        source_sha256,
     }
 }
 

@@ -96,14 +96,7 @@ impl Recipe {
 
     /// The size of the result.
     pub fn target(&self) -> Target {
-        match (self.scale, self.fit, self.width, self.height) {
-            (Some(scale), ..) => Target::Scale(scale),
-            (_, Some((width, height)), ..) => Target::Fit { width, height },
-            (.., Some(width), Some(height)) => Target::Size { width, height },
-            (.., Some(width), None) => Target::Width(width),
-            (.., None, Some(height)) => Target::Height(height),
-            _ => Target::Native,
-        }
+        Target::of(self.scale, self.fit, self.width, self.height)
     }
 
     /// The engine's options.

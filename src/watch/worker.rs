@@ -19,8 +19,7 @@ use super::path_bytes::hex;
 use super::protocol::{Job, Made, Order, Reply, Setup};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{
-    EncodeOptions, ImageFormat, Picture, Prepared, Provenance, RestoreOptions, decode, encode_to,
-    prepare_for_model,
+    EncodeOptions, ImageFormat, Picture, Prepared, RestoreOptions, decode, encode_to, prepare_for_model,
 };
 use crate::limits::Limits;
 use crate::model::Bundle;
@@ -220,20 +219,7 @@ fn upscale(upscaler: &Upscaler, decoded: Decoded, cancel: &CancelToken) -> Resul
         ..Made::default()
     };
     let mut picture = frame.restore(upscaled.image, &RestoreOptions::default());
-    let (manifest, sampling) = (upscaler.manifest(), &upscaled.report.sampling);
-    let record = Provenance {
-        software: concat!("PartDiff ", env!("CARGO_PKG_VERSION")).to_owned(),
-        model: format!("{} {}", manifest.name, manifest.version),
-        model_sha256: upscaler.digest().to_owned(),
-        start_step: sampling.start_step as u32,
-        steps: sampling.steps as u32,
-        sampler: sampling.sampler.to_string(),
-        eta: sampling.eta as f32,
-        seed: upscaled.report.seed,
-        provider: upscaler.provider().map(|report| report.provider.to_string()).unwrap_or_default(),
-        scale: factor,
-        source_sha256: job.hash.clone(),
-    };
+    let record = upscaler.provenance(&upscaled.report, factor, job.hash.clone());
     picture.warnings.extend(record.write(&mut picture.metadata));
     Ok(Upscaled { job, picture, format, start, made })
 }
