@@ -1,7 +1,11 @@
 //! Bytes of a file to a picture.
 
 mod decoded;
+#[cfg(feature = "heif")]
+pub(in crate::image) mod heif;
 mod jpeg;
+#[cfg(feature = "jxl")]
+pub(in crate::image) mod jxl;
 mod pfm;
 mod sniff;
 mod tiff;
@@ -53,6 +57,9 @@ pub fn decode_page(bytes: &[u8], page: usize, limits: &Limits) -> Result<Picture
     let Some(format) = ImageFormat::sniff(bytes) else {
         return Err(sniff::unknown(bytes));
     };
+    if let Some(feature) = format.missing_feature() {
+        return Err(sniff::left_out(format, feature));
+    }
     // A codec's own fault on a hostile file must not end the program.
     catch_unwind(AssertUnwindSafe(|| decode_known(bytes, format, page, limits))).unwrap_or_else(|_| {
         Err(Error::new(ErrorKind::Input, format!("the {format} data is damaged: its decoder gave up")))
@@ -73,6 +80,24 @@ fn decode_known(bytes: &[u8], format: ImageFormat, page: usize, limits: &Limits)
             page.decoded
         }
         ImageFormat::Pfm => pfm::read(bytes, limits)?,
+        #[cfg(feature = "jxl")]
+        ImageFormat::JpegXl => {
+            let file = jxl::read(bytes, limits)?;
+            // The codestream's own orientation counts, and is applied already.
+            orientation = Some(1);
+            source.metadata = file.metadata;
+            source.note_frames(file.animated);
+            file.decoded
+        }
+        #[cfg(feature = "heif")]
+        ImageFormat::Avif | ImageFormat::Heic => {
+            let file = heif::read(bytes, format, limits)?;
+            orientation = Some(1);
+            source.metadata = file.metadata;
+            source.premultiplied = file.premultiplied;
+            source.notes = file.notes;
+            file.decoded
+        }
         ImageFormat::Jpeg => source.read_jpeg(bytes, limits)?,
         _ => source.read_other(bytes, limits)?,
     };
@@ -102,7 +127,7 @@ impl Source {
     }
 
     fn read_other(&mut self, bytes: &[u8], limits: &Limits) -> Result<Decoded> {
-        let mut frames = 0;
+        let mut animated = false;
         match self.format {
             ImageFormat::Png => {
                 let chunks = metadata::png::read(bytes);
@@ -110,24 +135,26 @@ impl Source {
                 if self.metadata.icc.is_none() {
                     self.metadata.icc = icc_of_chunks(&chunks.color);
                 }
-                frames = chunks.frames;
+                animated = chunks.frames > 1;
             }
             ImageFormat::WebP => {
                 if !sniff::riff_is_complete(bytes) {
                     return Err(truncated(self.format));
                 }
-                let (metadata, animated) = metadata::riff::read(bytes);
-                self.metadata = metadata;
-                frames = if animated { 2 } else { 0 };
+                (self.metadata, animated) = metadata::riff::read(bytes);
             }
-            ImageFormat::Gif => frames = if is_animated_gif(bytes) { 2 } else { 0 },
+            ImageFormat::Gif => animated = is_animated_gif(bytes),
             ImageFormat::OpenExr => self.premultiplied = true,
             _ => {}
         }
-        if frames > 1 {
+        self.note_frames(animated);
+        read_codec(bytes, self.format, limits)
+    }
+
+    fn note_frames(&mut self, animated: bool) {
+        if animated {
             self.notes.push("the file is an animation; this is its first frame".into());
         }
-        read_codec(bytes, self.format, limits)
     }
 
     /// Planes, upright, with the metadata that still hold.
@@ -188,7 +215,8 @@ fn is_animated_gif(bytes: &[u8]) -> bool {
 
 /// Decodes with one of the general codecs.
 fn read_codec(bytes: &[u8], format: ImageFormat, limits: &Limits) -> Result<Decoded> {
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), codec(format));
+    let codec = codec(format).ok_or_else(|| sniff::unknown(bytes))?;
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), codec);
     let mut codec_limits = image::Limits::no_limits();
     codec_limits.max_alloc = Some(limits.max_decode_bytes);
     reader.limits(codec_limits);
@@ -217,20 +245,26 @@ where
     Ok(samples.into())
 }
 
-/// The codec's name for a format.
-fn codec(format: ImageFormat) -> image::ImageFormat {
-    match format {
+/// The codec's name for a format; `None` for those that are read otherwise.
+fn codec(format: ImageFormat) -> Option<image::ImageFormat> {
+    Some(match format {
         ImageFormat::Png => image::ImageFormat::Png,
         ImageFormat::Jpeg => image::ImageFormat::Jpeg,
         ImageFormat::WebP => image::ImageFormat::WebP,
-        ImageFormat::Tiff => image::ImageFormat::Tiff,
         ImageFormat::Bmp => image::ImageFormat::Bmp,
-        ImageFormat::Pnm | ImageFormat::Pam | ImageFormat::Pfm => image::ImageFormat::Pnm,
+        ImageFormat::Pnm | ImageFormat::Pam => image::ImageFormat::Pnm,
         ImageFormat::Gif => image::ImageFormat::Gif,
         ImageFormat::Qoi => image::ImageFormat::Qoi,
         ImageFormat::Hdr => image::ImageFormat::Hdr,
         ImageFormat::OpenExr => image::ImageFormat::OpenExr,
-    }
+        ImageFormat::Tiff
+        | ImageFormat::Pfm
+        | ImageFormat::JpegXl
+        | ImageFormat::Avif
+        | ImageFormat::Heic => {
+            return None;
+        }
+    })
 }
 
 /// Interleaved channels and depth of what a codec returns.

@@ -16,16 +16,22 @@ pub(super) fn unknown(bytes: &[u8]) -> Error {
     let known = match bytes {
         [b'8', b'B', b'P', b'S', ..] => Some("a Photoshop document"),
         [b'%', b'P', b'D', b'F', ..] => Some("a PDF document"),
-        [0xff, 0x0a, ..] | [0, 0, 0, 12, b'J', b'X', b'L', b' ', ..] => Some("a JPEG XL picture"),
         [0, 0, 0, 12, b'j', b'P', ..] | [0xff, 0x4f, 0xff, 0x51, ..] => Some("a JPEG 2000 picture"),
-        [_, _, _, _, b'f', b't', b'y', b'p', b'a', b'v', b'i', b'f' | b's', ..] => Some("an AVIF picture"),
-        [_, _, _, _, b'f', b't', b'y', b'p', b'h' | b'm', b'e' | b'i', ..] => Some("a HEIC picture"),
         _ => None,
     };
-    let supported = ImageFormat::ALL.map(ImageFormat::name).join(", ");
+    let supported: Vec<_> = ImageFormat::readable().map(ImageFormat::name).collect();
+    let supported = supported.join(", ");
     let message = match known {
         Some(name) => format!("this is {name}, which cannot be read; supported are {supported}"),
         None => format!("not a picture, or of an unknown format; supported are {supported}"),
     };
     Error::new(ErrorKind::Input, message)
+}
+
+/// The error for a format that this program was built without.
+pub(super) fn left_out(format: ImageFormat, feature: &str) -> Error {
+    Error::new(
+        ErrorKind::Input,
+        format!("this is {format}, which needs the feature {feature}, and this program was built without it"),
+    )
 }

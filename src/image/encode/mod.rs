@@ -1,7 +1,11 @@
 //! A picture to the bytes of a file.
 
 mod adapt;
+#[cfg(feature = "heif")]
+mod heif;
 mod jpeg;
+#[cfg(feature = "jxl")]
+mod jxl;
 mod options;
 mod png;
 mod pnm;
@@ -67,6 +71,10 @@ pub fn encode_to(
         ImageFormat::Pnm | ImageFormat::Pam => pnm::write(&rows, size, depth, format, out)?,
         ImageFormat::WebP => webp::write(&rows, size, options, metadata, out)?,
         ImageFormat::Pfm => pnm::write_float(&rows, size, out)?,
+        #[cfg(feature = "jxl")]
+        ImageFormat::JpegXl => jxl::write(&rows, size, depth, metadata, out)?,
+        #[cfg(feature = "heif")]
+        ImageFormat::Avif => heif::write(&rows, size, depth, options, metadata, out)?,
         _ => simple::write(&rows, size, format, metadata, out)?,
     }
     out.flush().map_err(|error| failed(format, error))?;
