@@ -6,6 +6,7 @@ mod bundles;
 mod cli;
 mod engine;
 mod fake_network;
+mod hostile;
 #[cfg(target_os = "linux")]
 mod memory;
 mod real_model;
