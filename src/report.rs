@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::fidelity::Fidelity;
 use crate::sampling::Sampling;
 use crate::tiling::MemoryPlan;
 
@@ -12,12 +13,16 @@ pub struct Report {
     pub sampling: Sampling,
     /// Seed of the noise field.
     pub seed: u64,
+    /// Clean-up level.
+    pub cleanup: f32,
     /// Times that the model ran over the whole picture.
     pub passes: usize,
     /// Network calls.
     pub tiles: usize,
     /// Tiles that the output guard had run again.
     pub retries: usize,
+    /// How well the result agrees with its input.
+    pub fidelity: Fidelity,
     /// Seconds in all.
     pub seconds: f64,
     /// Seconds inside the networks, summed over threads.

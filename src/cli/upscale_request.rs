@@ -108,7 +108,9 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
             eta: sampling.eta,
             spacing: None,
             cleanup: sampling.cleanup as f32,
+            consistency: None,
             seed: sampling.seed,
+            uncertainty: None,
             tile: resources.tile,
             memory: resources.memory.map(engine_memory).transpose()?,
         };
