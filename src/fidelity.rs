@@ -71,7 +71,11 @@ impl<'a> Comparison<'a> {
     /// The input less the shrunk result.
     fn lacking(&self, result: &Raster) -> Raster {
         let mut shrunk = self.shrink.resample(result);
-        shrunk.data_mut().par_iter_mut().zip(self.input.data()).for_each(|(value, input)| *value = input - *value);
+        shrunk
+            .data_mut()
+            .par_iter_mut()
+            .zip(self.input.data())
+            .for_each(|(value, input)| *value = input - *value);
         shrunk
     }
 
@@ -111,7 +115,8 @@ mod tests {
     use crate::image::resize;
 
     fn wave(height: usize, width: usize) -> Raster {
-        let sample = |i: usize| 0.5 + 0.45 * ((i % width) as f32 * 0.7).sin() * ((i / width) as f32 * 0.4).cos();
+        let sample =
+            |i: usize| 0.5 + 0.45 * ((i % width) as f32 * 0.7).sin() * ((i / width) as f32 * 0.4).cos();
         Raster::from_vec(1, height, width, (0..height * width).map(sample).collect())
     }
 

@@ -29,6 +29,23 @@ pub struct Report {
     pub network_seconds: f64,
 }
 
+impl Report {
+    /// The report of two pictures with the same settings: sums, and the fidelity of the worse one.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let worse = if other.fidelity.max_error > self.fidelity.max_error { other } else { self };
+        Self {
+            passes: self.passes + other.passes,
+            tiles: self.tiles + other.tiles,
+            retries: self.retries + other.retries,
+            fidelity: worse.fidelity.clone(),
+            seconds: self.seconds + other.seconds,
+            network_seconds: self.network_seconds + other.network_seconds,
+            ..self.clone()
+        }
+    }
+}
+
 /// What a run would do.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {

@@ -158,8 +158,8 @@ fn evaluate(work: &Workload, side: usize, rows: usize) -> (f64, MemoryPlan) {
     }
     let needed = (work.height * work.width) as f64;
     let with_encoder = if work.features > 0 { work.encoder_cost } else { 0.0 };
-    let overhead =
-        (encoder_pixels * with_encoder + denoiser_pixels) / (needed * (with_encoder + (work.steps * work.samples) as f64));
+    let overhead = (encoder_pixels * with_encoder + denoiser_pixels)
+        / (needed * (with_encoder + (work.steps * work.samples) as f64));
     let plan = MemoryPlan {
         tile_height: tile.0.next_multiple_of(work.multiple),
         tile_width: tile.1.next_multiple_of(work.multiple),

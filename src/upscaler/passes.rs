@@ -75,7 +75,11 @@ impl Upscaler {
                         let before = sum.as_ref().map_or(&[][..], |sum| sum.data());
                         let share = 1.0 / channels as f32;
                         variance.data_mut().iter_mut().for_each(|value| *value *= share);
-                        variance.data_mut().iter_mut().zip(before).for_each(|(value, before)| *value += before);
+                        variance
+                            .data_mut()
+                            .iter_mut()
+                            .zip(before)
+                            .for_each(|(value, before)| *value += before);
                         sum = Some(variance);
                     }
                 }
@@ -120,15 +124,9 @@ impl Upscaler {
                 counts,
             };
             let result = pass.run(run.workers)?;
-            let cropped = |raster: Raster| {
-                if (work.height, work.width) == (height, width) {
-                    raster
-                } else {
-                    raster.crop(0..height * scale, 0..width * scale)
-                }
-            };
-            image = cropped(result.picture);
-            variance = result.variance.map(cropped);
+            let size = (height * scale, width * scale);
+            image = cropped(result.picture, size);
+            variance = result.variance.map(|variance| cropped(variance, size));
         }
         Ok(Enlarged { picture: image, variance })
     }
@@ -178,6 +176,14 @@ fn kernel(config: UpsamplerConfig) -> Kernel {
         UpsamplerConfig::Cubic { a } => Kernel::Cubic { a },
         UpsamplerConfig::Lanczos3 => Kernel::Lanczos3,
     }
+}
+
+/// The upper left part of a raster, of `size` (height, width).
+fn cropped(raster: Raster, (height, width): (usize, usize)) -> Raster {
+    if (raster.height(), raster.width()) == (height, width) {
+        return raster;
+    }
+    raster.crop(0..height, 0..width)
 }
 
 fn mean_of_channels(image: &Raster) -> Raster {
