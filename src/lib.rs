@@ -9,6 +9,7 @@ pub mod cli;
 pub mod diffusion;
 mod engine;
 pub mod error;
+mod fidelity;
 mod hash;
 pub mod image;
 pub mod limits;
@@ -26,6 +27,7 @@ mod upscaler;
 pub mod watch;
 
 pub use error::{Error, ErrorKind, Result};
+pub use fidelity::Fidelity;
 pub use limits::Limits;
 pub use options::{Target, UpscaleOptions};
 pub use progress::{CancelToken, NoProgress, Progress, ProgressEvent};

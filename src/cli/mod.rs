@@ -8,6 +8,8 @@ mod file_id;
 mod human;
 mod inputs;
 mod interrupt;
+mod job;
+mod make;
 mod model_command;
 mod naming;
 mod plan;

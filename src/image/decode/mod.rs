@@ -67,8 +67,13 @@ pub fn decode_page(bytes: &[u8], page: usize, limits: &Limits) -> Result<Picture
 }
 
 fn decode_known(bytes: &[u8], format: ImageFormat, page: usize, limits: &Limits) -> Result<Picture> {
-    let mut source =
-        Source { format, metadata: Metadata::default(), notes: Vec::new(), premultiplied: false };
+    let mut source = Source {
+        format,
+        metadata: Metadata::default(),
+        notes: Vec::new(),
+        premultiplied: false,
+        animated: false,
+    };
     let mut orientation = None;
     let decoded = match format {
         ImageFormat::Tiff => {
@@ -86,7 +91,7 @@ fn decode_known(bytes: &[u8], format: ImageFormat, page: usize, limits: &Limits)
             // The codestream's own orientation counts, and is applied already.
             orientation = Some(1);
             source.metadata = file.metadata;
-            source.note_frames(file.animated);
+            source.animated = file.animated;
             file.decoded
         }
         #[cfg(feature = "heif")]
@@ -110,6 +115,8 @@ struct Source {
     metadata: Metadata,
     notes: Vec<String>,
     premultiplied: bool,
+    /// Whether there are frames after the first.
+    animated: bool,
 }
 
 impl Source {
@@ -127,7 +134,6 @@ impl Source {
     }
 
     fn read_other(&mut self, bytes: &[u8], limits: &Limits) -> Result<Decoded> {
-        let mut animated = false;
         match self.format {
             ImageFormat::Png => {
                 let chunks = metadata::png::read(bytes);
@@ -135,30 +141,26 @@ impl Source {
                 if self.metadata.icc.is_none() {
                     self.metadata.icc = icc_of_chunks(&chunks.color);
                 }
-                animated = chunks.frames > 1;
+                self.animated = chunks.frames > 1;
             }
             ImageFormat::WebP => {
                 if !sniff::riff_is_complete(bytes) {
                     return Err(truncated(self.format));
                 }
-                (self.metadata, animated) = metadata::riff::read(bytes);
+                (self.metadata, self.animated) = metadata::riff::read(bytes);
             }
-            ImageFormat::Gif => animated = is_animated_gif(bytes),
+            ImageFormat::Gif => self.animated = is_animated_gif(bytes),
             ImageFormat::OpenExr => self.premultiplied = true,
             _ => {}
         }
-        self.note_frames(animated);
         read_codec(bytes, self.format, limits)
-    }
-
-    fn note_frames(&mut self, animated: bool) {
-        if animated {
-            self.notes.push("the file is an animation; this is its first frame".into());
-        }
     }
 
     /// Planes, upright, with the metadata that still hold.
     fn finish(mut self, decoded: Decoded, orientation: Option<u8>) -> Result<Picture> {
+        if self.animated {
+            self.notes.push("the file is an animation; this is its first frame".into());
+        }
         let depth = decoded.depth;
         let planes = decoded.into_planes(self.metadata.icc.as_deref());
         let (mut color, mut alpha) = (planes.color, planes.alpha);
@@ -188,6 +190,7 @@ impl Source {
         alpha = alpha.map(|alpha| upright(alpha, orientation));
         let mut picture = Picture::new(color, alpha, depth, self.format);
         picture.linear = self.format.is_linear();
+        picture.animated = self.animated;
         picture.metadata = self.metadata;
         picture.warnings = self.notes;
         Ok(picture)
