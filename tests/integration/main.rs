@@ -2,6 +2,8 @@
 
 mod aligned_oracle;
 mod bundles;
+#[cfg(all(feature = "cli", target_os = "linux"))]
+mod carried;
 #[cfg(feature = "cli")]
 mod cli;
 mod engine;

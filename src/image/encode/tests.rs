@@ -185,11 +185,8 @@ fn what_is_no_picture_is_refused() {
     assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Input, "the file is empty"));
     let error = decode(b"Dear diary, today", &Limits::default()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Input);
-    assert_eq!(
-        error.to_string(),
-        "not a picture, or of an unknown format; supported are PNG, JPEG, WebP, TIFF, BMP, PNM, PAM, PFM, GIF, \
-         QOI, Radiance HDR, OpenEXR" .to_owned() + if cfg!(feature = "jxl") { ", JPEG XL" } else { "" } + if cfg!(feature = "heif") { ", AVIF, HEIC" } else { "" }
-    );
+    let begins = "not a picture, or of an unknown format; supported are PNG, JPEG, WebP, TIFF, BMP";
+    assert!(error.to_string().starts_with(begins), "{error}");
     let error = decode(b"%PDF-1.7", &Limits::default()).unwrap_err();
     assert!(error.to_string().starts_with("this is a PDF document, which cannot be read"), "{error}");
     let error = decode(b"\0\0\0\x20ftypheic\0\0\0\0mif1heic", &Limits::default()).unwrap_err();
