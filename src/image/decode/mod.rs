@@ -166,8 +166,9 @@ impl Source {
         let (mut color, mut alpha) = (planes.color, planes.alpha);
         if let Some(note) = planes.converted {
             self.notes.push(note);
-            self.metadata.icc = srgb_icc();
-        } else if color.channels() == 3 && self.metadata.is_adobe_rgb() {
+            self.metadata.become_srgb(srgb_icc());
+        } else if color.channels() == 3 && self.format != ImageFormat::JpegXl && self.metadata.is_adobe_rgb()
+        {
             self.metadata.icc = adobe_rgb_icc();
         }
         // The codec always makes an alpha channel, whether the file has transparency or not.

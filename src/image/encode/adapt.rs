@@ -30,6 +30,7 @@ pub(super) fn adapt<'a>(picture: &'a Picture, options: &EncodeOptions) -> (Cow<'
         let icc = changed.metadata.icc.take().unwrap_or_default();
         match Coding::from_icc(&icc, changed.color.channels()) {
             Ok(Coding::Kept) if through_tables(&mut changed.color, &icc) => {
+                changed.metadata.become_srgb(None);
                 notes.push(format!("{format} cannot store the colour profile; converted to sRGB"));
             }
             Ok(Coding::Kept) => {
@@ -39,6 +40,7 @@ pub(super) fn adapt<'a>(picture: &'a Picture, options: &EncodeOptions) -> (Cow<'
             }
             Ok(coding) => {
                 coding.to_srgb(&mut changed.color);
+                changed.metadata.become_srgb(None);
                 notes.push(format!("{format} cannot store the colour profile; converted to sRGB"));
             }
             Err(why) => notes.push(format!("the colour profile is dropped: {why}")),

@@ -110,7 +110,7 @@ impl EncodeOptions {
             (metadata.exif.is_some() && !exif, "EXIF"),
             (metadata.xmp.is_some() && !exif, "XMP"),
             (metadata.iptc.is_some() && !iptc, "IPTC"),
-            (!metadata.text.is_empty() && !matches!(format, Png | Jpeg), "text"),
+            (metadata.own_text().next().is_some() && !matches!(format, Png | Jpeg), "text"),
             (metadata.density.is_some() && !exif && format != Bmp, "resolution"),
         ];
         let names: Vec<&str> = lost.iter().filter(|(lost, _)| *lost).map(|(_, name)| *name).collect();

@@ -77,8 +77,12 @@ impl Exif {
 
     /// Says that the picture is upright.
     pub fn reset_orientation(&mut self) {
-        if let Some(main) = self.main() {
-            self.set_number(&main, ORIENTATION, 1);
+        if let Some(entry) = self.main().and_then(|main| main.find(ORIENTATION).copied()) {
+            // However it was written, it is one short number now.
+            let [kind, count, value] = [self.order.bytes16(3), self.order.bytes16(1), self.order.bytes16(1)];
+            let count = if self.order == Order::Little { [count, [0; 2]] } else { [[0; 2], count] };
+            self.bytes[entry.at + 2..entry.at + 12]
+                .copy_from_slice(&[kind, count[0], count[1], value, [0; 2]].concat());
         }
     }
 
@@ -140,6 +144,13 @@ impl Exif {
             Some((space, index.unwrap_or(false)))
         };
         matches!(space(), Some((2, _) | (0xffff, true)))
+    }
+
+    /// Says that values are sRGB, where it says anything of the kind.
+    pub fn set_srgb(&mut self) {
+        if let Some(exif) = self.main().and_then(|main| self.child(&main, EXIF_POINTER)) {
+            self.set_number(&exif, 0xa001, 1);
+        }
     }
 
     /// Overwrites the resolution fields, where present.
@@ -351,6 +362,25 @@ mod tests {
         assert!(find(&block, &[0xff, 0xd8]).is_some() && find(&after, &[0xff, 0xd8]).is_none());
         assert!(find(&block, &[0, 0, 0, 47]).is_some() && find(&after, &[0, 0, 0, 47]).is_none());
         assert!(find(&after, b"Nikon\0").is_some());
+    }
+
+    #[test]
+    fn orientations_of_unusual_types_are_applied_once_too() {
+        for order in [Order::Little, Order::Big] {
+            for (kind, data) in [
+                (1, vec![6]),
+                (3, [order.bytes16(6), order.bytes16(5)].concat()),
+                (4, order.bytes32(6).to_vec()),
+            ] {
+                let mut block = if order == Order::Little { b"II*\0".to_vec() } else { b"MM\0*".to_vec() };
+                block.extend(order.bytes32(8));
+                ifd::append(&mut block, order, &[Field { tag: ORIENTATION, kind, data }], &[]);
+                let mut exif = Exif::new(block).unwrap();
+                assert_eq!(exif.orientation(), 6);
+                exif.reset_orientation();
+                assert_eq!(exif.orientation(), 1, "{order:?} {kind}");
+            }
+        }
     }
 
     #[test]

@@ -86,6 +86,29 @@ def lab(source, result):
     return {}
 
 
+NOTE = b"Nikon\0\2\x10\0\0" + bytes(range(200))
+
+
+def with_maker_note(source, result):
+    """A JPEG file whose EXIF block has a maker note."""
+    image = Image.open(source).convert("RGB")
+    exif = Image.Exif()
+    exif[271] = "NIKON"
+    exif[274] = 1
+    exif.get_ifd(0x8769)[0x927C] = NOTE
+    exif.get_ifd(0x8769)[0x9003] = "2024:05:06 07:08:09"
+    image.save(result, exif=exif)
+    return {}
+
+
+def maker_note(path):
+    """Whether the maker note is there, to the byte, and how far into the file's EXIF block."""
+    image = Image.open(path)
+    found = image.getexif().get_ifd(0x8769).get(0x927C)
+    block = image.info.get("exif", b"").removeprefix(b"Exif\0\0")
+    return {"whole": found == NOTE, "any": found is not None, "at": block.find(NOTE)}
+
+
 def ramp(path):
     """2048 16-bit levels, 256 columns by 8 rows."""
     data = (np.arange(2048).reshape(8, 256) * 31 + 900).astype(np.uint16)
@@ -110,5 +133,6 @@ def disc(path):
     return {}
 
 
-WHAT = {f.__name__: f for f in (pillow, samples, upright, fringe, to_srgb, save, lab, ramp, disc)}
+WHAT = (pillow, samples, upright, fringe, to_srgb, save, lab, with_maker_note, maker_note, ramp, disc)
+WHAT = {function.__name__: function for function in WHAT}
 print(json.dumps(WHAT[sys.argv[1]](*sys.argv[2:])))

@@ -227,6 +227,39 @@ fn pictures_of_all_orientations_come_out_upright_and_say_so() {
 }
 
 #[test]
+fn maker_notes_stay_where_they_were_or_go_with_a_note_and_thumbnails_go() {
+    if !ready() {
+        return;
+    }
+    let temp = tempfile::tempdir().unwrap();
+    let (photo, source) = (photo(temp.path()), temp.path().join("camera.jpg"));
+    look(["with_maker_note".as_ref(), photo.as_os_str(), source.as_os_str()]);
+    let small = temp.path().join("small.jpg");
+    output(Command::new("convert").arg(&photo).args(["-resize", "16x"]).arg(&small));
+    let thumbnail = format!("-ThumbnailImage<={}", small.display());
+    output(Command::new("exiftool").args(["-q", "-overwrite_original", &thumbnail]).arg(&source));
+    assert_ne!(tag(&source, "-ThumbnailLength"), "");
+    let before = look(["maker_note".as_ref(), source.as_os_str()]);
+    assert_eq!(before["whole"], true);
+    for format in ["jpg", "png", "webp", "tif"] {
+        let result = temp.path().join("big").with_extension(format);
+        let told = upscale([source.as_os_str(), "-o".as_ref(), result.as_os_str()]);
+        assert_eq!(tag(&result, "-ThumbnailLength"), "", "{format}");
+        assert_eq!(tag(&result, "-EXIF:DateTimeOriginal"), "2024:05:06 07:08:09", "{format}");
+        let note = "the maker note cannot move into a TIFF file intact; dropped";
+        let after = look(["maker_note".as_ref(), result.as_os_str()]);
+        if format == "tif" {
+            assert_eq!(after["any"], false);
+            assert!(told.contains(note), "{told}");
+        } else {
+            assert_eq!(after["whole"], true, "{format}");
+            assert_eq!(after["at"], before["at"], "{format}");
+            assert!(!told.contains("maker note"), "{told}");
+        }
+    }
+}
+
+#[test]
 fn places_and_everything_can_be_left_out() {
     if !ready() {
         return;
