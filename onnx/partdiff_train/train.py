@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import checkpoint, optimiser
+from . import checkpoint, figures, optimiser
 from .batches import Batch, BatchSource
 from .configs import Config
 from .dataset import Store
@@ -125,6 +125,7 @@ class Trainer:
             "elapsed": self.elapsed,
         }
         checkpoint.write(self.folder / "state.pt", state)
+        figures.training(self.folder / "log.png", (self.folder / "log.txt").read_text())
 
     def resume(self) -> bool:
         """Continues from state.pt where there is one."""
