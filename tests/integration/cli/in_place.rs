@@ -36,7 +36,8 @@ fn what_would_lose_more_than_pixels_is_refused() {
     let place = Place::new();
     let apng = animated_png();
     place.put("a.png", &apng);
-    place.put("b.gif", b"GIF89a\x01\0\x01\0\0\0\0;");
+    place
+        .put("b.gif", b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;");
     place.put("c.png", b"not a picture");
     let ran = place.upscale(["a.png", "b.gif", "c.png", "--in-place", "--no-backup"]).expect(1);
     ran.says("a.png: is an animation: in place, all but its first frame would be lost");
