@@ -23,6 +23,7 @@ pub mod runtime;
 pub mod sampling;
 pub mod tiling;
 mod upscaler;
+pub mod verify;
 #[cfg(feature = "watch")]
 pub mod watch;
 

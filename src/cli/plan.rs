@@ -9,7 +9,7 @@ use super::file_id::{FileId, resolved};
 use super::inputs::{Failure, collect};
 use super::job::{Job, ModelFacts, jobs, same_folder};
 use super::naming::{Destination, shown};
-use super::upscale_request::{Existing, UpscaleRequest};
+use super::upscale_request::{Existing, Originals, UpscaleRequest};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What a run will do.
@@ -47,7 +47,7 @@ impl RunPlan {
                 Err(error) => plan.failures.push(Failure { input: input.path, error }),
             }
         }
-        if request.template.is_none() {
+        if request.template.is_none() && request.originals == Originals::Stay {
             plan.drop_earlier_results(&mut known);
         }
         plan.refuse_collisions(request.uncertainty.as_deref())?;
@@ -285,7 +285,11 @@ mod tests {
         assert!(found.failures[0].error.to_string().contains("b.ppm.orig exists already"));
         let found = plan(&folder, "@/in --in-place --no-backup").unwrap();
         assert!(found.jobs.len() == 2 && found.jobs.iter().all(|job| job.backup.is_none()));
-        fs::write(folder.path().join("x.gif"), b"GIF89a\x01\0\x01\0\0\0\0;").unwrap();
+        fs::write(
+            folder.path().join("x.gif"),
+            b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;",
+        )
+        .unwrap();
         let error = &plan(&folder, "@/x.gif --in-place").unwrap().failures[0].error;
         assert!(error.to_string().contains("GIF can be read but not written"), "{error}");
         #[cfg(unix)]

@@ -225,7 +225,7 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
 }
 
 /// What is left for pictures and networks of all the memory that the user grants.
-fn engine_memory(granted: u64) -> Result<u64> {
+pub fn engine_memory(granted: u64) -> Result<u64> {
     granted.checked_sub(PROGRAM_BYTES).ok_or_else(|| {
         usage(format!(
             "--memory is {} MiB: the program alone takes {} MiB",

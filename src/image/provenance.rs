@@ -35,7 +35,7 @@ pub struct Provenance {
     pub sampler: String,
     /// Share of fresh noise.
     pub eta: f64,
-    /// Where the steps lie.
+    /// Where the steps lie: `uniform` or `quadratic`.
     pub spacing: String,
     /// Rounds of back-projection at most.
     pub consistency: u32,
