@@ -197,7 +197,9 @@ impl ImageFormat {
         if self == Self::JpegXl && width.min(height) < 2 {
             return Err(Error::new(
                 ErrorKind::Output,
-                format!("JPEG XL is written from 2 x 2 pixels on, not {width} x {height}; choose another format"),
+                format!(
+                    "JPEG XL is written from 2 x 2 pixels on, not {width} x {height}; choose another format"
+                ),
             ));
         }
         // BMP counts its bytes in 32 bits; up to 4 bytes per pixel and the header.
