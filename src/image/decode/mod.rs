@@ -13,9 +13,8 @@ mod tiff;
 use std::io::{Cursor, ErrorKind as IoErrorKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use image::codecs::gif::GifDecoder;
 use image::error::LimitErrorKind;
-use image::{AnimationDecoder, ColorType, ImageDecoder, ImageError, ImageReader};
+use image::{ColorType, ImageDecoder, ImageError, ImageReader};
 
 use self::decoded::{Decoded, Kind, Samples};
 use super::alpha::is_opaque;
@@ -149,7 +148,7 @@ impl Source {
                 }
                 (self.metadata, self.animated) = metadata::riff::read(bytes);
             }
-            ImageFormat::Gif => self.animated = is_animated_gif(bytes),
+            ImageFormat::Gif => self.animated = sniff::gif_has_frames(bytes),
             ImageFormat::OpenExr => self.premultiplied = true,
             _ => {}
         }
@@ -207,14 +206,6 @@ fn unmultiply(color: &mut Raster, alpha: &Raster) {
             }
         }
     }
-}
-
-/// Whether there is a second frame; the first one is decoded for that at most.
-fn is_animated_gif(bytes: &[u8]) -> bool {
-    let Ok(decoder) = GifDecoder::new(Cursor::new(bytes)) else { return false };
-    let (width, height) = decoder.dimensions();
-    // Frames are pictures too: no more than a usual limit is spent on this question.
-    u64::from(width) * u64::from(height) <= 1 << 26 && decoder.into_frames().take(2).flatten().count() > 1
 }
 
 /// Decodes with one of the general codecs.

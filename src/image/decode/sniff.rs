@@ -11,6 +11,34 @@ pub(super) fn riff_is_complete(bytes: &[u8]) -> bool {
     })
 }
 
+/// Whether a GIF file holds a second picture, found by walking over its blocks (GIF89a, appendix A).
+pub(super) fn gif_has_frames(bytes: &[u8]) -> bool {
+    let table = |flags: u8| if flags & 0x80 != 0 { 3 << ((flags & 7) + 1) } else { 0usize };
+    let second = || {
+        let mut rest = bytes.get(13 + table(*bytes.get(10)?)..)?;
+        let mut pictures = 0;
+        loop {
+            rest = match *rest {
+                [0x21, _, ..] => &rest[2..],
+                [0x2c, ..] => {
+                    pictures += 1;
+                    // A descriptor, its colours, and the size of its codes.
+                    rest.get(11 + table(*rest.get(9)?)..)?
+                }
+                _ => return Some(false),
+            };
+            if pictures > 1 {
+                return Some(true);
+            }
+            while let Some(&size) = rest.first().filter(|size| **size > 0) {
+                rest = rest.get(1 + usize::from(size)..)?;
+            }
+            rest = rest.get(1..)?;
+        }
+    };
+    second().unwrap_or(false)
+}
+
 /// The error for data that no decoder knows, naming well-known kinds.
 pub(super) fn unknown(bytes: &[u8]) -> Error {
     let known = match bytes {
