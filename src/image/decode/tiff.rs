@@ -109,6 +109,8 @@ fn open<'a>(bytes: &'a [u8], page: usize, limits: &Limits) -> Result<PageDecoder
     let mut allowed = TiffLimits::default();
     allowed.decoding_buffer_size = most;
     allowed.intermediate_buffer_size = most;
+    // Profiles of presses have a few megabytes.
+    allowed.ifd_value_size = most.min(64 << 20);
     let mut decoder = Decoder::new(Cursor::new(bytes)).map_err(failed)?.with_limits(allowed);
     if page > 0 {
         decoder.seek_to_image(page).map_err(failed)?;

@@ -4,8 +4,10 @@
 //! inner offsets nobody documents, stay intact. A block is rebuilt only when it comes from or goes into a TIFF
 //! file, and then maker notes are left out.
 
+use std::cell::Cell;
+
 use super::Density;
-use super::ifd::{self, Directory, Field, Order};
+use super::ifd::{self, Directory, Entry, Field, Order};
 
 pub(in crate::image) const ORIENTATION: u16 = 0x0112;
 const X_RESOLUTION: u16 = 0x011a;
@@ -23,6 +25,12 @@ const DESCRIPTIVE: [u16; 17] = [
     0x010d, 0x010e, 0x010f, 0x0110, 0x011d, 0x0131, 0x0132, 0x013b, 0x013c, 0x4746, 0x4749, 0x8298, 0x9c9b,
     0x9c9c, 0x9c9d, 0x9c9e, 0x9c9f,
 ];
+
+/// Most bytes of values that are copied out of a block.
+const MOST_COPIED: usize = 16 << 20;
+
+/// Most fields that are copied out of a directory; one has room for 65,535.
+const MOST_FIELDS: usize = 60_000;
 
 /// A block that begins with a TIFF header.
 #[derive(Clone, Debug)]
@@ -231,8 +239,14 @@ pub(in crate::image) fn fields_at(bytes: &[u8], from: Order, first: usize, order
         let at = parent.find(pointer)?.number(bytes, from)?;
         ifd::read(bytes, from, at as usize)
     };
+    // Entries of a hostile block may all mean the same bytes, as often as there are entries.
+    let left = Cell::new(MOST_COPIED);
     let copy = |directory: &Directory, keep: &dyn Fn(u16) -> bool| -> Vec<Field> {
-        let entries = directory.entries.iter().filter(|entry| keep(entry.tag));
+        let fits = |entry: &&Entry| {
+            let rest = left.get().checked_sub(entry.size);
+            rest.is_some_and(|rest| keep(entry.tag) && left.replace(rest) > 0)
+        };
+        let entries = directory.entries.iter().take(MOST_FIELDS).filter(fits);
         entries.map(|entry| Field::copy(entry, bytes).in_order(from, order)).collect()
     };
     let all = |directory: Option<Directory>| directory.map_or(Vec::new(), |found| copy(&found, &|_| true));

@@ -187,6 +187,28 @@ fn tiff_of(width: u32, height: u32, counts: u32, next: u32) -> Vec<u8> {
     bytes
 }
 
+/// A small picture whose EXIF directory lists the whole file 20,000 times.
+fn overlapping() -> Vec<u8> {
+    let (count, exif) = (20_000u32, 300);
+    let size = exif + 2 + 12 * count + 4;
+    let fields = [
+        (0x100, 4, 1, 2),
+        (0x101, 4, 1, 2),
+        (0x102, 3, 1, 8),
+        (0x103, 3, 1, 1),
+        (0x106, 3, 1, 1),
+        (0x111, 4, 1, 200),
+        (0x116, 4, 1, 2),
+        (0x117, 4, 1, 4),
+        (0x8769, 4, 1, exif),
+    ];
+    let mut bytes = [&b"II*\0\x08\0\0\0"[..], &directory(&fields, 0)].concat();
+    bytes.resize(exif as usize, 0);
+    let list: Vec<_> = (0..count).map(|tag| (tag as u16, 1, size, 0)).collect();
+    bytes.extend(directory(&list, 0));
+    bytes
+}
+
 /// Small files that promise or unpack to something enormous.
 fn bombs() -> Vec<Hostile> {
     let big = u32::from(u16::MAX);
@@ -247,6 +269,7 @@ fn bombs() -> Vec<Hostile> {
         ("TIFF of all strips", tiff_of(100, 100, u32::MAX, 0)),
         ("TIFF in a circle", tiff_of(4, 4, 1, 8)),
         ("TIFF of 60000 pages", chain),
+        ("TIFF with 20000 fields that all mean the whole file", overlapping()),
         ("JPEG-XL of all sides", [&b"\xff\x0a"[..], &[0xff; 64]].concat()),
     ];
     list.into_iter().map(|(name, bytes)| Hostile { name: name.into(), bytes }).collect()
