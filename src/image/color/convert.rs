@@ -68,15 +68,19 @@ fn through_profile(inks: &[f32], height: usize, width: usize, icc: &[u8]) -> Opt
     transform(inks, (4, Layout::Rgba), (height, width), &profile)
 }
 
-/// sRGB-coded planes of interleaved values, by the profile's relative colorimetric table.
+/// sRGB-coded planes of interleaved values, relative colorimetric where the profile has tables for several intents.
 fn transform(
     values: &[f32],
     (channels, layout): (usize, Layout),
     (height, width): (usize, usize),
     profile: &ColorProfile,
 ) -> Option<Raster> {
-    let options =
-        TransformOptions { rendering_intent: RenderingIntent::RelativeColorimetric, ..Default::default() };
+    // A profile with one table only has it as the perceptual one, and means it for all intents (ICC.1:2022, 9.1).
+    let rendering_intent = match &profile.lut_a_to_b_colorimetric {
+        None if profile.lut_a_to_b_perceptual.is_some() => RenderingIntent::Perceptual,
+        _ => RenderingIntent::RelativeColorimetric,
+    };
+    let options = TransformOptions { rendering_intent, ..Default::default() };
     let srgb = ColorProfile::new_srgb();
     let transform = profile.create_transform_f32(layout, &srgb, Layout::Rgb, options).ok()?;
     let mut pixels = vec![0.0f32; height * width * 3];

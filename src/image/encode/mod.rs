@@ -124,8 +124,9 @@ fn laid_out(
     let (picture, notes) = adapt::adapt(picture, options);
     warnings.extend(notes);
     let background = (!format.has_alpha()).then_some(options.background);
-    // BMP's alpha goes with colour only.
-    let spread = !format.has_grey() || format == ImageFormat::Bmp && picture.alpha.is_some();
+    // BMP's alpha goes with colour only; JPEG XL's encoder takes deep grey beside alpha for signed numbers.
+    let with_color = matches!(format, ImageFormat::Bmp | ImageFormat::JpegXl);
+    let spread = !format.has_grey() || with_color && picture.alpha.is_some();
     let rows = Rows::new(&picture, background, spread);
     let size = (picture.height(), picture.width());
     warnings.extend(write(&rows, size, depth, &picture.metadata)?);

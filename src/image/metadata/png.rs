@@ -167,10 +167,7 @@ fn split_keyword(data: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// Keyword and text of an `iTXt` chunk.
-fn international<'a>(
-    data: &'a [u8],
-    inflate: impl FnOnce(&[u8]) -> Option<Vec<u8>>,
-) -> Option<(&'a [u8], Vec<u8>)> {
+fn international(data: &[u8], inflate: impl FnOnce(&[u8]) -> Option<Vec<u8>>) -> Option<(&[u8], Vec<u8>)> {
     let (keyword, rest) = split_keyword(data)?;
     let (&compressed, rest) = rest.split_first()?;
     let rest = rest.get(1..)?;

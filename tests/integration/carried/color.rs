@@ -204,6 +204,8 @@ fn lab_palettes_and_bilevel_files_read_right() {
         let path = temp.path().join(name);
         output(Command::new("convert").arg(&photo).args(options).arg(&path));
         let (_, worst) = off(&read(&path), &path);
-        assert!(worst < 0.01, "{name}: {worst} levels");
+        // ImageMagick cuts the lower half off the 16 bits of TIFF's palette.
+        let allowed = if name == "palette.tif" { 1.0 } else { 0.01 };
+        assert!(worst < allowed, "{name}: {worst} levels");
     }
 }

@@ -86,17 +86,16 @@ def lab(source, result):
     return {}
 
 
-NOTE = b"Nikon\0\2\x10\0\0" + bytes(range(200))
+NOTE = b"Acme camera\0" + bytes(range(200))
 
 
 def with_maker_note(source, result):
     """A JPEG file whose EXIF block has a maker note."""
     image = Image.open(source).convert("RGB")
     exif = Image.Exif()
-    exif[271] = "NIKON"
+    exif[271] = "Acme"
     exif[274] = 1
-    exif.get_ifd(0x8769)[0x927C] = NOTE
-    exif.get_ifd(0x8769)[0x9003] = "2024:05:06 07:08:09"
+    exif[0x8769] = {0x9003: "2024:05:06 07:08:09", 0x927C: NOTE}
     image.save(result, exif=exif)
     return {}
 
