@@ -24,7 +24,15 @@ pub(super) fn write(
 ) -> Result<()> {
     let (samples, depth) = match depth {
         SampleDepth::U8 => (rows.collect::<u8>(), BitDepth::Eight),
-        _ => (bytemuck::cast_slice(&rows.collect::<u16>()).to_vec(), BitDepth::Sixteen),
+        _ => {
+            let mut samples = rows.collect::<u16>();
+            if rows.channels() == 4 {
+                // The encoder says that opacity has 8 bits, whatever colour has.
+                let narrow = |value: u16| ((u32::from(value) * 255 + 32_767) / 65_535) as u16;
+                samples.chunks_exact_mut(4).for_each(|pixel| pixel[3] = narrow(pixel[3]));
+            }
+            (bytemuck::cast_slice(&samples).to_vec(), BitDepth::Sixteen)
+        }
     };
     let space = match rows.channels() {
         1 => ColorSpace::Luma,

@@ -94,6 +94,9 @@ impl EncodeOptions {
         if format == ImageFormat::Avif && stored == SampleDepth::U16 {
             losses.push("AVIF stores 12 of the 16 bits per sample".into());
         }
+        if format == ImageFormat::JpegXl && stored == SampleDepth::U16 && has_alpha {
+            losses.push("JPEG XL is written with 8 bits of opacity beside 16 of colour".into());
+        }
         if has_alpha && !format.has_alpha() {
             losses.push(format!("{format} has no transparency; flattened on the background colour"));
         }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{look, output, photo, ready, tag, upscale};
 
 /// Tags that say how pixels are stored, or must change with them.
-const CHANGING: [&str; 27] = [
+const CHANGING: [&str; 29] = [
     "BitsPerSample",
     "ColorSpaceData",
     "Compression",
@@ -26,6 +26,7 @@ const CHANGING: [&str; 27] = [
     "PhotometricInterpretation",
     "PlanarConfiguration",
     "Predictor",
+    "PrimaryChromaticities",
     "ResolutionUnit",
     "RowsPerStrip",
     "SampleFormat",
@@ -36,6 +37,7 @@ const CHANGING: [&str; 27] = [
     "ThumbnailImage",
     "ThumbnailLength",
     "ThumbnailOffset",
+    "WhitePoint",
     "XResolution",
     "YCbCrPositioning",
     "YResolution",
