@@ -36,7 +36,11 @@ def samples(path):
 
 def upright(source, result):
     """Mean difference, in levels, between a result and its source turned by its orientation and enlarged."""
-    image = ImageOps.exif_transpose(Image.open(source)).convert("RGB")
+    image = Image.open(source)
+    # Pillow turns TIFF files by itself when it loads them.
+    turned = image if image.format == "TIFF" else ImageOps.exif_transpose(image)
+    turned.load()
+    image = turned.convert("RGB")
     result = Image.open(result).convert("RGB")
     scale = result.width // image.width
     if (image.width * scale, image.height * scale) != result.size:
