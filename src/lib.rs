@@ -9,6 +9,7 @@ pub mod cli;
 pub mod diffusion;
 mod engine;
 pub mod error;
+mod fidelity;
 mod hash;
 pub mod image;
 pub mod limits;
@@ -22,10 +23,12 @@ pub mod runtime;
 pub mod sampling;
 pub mod tiling;
 mod upscaler;
+pub mod verify;
 #[cfg(feature = "watch")]
 pub mod watch;
 
 pub use error::{Error, ErrorKind, Result};
+pub use fidelity::Fidelity;
 pub use limits::Limits;
 pub use options::{Target, UpscaleOptions};
 pub use progress::{CancelToken, NoProgress, Progress, ProgressEvent};
