@@ -137,9 +137,15 @@ fn verdict(job: &Job, request: &UpscaleRequest, inputs: &HashSet<FileId>) -> Res
         judge(map, existing, inputs)?;
     }
     if job.in_place {
-        return match job.backup.as_deref().map(|backup| judge(backup, Existing::Refuse, inputs)) {
-            Some(Err(error)) => Err(error.context("an original is kept already")),
-            _ => Ok(Verdict::Go),
+        return match job.backup.as_deref().filter(|backup| fs::symlink_metadata(backup).is_ok()) {
+            Some(backup) => Err(Error::new(
+                ErrorKind::Output,
+                format!(
+                    "an original is kept already: {} exists already; move it away, or give another --backup",
+                    shown(backup)
+                ),
+            )),
+            None => Ok(Verdict::Go),
         };
     }
     job.output.as_deref().map_or(Ok(Verdict::Go), |output| judge(output, request.existing, inputs))
