@@ -52,7 +52,7 @@ fn strips_are_the_rows_of_the_whole() {
                             assert!(whole == expected.image, "{target:?} with {memory} bytes");
                             assert_eq!(fidelity, format!("{:?}", expected.report.fidelity));
                             most = most.max(count);
-                            memory = memory / 4 * 3;
+                            memory /= 2;
                         }
                         Err(error) => {
                             assert_eq!(error.kind(), ErrorKind::Limit, "{error}");
