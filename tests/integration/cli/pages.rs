@@ -16,8 +16,8 @@ fn pages(outlines: &[(usize, usize, SampleDepth)]) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
     let mut writer = PageWriter::new(&mut bytes, EncodeOptions::new(ImageFormat::Tiff), 10_000).unwrap();
     for (index, &(width, height, depth)) in outlines.iter().enumerate() {
-        let channels = if index % 2 == 0 { 3 } else { 1 };
-        let value = |i: usize| 0.2 * (index + 1) as f32 + if i % 2 == 0 { 0.05 } else { 0.0 };
+        let channels = if index.is_multiple_of(2) { 3 } else { 1 };
+        let value = |i: usize| 0.2 * (index + 1) as f32 + if i.is_multiple_of(2) { 0.05 } else { 0.0 };
         let data = (0..channels * width * height).map(value).collect();
         let mut picture =
             Picture::new(Raster::from_vec(channels, height, width, data), None, depth, ImageFormat::Tiff);
@@ -34,7 +34,10 @@ const THREE: [(usize, usize, SampleDepth); 3] =
 fn expect_page(picture: &Picture, index: usize, scale: usize) {
     let (width, height, depth) = THREE[index];
     assert_eq!((picture.width(), picture.height()), (scale * width, scale * height));
-    assert_eq!((picture.depth, picture.color.channels()), (depth, if index % 2 == 0 { 3 } else { 1 }));
+    assert_eq!(
+        (picture.depth, picture.color.channels()),
+        (depth, if index.is_multiple_of(2) { 3 } else { 1 })
+    );
     let data = picture.color.data();
     let mean = data.iter().sum::<f32>() / data.len() as f32;
     assert!((mean - 0.2 * (index + 1) as f32 - 0.025).abs() < 0.02, "page {index}: {mean}");
@@ -75,9 +78,9 @@ fn formats_of_one_page_get_numbered_files() {
     let ran = place.upscale(["a.tif", "-o", "out.png", "-s", "2", "--depth", "8"]).expect(0);
     ran.says("a.tif: warning: the file has 3 pages, and PNG holds one: written as out-1.png to out-3.png");
     assert_eq!(place.files(), ["a.tif", "out-1.png", "out-2.png", "out-3.png"]);
-    for index in 0..3 {
+    for (index, (width, height, _)) in THREE.into_iter().enumerate() {
         let picture = read(&place.path(format!("out-{}.png", index + 1)));
-        assert_eq!((picture.width(), picture.height()), (2 * THREE[index].0, 2 * THREE[index].1));
+        assert_eq!((picture.width(), picture.height()), (2 * width, 2 * height));
         assert_eq!(Provenance::read(&picture.metadata).unwrap().page, index);
     }
     let mut piped = place.command();
@@ -111,8 +114,7 @@ fn a_damaged_page_leaves_no_half_of_a_file() {
     let mut bytes = pages(&[(6, 6, SampleDepth::U8), (40, 40, SampleDepth::U8)]);
     let damaged = {
         // The second page's deflated strip begins with 0x78; anything else is no deflate.
-        let at =
-            bytes.windows(2).enumerate().filter(|(_, pair)| pair == b"\x78\x9c").map(|(at, _)| at).last();
+        let at = (0..bytes.len() - 1).rfind(|&at| bytes[at..].starts_with(b"\x78\x9c"));
         bytes[at.unwrap()..][..2].fill(0);
         bytes
     };

@@ -67,7 +67,6 @@ fn every_page_is_checked() {
         partdiff::image::PageWriter::new(&mut bytes, EncodeOptions::new(ImageFormat::Tiff), 100).unwrap();
     writer.add(&page(0.3)).unwrap();
     writer.add(&page(0.6)).unwrap();
-    drop(writer);
     place.put("a.tif", bytes.get_ref());
     place.upscale(["a.tif"]).expect(0);
     let value = verdict(&place, &["a_x4.tif", "a.tif"]);
