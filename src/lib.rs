@@ -9,6 +9,8 @@ pub mod cli;
 pub mod diffusion;
 mod engine;
 pub mod error;
+#[cfg(feature = "cli")]
+pub mod gimp;
 mod hash;
 pub mod image;
 pub mod limits;
