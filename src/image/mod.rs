@@ -23,6 +23,7 @@ pub use decode::{decode, decode_page, page_count};
 pub use encode::{EncodeOptions, Encoded, encode, encode_to};
 pub use format::ImageFormat;
 pub use header::{Header, header};
+pub use interleave::Sample;
 pub use metadata::{Density, DensityUnit, Metadata, Retouch, Strip};
 pub use picture::{Picture, SampleDepth};
 pub use provenance::Provenance;
