@@ -83,8 +83,7 @@ mod tests {
 
     #[test]
     fn strings_go_on_over_lines_and_carry_escapes() {
-        let text =
-            "# note\nmsgid \"\"\nmsgstr \"A: b\\n\"\n\"C: d\\n\"\n\nmsgid \"z \\\"\"\nmsgstr \"y\"\n\nmsgid \"open\"\nmsgstr \"\"\n";
+        let text = "# note\nmsgid \"\"\nmsgstr \"A: b\\n\"\n\"C: d\\n\"\n\nmsgid \"z \\\"\"\nmsgstr \"y\"\n\nmsgid \"open\"\nmsgstr \"\"\n";
         assert_eq!(
             parse(text).unwrap(),
             [("".to_owned(), "A: b\nC: d\n".to_owned()), ("z \"".to_owned(), "y".to_owned())]

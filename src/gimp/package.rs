@@ -101,10 +101,8 @@ impl Package {
                 Error::with_source(ErrorKind::Output, format!("cannot read {}", path.display()), error)
             })
         };
-        let mut files = vec![
-            (program_name(), read(&program)?, true),
-            (LIBRARY.into(), read(&library)?, false),
-        ];
+        let mut files =
+            vec![(program_name(), read(&program)?, true), (LIBRARY.into(), read(&library)?, false)];
         for (language, text) in CATALOGUES {
             let bytes = compile(text)
                 .map_err(|why| Error::new(ErrorKind::Output, format!("{language}.po, {why}")))?;
@@ -210,7 +208,8 @@ fn make_executable(_: &Path) -> Result<()> {
 
 #[cfg(unix)]
 fn link(to: &Path, path: &Path) -> Result<()> {
-    let fail = |error| Error::with_source(ErrorKind::Output, format!("cannot link {}", path.display()), error);
+    let fail =
+        |error| Error::with_source(ErrorKind::Output, format!("cannot link {}", path.display()), error);
     match fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(fail(error)),
         _ => {}

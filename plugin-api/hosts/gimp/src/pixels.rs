@@ -97,7 +97,13 @@ pub struct Pixels {
 impl Pixels {
     /// Black, or clear where there is alpha.
     pub fn new(width: usize, height: usize, channels: usize, sample: Sample) -> Self {
-        Self { width, height, channels, sample, data: vec![0; width * height * channels * sample_bytes(sample)] }
+        Self {
+            width,
+            height,
+            channels,
+            sample,
+            data: vec![0; width * height * channels * sample_bytes(sample)],
+        }
     }
 
     /// Bytes per row.
@@ -115,7 +121,9 @@ impl Pixels {
         }
         let data = match format.stored {
             Stored::Same(_) => stored,
-            Stored::U32 => convert(&stored, |bytes| (u32::from_ne_bytes(bytes) as f64 / 4_294_967_295.0) as f32),
+            Stored::U32 => {
+                convert(&stored, |bytes| (u32::from_ne_bytes(bytes) as f64 / 4_294_967_295.0) as f32)
+            }
             Stored::F64 => convert(&stored, |bytes| f64::from_ne_bytes(bytes) as f32),
         };
         Self { width, height, channels: format.channels, sample: format.sample(), data }

@@ -78,6 +78,7 @@ impl<H: Handle> Preview<H> {
             let frame = (gtk.gtk_frame_new)(ctr("Preview: click on the small picture").as_ptr());
             let row = (gtk.gtk_hbox_new)(0, 8);
             (gtk.gtk_container_set_border_width)(row, 8);
+            (gtk.gtk_container_set_border_width)(frame, 6);
             (gtk.gtk_container_add)(frame, row);
             (gtk.gtk_box_pack_start)(parent, frame, 0, 0, 6);
 
@@ -139,6 +140,7 @@ impl<H: Handle> Preview<H> {
             (host.glib.g_timeout_add)(60, tick::<H>, data);
             preview.draw_thumbnail();
             (gtk.gtk_widget_show_all)(frame);
+            preview.start();
             Ok(preview)
         }
     }
@@ -323,9 +325,9 @@ impl Order {
         let mut slot = self.engine.lock().map_err(|_| tr("PartDiff failed: a defect of this program."))?;
         let mut make = |settings: &Option<Settings>| {
             let Some(settings) = settings else { return Ok(self.crop.clone()) };
-            let fits = slot.as_ref().is_some_and(|(model, device, _)| {
-                (model, device) == (&settings.model, &settings.device)
-            });
+            let fits = slot
+                .as_ref()
+                .is_some_and(|(model, device, _)| (model, device) == (&settings.model, &settings.device));
             if !fits {
                 let engine = Engine::open(&settings.model, &settings.device)?;
                 *slot = Some((settings.model.clone(), settings.device.clone(), engine));

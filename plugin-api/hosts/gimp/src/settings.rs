@@ -92,7 +92,9 @@ impl Settings {
         };
         let output = u8::from(self.output == Output::ThisImage);
         let Self { preset, steps, cleanup, seed, model, device, .. } = self;
-        format!("{factor}\t{width}\t{height}\t{preset}\t{steps}\t{cleanup}\t{seed}\t{output}\t{device}\t{model}")
+        format!(
+            "{factor}\t{width}\t{height}\t{preset}\t{steps}\t{cleanup}\t{seed}\t{output}\t{device}\t{model}"
+        )
     }
 
     /// What [`to_line`](Self::to_line) wrote; `None` for anything else.

@@ -14,9 +14,8 @@ const COMMENT: &std::ffi::CStr = c"gimp-comment";
 /// Where a layer comes to lie, and how large, when GIMP scales its image from `old` to `new` (width, height).
 pub fn scaled_area(area: Rectangle, old: (u32, u32), new: (u32, u32)) -> Rectangle {
     // As libgimp's item scaling: both edges are rounded, the size is what lies between.
-    let edge = |place: i32, old: u32, new: u32| {
-        (f64::from(place) * f64::from(new) / f64::from(old)).round() as i32
-    };
+    let edge =
+        |place: i32, old: u32, new: u32| (f64::from(place) * f64::from(new) / f64::from(old)).round() as i32;
     let side = |start: i32, length: i32, old: u32, new: u32| {
         let first = edge(start, old, new);
         (first, (edge(start + length, old, new) - first).max(1))
@@ -54,7 +53,8 @@ pub fn new_image<H: Handle>(host: &Host<H>, model: H, pixels: &Pixels) -> Result
         if done {
             let buffer = (gimp.gimp_drawable_get_buffer)(layer);
             let format = Format::new(&host.gegl, (gimp.gimp_drawable_get_format)(layer))?;
-            done = !buffer.is_null() && (format.channels, format.sample()) == (pixels.channels, pixels.sample);
+            done =
+                !buffer.is_null() && (format.channels, format.sample()) == (pixels.channels, pixels.sample);
             if done {
                 pixels.write(&host.gegl, buffer, format);
                 (glib.g_object_unref)(buffer);
@@ -171,10 +171,7 @@ mod tests {
         let scaled = scaled_area(whole, (33, 21), (50, 32));
         assert_eq!(scaled, Rectangle { x: 0, y: 0, width: 50, height: 32 });
         let part = Rectangle { x: -3, y: 5, width: 7, height: 1 };
-        assert_eq!(
-            scaled_area(part, (33, 21), (50, 32)),
-            Rectangle { x: -5, y: 8, width: 11, height: 1 }
-        );
+        assert_eq!(scaled_area(part, (33, 21), (50, 32)), Rectangle { x: -5, y: 8, width: 11, height: 1 });
         // Nothing vanishes.
         assert_eq!(scaled_area(part, (33, 21), (3, 2)).height, 1);
     }

@@ -168,14 +168,22 @@ pub fn ask(
                 combo(&["New image from what is visible", "This image with all its layers"]),
                 "The layer chosen is upscaled by the model, the others by GIMP",
             ),
-            model: add("_Model:", (gtk.gtk_entry_new)(), "Name or path of a model; empty for the default one"),
+            model: add(
+                "_Model:",
+                (gtk.gtk_entry_new)(),
+                "Name or path of a model; empty for the default one",
+            ),
             preset: add(
                 "_Preset:",
                 combo(&["The model's choice", "Faithful", "Balanced", "Detailed"]),
                 "Faithful keeps to what is known, detailed adds likely texture",
             ),
             steps: add("S_teps:", spin(1000.0, 1.0), "0 leaves them to the preset; more steps add texture"),
-            cleanup: add("_Clean-up:", spin(1.0, 0.05), "0 keeps everything, 1 removes noise and JPEG blocks"),
+            cleanup: add(
+                "_Clean-up:",
+                spin(1.0, 0.05),
+                "0 keeps everything, 1 removes noise and JPEG blocks",
+            ),
             seed: add("See_d:", spin(4_294_967_295.0, 1.0), "Another seed gives other texture"),
             device: add(
                 "De_vice:",
@@ -184,7 +192,9 @@ pub fn ask(
             ),
         }));
         (widgets.gtk_spin_button_set_digits)(form.cleanup, 2);
-        (gtk.gtk_entry_set_activates_default)(form.model, 1);
+        for entry in [form.model, form.width, form.height, form.steps, form.cleanup, form.seed] {
+            (gtk.gtk_entry_set_activates_default)(entry, 1);
+        }
         form.fill(last);
         (host.glib.g_signal_connect_data)(
             form.scale,

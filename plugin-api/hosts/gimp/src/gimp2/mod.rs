@@ -140,7 +140,11 @@ pub fn main() -> Result<i32, String> {
 
 /// Arguments after run mode, image and drawable, as [`read_settings`] takes them.
 const ARGUMENTS: [(i32, &std::ffi::CStr, &std::ffi::CStr); 13] = [
-    (kind::INT32, c"run-mode", c"The run mode { RUN-INTERACTIVE (0), RUN-NONINTERACTIVE (1), RUN-WITH-LAST-VALS (2) }"),
+    (
+        kind::INT32,
+        c"run-mode",
+        c"The run mode { RUN-INTERACTIVE (0), RUN-NONINTERACTIVE (1), RUN-WITH-LAST-VALS (2) }",
+    ),
     (kind::IMAGE, c"image", c"Input image"),
     (kind::DRAWABLE, c"drawable", c"The layer that the model upscales where the image itself is changed"),
     (kind::INT32, c"scale", c"Factor: 2, 3, 4; 0 takes width and height"),
@@ -150,7 +154,11 @@ const ARGUMENTS: [(i32, &std::ffi::CStr, &std::ffi::CStr); 13] = [
     (kind::INT32, c"steps", c"Denoising steps; 0 leaves them to the preset"),
     (kind::FLOAT, c"cleanup", c"Clean-up strength, 0 to 1"),
     (kind::INT32, c"seed", c"Seed of the noise"),
-    (kind::INT32, c"output", c"0 makes a new image of what is visible, 1 scales this image with all its layers"),
+    (
+        kind::INT32,
+        c"output",
+        c"0 makes a new image of what is visible, 1 scales this image with all its layers",
+    ),
     (kind::STRING, c"model", c"Name or path of a model; \"\" for the default one"),
     (kind::STRING, c"device", c"auto, cpu, cuda or tensorrt"),
 ];
@@ -176,7 +184,7 @@ unsafe extern "C" fn query() {
             c"The PartDiff authors".as_ptr(),
             c"MIT or Apache-2.0".as_ptr(),
             c"2026".as_ptr(),
-            c"_Upscale with PartDiff…".as_ptr(),
+            c"Upscale _with PartDiff…".as_ptr(),
             c"RGB*, GRAY*".as_ptr(),
             1,
             parameters.len() as c_int,
@@ -260,7 +268,11 @@ fn answer(host: &'static Host<i32>, parameters: &[Param]) -> Result<Option<i32>,
         let line = settings.to_line();
         // SAFETY: GIMP copies `line`.
         unsafe {
-            (own().gimp_procedural_db_set_data)(PROCEDURE.as_ptr(), line.as_ptr().cast(), line.len() as c_int);
+            (own().gimp_procedural_db_set_data)(
+                PROCEDURE.as_ptr(),
+                line.as_ptr().cast(),
+                line.len() as c_int,
+            );
             (host.gimp.gimp_displays_flush)();
         }
     }
@@ -292,7 +304,9 @@ fn read_settings(parameters: &[Param]) -> Result<Settings, String> {
                 other => return Err(format!("output is {other}: expected 0 or 1")),
             },
             model: string(model.data.text),
-            device: Some(string(device.data.text)).filter(|name| !name.is_empty()).unwrap_or_else(|| "auto".into()),
+            device: Some(string(device.data.text))
+                .filter(|name| !name.is_empty())
+                .unwrap_or_else(|| "auto".into()),
         })
     }
 }
@@ -311,4 +325,3 @@ fn last_settings() -> Settings {
     };
     String::from_utf8(line).ok().and_then(|line| Settings::from_line(&line)).unwrap_or_default()
 }
-

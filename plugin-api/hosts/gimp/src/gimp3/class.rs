@@ -73,7 +73,12 @@ unsafe extern "C" fn create_procedure(plug_in: Pointer, name: Text) -> Pointer {
 }
 
 /// Translations lie in `locale` beside the program; without that folder GIMP would complain at every start.
-unsafe extern "C" fn set_i18n(_: Pointer, _: Text, domain: *mut *mut c_char, folder: *mut *mut c_char) -> c_int {
+unsafe extern "C" fn set_i18n(
+    _: Pointer,
+    _: Text,
+    domain: *mut *mut c_char,
+    folder: *mut *mut c_char,
+) -> c_int {
     if !beside_plugin("locale").is_dir() {
         return 0;
     }

@@ -63,8 +63,7 @@ struct TypeQuery {
     instance_size: u32,
 }
 
-type RunImage =
-    unsafe extern "C" fn(Pointer, c_int, Pointer, *mut Pointer, Pointer, Pointer) -> Pointer;
+type RunImage = unsafe extern "C" fn(Pointer, c_int, Pointer, *mut Pointer, Pointer, Pointer) -> Pointer;
 type ClassInit = unsafe extern "C" fn(Pointer, Pointer);
 
 functions! {
@@ -145,10 +144,8 @@ pub fn main() -> Result<i32, String> {
 type Choices = [(&'static str, &'static str)];
 
 const SCALES: &Choices = &[("x2", "x2"), ("x3", "x3"), ("x4", "x4"), ("size", "Width and height")];
-const OUTPUTS: &Choices = &[
-    ("new-image", "New image from what is visible"),
-    ("this-image", "This image with all its layers"),
-];
+const OUTPUTS: &Choices =
+    &[("new-image", "New image from what is visible"), ("this-image", "This image with all its layers")];
 const PRESETS: &Choices = &[
     ("default", "The model's choice"),
     ("faithful", "Faithful"),
@@ -170,7 +167,7 @@ unsafe fn create(plug_in: Pointer, name: Text) -> Pointer {
             (own.gimp_image_procedure_new)(plug_in, name, 1, run_procedure, ptr::null_mut(), ptr::null_mut());
         (own.gimp_procedure_set_image_types)(procedure, c"RGB*, GRAY*".as_ptr());
         (own.gimp_procedure_set_sensitivity_mask)(procedure, SENSITIVE);
-        (own.gimp_procedure_set_menu_label)(procedure, ctr("_Upscale with PartDiff…").as_ptr());
+        (own.gimp_procedure_set_menu_label)(procedure, ctr("Upscale _with PartDiff…").as_ptr());
         (own.gimp_procedure_add_menu_path)(procedure, c"<Image>/Image/[Scale]".as_ptr());
         (own.gimp_procedure_set_documentation)(
             procedure,
@@ -187,29 +184,54 @@ unsafe fn create(plug_in: Pointer, name: Text) -> Pointer {
         let choice = |name: &str, label: &str, tip: &str, choices: &Choices, default: &str| {
             let list = (own.gimp_choice_new)();
             for (index, (name, label)) in choices.iter().enumerate() {
-                (own.gimp_choice_add)(list, c(name).as_ptr(), index as c_int, ctr(label).as_ptr(), c"".as_ptr());
+                (own.gimp_choice_add)(
+                    list,
+                    c(name).as_ptr(),
+                    index as c_int,
+                    ctr(label).as_ptr(),
+                    c"".as_ptr(),
+                );
             }
             let (name, label, tip) = (c(name), ctr(label), ctr(tip));
             (own.gimp_procedure_add_choice_argument)(
-                procedure, name.as_ptr(), label.as_ptr(), tip.as_ptr(), list, c(default).as_ptr(), READWRITE,
+                procedure,
+                name.as_ptr(),
+                label.as_ptr(),
+                tip.as_ptr(),
+                list,
+                c(default).as_ptr(),
+                READWRITE,
             );
         };
         let int = |name: &str, label: &str, tip: &str, most: c_int| {
             let (name, label, tip) = (c(name), ctr(label), ctr(tip));
             (own.gimp_procedure_add_int_argument)(
-                procedure, name.as_ptr(), label.as_ptr(), tip.as_ptr(), 0, most, 0, READWRITE,
+                procedure,
+                name.as_ptr(),
+                label.as_ptr(),
+                tip.as_ptr(),
+                0,
+                most,
+                0,
+                READWRITE,
             );
         };
         choice("scale", "_Scale:", "How much larger", SCALES, "x4");
         int("width", "_Width:", "In pixels; 0 follows from the height", 262_144);
         int("height", "_Height:", "In pixels; 0 follows from the width", 262_144);
         choice(
-            "output", "_Result:", "The layers chosen are upscaled by the model, the others by GIMP",
-            OUTPUTS, "new-image",
+            "output",
+            "_Result:",
+            "The layers chosen are upscaled by the model, the others by GIMP",
+            OUTPUTS,
+            "new-image",
         );
         choice(
-            "preset", "_Preset:", "Faithful keeps to what is known, detailed adds likely texture",
-            PRESETS, "default",
+            "preset",
+            "_Preset:",
+            "Faithful keeps to what is known, detailed adds likely texture",
+            PRESETS,
+            "default",
         );
         int("steps", "S_teps:", "0 leaves them to the preset; more steps add texture", 1000);
         (own.gimp_procedure_add_double_argument)(
@@ -217,7 +239,10 @@ unsafe fn create(plug_in: Pointer, name: Text) -> Pointer {
             c"cleanup".as_ptr(),
             ctr("_Clean-up:").as_ptr(),
             ctr("0 keeps everything, 1 removes noise and JPEG blocks").as_ptr(),
-            0.0, 1.0, 0.0, READWRITE,
+            0.0,
+            1.0,
+            0.0,
+            READWRITE,
         );
         int("seed", "See_d:", "Another seed gives other texture", c_int::MAX);
         (own.gimp_procedure_add_string_argument)(
@@ -260,7 +285,8 @@ unsafe extern "C" fn run_procedure(
         };
         match answer(host, (procedure, config), run_mode, image, &drawables) {
             Ok(Some(result)) => {
-                let values = (own.gimp_procedure_new_return_values)(procedure, status::SUCCESS, ptr::null_mut());
+                let values =
+                    (own.gimp_procedure_new_return_values)(procedure, status::SUCCESS, ptr::null_mut());
                 (own.g_value_set_object)((own.gimp_value_array_index)(values, 1), result);
                 values
             }

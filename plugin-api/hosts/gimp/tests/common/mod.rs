@@ -152,7 +152,16 @@ impl Gimp {
 
     /// Evaluates Python without a window and returns what GIMP 3 said.
     pub fn python(&self, code: &str) -> String {
-        let words = ["timeout", "300", "gimp-console-3.0", "-idfs", "--quit", "--batch-interpreter=python-fu-eval", "-b", code];
+        let words = [
+            "timeout",
+            "300",
+            "gimp-console-3.0",
+            "-idfs",
+            "--quit",
+            "--batch-interpreter=python-fu-eval",
+            "-b",
+            code,
+        ];
         self.said(&mut self.command(&words))
     }
 
@@ -220,7 +229,8 @@ impl Case {
 /// The command's result of `input`, `scale` times as large.
 pub fn reference(gimp: &Gimp, input: &Path, scale: &str) -> PathBuf {
     let output = input.with_file_name(format!("x{scale}_{}", input.file_name().unwrap().to_str().unwrap()));
-    let arguments = ["--keep-dpi", "--no-provenance", "--overwrite", "-q", "--device", "cpu", "-s", scale, "-o"];
+    let arguments =
+        ["--keep-dpi", "--no-provenance", "--overwrite", "-q", "--device", "cpu", "-s", scale, "-o"];
     let said = Command::new(built().join("partdiff"))
         .arg("upscale")
         .args(arguments)
@@ -254,7 +264,10 @@ pub fn assert_same(case: &Case, input: &Path, reference: &Path, result: &Path, s
     if let (Some(found), Some(expected)) = (&found.alpha, &expected.alpha) {
         compare(found, expected, "alpha");
     }
-    assert_eq!(case.wide_gamut.then_some(&expected.metadata.icc), case.wide_gamut.then_some(&found.metadata.icc));
+    assert_eq!(
+        case.wide_gamut.then_some(&expected.metadata.icc),
+        case.wide_gamut.then_some(&found.metadata.icc)
+    );
     ask_others(case, input, reference, result);
 }
 
@@ -279,7 +292,8 @@ fn ask_others(case: &Case, input: &Path, reference: &Path, result: &Path) {
             assert!(profile.len() > 200 && profile == tag("-icc_profile", input), "{}", case.name);
         }
         let resolution = if case.file.ends_with("png") { "-PixelsPerUnitX" } else { "-XResolution" };
-        let number = |path: &Path| String::from_utf8_lossy(&tag(resolution, path)).parse::<f64>().unwrap_or(0.0);
+        let number =
+            |path: &Path| String::from_utf8_lossy(&tag(resolution, path)).parse::<f64>().unwrap_or(0.0);
         assert!((number(result) - number(input)).abs() < 0.01, "{}", case.name);
         assert!(number(result) > 200.0, "{}", case.name);
     }
