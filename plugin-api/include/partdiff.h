@@ -144,8 +144,8 @@ typedef struct partdiff_job partdiff_job;
 // A model, loaded. Jobs of one model take turns; models work side by side.
 typedef struct partdiff_model partdiff_model;
 
-// Told the share of the work done, 0 to 1, and the denoising step at work (0: none yet) of `steps`. Returns 0, or
-// anything else to cancel.
+// Told the share of the work done, 0 to 1, and the denoising step at work (0: none yet) of `steps`; the last call, with
+// 1, comes when the whole result was delivered. Returns 0, or anything else to cancel.
 typedef int32_t (*partdiff_progress)(void *user, double fraction, uint32_t step, uint32_t steps);
 
 // A picture, or a strip of one, in memory of the host. Zero what you do not set.

@@ -29,7 +29,7 @@ pub use picture::{Picture, SampleDepth};
 pub use provenance::Provenance;
 pub use raster::Raster;
 pub use resample::{Kernel, Resampler, resize};
-pub use working::{Frame, Prepared, RestoreOptions, prepare_for_model};
+pub use working::{Frame, Prepared, RestoreOptions, Strips, prepare_for_model};
 
 #[cfg(test)]
 mod tests;

@@ -59,7 +59,7 @@ impl Library {
         // SAFETY: as above.
         let version = unsafe { version() };
         let (major, minor) = (version >> 16, version & 0xFFFF);
-        if major != PARTDIFF_ABI_MAJOR || minor < PARTDIFF_ABI_MINOR {
+        if major != PARTDIFF_ABI_MAJOR || version < PARTDIFF_ABI_MAJOR << 16 | PARTDIFF_ABI_MINOR {
             return Err(wrong(format!(
                 "has ABI {major}.{minor}; {PARTDIFF_ABI_MAJOR}.{PARTDIFF_ABI_MINOR} or a newer \
                  {PARTDIFF_ABI_MAJOR}.x is needed"

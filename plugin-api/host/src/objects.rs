@@ -79,9 +79,10 @@ macro_rules! object {
 
             fn failure(&self, status: Status) -> Error {
                 let get = self.library.functions().$error;
-                // SAFETY: the buffer lives during the call.
-                let text =
-                    whole_text(|buffer, size, length| unsafe { get(self.handle, buffer, size, length) });
+                let text = whole_text(|buffer, size, length| {
+                    // SAFETY: the buffer lives during the call.
+                    unsafe { get(self.handle, buffer, size, length) }
+                });
                 Error::new(status, text.unwrap_or_else(|status| self.library.status_text(status)))
             }
         }
