@@ -89,7 +89,7 @@ impl<H: Handle> Preview<H> {
             (gtk.gtk_container_add)(clickable, thumbnail);
             (gtk.gtk_container_add)(place, clickable);
             (gtk.gtk_box_pack_start)(column, place, 0, 0, 0);
-            let button = (gtk.gtk_button_new_with_mnemonic)(ctr("_Update preview").as_ptr());
+            let button = (gtk.gtk_button_new_with_mnemonic)(ctr("Updat_e preview").as_ptr());
             (gtk.gtk_box_pack_start)(column, button, 0, 0, 0);
             let status = (gtk.gtk_label_new)(c"".as_ptr());
             (gtk.gtk_label_set_line_wrap)(status, 1);

@@ -4,8 +4,6 @@ use crate::host::{Handle, Host, Rectangle, c, string};
 use crate::pixels::{Format, Pixels};
 use crate::text::tr;
 
-/// `GIMP_CHANNEL_OP_REPLACE`.
-const REPLACE: i32 = 2;
 /// `GIMP_LAYER_MODE_NORMAL`.
 const NORMAL: i32 = 28;
 /// The comment that GIMP writes into files.

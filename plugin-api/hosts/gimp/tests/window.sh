@@ -37,14 +37,15 @@ open_dialog() {
 main=$!
 until_ "the picture is open" 180 there "$size – GIMP"
 sleep 3
+xdotool windowmove "$(window "$size – GIMP")" 0 0 windowsize "$(window "$size – GIMP")" 1270 890
 there "Welcome" && keys "Welcome" Escape
 
 open_dialog "$size" 1_menu
 # The preview is shown by itself.
 sleep "${PARTDIFF_PREVIEW_SECONDS:-8}"
-keys "Upscale with PartDiff" alt+r Down
+keys "Upscale with PartDiff" alt+u Down
 shot 2_dialog
-keys "Upscale with PartDiff" alt+t Return
+keys "Upscale with PartDiff" alt+o
 until_ "the image is four times as large" 180 there "$large – GIMP"
 until_ "the plug-in has ended" 20 gone plug_in
 sleep 1; shot 3_result
@@ -57,14 +58,18 @@ sleep 1; shot 5_redone
 
 # Forty steps on the enlarged image take long enough to be cancelled.
 open_dialog "$large"
-keys "Upscale with PartDiff" alt+r Down alt+t ctrl+a 4 0 Return
+keys "Upscale with PartDiff" alt+t ctrl+a 4 0 alt+o
 until_ "the dialog is closed" 30 gone there "Upscale with PartDiff"
 sleep 6
 plug_in || fail "the plug-in is at work"
 shot 6_progress
-keys "$large – GIMP" Escape
-plug_in && eval "$(xdotool getwindowgeometry --shell "$(window "$large – GIMP")")" &&
-    xdotool mousemove $((X + WIDTH - ${PARTDIFF_CANCEL_X:-250})) $((Y + HEIGHT - 15)) click 1
+# The button is at the end of the status bar, left of the docks, whose width depends on the theme.
+eval "$(xdotool getwindowgeometry --shell "$(window "$large – GIMP")")"
+for away in 205 220 235 250 265 280 295; do
+    plug_in || break
+    xdotool mousemove $((X + WIDTH - away)) $((Y + HEIGHT - 16)) sleep 0.2 click 1
+    sleep 1
+done
 until_ "cancel ends the plug-in" 20 gone plug_in
 sleep 1; shot 7_cancelled
 there "$large – GIMP" || fail "the image is as it was"

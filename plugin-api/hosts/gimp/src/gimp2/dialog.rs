@@ -160,11 +160,11 @@ pub fn ask(
         let spin = |most: f64, step: f64| (gtk.gtk_spin_button_new_with_range)(0.0, most, step);
         let form: &'static Form = Box::leak(Box::new(Form {
             gtk,
-            scale: add("_Scale:", combo(&["x2", "x3", "x4", "Width and height"]), "How much larger"),
+            scale: add("Sc_ale:", combo(&["x2", "x3", "x4", "Width and height"]), "How much larger"),
             width: add("_Width:", spin(262_144.0, 1.0), "In pixels; 0 follows from the height"),
-            height: add("_Height:", spin(262_144.0, 1.0), "In pixels; 0 follows from the width"),
+            height: add("Hei_ght:", spin(262_144.0, 1.0), "In pixels; 0 follows from the width"),
             output: add(
-                "_Result:",
+                "Res_ult:",
                 combo(&["New image from what is visible", "This image with all its layers"]),
                 "The layer chosen is upscaled by the model, the others by GIMP",
             ),
@@ -180,7 +180,7 @@ pub fn ask(
             ),
             steps: add("S_teps:", spin(1000.0, 1.0), "0 leaves them to the preset; more steps add texture"),
             cleanup: add(
-                "_Clean-up:",
+                "Clea_n-up:",
                 spin(1.0, 0.05),
                 "0 keeps everything, 1 removes noise and JPEG blocks",
             ),

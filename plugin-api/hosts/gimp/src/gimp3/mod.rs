@@ -216,12 +216,12 @@ unsafe fn create(plug_in: Pointer, name: Text) -> Pointer {
                 READWRITE,
             );
         };
-        choice("scale", "_Scale:", "How much larger", SCALES, "x4");
+        choice("scale", "Sc_ale:", "How much larger", SCALES, "x4");
         int("width", "_Width:", "In pixels; 0 follows from the height", 262_144);
-        int("height", "_Height:", "In pixels; 0 follows from the width", 262_144);
+        int("height", "Hei_ght:", "In pixels; 0 follows from the width", 262_144);
         choice(
             "output",
-            "_Result:",
+            "Res_ult:",
             "The layers chosen are upscaled by the model, the others by GIMP",
             OUTPUTS,
             "new-image",
@@ -237,7 +237,7 @@ unsafe fn create(plug_in: Pointer, name: Text) -> Pointer {
         (own.gimp_procedure_add_double_argument)(
             procedure,
             c"cleanup".as_ptr(),
-            ctr("_Clean-up:").as_ptr(),
+            ctr("Clea_n-up:").as_ptr(),
             ctr("0 keeps everything, 1 removes noise and JPEG blocks").as_ptr(),
             0.0,
             1.0,

@@ -243,14 +243,23 @@ pub fn reference(gimp: &Gimp, input: &Path, scale: &str) -> PathBuf {
     output
 }
 
+fn read(path: &Path, said: &str) -> Picture {
+    let bytes = fs::read(path).unwrap_or_else(|error| panic!("{}: {error}\n{said}", path.display()));
+    decode(&bytes, &Limits::default()).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// How far two pictures of one size are apart at most, of 1.
+#[allow(dead_code, reason = "not every test binary compares so")]
+pub fn largest_difference(expected: &Path, found: &Path, said: &str) -> f32 {
+    let (expected, found) = (read(expected, said).color, read(found, said).color);
+    assert_eq!((found.width(), found.height()), (expected.width(), expected.height()));
+    found.data().iter().zip(expected.data()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
 /// Asserts that two files hold the same samples, and that tools which are not ours agree on that, on the depth, the
 /// profile and the resolution.
 pub fn assert_same(case: &Case, input: &Path, reference: &Path, result: &Path, said: &str) {
-    let read = |path: &Path| {
-        let bytes = fs::read(path).unwrap_or_else(|error| panic!("{}: {error}\n{said}", path.display()));
-        decode(&bytes, &Limits::default()).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-    };
-    let (expected, found) = (read(reference), read(result));
+    let (expected, found) = (read(reference, said), read(result, said));
     let name = format!("{} {}", case.name, result.display());
     assert_eq!((found.width(), found.height()), (expected.width(), expected.height()), "{name}");
     assert_eq!(found.depth, case.depth, "{name}");
@@ -278,7 +287,8 @@ fn ask_others(case: &Case, input: &Path, reference: &Path, result: &Path) {
         (output.stdout, String::from_utf8_lossy(&output.stderr).trim().to_owned())
     };
     if has("compare") && case.depth != SampleDepth::F32 {
-        let (_, different) = run("compare", &["-metric", "AE"], &[reference, result, Path::new("null:")]);
+        let (_, different) =
+            run("compare", &["-quiet", "-metric", "AE"], &[reference, result, Path::new("null:")]);
         assert_eq!(different, "0", "{} {}", case.name, result.display());
     }
     if has("identify") {
