@@ -44,12 +44,19 @@ fn save(gimp: &Gimp, image: &str, path: &Path) -> String {
     let kind = if path.extension().is_some_and(|ending| ending == "png") { "png" } else { "tiff" };
     let path = path.display();
     match gimp.generation {
+        // The last argument keeps colours under full transparency.
+        Generation::Two if kind == "png" => format!(
+            "(file-png-save2 RUN-NONINTERACTIVE {image} (car (gimp-image-get-active-drawable {image}))
+                \"{path}\" \"x\" 0 9 0 0 0 1 0 0 1)"
+        ),
         Generation::Two => format!(
             "(gimp-file-save RUN-NONINTERACTIVE {image} (car (gimp-image-get-active-drawable {image})) \"{path}\" \"x\")"
         ),
-        // The common exporter leaves the profile out.
+        // The common exporter leaves the profile out, and colours under full transparency.
         Generation::Three => format!(
-            "(file-{kind}-export #:run-mode RUN-NONINTERACTIVE #:image {image} #:file \"{path}\" #:include-color-profile TRUE)"
+            "(file-{kind}-export #:run-mode RUN-NONINTERACTIVE #:image {image} #:file \"{path}\" {}
+                #:include-color-profile TRUE)",
+            if kind == "png" { "#:save-transparent TRUE" } else { "" }
         ),
     }
 }

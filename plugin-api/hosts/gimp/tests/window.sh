@@ -63,9 +63,10 @@ until_ "the dialog is closed" 30 gone there "Upscale with PartDiff"
 sleep 6
 plug_in || fail "the plug-in is at work"
 shot 6_progress
-# The button is at the end of the status bar, left of the docks, whose width depends on the theme.
+# The button is at the end of the status bar, left of the docks, whose width depends on the theme; left of it nothing
+# happens.
 eval "$(xdotool getwindowgeometry --shell "$(window "$large – GIMP")")"
-for away in 205 220 235 250 265 280 295; do
+for away in 295 280 265 250 235 220 205; do
     plug_in || break
     xdotool mousemove $((X + WIDTH - away)) $((Y + HEIGHT - 16)) sleep 0.2 click 1
     sleep 1

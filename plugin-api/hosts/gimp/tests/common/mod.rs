@@ -1,5 +1,7 @@
 //! A GIMP with the plug-in installed by `partdiff gimp install`, pictures for it, and comparison with the command.
 
+#![allow(dead_code, reason = "not every test binary uses all of it")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -249,7 +251,6 @@ fn read(path: &Path, said: &str) -> Picture {
 }
 
 /// How far two pictures of one size are apart at most, of 1.
-#[allow(dead_code, reason = "not every test binary compares so")]
 pub fn largest_difference(expected: &Path, found: &Path, said: &str) -> f32 {
     let (expected, found) = (read(expected, said).color, read(found, said).color);
     assert_eq!((found.width(), found.height()), (expected.width(), expected.height()));
