@@ -40,7 +40,6 @@ functions! {
         bind_textdomain_codeset = "libintl_bind_textdomain_codeset": fn(Text, Text) -> Text;
         g_signal_connect_data: fn(Pointer, Text, Pointer, Pointer, Option<extern "C" fn(Pointer, Pointer)>, c_int) -> usize;
         g_timeout_add: fn(c_uint, extern "C" fn(Pointer) -> c_int, Pointer) -> c_uint;
-        g_source_remove: fn(c_uint) -> c_int;
     }
 }
 
@@ -116,7 +115,6 @@ functions! {
         gimp_progress_set_text: fn(Text) -> c_int;
         gimp_progress_update: fn(c_double) -> c_int;
         gimp_progress_end: fn() -> c_int;
-        gimp_message: fn(Text) -> c_int;
     }
 }
 

@@ -1,21 +1,21 @@
 //! PartDiff's plug-ins for GIMP 2.10 and GIMP 3, one binary each.
 //!
 //! libgimp is opened at run time, so that building needs neither GIMP nor its headers; what both generations have
-//! in common is written once, generic over how they name images and layers ([`host::Handle`]).
+//! in common is written once, generic over how they name images and layers (`host::Handle`).
 
-pub mod engine;
+mod engine;
 pub mod gimp2;
 pub mod gimp3;
-pub mod host;
-pub mod job;
-pub mod pixels;
-pub mod preview;
-pub mod settings;
-pub mod source;
+mod host;
+mod job;
+mod pixels;
+mod preview;
+mod settings;
+mod source;
 mod symbols;
 mod text;
-pub mod toolkit;
-pub mod writer;
+mod toolkit;
+mod writer;
 
 /// The exit code of a plug-in's `main`; a reason why it did not start goes to standard error.
 pub fn exit(outcome: Result<i32, String>) -> std::process::ExitCode {

@@ -63,6 +63,7 @@ impl<H: Handle> Preview<H> {
     ///
     /// # Errors
     /// Where GTK lacks a function.
+    #[expect(clippy::mut_from_ref, reason = "the preview is made here and leaked")]
     pub fn add(
         host: &'static Host<H>,
         (image, layer): (H, H),

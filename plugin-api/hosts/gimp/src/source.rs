@@ -10,14 +10,12 @@ use crate::text::tr;
 /// `GIMP_LAYER_MODE_NORMAL` and its legacy twin, of equal effect where nothing lies below.
 const NORMAL_MODES: [c_int; 2] = [28, 0];
 
-/// A layer's pixels, its place on the canvas and their layout.
+/// A layer's pixels and its place on the canvas.
 pub struct Source {
     /// The pixels.
     pub pixels: Pixels,
     /// Left upper corner and size on the canvas.
     pub area: Rectangle,
-    /// How the layer stores them.
-    pub format: Format,
 }
 
 /// The layers that `drawables` stand for, each once: themselves, or those that they are masks of.
@@ -67,7 +65,7 @@ pub fn read_layer<H: Handle>(host: &Host<H>, layer: H) -> Result<Source, String>
         let pixels = Pixels::read(gegl, buffer, area, format);
         (host.glib.g_object_unref)(buffer);
         (gimp.gimp_drawable_offsets)(layer, &mut x, &mut y);
-        Ok(Source { pixels, area: Rectangle { x, y, ..area }, format })
+        Ok(Source { pixels, area: Rectangle { x, y, ..area } })
     }
 }
 
