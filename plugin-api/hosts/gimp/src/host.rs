@@ -83,6 +83,10 @@ functions! {
         gimp_image_new_with_precision: fn(c_int, c_int, c_int, c_int) -> H;
         gimp_image_insert_layer: fn(H, H, H, c_int) -> c_int;
         gimp_image_scale: fn(H, c_int, c_int) -> c_int;
+        gimp_context_push: fn() -> c_int;
+        gimp_context_pop: fn() -> c_int;
+        gimp_context_set_interpolation: fn(c_int) -> c_int;
+        gimp_selection_is_empty: fn(H) -> c_int;
         gimp_image_undo_disable: fn(H) -> c_int;
         gimp_image_undo_enable: fn(H) -> c_int;
         gimp_image_undo_group_start: fn(H) -> c_int;
@@ -126,6 +130,8 @@ pub trait Handle: Copy + PartialEq + 'static {
     const LIBRARY: &'static str;
     /// The layers at the top of `image`'s stack.
     fn layers(host: &Host<Self>, image: Self) -> Vec<Self>;
+    /// The channels that the user has added to `image`.
+    fn channels(host: &Host<Self>, image: Self) -> Vec<Self>;
     /// Whether `layer` shows something else than its own pixels, like a filter that GIMP applies on the fly.
     fn has_filters(host: &Host<Self>, layer: Self) -> bool;
 }

@@ -6,6 +6,8 @@ use crate::text::tr;
 
 /// `GIMP_LAYER_MODE_NORMAL`.
 const NORMAL: i32 = 28;
+/// `GIMP_INTERPOLATION_NONE`.
+const NO_INTERPOLATION: i32 = 0;
 /// The comment that GIMP writes into files.
 const COMMENT: &std::ffi::CStr = c"gimp-comment";
 
@@ -120,13 +122,35 @@ pub fn this_image<H: Handle>(
             }
         }
         (gimp.gimp_image_undo_group_start)(image);
+        (gimp.gimp_context_push)();
+        if nothing_else_to_scale(host, image, results) {
+            // What GIMP makes of the layers is replaced, so the quickest way will do.
+            (gimp.gimp_context_set_interpolation)(NO_INTERPOLATION);
+        }
         let outcome = if (gimp.gimp_image_scale)(image, size.0 as i32, size.1 as i32) == 0 {
             Err(tr("GIMP cannot scale the image."))
         } else {
             results.iter().try_for_each(|(layer, pixels)| replace(host, *layer, pixels))
         };
+        (gimp.gimp_context_pop)();
         (gimp.gimp_image_undo_group_end)(image);
         outcome
+    }
+}
+
+/// Whether `image` has no pixels but those of `results`' layers: no other layer, mask, channel or selection.
+///
+/// # Safety
+/// All must be what they are called.
+unsafe fn nothing_else_to_scale<H: Handle>(host: &Host<H>, image: H, results: &[(H, Pixels)]) -> bool {
+    let gimp = &host.gimp;
+    // SAFETY: as the caller says.
+    unsafe {
+        let unmasked = |layer: H| (gimp.gimp_layer_get_mask)(layer) == H::NONE;
+        let ours = |layer: H| results.iter().any(|(result, _)| *result == layer);
+        H::layers(host, image).into_iter().all(|layer| ours(layer) && unmasked(layer))
+            && H::channels(host, image).is_empty()
+            && (gimp.gimp_selection_is_empty)(image) != 0
     }
 }
 

@@ -10,7 +10,7 @@ step() { echo "ok: $*"; }
 shot() { import -window root "$shots/$1.png"; }
 fail() { echo "failed: $*"; shot failure; kill "$main"; exit 1; }
 window() { xdotool search --onlyvisible --name "$1" 2>/dev/null | tail -1; }
-plug_in() { pgrep -f plug-ins/partdiff-gimp/partdiff-gimp >/dev/null; }
+plug_in() { pgrep -f "${GIMP2_DIRECTORY:-$GIMP3_DIRECTORY}/plug-ins/partdiff-gimp" >/dev/null; }
 # until WHAT SECONDS COMMAND...
 until_() {
     local what=$1 end=$((SECONDS + $2)); shift 2

@@ -21,19 +21,27 @@ impl Handle for i32 {
     const LIBRARY: &'static str = "libgimpui-2.0.so.0";
 
     fn layers(host: &Host<Self>, image: Self) -> Vec<Self> {
-        let own = own();
-        let mut count = 0;
-        // SAFETY: GIMP gives `count` numbers, which are copied and freed.
-        unsafe {
-            let layers = (own.gimp_image_get_layers)(image, &mut count);
-            let found = (0..count as usize).map(|index| *layers.add(index)).collect();
-            (host.glib.g_free)(layers.cast());
-            found
-        }
+        list(host, own().gimp_image_get_layers, image)
+    }
+
+    fn channels(host: &Host<Self>, image: Self) -> Vec<Self> {
+        list(host, own().gimp_image_get_channels, image)
     }
 
     fn has_filters(_: &Host<Self>, _: Self) -> bool {
         false
+    }
+}
+
+/// What `items` lists of `image`.
+fn list(host: &Host<i32>, items: unsafe extern "C" fn(i32, *mut c_int) -> *mut i32, image: i32) -> Vec<i32> {
+    let mut count = 0;
+    // SAFETY: GIMP gives `count` numbers, which are copied and freed.
+    unsafe {
+        let items = items(image, &mut count);
+        let found = (0..count as usize).map(|index| *items.add(index)).collect();
+        (host.glib.g_free)(items.cast());
+        found
     }
 }
 
@@ -108,6 +116,7 @@ functions! {
         gimp_procedural_db_get_data: fn(Text, Pointer) -> c_int;
         gimp_procedural_db_set_data: fn(Text, *const c_char, c_int) -> c_int;
         gimp_image_get_layers: fn(i32, *mut c_int) -> *mut i32;
+        gimp_image_get_channels: fn(i32, *mut c_int) -> *mut i32;
         gimp_ui_init: fn(Text, c_int);
     }
 }

@@ -21,23 +21,31 @@ impl Handle for Pointer {
     const LIBRARY: &'static str = "libgimpui-3.0.so.0";
 
     fn layers(host: &Host<Self>, image: Self) -> Vec<Self> {
-        // SAFETY: a list that ends in null, copied and freed.
-        unsafe {
-            let layers = (own().gimp_image_get_layers)(image);
-            let found = list(layers);
-            (host.glib.g_free)(layers.cast());
-            found
-        }
+        // SAFETY: a list that is ours.
+        unsafe { take(host, (own().gimp_image_get_layers)(image)) }
+    }
+
+    fn channels(host: &Host<Self>, image: Self) -> Vec<Self> {
+        // SAFETY: as above.
+        unsafe { take(host, (own().gimp_image_get_channels)(image)) }
     }
 
     fn has_filters(host: &Host<Self>, layer: Self) -> bool {
-        // SAFETY: as `layers`.
-        unsafe {
-            let filters = (own().gimp_drawable_get_filters)(layer);
-            let found = !list(filters).is_empty();
-            (host.glib.g_free)(filters.cast());
-            found
-        }
+        // SAFETY: as above.
+        unsafe { !take(host, (own().gimp_drawable_get_filters)(layer)).is_empty() }
+    }
+}
+
+/// The items of a list that ends in null, which is freed.
+///
+/// # Safety
+/// `items` must be null or such a list of GLib's memory.
+unsafe fn take(host: &Host<Pointer>, items: *mut Pointer) -> Vec<Pointer> {
+    // SAFETY: as the caller says.
+    unsafe {
+        let found = list(items);
+        (host.glib.g_free)(items.cast());
+        found
     }
 }
 
@@ -91,6 +99,7 @@ functions! {
         gimp_procedure_new_return_values: fn(Pointer, c_int, Pointer) -> Pointer;
         gimp_value_array_index: fn(Pointer, c_int) -> Pointer;
         gimp_image_get_layers: fn(Pointer) -> *mut Pointer;
+        gimp_image_get_channels: fn(Pointer) -> *mut Pointer;
         gimp_drawable_get_filters: fn(Pointer) -> *mut Pointer;
         gimp_ui_init: fn(Text);
     }
