@@ -9,6 +9,8 @@ mod gimp_command;
 mod human;
 mod inputs;
 mod interrupt;
+mod job;
+mod make;
 mod model_command;
 mod naming;
 mod plan;
@@ -19,6 +21,7 @@ mod upscale_args;
 mod upscale_request;
 mod upscale_run;
 mod values;
+mod verify_command;
 mod watch_command;
 
 use std::process::ExitCode;
@@ -34,6 +37,7 @@ use model_command::ModelCommand;
 use runtime_command::RuntimeArgs;
 use upscale_args::{EVENTS, EXAMPLES, UpscaleArgs};
 use upscale_request::UpscaleRequest;
+use verify_command::{VERDICTS, VerifyArgs};
 use watch_command::WatchArgs;
 
 const OVERVIEW: &str = "\
@@ -57,6 +61,9 @@ enum Command {
     /// Upscale pictures, folders of pictures, or a picture from a pipe
     #[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EVENTS}"))]
     Upscale(Box<UpscaleArgs>),
+    /// Make a result again from its source, as its record says, and compare
+    #[command(after_help = VERDICTS)]
+    Verify(Box<VerifyArgs>),
     /// Watch folders: whatever picture lands in one appears upscaled in another
     Watch(Box<WatchArgs>),
     /// Runs the work of watch
@@ -93,6 +100,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
             interrupt::install(cancel.clone())?;
             upscale_run::run(&request, &cancel).map(ExitCode::from)
         }
+        Command::Verify(args) => args.run(),
         Command::Watch(args) => args.run(),
         Command::WatchWorker => watch_command::run_worker(),
         Command::Model(command) => model_command::run(&command).map(ExitCode::from),
