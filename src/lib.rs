@@ -10,6 +10,8 @@ pub mod diffusion;
 mod engine;
 pub mod error;
 mod fidelity;
+#[cfg(feature = "cli")]
+pub mod gimp;
 mod hash;
 pub mod image;
 pub mod limits;
