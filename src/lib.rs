@@ -10,6 +10,8 @@ pub mod diffusion;
 mod engine;
 pub mod error;
 mod fidelity;
+#[cfg(feature = "cli")]
+pub mod gimp;
 mod hash;
 pub mod image;
 pub mod limits;
@@ -33,4 +35,4 @@ pub use limits::Limits;
 pub use options::{Target, UpscaleOptions};
 pub use progress::{CancelToken, NoProgress, Progress, ProgressEvent};
 pub use report::{Plan, Report};
-pub use upscaler::{RuntimeOptions, Upscaled, Upscaler};
+pub use upscaler::{RuntimeOptions, TakeStrip, Upscaled, Upscaler};

@@ -5,6 +5,7 @@ mod doctor_command;
 mod events;
 mod exit;
 mod file_id;
+mod gimp_command;
 mod human;
 mod inputs;
 mod interrupt;
@@ -31,6 +32,7 @@ use crate::error::Result;
 use crate::progress::CancelToken;
 use doctor_command::DoctorArgs;
 use exit::Exit;
+use gimp_command::GimpArgs;
 use model_command::ModelCommand;
 use runtime_command::RuntimeArgs;
 use upscale_args::{EVENTS, EXAMPLES, UpscaleArgs};
@@ -71,6 +73,8 @@ enum Command {
     Model(ModelCommand),
     /// Install and find ONNX Runtime, the library that runs the models
     Runtime(RuntimeArgs),
+    /// Install the plug-ins for GIMP
+    Gimp(GimpArgs),
     /// Say what works on this machine, what does not, and what to do about it
     Doctor(DoctorArgs),
 }
@@ -101,6 +105,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::WatchWorker => watch_command::run_worker(),
         Command::Model(command) => model_command::run(&command).map(ExitCode::from),
         Command::Runtime(args) => args.run(),
+        Command::Gimp(args) => args.run(),
         Command::Doctor(args) => args.run(),
     }
 }
