@@ -136,6 +136,8 @@ fn everything_a_photographer_wrote_is_in_every_format_that_can_hold_it() {
             let after = tags(&result, &["-EXIF:all"]);
             assert!(before.len() > 18, "{what}: {before:#?}");
             for (name, value) in &before {
+                // Without its profile the picture is sRGB (1) now.
+                let value = if name.ends_with(":ColorSpace") && !profile { &Value::from(1) } else { value };
                 assert_eq!(after.get(name), Some(value), "{what}: {name}");
             }
             let xmp = tags(&result, &["-XMP:all"]);
