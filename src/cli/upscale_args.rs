@@ -41,8 +41,8 @@ pub struct FileArgs {
     #[arg(short, long, value_name = "OUT")]
     pub output: Option<PathBuf>,
 
-    /// Format of the results: png, jpeg, webp, tiff, bmp, pnm, pam, pfm, qoi, exr or hdr; else the
-    /// ending of OUT decides, else the input's own format
+    /// Format of the results, by its name or ending, such as png, jpg, webp, tif, jxl or exr (a wrong one lists them
+    /// all); else the ending of OUT decides, else the input's own format
     #[arg(long, value_name = "FORMAT", value_parser = values::format)]
     pub format: Option<ImageFormat>,
 
@@ -86,7 +86,7 @@ pub struct FileArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Encoding (by default as the input, as far as the format can)")]
 pub struct EncodingArgs {
-    /// Quality of JPEG, 1 to 100 (95 by default); makes WebP lossy, which is lossless by default
+    /// Quality of JPEG and AVIF, 1 to 100 (95 by default); makes WebP lossy, which is lossless by default
     #[arg(long, value_name = "1-100", value_parser = clap::value_parser!(u8).range(1..=100))]
     pub quality: Option<u8>,
 

@@ -141,12 +141,10 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
             && files.format.is_none()
             && !ImageFormat::from_path(path).is_some_and(ImageFormat::can_write)
         {
-            let writable = ImageFormat::ALL.iter().filter(|format| format.can_write());
-            let endings: Vec<_> = writable.map(|format| format.extensions()[0]).collect();
             return Err(usage(format!(
                 "cannot write {} by its ending: expected one of {}, or --format",
                 path.display(),
-                endings.join(", ")
+                ImageFormat::writable_endings()
             )));
         }
         if report.json && destination == Destination::Stdout && !report.dry_run {

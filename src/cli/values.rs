@@ -6,13 +6,10 @@ use crate::image::{ImageFormat, SampleDepth};
 pub fn format(text: &str) -> Result<ImageFormat, String> {
     let wanted = text.trim_start_matches('.');
     let named = ImageFormat::ALL.into_iter().find(|format| format.name().eq_ignore_ascii_case(wanted));
-    named.or_else(|| ImageFormat::from_extension(wanted)).filter(|format| format.can_write()).ok_or_else(
-        || {
-            let writable = ImageFormat::ALL.into_iter().filter(|format| format.can_write());
-            let names: Vec<_> = writable.map(|format| format.extensions()[0]).collect();
-            format!("expected one of {}", names.join(", "))
-        },
-    )
+    named
+        .or_else(|| ImageFormat::from_extension(wanted))
+        .filter(|format| format.can_write())
+        .ok_or_else(|| format!("expected one of {}", ImageFormat::writable_endings()))
 }
 
 /// A factor such as `4` or `2.5`.

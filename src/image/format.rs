@@ -34,11 +34,17 @@ pub enum ImageFormat {
     Hdr,
     /// OpenEXR, linear light.
     OpenExr,
+    /// JPEG XL; needs the feature `jxl`.
+    JpegXl,
+    /// AVIF; needs the feature `heif`.
+    Avif,
+    /// HEIC, read only; needs the feature `heif`.
+    Heic,
 }
 
 impl ImageFormat {
-    /// All formats.
-    pub const ALL: [Self; 12] = [
+    /// All formats, whether this program was built with them or not.
+    pub const ALL: [Self; 15] = [
         Self::Png,
         Self::Jpeg,
         Self::WebP,
@@ -51,7 +57,26 @@ impl ImageFormat {
         Self::Qoi,
         Self::Hdr,
         Self::OpenExr,
+        Self::JpegXl,
+        Self::Avif,
+        Self::Heic,
     ];
+
+    /// The formats that can be read.
+    pub fn readable() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|format| format.can_read())
+    }
+
+    /// The formats that can be written.
+    pub fn writable() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|format| format.can_write())
+    }
+
+    /// The endings of the formats that can be written, for messages: "png, jpg, ...".
+    pub fn writable_endings() -> String {
+        let endings: Vec<_> = Self::writable().map(|format| format.extensions()[0]).collect();
+        endings.join(", ")
+    }
 
     /// The name that people use.
     pub fn name(self) -> &'static str {
@@ -68,6 +93,9 @@ impl ImageFormat {
             Self::Qoi => "QOI",
             Self::Hdr => "Radiance HDR",
             Self::OpenExr => "OpenEXR",
+            Self::JpegXl => "JPEG XL",
+            Self::Avif => "AVIF",
+            Self::Heic => "HEIC",
         }
     }
 
@@ -86,6 +114,9 @@ impl ImageFormat {
             Self::Qoi => &["qoi"],
             Self::Hdr => &["hdr", "pic"],
             Self::OpenExr => &["exr"],
+            Self::JpegXl => &["jxl"],
+            Self::Avif => &["avif"],
+            Self::Heic => &["heic", "heif", "hif"],
         }
     }
 
@@ -118,8 +149,20 @@ impl ImageFormat {
             [b'#', b'?', b'R', b'A', b'D', b'I', b'A', b'N', b'C', b'E', ..]
             | [b'#', b'?', b'R', b'G', b'B', b'E', ..] => Some(Self::Hdr),
             [0x76, 0x2f, 0x31, 0x01, ..] => Some(Self::OpenExr),
+            [0xff, 0x0a, ..] | [0, 0, 0, 12, b'J', b'X', b'L', b' ', ..] => Some(Self::JpegXl),
+            [_, _, _, _, b'f', b't', b'y', b'p', brand @ ..] => Self::of_brands(brand),
             _ => None,
         }
+    }
+
+    /// Which of the formats in ISO base media files a file type box names; `brands` begins with the major brand.
+    fn of_brands(brands: &[u8]) -> Option<Self> {
+        // Some name only a general major brand, and what it is among the compatible ones.
+        brands.chunks_exact(4).take(8).find_map(|brand| match brand {
+            b"avif" | b"avis" => Some(Self::Avif),
+            b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx" => Some(Self::Heic),
+            _ => None,
+        })
     }
 
     /// The largest width and height that the format can store, in pixels.
@@ -129,6 +172,8 @@ impl ImageFormat {
             Self::WebP => 16_383,
             Self::Png | Self::Bmp => i32::MAX as u64,
             Self::Gif => 65_535,
+            Self::JpegXl => 1 << 30,
+            Self::Avif | Self::Heic => 65_536,
             Self::OpenExr | Self::Hdr => 1 << 24,
             Self::Tiff | Self::Pnm | Self::Pam | Self::Pfm | Self::Qoi => u64::from(u32::MAX),
         }
@@ -146,6 +191,14 @@ impl ImageFormat {
                 ErrorKind::Output,
                 format!(
                     "{self} cannot store {width} x {height} pixels: each side may have at most {most}; choose another format"
+                ),
+            ));
+        }
+        if self == Self::JpegXl && width.min(height) < 2 {
+            return Err(Error::new(
+                ErrorKind::Output,
+                format!(
+                    "JPEG XL is written from 2 x 2 pixels on, not {width} x {height}; choose another format"
                 ),
             ));
         }
@@ -168,12 +221,20 @@ impl ImageFormat {
 
     /// Whether grey is stored as one channel.
     pub fn has_grey(self) -> bool {
-        !matches!(self, Self::WebP | Self::Qoi | Self::Hdr | Self::OpenExr | Self::Gif)
+        !matches!(
+            self,
+            Self::WebP | Self::Qoi | Self::Hdr | Self::OpenExr | Self::Gif | Self::Avif | Self::Heic
+        )
     }
 
     /// Whether a colour profile can be stored.
     pub fn has_profile(self) -> bool {
-        matches!(self, Self::Png | Self::Jpeg | Self::WebP | Self::Tiff)
+        matches!(self, Self::Png | Self::Jpeg | Self::WebP | Self::Tiff | Self::Avif)
+    }
+
+    /// Whether EXIF and XMP can be stored.
+    pub fn has_exif(self) -> bool {
+        self.has_profile() || self == Self::JpegXl
     }
 
     /// Whether samples are linear light.
@@ -181,14 +242,27 @@ impl ImageFormat {
         matches!(self, Self::Pfm | Self::Hdr | Self::OpenExr)
     }
 
-    /// Whether files can be written.
-    pub fn can_write(self) -> bool {
-        self != Self::Gif
+    /// Whether files can be read, by this program as it was built.
+    pub fn can_read(self) -> bool {
+        match self {
+            Self::JpegXl => cfg!(feature = "jxl"),
+            Self::Avif | Self::Heic => cfg!(feature = "heif"),
+            _ => true,
+        }
     }
 
-    /// Whether `quality` means anything.
-    pub fn is_lossy(self) -> bool {
-        self == Self::Jpeg
+    /// Whether files can be written, by this program as it was built.
+    pub fn can_write(self) -> bool {
+        !matches!(self, Self::Gif | Self::Heic) && self.can_read()
+    }
+
+    /// The feature that a program needs to be built with to know the format, if it lacks that.
+    pub fn missing_feature(self) -> Option<&'static str> {
+        match self {
+            _ if self.can_read() => None,
+            Self::JpegXl => Some("jxl"),
+            _ => Some("heif"),
+        }
     }
 
     /// The depth closest to `wanted` that the format can store.
@@ -196,8 +270,9 @@ impl ImageFormat {
         match self {
             Self::Tiff => wanted,
             Self::Pfm | Self::Hdr | Self::OpenExr => SampleDepth::F32,
-            Self::Png | Self::Pnm | Self::Pam => wanted.min(SampleDepth::U16),
-            Self::Jpeg | Self::WebP | Self::Bmp | Self::Gif | Self::Qoi => SampleDepth::U8,
+            // AVIF's deepest form has 12 bits.
+            Self::Png | Self::Pnm | Self::Pam | Self::JpegXl | Self::Avif => wanted.min(SampleDepth::U16),
+            Self::Jpeg | Self::WebP | Self::Bmp | Self::Gif | Self::Qoi | Self::Heic => SampleDepth::U8,
         }
     }
 }
@@ -221,6 +296,9 @@ mod tests {
         assert_eq!(ImageFormat::sniff(b"P7\nWIDTH 1"), Some(ImageFormat::Pam));
         assert_eq!(ImageFormat::sniff(b"Please read me"), None);
         assert_eq!(ImageFormat::sniff(b""), None);
+        assert_eq!(ImageFormat::sniff(b"\0\0\0\x1cftypmif1\0\0\0\0mif1heic"), Some(ImageFormat::Heic));
+        assert_eq!(ImageFormat::sniff(b"\0\0\0\x1cftypavif\0\0\0\0avifmif1"), Some(ImageFormat::Avif));
+        assert_eq!(ImageFormat::sniff(b"\0\0\0\x1cftypisom\0\0\0\0isomavc1"), None);
     }
 
     #[test]

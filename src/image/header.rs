@@ -34,8 +34,13 @@ pub fn header(mut source: impl BufRead + Seek) -> Option<Header> {
     let format = ImageFormat::sniff(start)?;
     source.seek(SeekFrom::Start(0)).ok()?;
     match format {
+        _ if !format.can_read() => None,
         ImageFormat::Tiff => tiff_header(source),
         ImageFormat::Pfm => None,
+        #[cfg(feature = "jxl")]
+        ImageFormat::JpegXl => super::decode::jxl::header(source),
+        #[cfg(feature = "heif")]
+        ImageFormat::Avif | ImageFormat::Heic => super::decode::heif::header(source, format),
         _ => {
             let mut decoder = ImageReader::new(source).with_guessed_format().ok()?.into_decoder().ok()?;
             let (width, height) = decoder.dimensions();

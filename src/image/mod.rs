@@ -9,6 +9,8 @@ mod color;
 mod decode;
 mod encode;
 mod format;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod header;
 mod interleave;
 mod metadata;

@@ -6,10 +6,7 @@ use quick_xml::events::Event;
 use serde::{Deserialize, Serialize};
 
 use super::Metadata;
-use super::metadata::xmp;
-
-/// Keyword of the PNG text chunk.
-const KEYWORD: &str = "PartDiff";
+use super::metadata::{RECORD, xmp};
 
 /// The XMP property that holds the record.
 const PROPERTY: &str = "partdiff:record";
@@ -83,15 +80,14 @@ impl Provenance {
         let edited = old.as_ref().and_then(|packet| xmp::edit(packet, &edit));
         let lost = old.is_some() && edited.is_none();
         metadata.xmp = edited.or_else(|| Some(xmp::packet(&description)));
-        metadata.text.retain(|(keyword, _)| keyword != KEYWORD);
-        metadata.text.push((KEYWORD.into(), record));
+        metadata.text.retain(|(keyword, _)| keyword != RECORD);
+        metadata.text.push((RECORD.into(), record));
         lost.then(|| "the XMP packet is damaged; dropped".into())
     }
 
     /// The record of a picture that was made by this program.
     pub fn read(metadata: &Metadata) -> Option<Self> {
-        let chunk =
-            metadata.text.iter().find(|(keyword, _)| keyword == KEYWORD).map(|(_, text)| text.clone());
+        let chunk = metadata.text.iter().find(|(keyword, _)| keyword == RECORD).map(|(_, text)| text.clone());
         let record = chunk.or_else(|| property(metadata.xmp.as_deref()?))?;
         serde_json::from_str(&record).ok()
     }

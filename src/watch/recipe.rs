@@ -91,7 +91,8 @@ impl Recipe {
                 .filter(|format| format.can_write())
                 .ok_or_else(|| {
                     invalid(format!(
-                        "format {name:?} cannot be written: expected png, jpeg, webp, tiff, bmp or pnm"
+                        "format {name:?} cannot be written: expected one of {}",
+                        ImageFormat::writable_endings()
                     ))
                 })
         };
@@ -153,7 +154,8 @@ mod tests {
         let both = Recipe { scale: Some(2.0), width: Some(5), ..Recipe::default() };
         assert!(wrong(both).contains("one of scale"));
         assert!(wrong(Recipe { scale: Some(0.0), ..Recipe::default() }).contains("scale is 0"));
-        assert!(wrong(Recipe { format: Some("gif".into()), ..Recipe::default() }).contains("gif"));
+        let named = wrong(Recipe { format: Some("gif".into()), ..Recipe::default() });
+        assert!(named.contains("gif") && ImageFormat::writable().all(|f| named.contains(f.extensions()[0])));
         assert!(wrong(Recipe { quality: Some(0), ..Recipe::default() }).contains("quality"));
         assert!(wrong(Recipe { steps: Some(0), ..Recipe::default() }).contains("steps"));
         Recipe { fit: Some((3840, 2160)), ..Recipe::default() }.validate().unwrap();

@@ -63,7 +63,7 @@ impl Selection {
         let ext = relative.extension().and_then(OsStr::to_str).unwrap_or_default();
         let wanted = match &self.include {
             Some(include) => include.is_match(relative),
-            None => ImageFormat::from_extension(ext).is_some(),
+            None => ImageFormat::from_extension(ext).is_some_and(ImageFormat::can_read),
         };
         if wanted {
             return Some(Role::Picture);

@@ -2,10 +2,13 @@
 
 mod aligned_oracle;
 mod bundles;
+#[cfg(all(feature = "cli", target_os = "linux"))]
+mod carried;
 #[cfg(feature = "cli")]
 mod cli;
 mod engine;
 mod fake_network;
+mod hostile;
 #[cfg(target_os = "linux")]
 mod memory;
 mod real_model;

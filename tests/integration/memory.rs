@@ -1,13 +1,32 @@
 //! Peak memory of the command, measured from outside.
 
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use partdiff::Limits;
 use partdiff::image::{EncodeOptions, ImageFormat, Kernel, Picture, SampleDepth, decode, encode, resize};
 
 use crate::real_model::data;
+
+/// Waits for a process and returns its highest resident memory in MiB, too.
+pub fn watch(child: &mut Child) -> (ExitStatus, u64) {
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    let exit = loop {
+        // The kernel's own high-water mark, so that nothing between two looks is missed.
+        if let Ok(status) = fs::read_to_string(&status)
+            && let Some(line) = status.lines().find(|line| line.starts_with("VmHWM:"))
+        {
+            peak = line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024;
+        }
+        if let Some(exit) = child.try_wait().unwrap() {
+            break exit;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    (exit, peak)
+}
 
 /// Runs `partdiff upscale` and returns its highest resident memory in MiB.
 fn peak_mib(width: usize, height: usize, arguments: &[&str]) -> u64 {
@@ -27,20 +46,7 @@ fn peak_mib(width: usize, height: usize, arguments: &[&str]) -> u64 {
         .stdin(Stdio::null())
         .spawn()
         .unwrap();
-    let status = format!("/proc/{}/status", child.id());
-    let mut peak = 0;
-    let exit = loop {
-        // The kernel's own high-water mark, so that nothing between two looks is missed.
-        if let Ok(status) = fs::read_to_string(&status)
-            && let Some(line) = status.lines().find(|line| line.starts_with("VmHWM:"))
-        {
-            peak = line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024;
-        }
-        if let Some(exit) = child.try_wait().unwrap() {
-            break exit;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    };
+    let (exit, peak) = watch(&mut child);
     assert!(exit.success());
     let result = fs::read(&output).unwrap();
     let result = image::ImageReader::new(std::io::Cursor::new(result)).with_guessed_format().unwrap();

@@ -55,8 +55,7 @@ impl Coding {
     }
 
     fn matrix(profile: &ColorProfile) -> Option<Self> {
-        let tables = [&profile.lut_a_to_b_perceptual, &profile.lut_a_to_b_colorimetric];
-        if !profile.is_matrix_shaper() || tables.iter().any(|table| table.is_some()) {
+        if !profile.is_matrix_shaper() || has_tables(profile) {
             return None;
         }
         let curve = |trc: &Option<_>| trc.as_ref().and_then(Curve::new);
@@ -128,6 +127,11 @@ impl Coding {
             Self::Matrix { curves, .. } => each(raster, |value| curves[1].code(srgb.linear(value))),
         }
     }
+}
+
+/// Whether a profile describes colours by tables, which no matrix stands for.
+pub(super) fn has_tables(profile: &ColorProfile) -> bool {
+    profile.lut_a_to_b_perceptual.is_some() || profile.lut_a_to_b_colorimetric.is_some()
 }
 
 fn multiply(matrix: &[[f32; 3]; 3], v: [f32; 3]) -> [f32; 3] {

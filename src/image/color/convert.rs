@@ -41,19 +41,51 @@ pub(in crate::image) fn from_cmyk(
     (raster, format!("CMYK is converted to sRGB by rule of thumb: {why}"))
 }
 
+/// Turns values coded by a profile with tables into sRGB-coded ones in place, clipped to its gamut; `false` if the
+/// profile has none or cannot be used.
+pub(in crate::image) fn through_tables(raster: &mut Raster, icc: &[u8]) -> bool {
+    let Ok(profile) = ColorProfile::new_from_slice(icc) else { return false };
+    if raster.channels() != 3 || profile.color_space != DataColorSpace::Rgb || !super::has_tables(&profile) {
+        return false;
+    }
+    let (height, width) = (raster.height(), raster.width());
+    let pixels: Vec<f32> = (0..height * width)
+        .flat_map(|i| [0, 1, 2].map(|channel| raster.plane(channel)[i].clamp(0.0, 1.0)))
+        .collect();
+    let Some(converted) = transform(&pixels, (3, Layout::Rgb), (height, width), &profile) else {
+        return false;
+    };
+    *raster = converted;
+    true
+}
+
 fn through_profile(inks: &[f32], height: usize, width: usize, icc: &[u8]) -> Option<Raster> {
     let profile = ColorProfile::new_from_slice(icc).ok()?;
     if profile.color_space != DataColorSpace::Cmyk {
         return None;
     }
-    let options =
-        TransformOptions { rendering_intent: RenderingIntent::RelativeColorimetric, ..Default::default() };
     // Four inks share their layout with red, green, blue and alpha.
-    let transform =
-        profile.create_transform_f32(Layout::Rgba, &ColorProfile::new_srgb(), Layout::Rgb, options).ok()?;
+    transform(inks, (4, Layout::Rgba), (height, width), &profile)
+}
+
+/// sRGB-coded planes of interleaved values, relative colorimetric where the profile has tables for several intents.
+fn transform(
+    values: &[f32],
+    (channels, layout): (usize, Layout),
+    (height, width): (usize, usize),
+    profile: &ColorProfile,
+) -> Option<Raster> {
+    // A profile with one table only has it as the perceptual one, and means it for all intents (ICC.1:2022, 9.1).
+    let rendering_intent = match &profile.lut_a_to_b_colorimetric {
+        None if profile.lut_a_to_b_perceptual.is_some() => RenderingIntent::Perceptual,
+        _ => RenderingIntent::RelativeColorimetric,
+    };
+    let options = TransformOptions { rendering_intent, ..Default::default() };
+    let srgb = ColorProfile::new_srgb();
+    let transform = profile.create_transform_f32(layout, &srgb, Layout::Rgb, options).ok()?;
     let mut pixels = vec![0.0f32; height * width * 3];
-    let done = inks
-        .par_chunks(width * 4)
+    let done = values
+        .par_chunks(width * channels)
         .zip(pixels.par_chunks_mut(width * 3))
         .all(|(row, out)| transform.transform(row, out).is_ok());
     done.then(|| crate::image::interleave::split(&pixels, 3, height, width).0)

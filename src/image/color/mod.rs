@@ -10,5 +10,8 @@ mod convert;
 mod curve;
 
 pub(in crate::image) use coding::Coding;
-pub(in crate::image) use convert::{adobe_rgb_icc, from_cmyk, from_lab, icc_of_chunks, srgb_icc};
+use coding::has_tables;
+pub(in crate::image) use convert::{
+    adobe_rgb_icc, from_cmyk, from_lab, icc_of_chunks, srgb_icc, through_tables,
+};
 use curve::Curve;

@@ -103,6 +103,16 @@ impl Decoded {
         }
     }
 
+    /// Turns all values round: full ink for none.
+    #[cfg(feature = "jxl")]
+    pub fn turn_round(&mut self) {
+        match &mut self.samples {
+            Samples::U8(data) => data.iter_mut().for_each(|value| *value = !*value),
+            Samples::U16(data) => data.iter_mut().for_each(|value| *value = !*value),
+            Samples::F32(data) => data.iter_mut().for_each(|value| *value = 1.0 - *value),
+        }
+    }
+
     /// Moves signed a* and b* up by half the range.
     pub fn turn_signed(&mut self) {
         match &mut self.samples {

@@ -1,7 +1,11 @@
 //! Bytes of a file to a picture.
 
 mod decoded;
+#[cfg(feature = "heif")]
+pub(in crate::image) mod heif;
 mod jpeg;
+#[cfg(feature = "jxl")]
+pub(in crate::image) mod jxl;
 mod pfm;
 mod sniff;
 mod tiff;
@@ -9,9 +13,8 @@ mod tiff;
 use std::io::{Cursor, ErrorKind as IoErrorKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use image::codecs::gif::GifDecoder;
 use image::error::LimitErrorKind;
-use image::{AnimationDecoder, ColorType, ImageDecoder, ImageError, ImageReader};
+use image::{ColorType, ImageDecoder, ImageError, ImageReader};
 
 use self::decoded::{Decoded, Kind, Samples};
 use super::alpha::is_opaque;
@@ -53,6 +56,9 @@ pub fn decode_page(bytes: &[u8], page: usize, limits: &Limits) -> Result<Picture
     let Some(format) = ImageFormat::sniff(bytes) else {
         return Err(sniff::unknown(bytes));
     };
+    if let Some(feature) = format.missing_feature() {
+        return Err(sniff::left_out(format, feature));
+    }
     // A codec's own fault on a hostile file must not end the program.
     catch_unwind(AssertUnwindSafe(|| decode_known(bytes, format, page, limits))).unwrap_or_else(|_| {
         Err(Error::new(ErrorKind::Input, format!("the {format} data is damaged: its decoder gave up")))
@@ -60,8 +66,13 @@ pub fn decode_page(bytes: &[u8], page: usize, limits: &Limits) -> Result<Picture
 }
 
 fn decode_known(bytes: &[u8], format: ImageFormat, page: usize, limits: &Limits) -> Result<Picture> {
-    let mut source =
-        Source { format, metadata: Metadata::default(), notes: Vec::new(), premultiplied: false, frames: 0 };
+    let mut source = Source {
+        format,
+        metadata: Metadata::default(),
+        notes: Vec::new(),
+        premultiplied: false,
+        animated: false,
+    };
     let mut orientation = None;
     let decoded = match format {
         ImageFormat::Tiff => {
@@ -73,6 +84,24 @@ fn decode_known(bytes: &[u8], format: ImageFormat, page: usize, limits: &Limits)
             page.decoded
         }
         ImageFormat::Pfm => pfm::read(bytes, limits)?,
+        #[cfg(feature = "jxl")]
+        ImageFormat::JpegXl => {
+            let file = jxl::read(bytes, limits)?;
+            // The codestream's own orientation counts, and is applied already.
+            orientation = Some(1);
+            source.metadata = file.metadata;
+            source.animated = file.animated;
+            file.decoded
+        }
+        #[cfg(feature = "heif")]
+        ImageFormat::Avif | ImageFormat::Heic => {
+            let file = heif::read(bytes, format, limits)?;
+            orientation = Some(1);
+            source.metadata = file.metadata;
+            source.premultiplied = file.premultiplied;
+            source.notes = file.notes;
+            file.decoded
+        }
         ImageFormat::Jpeg => source.read_jpeg(bytes, limits)?,
         _ => source.read_other(bytes, limits)?,
     };
@@ -85,8 +114,8 @@ struct Source {
     metadata: Metadata,
     notes: Vec<String>,
     premultiplied: bool,
-    /// Frames of an animation, as far as counted.
-    frames: u32,
+    /// Whether there are frames after the first.
+    animated: bool,
 }
 
 impl Source {
@@ -111,35 +140,34 @@ impl Source {
                 if self.metadata.icc.is_none() {
                     self.metadata.icc = icc_of_chunks(&chunks.color);
                 }
-                self.frames = chunks.frames;
+                self.animated = chunks.frames > 1;
             }
             ImageFormat::WebP => {
                 if !sniff::riff_is_complete(bytes) {
                     return Err(truncated(self.format));
                 }
-                let (metadata, animated) = metadata::riff::read(bytes);
-                self.metadata = metadata;
-                self.frames = if animated { 2 } else { 0 };
+                (self.metadata, self.animated) = metadata::riff::read(bytes);
             }
-            ImageFormat::Gif => self.frames = if is_animated_gif(bytes) { 2 } else { 0 },
+            ImageFormat::Gif => self.animated = sniff::gif_has_frames(bytes),
             ImageFormat::OpenExr => self.premultiplied = true,
             _ => {}
-        }
-        if self.frames > 1 {
-            self.notes.push("the file is an animation; this is its first frame".into());
         }
         read_codec(bytes, self.format, limits)
     }
 
     /// Planes, upright, with the metadata that still hold.
     fn finish(mut self, decoded: Decoded, orientation: Option<u8>) -> Result<Picture> {
+        if self.animated {
+            self.notes.push("the file is an animation; this is its first frame".into());
+        }
         let depth = decoded.depth;
         let planes = decoded.into_planes(self.metadata.icc.as_deref());
         let (mut color, mut alpha) = (planes.color, planes.alpha);
         if let Some(note) = planes.converted {
             self.notes.push(note);
-            self.metadata.icc = srgb_icc();
-        } else if color.channels() == 3 && self.metadata.is_adobe_rgb() {
+            self.metadata.become_srgb(srgb_icc());
+        } else if color.channels() == 3 && self.format != ImageFormat::JpegXl && self.metadata.is_adobe_rgb()
+        {
             self.metadata.icc = adobe_rgb_icc();
         }
         // The codec always makes an alpha channel, whether the file has transparency or not.
@@ -162,7 +190,7 @@ impl Source {
         alpha = alpha.map(|alpha| upright(alpha, orientation));
         let mut picture = Picture::new(color, alpha, depth, self.format);
         picture.linear = self.format.is_linear();
-        picture.animated = self.frames > 1;
+        picture.animated = self.animated;
         picture.metadata = self.metadata;
         picture.warnings = self.notes;
         Ok(picture)
@@ -180,17 +208,10 @@ fn unmultiply(color: &mut Raster, alpha: &Raster) {
     }
 }
 
-/// Whether there is a second frame; the first one is decoded for that at most.
-fn is_animated_gif(bytes: &[u8]) -> bool {
-    let Ok(decoder) = GifDecoder::new(Cursor::new(bytes)) else { return false };
-    let (width, height) = decoder.dimensions();
-    // Frames are pictures too: no more than a usual limit is spent on this question.
-    u64::from(width) * u64::from(height) <= 1 << 26 && decoder.into_frames().take(2).flatten().count() > 1
-}
-
 /// Decodes with one of the general codecs.
 fn read_codec(bytes: &[u8], format: ImageFormat, limits: &Limits) -> Result<Decoded> {
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), codec(format));
+    let codec = codec(format).ok_or_else(|| sniff::unknown(bytes))?;
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), codec);
     let mut codec_limits = image::Limits::no_limits();
     codec_limits.max_alloc = Some(limits.max_decode_bytes);
     reader.limits(codec_limits);
@@ -219,20 +240,26 @@ where
     Ok(samples.into())
 }
 
-/// The codec's name for a format.
-fn codec(format: ImageFormat) -> image::ImageFormat {
-    match format {
+/// The codec's name for a format; `None` for those that are read otherwise.
+fn codec(format: ImageFormat) -> Option<image::ImageFormat> {
+    Some(match format {
         ImageFormat::Png => image::ImageFormat::Png,
         ImageFormat::Jpeg => image::ImageFormat::Jpeg,
         ImageFormat::WebP => image::ImageFormat::WebP,
-        ImageFormat::Tiff => image::ImageFormat::Tiff,
         ImageFormat::Bmp => image::ImageFormat::Bmp,
-        ImageFormat::Pnm | ImageFormat::Pam | ImageFormat::Pfm => image::ImageFormat::Pnm,
+        ImageFormat::Pnm | ImageFormat::Pam => image::ImageFormat::Pnm,
         ImageFormat::Gif => image::ImageFormat::Gif,
         ImageFormat::Qoi => image::ImageFormat::Qoi,
         ImageFormat::Hdr => image::ImageFormat::Hdr,
         ImageFormat::OpenExr => image::ImageFormat::OpenExr,
-    }
+        ImageFormat::Tiff
+        | ImageFormat::Pfm
+        | ImageFormat::JpegXl
+        | ImageFormat::Avif
+        | ImageFormat::Heic => {
+            return None;
+        }
+    })
 }
 
 /// Interleaved channels and depth of what a codec returns.
@@ -270,6 +297,12 @@ fn damaged(format: ImageFormat, error: ImageError) -> Error {
         }
         other => Error::with_source(ErrorKind::Input, format!("the {format} data is damaged"), other),
     }
+}
+
+/// Reads a JPEG file's headers.
+#[cfg(fuzzing)]
+pub(in crate::image) fn jpeg_frame(bytes: &[u8]) {
+    jpeg::Frame::read(bytes);
 }
 
 #[cfg(test)]

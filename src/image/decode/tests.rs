@@ -15,7 +15,7 @@ fn seeds() -> Vec<(String, Vec<u8>)> {
     picture.metadata.xmp = Some(metadata::xmp::packet("<rdf:Description a='1'/>"));
     picture.metadata.text = vec![("Comment".into(), "a word".into())];
     let mut seeds = Vec::new();
-    for format in ImageFormat::ALL.into_iter().filter(|format| format.can_write()) {
+    for format in ImageFormat::writable() {
         for depth in [SampleDepth::U8, SampleDepth::U16] {
             let options = EncodeOptions { depth: Some(depth), ..EncodeOptions::new(format) };
             seeds.push((format!("{format} {depth:?}"), encode(&picture, &options).unwrap().bytes));
@@ -101,4 +101,23 @@ fn damaged_files_cost_an_error_and_no_panic() {
         }
     }
     assert!(count > 10_000, "{count}");
+}
+
+#[test]
+fn gif_animations_are_known_by_their_blocks() {
+    for frames in 1..=3 {
+        let mut bytes = Vec::new();
+        let mut encoder = image::codecs::gif::GifEncoder::new(&mut bytes);
+        for i in 0..frames {
+            let picture = image::RgbaImage::from_fn(40, 30, |x, y| image::Rgba([x as u8, y as u8, i, 255]));
+            encoder.encode_frame(image::Frame::new(picture)).unwrap();
+        }
+        drop(encoder);
+        let picture = decode(&bytes, &Limits::default()).unwrap();
+        let note = "the file is an animation; this is its first frame";
+        assert_eq!(picture.warnings.iter().any(|warning| warning == note), frames > 1, "{frames}");
+        for end in 0..bytes.len() {
+            sniff::gif_has_frames(&bytes[..end]);
+        }
+    }
 }

@@ -49,7 +49,16 @@ pub(super) fn read(bytes: &[u8], page: usize, limits: &Limits) -> Result<Page> {
     };
     let bytes = patched.as_deref().unwrap_or(bytes);
     let mut decoder = open(bytes, page, limits)?;
-    let tags = metadata::tiff::read(bytes, &mut decoder);
+    let mut tags = metadata::tiff::read(bytes, &mut decoder);
+    // Camera raw files begin with a preview and hold the picture where only their makers look.
+    let reduced = decoder
+        .find_tag_unsigned::<u32>(Tag::NewSubfileType)
+        .ok()
+        .flatten()
+        .is_some_and(|kind| kind & 1 == 1);
+    if page == 0 && reduced {
+        tags.notes.push("the file says that its first picture is a reduced copy of another one".into());
+    }
     let (width, height) = decoder.dimensions().map_err(failed)?;
     let color = decoder.colortype().map_err(failed)?;
     let bits = color.bit_depth();
@@ -100,6 +109,8 @@ fn open<'a>(bytes: &'a [u8], page: usize, limits: &Limits) -> Result<PageDecoder
     let mut allowed = TiffLimits::default();
     allowed.decoding_buffer_size = most;
     allowed.intermediate_buffer_size = most;
+    // Profiles of presses have a few megabytes.
+    allowed.ifd_value_size = most.min(64 << 20);
     let mut decoder = Decoder::new(Cursor::new(bytes)).map_err(failed)?.with_limits(allowed);
     if page > 0 {
         decoder.seek_to_image(page).map_err(failed)?;

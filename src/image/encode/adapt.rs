@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::EncodeOptions;
-use crate::image::color::{Coding, srgb_icc};
+use crate::image::color::{Coding, srgb_icc, through_tables};
 use crate::image::{ImageFormat, Picture, SampleDepth};
 
 /// The picture as `format` means its values, with notes on what was changed.
@@ -29,6 +29,10 @@ pub(super) fn adapt<'a>(picture: &'a Picture, options: &EncodeOptions) -> (Cow<'
     } else if tagged && (untag || format.is_linear()) {
         let icc = changed.metadata.icc.take().unwrap_or_default();
         match Coding::from_icc(&icc, changed.color.channels()) {
+            Ok(Coding::Kept) if through_tables(&mut changed.color, &icc) => {
+                changed.metadata.become_srgb(None);
+                notes.push(format!("{format} cannot store the colour profile; converted to sRGB"));
+            }
             Ok(Coding::Kept) => {
                 if Some(&icc) != srgb_icc().as_ref() && !is_srgb_named(&icc) {
                     notes.push(format!("{format} cannot store the colour profile; dropped"));
@@ -36,6 +40,7 @@ pub(super) fn adapt<'a>(picture: &'a Picture, options: &EncodeOptions) -> (Cow<'
             }
             Ok(coding) => {
                 coding.to_srgb(&mut changed.color);
+                changed.metadata.become_srgb(None);
                 notes.push(format!("{format} cannot store the colour profile; converted to sRGB"));
             }
             Err(why) => notes.push(format!("the colour profile is dropped: {why}")),

@@ -1,7 +1,11 @@
 //! A picture to the bytes of a file.
 
 mod adapt;
+#[cfg(feature = "heif")]
+mod heif;
 mod jpeg;
+#[cfg(feature = "jxl")]
+mod jxl;
 mod options;
 mod png;
 mod pnm;
@@ -59,6 +63,10 @@ pub fn encode_to(
             ImageFormat::Pnm | ImageFormat::Pam => pnm::write(rows, size, depth, format, out)?,
             ImageFormat::WebP => webp::write(rows, size, options, metadata, out)?,
             ImageFormat::Pfm => pnm::write_float(rows, size, out)?,
+            #[cfg(feature = "jxl")]
+            ImageFormat::JpegXl => jxl::write(rows, size, depth, metadata, out)?,
+            #[cfg(feature = "heif")]
+            ImageFormat::Avif => heif::write(rows, size, depth, options, metadata, out)?,
             _ => simple::write(rows, size, format, metadata, out)?,
         }
         Ok(notes)
@@ -116,8 +124,9 @@ fn laid_out(
     let (picture, notes) = adapt::adapt(picture, options);
     warnings.extend(notes);
     let background = (!format.has_alpha()).then_some(options.background);
-    // BMP's alpha goes with colour only.
-    let spread = !format.has_grey() || format == ImageFormat::Bmp && picture.alpha.is_some();
+    // BMP's alpha goes with colour only; JPEG XL's encoder takes deep grey beside alpha for signed numbers.
+    let with_color = matches!(format, ImageFormat::Bmp | ImageFormat::JpegXl);
+    let spread = !format.has_grey() || with_color && picture.alpha.is_some();
     let rows = Rows::new(&picture, background, spread);
     let size = (picture.height(), picture.width());
     warnings.extend(write(&rows, size, depth, &picture.metadata)?);

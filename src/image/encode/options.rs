@@ -8,7 +8,7 @@ use crate::image::{ImageFormat, Metadata, SampleDepth};
 pub struct EncodeOptions {
     /// The format of the file.
     pub format: ImageFormat,
-    /// Quality of JPEG and lossy WebP from 1 to 100. Default: 95.
+    /// Quality of JPEG, AVIF and lossy WebP from 1 to 100. Default: 95.
     pub quality: u8,
     /// Whether WebP keeps every bit. Default: `true`.
     pub lossless: bool,
@@ -50,9 +50,15 @@ impl EncodeOptions {
             ));
         }
         if !self.format.can_write() {
+            let format = self.format;
             return Err(Error::new(
                 ErrorKind::InvalidOption,
-                format!("{} can be read but not written; choose another format", self.format),
+                match format.missing_feature() {
+                    Some(feature) => {
+                        format!("this program was built without the feature {feature}, which {format} needs")
+                    }
+                    None => format!("{format} can be read but not written; choose another format"),
+                },
             ));
         }
         Ok(())
@@ -61,7 +67,7 @@ impl EncodeOptions {
     /// Whether the file holds other values than it is given, beyond its depth.
     pub fn is_lossy(&self) -> bool {
         match self.format {
-            ImageFormat::Jpeg => true,
+            ImageFormat::Jpeg | ImageFormat::Avif => true,
             ImageFormat::WebP => !self.lossless,
             _ => false,
         }
@@ -85,6 +91,12 @@ impl EncodeOptions {
                 stored.bits()
             ));
         }
+        if format == ImageFormat::Avif && stored == SampleDepth::U16 {
+            losses.push("AVIF stores 12 of the 16 bits per sample".into());
+        }
+        if format == ImageFormat::JpegXl && stored == SampleDepth::U16 && has_alpha {
+            losses.push("JPEG XL is written with 8 bits of opacity beside 16 of colour".into());
+        }
         if has_alpha && !format.has_alpha() {
             losses.push(format!("{format} has no transparency; flattened on the background colour"));
         }
@@ -93,15 +105,15 @@ impl EncodeOptions {
 
     /// Which metadata the format cannot hold, in one sentence; known before work starts.
     pub fn metadata_losses(&self, metadata: &Metadata) -> Option<String> {
-        use ImageFormat::{Bmp, Jpeg, Png, Tiff, WebP};
+        use ImageFormat::{Bmp, Jpeg, Png, Tiff};
         let format = self.format;
-        let exif = matches!(format, Png | Jpeg | WebP | Tiff);
+        let exif = format.has_exif();
         let iptc = matches!(format, Png | Jpeg | Tiff);
         let lost = [
             (metadata.exif.is_some() && !exif, "EXIF"),
             (metadata.xmp.is_some() && !exif, "XMP"),
             (metadata.iptc.is_some() && !iptc, "IPTC"),
-            (!metadata.text.is_empty() && !matches!(format, Png | Jpeg), "text"),
+            (metadata.own_text().next().is_some() && !matches!(format, Png | Jpeg), "text"),
             (metadata.density.is_some() && !exif && format != Bmp, "resolution"),
         ];
         let names: Vec<&str> = lost.iter().filter(|(lost, _)| *lost).map(|(_, name)| *name).collect();

@@ -4,8 +4,10 @@
 //! inner offsets nobody documents, stay intact. A block is rebuilt only when it comes from or goes into a TIFF
 //! file, and then maker notes are left out.
 
+use std::cell::Cell;
+
 use super::Density;
-use super::ifd::{self, Directory, Field, Order};
+use super::ifd::{self, Directory, Entry, Field, Order};
 
 pub(in crate::image) const ORIENTATION: u16 = 0x0112;
 const X_RESOLUTION: u16 = 0x011a;
@@ -23,6 +25,12 @@ const DESCRIPTIVE: [u16; 17] = [
     0x010d, 0x010e, 0x010f, 0x0110, 0x011d, 0x0131, 0x0132, 0x013b, 0x013c, 0x4746, 0x4749, 0x8298, 0x9c9b,
     0x9c9c, 0x9c9d, 0x9c9e, 0x9c9f,
 ];
+
+/// Most bytes of values that are copied out of a block.
+const MOST_COPIED: usize = 16 << 20;
+
+/// Most fields that are copied out of a directory; one has room for 65,535.
+const MOST_FIELDS: usize = 60_000;
 
 /// A block that begins with a TIFF header.
 #[derive(Clone, Debug)]
@@ -77,8 +85,12 @@ impl Exif {
 
     /// Says that the picture is upright.
     pub fn reset_orientation(&mut self) {
-        if let Some(main) = self.main() {
-            self.set_number(&main, ORIENTATION, 1);
+        if let Some(entry) = self.main().and_then(|main| main.find(ORIENTATION).copied()) {
+            // However it was written, it is one short number now.
+            let [kind, count, value] = [self.order.bytes16(3), self.order.bytes16(1), self.order.bytes16(1)];
+            let count = if self.order == Order::Little { [count, [0; 2]] } else { [[0; 2], count] };
+            self.bytes[entry.at + 2..entry.at + 12]
+                .copy_from_slice(&[kind, count[0], count[1], value, [0; 2]].concat());
         }
     }
 
@@ -140,6 +152,13 @@ impl Exif {
             Some((space, index.unwrap_or(false)))
         };
         matches!(space(), Some((2, _) | (0xffff, true)))
+    }
+
+    /// Says that values are sRGB, where it says anything of the kind.
+    pub fn set_srgb(&mut self) {
+        if let Some(exif) = self.main().and_then(|main| self.child(&main, EXIF_POINTER)) {
+            self.set_number(&exif, 0xa001, 1);
+        }
     }
 
     /// Overwrites the resolution fields, where present.
@@ -220,8 +239,14 @@ pub(in crate::image) fn fields_at(bytes: &[u8], from: Order, first: usize, order
         let at = parent.find(pointer)?.number(bytes, from)?;
         ifd::read(bytes, from, at as usize)
     };
+    // Entries of a hostile block may all mean the same bytes, as often as there are entries.
+    let left = Cell::new(MOST_COPIED);
     let copy = |directory: &Directory, keep: &dyn Fn(u16) -> bool| -> Vec<Field> {
-        let entries = directory.entries.iter().filter(|entry| keep(entry.tag));
+        let fits = |entry: &&Entry| {
+            let rest = left.get().checked_sub(entry.size);
+            rest.is_some_and(|rest| keep(entry.tag) && left.replace(rest) > 0)
+        };
+        let entries = directory.entries.iter().take(MOST_FIELDS).filter(fits);
         entries.map(|entry| Field::copy(entry, bytes).in_order(from, order)).collect()
     };
     let all = |directory: Option<Directory>| directory.map_or(Vec::new(), |found| copy(&found, &|_| true));
@@ -351,6 +376,25 @@ mod tests {
         assert!(find(&block, &[0xff, 0xd8]).is_some() && find(&after, &[0xff, 0xd8]).is_none());
         assert!(find(&block, &[0, 0, 0, 47]).is_some() && find(&after, &[0, 0, 0, 47]).is_none());
         assert!(find(&after, b"Nikon\0").is_some());
+    }
+
+    #[test]
+    fn orientations_of_unusual_types_are_applied_once_too() {
+        for order in [Order::Little, Order::Big] {
+            for (kind, data) in [
+                (1, vec![6]),
+                (3, [order.bytes16(6), order.bytes16(5)].concat()),
+                (4, order.bytes32(6).to_vec()),
+            ] {
+                let mut block = if order == Order::Little { b"II*\0".to_vec() } else { b"MM\0*".to_vec() };
+                block.extend(order.bytes32(8));
+                ifd::append(&mut block, order, &[Field { tag: ORIENTATION, kind, data }], &[]);
+                let mut exif = Exif::new(block).unwrap();
+                assert_eq!(exif.orientation(), 6);
+                exif.reset_orientation();
+                assert_eq!(exif.orientation(), 1, "{order:?} {kind}");
+            }
+        }
     }
 
     #[test]

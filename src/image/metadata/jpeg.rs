@@ -136,7 +136,7 @@ pub(in crate::image) fn write(metadata: &Metadata) -> (Vec<(u8, Vec<u8>)>, Vec<S
     if let Some(records) = &metadata.iptc {
         one(0xed, PHOTOSHOP, &iptc::to_resources(records), "IPTC block");
     }
-    for (keyword, text) in &metadata.text {
+    for (keyword, text) in metadata.own_text() {
         let text = if keyword == "Comment" { text.clone() } else { format!("{keyword}: {text}") };
         one(0xfe, b"", text.as_bytes(), "comment");
     }

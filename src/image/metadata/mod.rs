@@ -11,6 +11,9 @@ pub(in crate::image) mod xmp;
 
 use self::exif::Exif;
 
+/// Keyword of the text that repeats the record of making; only PNG, whose readers show texts, is given it.
+pub(in crate::image) const RECORD: &str = "PartDiff";
+
 /// Everything besides the pixels. Blocks are in the form in which containers carry them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Metadata {
@@ -156,10 +159,24 @@ impl Metadata {
         notes
     }
 
+    /// Comments and text chunks but the record of making.
+    pub(in crate::image) fn own_text(&self) -> impl Iterator<Item = &(String, String)> {
+        self.text.iter().filter(|(keyword, _)| keyword != RECORD)
+    }
+
     /// Whether EXIF stands in for a missing profile and says Adobe RGB.
     pub(in crate::image) fn is_adobe_rgb(&self) -> bool {
         let exif = || Exif::new(self.exif.clone()?);
         self.icc.is_none() && exif().is_some_and(|exif| exif.is_adobe_rgb())
+    }
+
+    /// Puts `icc` (sRGB, or `None` for that) in the place of a profile that no longer holds, and has EXIF agree.
+    pub(in crate::image) fn become_srgb(&mut self, icc: Option<Vec<u8>>) {
+        self.icc = icc;
+        if let Some(mut exif) = self.exif.clone().and_then(Exif::new) {
+            exif.set_srgb();
+            self.exif = Some(exif.into_bytes());
+        }
     }
 
     /// Settles on one resolution, says everywhere that the picture is upright, and returns the orientation (1 to 8) that was given.

@@ -11,7 +11,7 @@ use super::{Density, DensityUnit, Metadata, iptc};
 const XMP_KEYWORD: &str = "XML:com.adobe.xmp";
 const RAW_PREFIX: &str = "Raw profile type ";
 
-/// Most bytes that one compressed chunk may unpack to.
+/// Most bytes that all compressed chunks together may unpack to.
 const UNPACKED: u64 = 32 << 20;
 
 /// Colour chunks that stand for a profile.
@@ -54,6 +54,8 @@ fn chunks(bytes: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
 pub(in crate::image) fn read(bytes: &[u8]) -> Chunks {
     let mut out = Chunks::default();
     let number = |data: &[u8], at: usize| Some(u32::from_be_bytes(data.get(at..at + 4)?.try_into().ok()?));
+    let mut left = UNPACKED;
+    let mut inflate = |data: &[u8]| inflate(data, &mut left);
     for (kind, data) in chunks(bytes) {
         let metadata = &mut out.metadata;
         match kind {
@@ -66,13 +68,13 @@ pub(in crate::image) fn read(bytes: &[u8]) -> Chunks {
             }
             b"zTXt" => {
                 if let Some((keyword, rest)) = split_keyword(data)
-                    && let Some(text) = rest.get(1..).and_then(inflate)
+                    && let Some(text) = rest.get(1..).and_then(&mut inflate)
                 {
                     take_text(metadata, keyword, &text, false);
                 }
             }
             b"iTXt" => {
-                if let Some((keyword, text)) = international(data) {
+                if let Some((keyword, text)) = international(data, &mut inflate) {
                     take_text(metadata, keyword, &text, true);
                 }
             }
@@ -165,7 +167,7 @@ fn split_keyword(data: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// Keyword and text of an `iTXt` chunk.
-fn international(data: &[u8]) -> Option<(&[u8], Vec<u8>)> {
+fn international(data: &[u8], inflate: impl FnOnce(&[u8]) -> Option<Vec<u8>>) -> Option<(&[u8], Vec<u8>)> {
     let (keyword, rest) = split_keyword(data)?;
     let (&compressed, rest) = rest.split_first()?;
     let rest = rest.get(1..)?;
@@ -219,10 +221,13 @@ fn without_photoshop(data: &[u8]) -> &[u8] {
     data.strip_prefix(b"Photoshop 3.0\0").unwrap_or(data)
 }
 
-fn inflate(data: &[u8]) -> Option<Vec<u8>> {
+/// Unpacks `data` to at most `left` bytes, which become fewer by what came out.
+fn inflate(data: &[u8], left: &mut u64) -> Option<Vec<u8>> {
     let mut out = Vec::new();
-    ZlibDecoder::new(data).take(UNPACKED + 1).read_to_end(&mut out).ok()?;
-    (out.len() as u64 <= UNPACKED).then_some(out)
+    let read = ZlibDecoder::new(data).take(*left + 1).read_to_end(&mut out);
+    let fits = out.len() as u64 <= *left;
+    *left = left.saturating_sub(out.len() as u64);
+    read.ok().filter(|_| fits).map(|_| out)
 }
 
 fn deflate(data: &[u8]) -> Vec<u8> {

@@ -1,5 +1,6 @@
 //! XMP packets (ISO 16684-1): edited as XML events, so that all else stays byte for byte.
 
+use quick_xml::events::attributes::Attribute;
 use quick_xml::events::{BytesEnd, BytesStart, BytesText, Event};
 use quick_xml::{Reader, Writer};
 
@@ -66,18 +67,27 @@ impl Edit {
     /// The element with its attributes edited.
     fn start(&self, element: &BytesStart<'_>) -> Option<BytesStart<'static>> {
         let mut out = BytesStart::new(element.name().into_inner().to_owned());
+        let mut changed = false;
         for attribute in element.attributes() {
             let attribute = attribute.ok()?;
             let name = attribute.key.into_inner();
             if self.drops(name) {
+                changed = true;
                 continue;
             }
             match self.value(name) {
-                Some(value) => out.push_attribute((name, value.as_str())),
-                None => out.push_attribute(attribute),
+                Some(value) => {
+                    changed = true;
+                    out.push_attribute((name, value.as_str()));
+                }
+                None => {
+                    // Written between double quotes, where single ones may have been.
+                    let value = attribute.value.replace('"', "&quot;").into();
+                    out.push_attribute(Attribute { value, ..attribute });
+                }
             }
         }
-        Some(out)
+        Some(if changed { out } else { element.to_owned() })
     }
 }
 
@@ -184,6 +194,16 @@ mod tests {
         assert!(!all.contains("Thumbnails") && !all.contains("AAAA") && !all.contains("GPS"), "{all}");
         let none = edited(&Edit::default());
         assert!(none.contains("Thumbnails") && none.contains("GPSLatitude") && none.contains("xmp:Rating"));
+    }
+
+    #[test]
+    fn quotes_within_quotes_survive() {
+        let packet = "<rdf:RDF><rdf:Description dc:title='say \"hi\"' tiff:Orientation='6'/></rdf:RDF>";
+        let out = edit(packet.as_bytes(), &Edit { upright: true, ..Edit::default() }).unwrap();
+        let out = String::from_utf8(out).unwrap();
+        assert!(out.contains("dc:title=\"say &quot;hi&quot;\" tiff:Orientation=\"1\""), "{out}");
+        let same = edit(packet.as_bytes(), &Edit::default()).unwrap();
+        assert_eq!(same, packet.as_bytes());
     }
 
     #[test]

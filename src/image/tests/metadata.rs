@@ -182,7 +182,21 @@ fn adobe_rgb_named_by_exif_alone_gets_its_profile() {
         assert_eq!(picture.metadata.icc.is_some(), adobe, "{arguments:?}");
         if adobe {
             let values = picture.color.clone();
-            assert_ne!(prepare_for_model(picture).color, values);
+            assert_ne!(prepare_for_model(picture.clone()).color, values);
+            // Where no profile can go along, values become sRGB, and EXIF says so.
+            if ImageFormat::JpegXl.can_write() {
+                let plain = encode(&picture, &EncodeOptions::new(ImageFormat::JpegXl)).unwrap();
+                assert_eq!(
+                    plain.warnings,
+                    [
+                        "JPEG XL cannot store IPTC; dropped",
+                        "JPEG XL cannot store the colour profile; converted to sRGB"
+                    ]
+                );
+                let plain = decode(&plain.bytes, &Limits::default()).unwrap();
+                assert!(plain.metadata.exif.is_some() && !plain.metadata.is_adobe_rgb());
+                assert_ne!(plain.color, values);
+            }
         }
     }
 }

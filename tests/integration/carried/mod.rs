@@ -1,0 +1,91 @@
+//! What results of the command carry, as ExifTool, ImageMagick, libvips, Pillow and tifffile see it: nothing of ours
+//! reads here what ours wrote.
+
+mod color;
+mod metadata;
+mod pixels;
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use partdiff::runtime::{Device, find};
+use serde_json::Value;
+
+use crate::real_model::data;
+
+/// Whether the tools and the runtime are here; says on standard error what is not.
+fn ready() -> bool {
+    let missing = [
+        ("exiftool", "-ver"),
+        ("convert", "-version"),
+        ("identify", "-version"),
+        ("vipsheader", "--version"),
+    ]
+    .into_iter()
+    .find(|(tool, version)| Command::new(tool).arg(version).output().is_err());
+    if let Some((tool, _)) = missing {
+        eprintln!("skipped: {tool} is not installed");
+        return false;
+    }
+    if python().is_none() {
+        eprintln!("skipped: no python3 with Pillow, NumPy and tifffile");
+        return false;
+    }
+    match find(None, Device::Cpu) {
+        Ok(_) => true,
+        Err(error) => {
+            eprintln!("skipped: {}", error.report());
+            false
+        }
+    }
+}
+
+/// A Python with the libraries that `look.py` needs; the system's own where there are several.
+fn python() -> Option<&'static str> {
+    let fits = |python: &&str| {
+        let import = Command::new(python).args(["-c", "import numpy, PIL.ImageCms, tifffile"]).output();
+        import.is_ok_and(|output| output.status.success())
+    };
+    ["/usr/bin/python3", "python3"].into_iter().find(fits)
+}
+
+/// What `look.py` answers.
+#[track_caller]
+fn look<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Value {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/integration/carried/look.py");
+    let mut command = Command::new(python().unwrap());
+    serde_json::from_str(&output(command.arg(script).args(arguments))).unwrap()
+}
+
+/// Standard output of a program that must succeed.
+#[track_caller]
+fn output(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// Runs `partdiff upscale` with one step and returns what it says.
+#[track_caller]
+fn upscale<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_partdiff"));
+    command.args(["upscale", "--device", "cpu", "--steps", "1"]).args(arguments);
+    let output = command.output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{command:?}: {told}");
+    told
+}
+
+/// A part of a photograph, 40x28 pixels, as a PNG file without anything else.
+fn photo(folder: &Path) -> PathBuf {
+    let path = folder.join("photo.png");
+    let dog = data("dog.png");
+    output(Command::new("convert").arg(dog).args(["-crop", "40x28+40+40", "+repage", "-strip"]).arg(&path));
+    path
+}
+
+/// One of ExifTool's tags, as a number where it is one.
+fn tag(path: &Path, name: &str) -> String {
+    output(Command::new("exiftool").args(["-s3", "-n", name]).arg(path))
+}
