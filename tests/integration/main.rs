@@ -13,5 +13,6 @@ mod hostile;
 mod memory;
 mod real_model;
 mod sampler_reference;
+mod strips;
 #[cfg(all(feature = "cli", target_os = "linux"))]
 mod watch;
