@@ -91,11 +91,8 @@ pub(super) fn read(bytes: &[u8], format: ImageFormat, limits: &Limits) -> Result
     let kind = if grey { Kind::Grey } else { Kind::Rgb };
     let decoded = Decoded { kind, channels: picked.len(), depth, height, width, samples };
     let mut notes = Vec::new();
-    if context.number_of_top_level_images() > 1 {
-        notes.push(format!(
-            "the file has {} pictures; this is the main one",
-            context.number_of_top_level_images()
-        ));
+    if context.image_ids().len() > 1 {
+        notes.push(format!("the file has {} pictures; this is the main one", context.image_ids().len()));
     }
     Ok(File { decoded, metadata: metadata(&handle), premultiplied: handle.is_premultiplied_alpha(), notes })
 }

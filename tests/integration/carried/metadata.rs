@@ -57,7 +57,8 @@ fn sources(folder: &Path) -> (Vec<PathBuf>, Vec<u8>) {
         .map(|(name, depth)| {
             let path = inputs.join(name);
             let mut convert = Command::new("convert");
-            convert.arg(&photo).args(["-depth", depth, "-define", "webp:lossless=true", "-profile"]);
+            convert.arg(&photo).args(["-depth", depth, "-define", "webp:lossless=true"]);
+            convert.args(["-define", "png:bit-depth=16", "-profile"]);
             output(convert.arg(&profile).arg(&path));
             path
         })
