@@ -14,6 +14,7 @@ pub mod image;
 pub mod limits;
 mod memory;
 pub mod model;
+pub mod naming;
 pub mod network;
 pub mod options;
 pub mod progress;
@@ -21,6 +22,7 @@ mod report;
 pub mod runtime;
 pub mod sampling;
 pub mod tiling;
+pub mod units;
 mod upscaler;
 #[cfg(feature = "watch")]
 pub mod watch;

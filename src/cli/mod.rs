@@ -1,6 +1,7 @@
 //! The `partdiff` command: arguments in, exit code out. Everything else is the library's.
 
 mod bar;
+mod destination;
 mod doctor_command;
 mod events;
 mod exit;
@@ -9,7 +10,6 @@ mod human;
 mod inputs;
 mod interrupt;
 mod model_command;
-mod naming;
 mod plan;
 mod probe;
 mod runtime_command;

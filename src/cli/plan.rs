@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 
 use super::file_id::{FileId, resolved};
 use super::inputs::{Failure, Input, collect};
-use super::naming::{Destination, NameFields, Template, ending, shown};
+use super::destination::Destination;
 use super::probe::probe;
 use super::upscale_request::{Existing, UpscaleRequest};
-use super::values::show_scale;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{EncodeOptions, ImageFormat};
 use crate::limits::Limits;
+use crate::naming::{NameFields, Template, ending, show_scale, shown};
 use crate::options::Target;
 
 /// One picture to make.
@@ -179,7 +179,7 @@ fn job(request: &UpscaleRequest, model: ModelFacts<'_>, limits: &Limits, input: 
         _ => target.0 as f64 / size.0 as f64,
     });
     let fields = NameFields {
-        input: &input.path,
+        input: if input.is_stdin() { Path::new("stdin") } else { &input.path },
         ext: &ext,
         scale: &scale,
         model: model.name,

@@ -9,13 +9,14 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::exit::Exit;
-use super::naming::shown;
 use super::upscale_args::{ModelArgs, ResourceArgs, SamplingArgs, SizeArgs};
 use super::values;
 use crate::diffusion::SamplerKind;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::ImageFormat;
+use crate::naming::shown;
 use crate::runtime::Device;
+use crate::units::{Amount, Period};
 use crate::watch::entry::{Entry, State};
 use crate::watch::lock::Lock;
 use crate::watch::log::Log;
@@ -27,7 +28,6 @@ use crate::watch::schedule::Schedule;
 use crate::watch::selection::Selection;
 use crate::watch::settings::{Collision, Originals, Quarantine, WatchSettings, refuse_loops};
 use crate::watch::settle::Role;
-use crate::watch::units::{Amount, Period};
 use crate::watch::{Config, Daemon, End, Happening, Ledger, Service, signals, worker};
 
 /// The hidden command that runs a worker process.

@@ -10,8 +10,8 @@ use super::names::Names;
 use super::recipe::Recipe;
 use super::schedule::Schedule;
 use super::selection::Selection;
-use super::units::{Amount, Period};
 use crate::error::{Error, ErrorKind, Result};
+use crate::units::{Amount, Period};
 
 /// What happens to an original once its result is in place and was read back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
