@@ -64,8 +64,13 @@ impl Template {
     /// The template for results beside their inputs: `{stem}_x{scale}.{ext}`.
     pub fn beside() -> Self {
         use Field::{Ext, Scale, Stem};
-        let parts =
-            vec![Part::Field(Stem), Part::Text("_x".into()), Part::Field(Scale), Part::Text(".".into()), Part::Field(Ext)];
+        let parts = vec![
+            Part::Field(Stem),
+            Part::Text("_x".into()),
+            Part::Field(Scale),
+            Part::Text(".".into()),
+            Part::Field(Ext),
+        ];
         Self { text: "{stem}_x{scale}.{ext}".into(), parts }
     }
 
@@ -234,6 +239,9 @@ mod tests {
     fn numbers_and_factors() {
         assert_eq!(numbered(OsStr::new("a.b.png"), 2), "a.b-2.png");
         assert_eq!(numbered(OsStr::new("a"), 3), "a-3");
-        assert_eq!((show_scale(4.0), show_scale(1.333), show_scale(10.0)), ("4".into(), "1.33".into(), "10".into()));
+        assert_eq!(
+            (show_scale(4.0), show_scale(1.333), show_scale(10.0)),
+            ("4".into(), "1.33".into(), "10".into())
+        );
     }
 }

@@ -19,6 +19,7 @@ mod upscale_request;
 mod upscale_run;
 mod values;
 mod watch_command;
+mod watch_query;
 
 use std::process::ExitCode;
 

@@ -5,9 +5,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::destination::Destination;
 use super::file_id::{FileId, resolved};
 use super::inputs::{Failure, Input, collect};
-use super::destination::Destination;
 use super::probe::probe;
 use super::upscale_request::{Existing, UpscaleRequest};
 use crate::error::{Error, ErrorKind, Result};

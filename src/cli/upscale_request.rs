@@ -3,8 +3,8 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::inputs::STDIO;
 use super::destination::Destination;
+use super::inputs::STDIO;
 use super::upscale_args::{DeviceArg, SamplerArg, StripArg, UpscaleArgs};
 use crate::diffusion::SamplerKind;
 use crate::error::{Error, ErrorKind, Result};
@@ -185,8 +185,8 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::memory::PROGRAM_BYTES;
     use crate::cli::{Cli, Command};
+    use crate::memory::PROGRAM_BYTES;
 
     fn request(arguments: &str) -> Result<UpscaleRequest> {
         let words = ["partdiff", "upscale"].into_iter().chain(arguments.split_whitespace());

@@ -81,7 +81,7 @@ impl<'a> Desk<'a> {
             }
             let Some(entry) = self.ledger.next(&folder.settings.name, unix_millis())? else { continue };
             if let Some(hours) = &folder.settings.hours
-                && !folder.is_open()
+                && !hours.is_open_now()
             {
                 let problem = format!("{}: works in the hours {hours}", folder.settings.name);
                 self.log.complain("paused", &problem);
@@ -112,11 +112,13 @@ impl<'a> Desk<'a> {
         let Some(hash) = &entry.hash else { return Ok(None) };
         let folder = &self.folders[index];
         let twins = self.ledger.twins(&folder.settings.name, hash, &folder.digest, entry.id)?;
-        Ok(twins.into_iter().filter(|twin| twin.path.extension() == entry.path.extension()).find_map(|twin| {
-            let result = twin.result.filter(|result| result.output.is_file())?;
-            let made: Made = serde_json::from_str(&result.details).ok()?;
-            Some(Ready { path: result.output, made })
-        }))
+        Ok(twins.into_iter().filter(|twin| twin.path.extension() == entry.path.extension()).find_map(
+            |twin| {
+                let result = twin.result.filter(|result| result.output.is_file())?;
+                let made: Made = serde_json::from_str(&result.details).ok()?;
+                Some(Ready { path: result.output, made })
+            },
+        ))
     }
 
     /// The folder for the result of `entry`, made if missing; `None` where it cannot be, and the watch pauses.
@@ -186,7 +188,12 @@ impl<'a> Desk<'a> {
             .as_ref()
             .filter(|_| !job.entry.disposed || settings.originals == Originals::Keep);
         for number in 1..NUMBERS {
-            let output = folder.join(settings.names.render(&job.entry.path, made, settings.upscale.preset.as_deref(), number));
+            let output = folder.join(settings.names.render(
+                &job.entry.path,
+                made,
+                settings.upscale.preset.as_deref(),
+                number,
+            ));
             let exists = fs::symlink_metadata(&output).is_ok();
             let is_own = || own.is_some_and(|own| own.output == output && holds(&output, &own.hash));
             let replace = exists && (settings.collision == Collision::Replace || is_own());
@@ -297,6 +304,15 @@ impl<'a> Desk<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Whether something was given up since the start, or waits.
+    pub fn has_failures(&self) -> Result<bool> {
+        let counts = self.ledger.counts()?;
+        Ok(self.folders.iter().any(|folder| {
+            let queued = counts.get(&folder.settings.name).and_then(|counts| counts.get(&State::Queued));
+            folder.totals.failed > 0 || queued.is_some_and(|queued| *queued > 0)
+        }))
     }
 
     fn give_up(&mut self, job: &Given, attempts: u32, reason: &str) -> Result<()> {

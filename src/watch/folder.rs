@@ -11,6 +11,7 @@ use super::failure::backoff;
 use super::filesystem::{Reach, is_mount_point, reach};
 use super::ledger::Ledger;
 use super::log::Log;
+use super::metrics::Totals;
 use super::place::holds;
 use super::scan::{Kind, look, scan};
 use super::selection::Selection;
@@ -57,19 +58,6 @@ pub struct Folder {
     scanned: bool,
     input_mounted: bool,
     output_mounted: bool,
-}
-
-/// What was done in a folder since the start.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Totals {
-    /// Results that were placed.
-    pub done: u64,
-    /// Those among them that are copies of earlier results.
-    pub reused: u64,
-    /// Files that were given up.
-    pub failed: u64,
-    /// Seconds in the engine.
-    pub engine_seconds: f64,
 }
 
 impl Folder {
@@ -138,13 +126,6 @@ impl Folder {
         self.next_scan = self.next_scan.min(now.max(self.rest_until));
     }
 
-    /// Whether it is one of the hours in which work is done.
-    pub fn is_open(&self) -> bool {
-        let Some(hours) = &self.settings.hours else { return true };
-        let time = jiff::Zoned::now().time();
-        hours.is_open((i32::from(time.hour()) * 60 + i32::from(time.minute())).unsigned_abs())
-    }
-
     /// Why results cannot be placed now.
     pub fn output_problem(&self) -> Option<String> {
         let output = &self.settings.output;
@@ -210,7 +191,8 @@ impl Folder {
             return Ok(());
         }
         ledger.batch(|ledger| {
-            read.into_iter().try_for_each(|(path, stamp, hash)| self.settled(&path, stamp, hash, ledger, log, now))
+            read.into_iter()
+                .try_for_each(|(path, stamp, hash)| self.settled(&path, stamp, hash, ledger, log, now))
         })
     }
 

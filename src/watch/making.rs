@@ -12,7 +12,8 @@ use super::worker::say;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::{hash_file, sha256_hex};
 use crate::image::{
-    EncodeOptions, Frame, ImageFormat, Prepared, Provenance, Raster, decode, encode_to, header, prepare_for_model,
+    EncodeOptions, Frame, ImageFormat, Prepared, Provenance, Raster, decode, encode_to, header,
+    prepare_for_model,
 };
 use crate::limits::Limits;
 use crate::naming::{ending, show_scale};
@@ -69,8 +70,7 @@ pub fn read<'a>(job: Job, scale: usize, room: &'a Room) -> std::result::Result<D
 /// Bytes of the decoded picture and its result; 0 where only decoding can tell.
 fn weight(bytes: &[u8], job: &Job, scale: usize) -> u64 {
     let Some(header) = header(Cursor::new(bytes)) else { return 0 };
-    let (width, height) =
-        job.recipe.target().resolve(header.width, header.height, scale).unwrap_or_default();
+    let (width, height) = job.recipe.target().resolve(header.width, header.height, scale).unwrap_or_default();
     let samples = 4 * (header.channels + usize::from(header.has_alpha)) as u64;
     let area = |width: usize, height: usize| (width as u64).saturating_mul(height as u64);
     area(header.width, header.height).saturating_add(area(width, height)).saturating_mul(samples)
@@ -106,6 +106,7 @@ pub fn upscale<'a>(upscaler: &Upscaler, decoded: Decoded<'a>, cancel: &CancelTok
         model: upscaler.manifest().name.clone(),
         engine_began: began,
         engine_seconds: result.report.seconds,
+        network_seconds: result.report.network_seconds,
         ..Made::default()
     };
     let record =
@@ -157,6 +158,7 @@ pub fn copy(job: &Job, ready: &Ready) -> Result<Made> {
         seconds: start.elapsed().as_secs_f64(),
         engine_began: 0.0,
         engine_seconds: 0.0,
+        network_seconds: 0.0,
         reused: true,
         warnings: Vec::new(),
         ..ready.made.clone()

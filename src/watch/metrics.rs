@@ -8,6 +8,19 @@ use super::filesystem::free_bytes;
 use super::folder::Folder;
 use super::ledger_views::Counts;
 
+/// What was done in a folder since the start.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Totals {
+    /// Results that were placed.
+    pub done: u64,
+    /// Those among them that are copies of earlier results.
+    pub reused: u64,
+    /// Files that were given up.
+    pub failed: u64,
+    /// Seconds in the engine.
+    pub engine_seconds: f64,
+}
+
 /// The text of the file: how many inputs stand where, by watch, and what was done since the start.
 pub fn render(folders: &[Folder], counts: &BTreeMap<String, Counts>, deaths: u64) -> String {
     let mut text = String::new();
@@ -36,7 +49,12 @@ pub fn render(folders: &[Folder], counts: &BTreeMap<String, Counts>, deaths: u64
     let totals = |value: fn(&Folder) -> u64| per_folder(&|folder| Some(value(folder).to_string()));
     family("results_total", "counter", "Results that were placed.", totals(|folder| folder.totals.done));
     let reused = totals(|folder| folder.totals.reused);
-    family("reused_total", "counter", "Results that are copies of earlier ones of the same contents.", reused);
+    family(
+        "reused_total",
+        "counter",
+        "Results that are copies of earlier ones of the same contents.",
+        reused,
+    );
     family("failures_total", "counter", "Files that were given up.", totals(|folder| folder.totals.failed));
     let seconds = per_folder(&|folder| Some(format!("{:.3}", folder.totals.engine_seconds)));
     family("engine_seconds_total", "counter", "Seconds in which the engine worked.", seconds);

@@ -121,7 +121,8 @@ fn free_name(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default();
     (2..)
         .map(|number| path.with_file_name(numbered(name, number)))
-        .find(|path| !exists(path)).unwrap_or_else(|| path.to_path_buf())
+        .find(|path| !exists(path))
+        .unwrap_or_else(|| path.to_path_buf())
 }
 
 fn sync_folder(path: &Path) {

@@ -121,6 +121,8 @@ pub struct Made {
     pub engine_began: f64,
     /// Seconds in the engine.
     pub engine_seconds: f64,
+    /// Seconds inside the networks, summed over threads.
+    pub network_seconds: f64,
     /// Whether it is a copy of an earlier result.
     pub reused: bool,
     /// What could not be kept.

@@ -180,7 +180,9 @@ mod tests {
         assert!(wrong(Recipe { format: Some("gif".into()), ..Recipe::default() }).contains("gif"));
         assert!(wrong(Recipe { quality: Some(0), ..Recipe::default() }).contains("quality"));
         assert!(wrong(Recipe { steps: Some(0), ..Recipe::default() }).contains("steps"));
-        assert!(wrong(Recipe { memory: Some(Amount(1 << 20)), ..Recipe::default() }).contains("memory is 1 MiB"));
+        assert!(
+            wrong(Recipe { memory: Some(Amount(1 << 20)), ..Recipe::default() }).contains("memory is 1 MiB")
+        );
         Recipe { fit: Some((3840, 2160)), ..Recipe::default() }.validate().unwrap();
     }
 

@@ -29,6 +29,7 @@ pub struct Report {
     next: Duration,
     next_write: Duration,
     refresh: Duration,
+    stale: bool,
     status: String,
     written: String,
 }
@@ -55,15 +56,17 @@ impl Report {
         }
         let status = self.status(desk);
         supervisor::alive((status != self.status).then_some(status.as_str()));
-        let changed = std::mem::replace(&mut self.status, status) != self.status || now >= self.refresh;
+        self.stale |= status != self.status || now >= self.refresh;
+        self.status = status;
         let Some(path) = &self.metrics else { return Ok(()) };
-        if !(last || changed && now >= self.next_write || self.written.is_empty()) {
+        if !last && (!self.stale || now < self.next_write) {
             return Ok(());
         }
+        self.stale = false;
         self.refresh = now + REFRESH;
         let text = render(&desk.folders, &self.counts, desk.deaths);
+        self.next_write = now + WRITE;
         if text != self.written {
-            self.next_write = now + WRITE;
             match atomic_file::write(path, text.as_bytes(), true) {
                 Ok(()) => self.written = text,
                 Err(error) => desk.log.complain("metrics", &error.report()),

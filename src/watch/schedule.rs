@@ -17,6 +17,12 @@ pub struct Schedule {
 }
 
 impl Schedule {
+    /// Whether a window is open now.
+    pub fn is_open_now(&self) -> bool {
+        let time = jiff::Zoned::now().time();
+        self.is_open((i32::from(time.hour()) * 60 + i32::from(time.minute())).unsigned_abs())
+    }
+
     /// Whether a window is open at `minute` of the day.
     pub fn is_open(&self, minute: u32) -> bool {
         self.windows.iter().any(|&(from, to)| {
