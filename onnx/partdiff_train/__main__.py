@@ -59,6 +59,11 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--limit", type=int, help="images per set, for a quick look")
     p.add_argument("--report", type=Path, required=True, help="folder to write")
 
+    p = command("naturalness", "fit the NIQE model on a store's training crops")
+    p.add_argument("--store", type=Path, required=True)
+    p.add_argument("--every", type=int, default=6, help="take every n-th crop")
+    p.add_argument("--output", type=Path, default=Path(__file__).with_name("niqe.npz"))
+
     p = command("observe", "plot the distance of diffused LR and HR latents against t")
     p.add_argument("--store", type=Path, required=True)
     p.add_argument("--name", default="natural", help="name of the report's files")
@@ -114,6 +119,12 @@ def main() -> None:
         from .evaluate import evaluate
 
         evaluate(args.bundle, args.data, args.sets, args.steps, args.report, args.limit, args.threads)
+    elif args.command == "naturalness":
+        from .dataset import Store
+        from .niqe import fit
+
+        store = Store(args.store, "cpu")
+        fit((store.hr[i].numpy() for i in store.train.tolist()[:: args.every]), args.output)
     elif args.command == "observe":
         from .observe import observe
 

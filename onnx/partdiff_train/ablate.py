@@ -23,8 +23,8 @@ FULL_STEPS = (4, 8, 20, 50, 100)
 PATCH = 48
 """LR pixels of the measured middle of each held-out crop."""
 
-HEAD = """| variant | K | steps | PSNR, dB | SSIM | sharpness | spectrum, dB | LR consistency, dB | s per output MP |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- |"""
+HEAD = """| variant | K | steps | PSNR, dB | SSIM | sharpness | NIQE | spectrum, dB | LR consistency, dB | s per output MP |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"""
 
 
 def variants(base: Config, start_steps: list[int]) -> dict[str, tuple[Config, tuple[int, ...]]]:
@@ -63,7 +63,7 @@ def measure_variant(weights: Path, store: Store, steps: tuple[int, ...], device:
 
 def line(name: str, k: int | str, steps: int | str, m: dict[str, float]) -> str:
     return (
-        f"| {name} | {k} | {steps} | {m['psnr']:.2f} | {m['ssim']:.4f} | {m['sharpness']:.2f} "
+        f"| {name} | {k} | {steps} | {m['psnr']:.2f} | {m['ssim']:.4f} | {m['sharpness']:.2f} | {m['niqe']:.2f} "
         f"| {m['spectrum']:.2f} | {m['consistency']:.1f} | {m['seconds']:.1f} |"
     )
 

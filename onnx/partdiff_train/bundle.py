@@ -52,12 +52,15 @@ class Bundle:
         spacing: str = "uniform",
         noise: list[np.ndarray] | None = None,
         form: str = "residual",
+        multistep: bool = False,
     ) -> np.ndarray:
-        """lr [C, h, w] float32 in [-1, 1] -> [C, sh, sw], not yet clipped."""
+        """lr [C, h, w] float32 in [-1, 1] -> [C, sh, sw], not yet clipped; see `sampler.py` for the options."""
         u, features = self.upsample(lr), self.encode(lr, level)
         if noise is None:
             rng = np.random.default_rng(seed)
             noise = [rng.standard_normal(u.shape) for _ in range(steps if eta > 0 else 1)]
         ts = timesteps(self.schedule.start_step, steps, spacing)
-        sample = sample_residual if form == "residual" else sample_image
-        return sample(lambda z, t: self.denoise(z, features, t), u, self.schedule, ts, noise, eta)
+        predict = lambda z, t: self.denoise(z, features, t)  # noqa: E731
+        if form == "image":
+            return sample_image(predict, u, self.schedule, ts, noise, eta)
+        return sample_residual(predict, u, self.schedule, ts, noise, eta, multistep)

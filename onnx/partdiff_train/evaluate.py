@@ -10,12 +10,25 @@ from PIL import Image
 
 from . import figures, metrics, resample
 from .bundle import Bundle
+from .niqe import Niqe
+
+DIAL = (1, 2, 4, 8, 16, 40)
+SAMPLERS = {
+    "DDIM": {},
+    "DDPM": {"eta": 1.0},
+    "DPM-Solver++(2M)": {"multistep": True},
+    "DDIM, quadratic steps": {"spacing": "quadratic"},
+}
+"""What the dial compares on the first set, which is small enough for forty steps."""
+
+NATURAL = Niqe(Path(__file__).with_name("niqe.npz"))
 
 COLUMNS = {
     "psnr": ("PSNR, dB", 2),
     "ssim": ("SSIM", 4),
     "sharpness": ("sharpness", 2),
     "spectrum": ("spectrum, dB", 2),
+    "niqe": ("NIQE", 2),
     "consistency": ("LR consistency, dB", 1),
     "seconds": ("s per output MP", 2),
 }
@@ -45,6 +58,7 @@ def measure(result: np.ndarray, hr: np.ndarray, lr: np.ndarray, seconds: float) 
         "ssim": metrics.ssim(result, hr),
         "sharpness": metrics.sharpness(result, hr),
         "spectrum": metrics.spectral_distance(result, hr),
+        "niqe": NATURAL(result) if len(result) == 3 else float("nan"),
         "consistency": metrics.psnr(again, lr, border=2),
         "seconds": seconds / (result.shape[1] * result.shape[2] / 1e6),
     }
@@ -56,13 +70,18 @@ def folders(data: Path, name: str) -> tuple[Path, Path]:
     return data / group / "HR", data / group / (low or "LR_x4")
 
 
+def pairs(bundle: Bundle, data: Path, name: str, limit: int | None):
+    """Yields (hr, lr) of a set, [C, ., .] in 0..255."""
+    hr_folder, lr_folder = folders(data, name)
+    for path in sorted(hr_folder.glob("*.png"))[:limit]:
+        yield tuple(read(f / path.name, bundle.manifest["channels"]) for f in (hr_folder, lr_folder))
+
+
 def evaluate_set(bundle: Bundle, data: Path, name: str, steps: list[int], limit: int | None):
     """-> {method: mean measures}, examples [(lr, hr, {method: image})] for the grids."""
-    hr_folder, lr_folder = folders(data, name)
     rows: dict[str, list] = {}
     examples = []
-    for path in sorted(hr_folder.glob("*.png"))[:limit]:
-        hr, lr = (read(f / path.name, bundle.manifest["channels"]) for f in (hr_folder, lr_folder))
+    for hr, lr in pairs(bundle, data, name, limit):
         images = {}
         for kernel, label in (("cubic", "bicubic"), ("lanczos", "Lanczos")):
             began = time.perf_counter()
@@ -72,9 +91,25 @@ def evaluate_set(bundle: Bundle, data: Path, name: str, steps: list[int], limit:
             began = time.perf_counter()
             images[label := plural(n)] = to_bytes(bundle.upscale(lr / 127.5 - 1, n))
             rows.setdefault(label, []).append(measure(images[label], hr, lr, time.perf_counter() - began))
+        rows.setdefault("original", []).append(measure(hr, hr, lr, 0.0))
         if len(examples) < 5:
             examples.append((lr, hr, images))
     return {label: metrics.mean(r) for label, r in rows.items()}, examples
+
+
+def samplers(bundle: Bundle, data: Path, name: str, limit: int | None) -> dict[str, dict[str, float]]:
+    """{"sampler, n steps": mean measures} over the dial."""
+    rows: dict[str, list] = {}
+    for hr, lr in pairs(bundle, data, name, limit):
+        for label, how in SAMPLERS.items():
+            for n in (n for n in DIAL if n <= bundle.schedule.start_step):
+                if n == 1 and how:
+                    continue  # one step is the same for all
+                began = time.perf_counter()
+                image = to_bytes(bundle.upscale(lr / 127.5 - 1, n, **how))
+                row = measure(image, hr, lr, time.perf_counter() - began)
+                rows.setdefault(f"{label}, {plural(n)}", []).append(row)
+    return {label: metrics.mean(r) for label, r in rows.items()}
 
 
 def plural(n: int) -> str:
@@ -85,13 +120,15 @@ def table(results: dict[str, dict[str, float]]) -> str:
     head = ["method"] + [title for title, _ in COLUMNS.values()]
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     for label, row in results.items():
-        lines.append(f"| {label} | " + " | ".join(f"{row[k]:.{d}f}" for k, (_, d) in COLUMNS.items()) + " |")
+        cells = (f"{row[k]:.{d}f}" if np.isfinite(row[k]) else "-" for k, (_, d) in COLUMNS.items())
+        lines.append(f"| {label} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
 NOTES = """PSNR and SSIM: luma of BT.601, 4 pixels of border removed. Sharpness: mean absolute Laplacian relative to
 the original's. Spectrum: mean absolute difference of radial power spectra. LR consistency: PSNR of the
-result, shrunk again, against the input. Seconds: this machine, all threads given, wall clock."""
+result, shrunk again, against the input. NIQE (lower is more natural) is fitted on our own training crops and does
+not compare with published values. Seconds: this machine, all threads given, wall clock."""
 
 
 def evaluate(
@@ -104,12 +141,15 @@ def evaluate(
     text, everything = [f"# {name} {bundle.manifest['version']}", NOTES], {}
     for chosen in sets:
         results, examples = evaluate_set(bundle, data, chosen, steps, limit)
-        everything[chosen] = {k: {m: round(v, 4) for m, v in r.items()} for k, r in results.items()}
+        everything[chosen] = {
+            k: {m: round(v, 4) for m, v in r.items() if np.isfinite(v)} for k, r in results.items() if k != "original"
+        }
         stem = f"{name}-{chosen.replace('/', '-')}"
         figures.grid(report / f"{stem}.png", examples)
         text += [f"## {chosen}", table(results), f"![crops]({stem}.png)"]
     figures.dial(report / f"{name}-dial.png", everything)
     text += ["## The dial", f"![PSNR and sharpness against steps]({name}-dial.png)"]
+    text += [f"Samplers on {sets[0]}:", table(samplers(bundle, data, sets[0], limit))]
     (report / f"{name}.md").write_text("\n\n".join(text) + "\n")
     if limit is None:
         path = folder / "model.json"

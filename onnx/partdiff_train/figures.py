@@ -1,5 +1,6 @@
 """The report's pictures."""
 
+import re
 from pathlib import Path
 
 import matplotlib
@@ -59,6 +60,21 @@ def lines(path: Path, series: dict[str, tuple[np.ndarray, np.ndarray]], **labels
     axis.set(yscale="log", **labels)
     axis.grid(alpha=0.3)
     axis.legend()
+    save(figure, path)
+
+
+def training(path: Path, log: str) -> None:
+    """Loss, and PSNR of the held-out images, against minutes; `log` as `train.py` writes it."""
+    figure, axes = plt.subplots(1, 2, figsize=(10, 4))
+    number = r"([-\d.]+)"
+    losses = re.findall(rf"{number} min +\d+  loss {number}", log)
+    axes[0].plot([float(m) for m, _ in losses], [float(v) for _, v in losses])
+    axes[0].set(xlabel="minutes", ylabel="median loss of 100 iterations", yscale="log")
+    for key in ("psnr1", "psnr4", "bicubic"):
+        found = re.findall(rf"{number} min +\d+  valid .*{key} {number}", log)
+        axes[1].plot([float(m) for m, _ in found], [float(v) for _, v in found], "o-", label=key)
+    axes[1].set(xlabel="minutes", ylabel="PSNR of held-out images, dB")
+    axes[1].legend()
     save(figure, path)
 
 

@@ -63,5 +63,6 @@ def spectral_distance(image: np.ndarray, reference: np.ndarray) -> float:
 
 
 def mean(rows: list[dict[str, float]]) -> dict[str, float]:
-    """Average of each measure over images."""
-    return {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}
+    """Average of each measure over the images that have it."""
+    finite = lambda key: [row[key] for row in rows if np.isfinite(row[key])]  # noqa: E731
+    return {key: float(np.mean(finite(key))) if finite(key) else float("nan") for key in rows[0]}

@@ -30,14 +30,38 @@ def deviation(schedule: Schedule, t: int, s: int, eta: float) -> float:
     return eta * np.sqrt((1 - abar[s]) / (1 - abar[t]) * (1 - abar[t] / abar[s]))
 
 
+def extrapolation(signal: np.ndarray, noise: np.ndarray, before: int, t: int, s: int) -> float:
+    """DPM-Solver++(2M): how much of the predictions' last change is added in the step t -> s (arXiv 2211.01095)."""
+    if noise[s] == 0 or signal[before] == 0:
+        return 0.0
+    log_ratio = np.log(signal[[before, t, s]] / noise[[before, t, s]])
+    return (log_ratio[2] - log_ratio[1]) / (2 * (log_ratio[1] - log_ratio[0]))
+
+
 def sample_residual(
-    predict: Predict, u: np.ndarray, schedule: Schedule, steps: list[int], noise: list[np.ndarray], eta: float = 0.0
+    predict: Predict,
+    u: np.ndarray,
+    schedule: Schedule,
+    steps: list[int],
+    noise: list[np.ndarray],
+    eta: float = 0.0,
+    multistep: bool = False,
 ) -> np.ndarray:
-    """u [C, H, W] in [-1, 1]; noise[0] starts the chain, noise[i] enters step i when eta > 0. -> x0 estimate."""
+    """u [C, H, W] in [-1, 1]; noise[0] starts the chain, noise[i] enters step i when eta > 0. -> x0 estimate.
+
+    DDIM with `eta` (1: DDPM), or with `multistep` DPM-Solver++(2M), which has no eta.
+    """
     a, s, c_in = schedule.signal / schedule.residual_std, schedule.noise, schedule.input_scale
     z = s[steps[0]] * noise[0]
+    last = None
     for i, (t, n) in enumerate(zip(steps, steps[1:])):
         r = predict(z * c_in[t], t / schedule.start_step)
+        if multistep:
+            kept = s[n] / s[t]
+            change = extrapolation(a, s, steps[i - 1], t, n) * (r - last) if i else 0.0
+            z = kept * z + (a[n] - kept * a[t]) * (r + change)
+            last = r
+            continue
         eps = (z - a[t] * r) / s[t]
         sigma = deviation(schedule, t, n, eta)
         z = a[n] * r + np.sqrt(max(s[n] ** 2 - sigma**2, 0.0)) * eps

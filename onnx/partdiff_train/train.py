@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import checkpoint, optimiser
+from . import checkpoint, figures, optimiser
 from .batches import Batch, BatchSource
 from .configs import Config
 from .dataset import Store
@@ -21,6 +21,12 @@ from .validate import validate
 WARM_UP = 100
 """Iterations until the full learning rate."""
 
+
+def has_bf16(device: str) -> bool:
+    """Whether bf16 pays: processors without it emulate it, ten times slower than fp32."""
+    return device != "cpu" or torch.cpu._is_avx512_bf16_supported()
+
+
 class Trainer:
     """One run in `folder`: state.pt (resumes exactly), weights.pt (averaged), log.txt."""
 
@@ -28,6 +34,7 @@ class Trainer:
         torch.manual_seed(seed)
         torch.backends.cudnn.benchmark = True
         self.config, self.store, self.folder, self.device = config, store, folder, device
+        self.bf16 = has_bf16(device)
         folder.mkdir(parents=True, exist_ok=True)
         self.source = BatchSource(store, config.schedule, config.batch, config.patch, seed)
         network = PartialDiffusion(config.shape).to(device, memory_format=torch.channels_last)
@@ -51,7 +58,7 @@ class Trainer:
         at = lambda values: values[b.step][:, None, None, None]  # noqa: E731
         r = (b.x0 - b.u) / s.residual_std
         z = (at(self.signal) * r + at(self.noise) * b.eps) * at(self.scale)
-        with torch.autocast(self.device, torch.bfloat16):
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.bf16):
             layout = {"memory_format": torch.channels_last}
             predicted = self.network(b.lr.contiguous(**layout), b.level, z, b.step / s.start_step)
         return (at(self.weight) * (predicted.float() - r) ** 2).mean()
@@ -118,6 +125,7 @@ class Trainer:
             "elapsed": self.elapsed,
         }
         checkpoint.write(self.folder / "state.pt", state)
+        figures.training(self.folder / "log.png", (self.folder / "log.txt").read_text())
 
     def resume(self) -> bool:
         """Continues from state.pt where there is one."""

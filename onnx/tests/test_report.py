@@ -2,15 +2,20 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 
 from partdiff_train import metrics, resample
+from partdiff_train import niqe as niqe_module
 from partdiff_train.ablate import ablate
-from partdiff_train.evaluate import evaluate
+from partdiff_train.dataset import Store
+from partdiff_train.evaluate import evaluate, read
+from partdiff_train.niqe import Niqe, fit
 from partdiff_train.observe import observe
 
 
@@ -39,6 +44,22 @@ def test_blur_is_less_sharp(image):
     assert metrics.spectral_distance(smooth, image) > 1
 
 
+def test_naturalness_prefers_the_original():
+    """The shipped model finds blur and noise less natural than a photograph."""
+    photo = read(Path(__file__).parents[2] / "tests/data/house.png", 3)
+    niqe = Niqe(Path(niqe_module.__file__).with_name("niqe.npz"))
+    noisy = (photo + np.random.default_rng(0).normal(0, 15, photo.shape)).clip(0, 255)
+    assert niqe(photo) < niqe(gaussian_filter(photo, (0, 1.5, 1.5))) - 1
+    assert niqe(photo) < niqe(noisy) - 1
+    assert np.isnan(niqe(photo[:, :95]))
+
+
+def test_naturalness_is_fitted(store_folder, tmp_path):
+    images = [image.numpy() for image in Store(store_folder).hr]
+    fit(images * 8, tmp_path / "niqe.npz")
+    assert np.load(tmp_path / "niqe.npz")["mean"].shape == (36,)
+
+
 def test_evaluate_writes_report_and_metrics(bundle, tmp_path, image):
     folder = tmp_path / "bundle"
     shutil.copytree(bundle, folder)
@@ -49,6 +70,7 @@ def test_evaluate_writes_report_and_metrics(bundle, tmp_path, image):
     evaluate(folder, tmp_path / "data", ["tiny"], [1, 2], tmp_path / "report")
     text = (tmp_path / "report/tiny.md").read_text()
     assert "bicubic" in text and "Lanczos" in text and "2 steps" in text
+    assert "DPM-Solver++(2M), 8 steps" in text and "original" in text
     measured = json.loads((folder / "model.json").read_text())["metrics"]["tiny"]
     assert set(measured) == {"bicubic", "Lanczos", "1 step", "2 steps"}
     assert (tmp_path / "report/tiny-tiny.png").exists() and (tmp_path / "report/tiny-dial.png").exists()

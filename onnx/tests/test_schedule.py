@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from partdiff_train.noise_field import normals, philox
 from partdiff_train.sampler import sample_image, sample_residual, timesteps
 from partdiff_train.schedule import Schedule
 
@@ -94,3 +95,35 @@ def test_perfect_prediction_returns_the_original():
     for steps in (1, 4):
         got = sample_residual(lambda z, t: x0 - u, u, replace(Schedule()), timesteps(40, steps), [rng.standard_normal(u.shape)])
         np.testing.assert_allclose(got, x0, atol=1e-12)
+
+
+def test_multistep_is_dpm_solver():
+    """With lambda = 0 and the residual in units of its deviation, the chain of (x - sqrt(abar) u) is DPM-Solver++(2M)."""
+    diffusers = pytest.importorskip("diffusers")
+    schedule = Schedule(start_step=1000, alignment="none")
+    reference = diffusers.DPMSolverMultistepScheduler(
+        1000, beta_start=1e-4, beta_end=0.02, beta_schedule="linear", prediction_type="sample",
+        algorithm_type="dpmsolver++", solver_order=2, solver_type="midpoint", final_sigmas_type="zero",
+        timestep_spacing="trailing", lower_order_final=False,
+    )  # fmt: skip
+    rng = np.random.default_rng(4)
+    u, target = rng.uniform(-1, 1, (2, 3, 8, 8))
+    noise = [rng.standard_normal(u.shape)]
+    predict = lambda z, t: (target - u) * (0.5 + 0.5 * t)  # noqa: E731
+    got = sample_residual(predict, u, schedule, timesteps(1000, 10), noise, multistep=True)
+
+    reference.set_timesteps(10)
+    residual = torch.from_numpy(np.sqrt(1 - schedule.abar[1000]) * noise[0])
+    for t in reference.timesteps:
+        prediction = torch.from_numpy((target - u) * (0.5 + 0.5 * (int(t) + 1) / 1000))
+        residual = reference.step(prediction, t, residual).prev_sample
+    np.testing.assert_allclose(got, u + residual.numpy(), atol=1e-5)
+
+
+def test_noise_is_the_runtimes():
+    """The published known answer of Philox4x32-10 (Random123), and normal statistics."""
+    words = philox([np.array([0xFFFFFFFF], np.uint64)] * 4, (0xFFFFFFFF, 0xFFFFFFFF))
+    assert [int(w[0]) for w in words] == [0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD]
+    z = normals(7, 40, (3, 65, 63))
+    assert z.shape == (3, 65, 63) and abs(z.mean()) < 0.03 and abs(z.std() - 1) < 0.03
+    np.testing.assert_array_equal(z[:, :9, :9], normals(7, 40, (3, 9, 9)))

@@ -1,5 +1,9 @@
 //! Transparency: colour under it, and its own way to another size.
 
+use std::ops::Range;
+
+use rayon::prelude::*;
+
 use super::resample::{Kernel, Resampler};
 use super::{Raster, resize};
 
@@ -79,38 +83,69 @@ fn pull(color: &Raster, trust: &Raster) -> (Raster, Raster) {
     (coarse, coarse_trust)
 }
 
-/// Opacity resampled to `height` x `width` without ringing: cubic, held within the range of the nearest samples.
-pub(super) fn resize_alpha(alpha: &Raster, height: usize, width: usize) -> Raster {
-    if is_opaque(alpha) {
-        return Raster::from_vec(1, height, width, vec![1.0; height * width]);
+/// Rows of opacity that one thread makes at a time.
+const BLOCK: usize = 32;
+
+/// Opacity on its way to another size without ringing: cubic, held within the range of the nearest samples.
+pub(super) struct AlphaRows<'a> {
+    alpha: &'a Raster,
+    /// None where all is opaque.
+    resampler: Option<Resampler>,
+    /// Shrinking averages; a kernel without negative lobes cannot ring.
+    shrinks: bool,
+    size: (usize, usize),
+}
+
+impl<'a> AlphaRows<'a> {
+    /// The way from `alpha`, one plane, to `size` (height, width).
+    pub fn new(alpha: &'a Raster, size: (usize, usize)) -> Self {
+        let own = (alpha.height(), alpha.width());
+        let shrinks = size.0 < own.0 || size.1 < own.1;
+        let kernel = if shrinks { Kernel::Linear } else { Kernel::BICUBIC };
+        let resampler = (!is_opaque(alpha)).then(|| Resampler::new(kernel, own, size));
+        Self { alpha, resampler, shrinks, size }
     }
-    let (in_height, in_width) = (alpha.height(), alpha.width());
-    if height < in_height || width < in_width {
-        // Shrinking averages; a kernel without negative lobes cannot ring.
-        return resize(alpha, height, width, Kernel::Linear);
+
+    /// `rows` of the result.
+    pub fn rows(&self, rows: Range<usize>) -> Raster {
+        let (height, width) = (rows.len(), self.size.1);
+        let Some(resampler) = &self.resampler else {
+            return Raster::from_vec(1, height, width, vec![1.0; height * width]);
+        };
+        let mut out = Raster::new(1, height, width);
+        out.data_mut().par_chunks_mut(BLOCK * width).enumerate().for_each(|(block, values)| {
+            let top = rows.start + block * BLOCK;
+            let count = values.len() / width;
+            resampler.fill(self.alpha, 0, top..top + count, 0..width, values);
+            if !self.shrinks {
+                values.chunks_mut(width).enumerate().for_each(|(row, values)| self.hold(top + row, values));
+            }
+        });
+        out
     }
-    let mut out = Resampler::new(Kernel::BICUBIC, (in_height, in_width), (height, width)).resample(alpha);
-    let near = |i: usize, input: usize, output: usize| {
-        let position = (i as f64 + 0.5) * input as f64 / output as f64 - 0.5;
-        let low = position.floor().clamp(0.0, (input - 1) as f64) as usize;
-        (low, position.ceil().clamp(0.0, (input - 1) as f64) as usize)
-    };
-    for y in 0..height {
-        let (top, bottom) = near(y, in_height, height);
-        for (x, value) in out.row_mut(0, y).iter_mut().enumerate() {
-            let (left, right) = near(x, in_width, width);
-            let corners = [
-                alpha.row(0, top)[left],
-                alpha.row(0, top)[right],
-                alpha.row(0, bottom)[left],
-                alpha.row(0, bottom)[right],
-            ];
+
+    /// Holds row `y` of the result within the range of its neighbours in the source.
+    fn hold(&self, y: usize, values: &mut [f32]) {
+        let near = |i: usize, input: usize, output: usize| {
+            let position = (i as f64 + 0.5) * input as f64 / output as f64 - 0.5;
+            let low = position.floor().clamp(0.0, (input - 1) as f64) as usize;
+            (low, position.ceil().clamp(0.0, (input - 1) as f64) as usize)
+        };
+        let (top, bottom) = near(y, self.alpha.height(), self.size.0);
+        let (top, bottom) = (self.alpha.row(0, top), self.alpha.row(0, bottom));
+        for (x, value) in values.iter_mut().enumerate() {
+            let (left, right) = near(x, self.alpha.width(), self.size.1);
+            let corners = [top[left], top[right], bottom[left], bottom[right]];
             let low = corners.iter().copied().fold(f32::MAX, f32::min);
             let high = corners.iter().copied().fold(f32::MIN, f32::max);
             *value = value.clamp(low, high);
         }
     }
-    out
+}
+
+/// All of `alpha` at `height` x `width`; see [`AlphaRows`].
+pub(super) fn resize_alpha(alpha: &Raster, height: usize, width: usize) -> Raster {
+    AlphaRows::new(alpha, (height, width)).rows(0..height)
 }
 
 #[cfg(test)]
@@ -166,6 +201,10 @@ mod tests {
         for size in [(60, 60), (40, 15), (7, 9), (15, 15)] {
             let out = resize_alpha(&alpha, size.0, size.1);
             assert!(out.data().iter().all(|value| (0.0..=1.0).contains(value)));
+            // Rows by themselves are those of the whole.
+            let some = size.0 / 3..size.0;
+            let rows = AlphaRows::new(&alpha, size).rows(some.clone());
+            assert_eq!(rows, out.crop(some, 0..size.1));
         }
         // A hard edge gets no overshoot next to it.
         let edge = Raster::from_vec(1, 1, 6, vec![0.0, 0.0, 0.0, 0.5, 0.5, 0.5]);

@@ -7,8 +7,8 @@ use super::{Picture, Raster};
 /// Samples converted at a time by [`Rows::for_each`].
 const BATCH: usize = 1 << 18;
 
-/// A stored sample.
-pub(super) trait Sample: Copy + Default + Send + Sync {
+/// A stored sample; how files and hosts keep values of 0 to 1.
+pub trait Sample: Copy + Default + Send + Sync {
     /// The sample for a value of 0 to 1; integers clip and round to nearest, halves up.
     fn from_unit(value: f32) -> Self;
     /// The value, 0 to 1 for integers.

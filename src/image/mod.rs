@@ -23,12 +23,13 @@ pub use decode::{decode, decode_page, page_count};
 pub use encode::{EncodeOptions, Encoded, encode, encode_to};
 pub use format::ImageFormat;
 pub use header::{Header, header};
+pub use interleave::Sample;
 pub use metadata::{Density, DensityUnit, Metadata, Retouch, Strip};
 pub use picture::{Picture, SampleDepth};
 pub use provenance::Provenance;
 pub use raster::Raster;
 pub use resample::{Kernel, Resampler, resize};
-pub use working::{Frame, Prepared, RestoreOptions, prepare_for_model};
+pub use working::{Frame, Prepared, RestoreOptions, Strips, prepare_for_model};
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! From a decoded picture to what the model works on, and back.
 
-use super::alpha::{extend_colors, resize_alpha};
+use super::alpha::{AlphaRows, extend_colors, resize_alpha};
 use super::color::Coding;
 use super::metadata::{Retouch, Strip};
 use super::{Picture, Raster};
@@ -93,6 +93,31 @@ impl Frame {
     }
 }
 
+/// Puts a result together strip by strip, for those who never hold all of it; the rows are those of
+/// [`Frame::restore`].
+pub struct Strips<'a> {
+    coding: &'a Coding,
+    alpha: Option<AlphaRows<'a>>,
+}
+
+impl Frame {
+    /// For a result of `size` (height, width).
+    pub fn strips(&self, size: (usize, usize)) -> Strips<'_> {
+        let alpha = self.shell.alpha.as_ref().map(|alpha| AlphaRows::new(alpha, size));
+        Strips { coding: &self.coding, alpha }
+    }
+}
+
+impl Strips<'_> {
+    /// Colour and alpha of the rows from `top` on, from the model's sRGB-coded `color` of these rows.
+    pub fn restore(&self, top: usize, color: Raster) -> (Raster, Option<Raster>) {
+        let mut color = color;
+        let rows = top..top + color.height();
+        self.coding.undo(&mut color);
+        (color, self.alpha.as_ref().map(|alpha| alpha.rows(rows)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,8 +138,11 @@ mod tests {
         assert!(worst.fold(0.0, f32::max) < 1e-3);
         assert_eq!(same.metadata, source.metadata);
         let big = resize(&prepared.color, 8, 6, Kernel::BICUBIC);
+        let (strip, strip_alpha) = prepared.frame.strips((8, 6)).restore(3, big.crop(3..7, 0..6));
         let out = prepared.frame.restore(big, &RestoreOptions::default());
         assert_eq!((out.height(), out.width(), out.depth), (8, 6, SampleDepth::U16));
+        assert_eq!(strip, out.color.crop(3..7, 0..6));
+        assert_eq!(strip_alpha, out.alpha.as_ref().map(|alpha| alpha.crop(3..7, 0..6)));
         assert_eq!(out.alpha.unwrap().data(), [1.0; 48]);
         assert_eq!(out.metadata.icc, source.metadata.icc);
         // The print keeps its size: three times as wide, four times as high in pixels.

@@ -1,0 +1,211 @@
+//! The library as a system has it: installed, found through pkg-config, used from C, C++ and Python.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use crate::support::{built, data, model};
+
+/// Runs `command`; `None`, said on stderr, where the program is missing.
+fn output(command: &mut Command) -> Option<Output> {
+    match command.output() {
+        Ok(output) => Some(output),
+        Err(error) => {
+            eprintln!("skipped: {}: {error}", command.get_program().display());
+            None
+        }
+    }
+}
+
+fn good(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {text}{}", output.status, String::from_utf8_lossy(&output.stdout));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+struct Installed {
+    folder: tempfile::TempDir,
+}
+
+impl Installed {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("install.sh");
+        let built = built().join("deps");
+        let output = Command::new("sh").arg(script).arg(folder.path()).env("PARTDIFF_BUILT", built).output();
+        good(&output.unwrap());
+        Self { folder }
+    }
+
+    fn libraries(&self) -> PathBuf {
+        self.folder.path().join("lib")
+    }
+
+    /// A program from the example `source`, built with `compiler` and what pkg-config says.
+    fn program(&self, compiler: &[&str], source: &str, flags: &[&str]) -> Option<PathBuf> {
+        let mut ask = Command::new("pkg-config");
+        ask.args(["--cflags", "--libs", "partdiff"]);
+        let flags_found = good(&output(ask.env("PKG_CONFIG_PATH", self.libraries().join("pkgconfig")))?);
+        let program = self.folder.path().join(format!("{}-{}", compiler[0], source.replace('.', "-")));
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(source);
+        let mut compile = Command::new(compiler[0]);
+        compile.args(&compiler[1..]).args(flags).arg(source).arg("-o").arg(&program);
+        good(&output(compile.args(flags_found.split_whitespace()))?);
+        Some(program)
+    }
+
+    fn run(&self, program: impl AsRef<Path>) -> Command {
+        let mut command = Command::new(program.as_ref());
+        command.env("LD_LIBRARY_PATH", self.libraries());
+        command
+    }
+}
+
+const STRICT: [&str; 4] = ["-Wall", "-Wextra", "-Werror", "-pedantic"];
+
+#[test]
+fn programs_in_c_give_the_commands_bytes() {
+    if model().is_none() {
+        return;
+    }
+    let installed = Installed::new();
+    let command = built().join("partdiff");
+    let folder = installed.folder.path();
+    // The pictures of the tests as the formats that the example reads.
+    for (name, file, depth) in [("dog", "dog.ppm", 8), ("girl", "girl.pgm", 16)] {
+        let bytes = std::fs::read(data(&format!("{name}.png"))).unwrap();
+        let mut picture = partdiff::image::decode(&bytes, &partdiff::Limits::default()).unwrap();
+        picture.color = picture.color.crop(0..60, 0..80);
+        if depth == 16 {
+            picture.depth = partdiff::image::SampleDepth::U16;
+            picture.color = partdiff::image::Raster::from_vec(1, 60, 80, picture.color.plane(1).to_vec());
+            picture.color.data_mut().iter_mut().for_each(|value| *value = (*value * 0.9).sqrt());
+        }
+        picture.alpha = None;
+        picture.metadata = Default::default();
+        let options = partdiff::image::EncodeOptions::new(partdiff::image::ImageFormat::Pnm);
+        std::fs::write(folder.join(file), partdiff::image::encode(&picture, &options).unwrap().bytes)
+            .unwrap();
+    }
+    for compiler in [&["gcc", "-std=c99"][..], &["g++", "-std=c++11", "-x", "c++"]] {
+        let mut flags = STRICT.to_vec();
+        if compiler[0] == "g++" {
+            // The example is C; C++ is asked only whether it can read the header.
+            flags.extend(["-fpermissive", "-Wno-missing-field-initializers", "-w"]);
+        }
+        let Some(program) = installed.program(compiler, "upscale.c", &flags) else { continue };
+        for (file, options) in [
+            ("dog.ppm", &["steps=1"][..]),
+            ("dog.ppm", &["steps=2", "seed=7", "eta=1"]),
+            ("dog.ppm", &["scale=2.5"]),
+            ("girl.pgm", &["preset=faithful"]),
+        ] {
+            let ours = folder.join(format!("ours-{file}"));
+            good(&installed.run(&program).arg(folder.join(file)).arg(&ours).args(options).output().unwrap());
+            if !command.exists() {
+                eprintln!("skipped: no {} to compare with (cargo build --release)", command.display());
+                continue;
+            }
+            let theirs = folder.join(format!("theirs-{file}"));
+            let mut command = Command::new(&command);
+            command.args(["upscale", "--device", "cpu", "--overwrite", "-q", "-o"]).arg(&theirs);
+            command.args(options.iter().map(|option| format!("--{option}")));
+            good(&command.arg(folder.join(file)).output().unwrap());
+            let (ours, theirs) = (std::fs::read(ours).unwrap(), std::fs::read(theirs).unwrap());
+            assert!(ours == theirs, "{file} with {options:?} differs from the command's");
+        }
+        let output = installed.run(&program).args(["/no/such.ppm", "/tmp"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+    }
+}
+
+#[test]
+fn programs_in_cpp_work_through_strips_and_hear_failures() {
+    if model().is_none() {
+        return;
+    }
+    let installed = Installed::new();
+    let mut flags = STRICT.to_vec();
+    flags.push("-Wshadow");
+    let Some(program) = installed.program(&["g++", "-std=c++11"], "upscale.cpp", &flags) else { return };
+    let result = installed.folder.path().join("rings.ppm");
+    good(&installed.run(&program).arg(&result).output().unwrap());
+    let bytes = std::fs::read(&result).unwrap();
+    assert_eq!(bytes.len(), "P6\n240 160\n255\n".len() + 240 * 160 * 3);
+    let output = installed.run(&program).arg(&result).arg("0.1").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(text.starts_with("status 13: cancelled"), "{text}");
+}
+
+#[test]
+fn python_gives_arrays_and_takes_arrays() {
+    if model().is_none() {
+        return;
+    }
+    let python = std::env::var("PARTDIFF_PYTHON").unwrap_or_else(|_| "python3".into());
+    if !Command::new(&python).args(["-c", "import numpy"]).output().is_ok_and(|found| found.status.success())
+    {
+        eprintln!("skipped: {python} has no numpy");
+        return;
+    }
+    let installed = Installed::new();
+    let script = r#"
+import numpy as np, partdiff_ctypes as p
+engine = p.PartDiff(device="cpu")
+assert engine.text("name") == "natural-x4" and "faithful" in engine.text("presets")
+generator = np.random.default_rng(1)
+for dtype in ("uint8", "uint16", "float16", "float32"):
+    for shape in ((9, 7), (9, 7, 2), (9, 7, 3), (9, 7, 4)):
+        small = generator.random(shape)
+        small = (small * (np.iinfo(dtype).max if dtype.startswith("u") else 1)).astype(dtype)
+        large = engine.upscale(small, scale=2, steps=1)
+        assert large.shape == (18, 14) + shape[2:] and large.dtype == small.dtype
+        # A view that is not contiguous gives the same.
+        view = np.zeros((18, 14) + shape[2:], dtype)[::2, ::2]
+        view[...] = small
+        assert np.array_equal(engine.upscale(view, scale=2, steps=1), large)
+told = []
+engine.upscale(small, progress=lambda *event: told.append(event))
+assert told and told[-1][0] == 1.0
+for call, status in ((dict(progress=lambda *event: False), 13), (dict(scale=99), 6), (dict(scal=1), 5)):
+    try:
+        engine.upscale(small, **call)
+        raise SystemExit("no error")
+    except p.PartDiffError as error:
+        assert error.status == status and str(error), (error.status, str(error))
+def broken(*event):
+    raise KeyError("mine")
+try:
+    engine.upscale(small, progress=broken)
+    raise SystemExit("no error")
+except KeyError:
+    pass
+print("fine")
+"#;
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let mut run = installed.run(&python);
+    run.args(["-c", script]).env("PYTHONPATH", examples).env("PYTHONDONTWRITEBYTECODE", "1");
+    assert_eq!(good(&run.output().unwrap()), "fine\n");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn only_our_own_functions_are_exported() {
+    let installed = Installed::new();
+    let library = installed.libraries().join("libpartdiff.so.1");
+    let mut nm = Command::new("nm");
+    let Some(names) = output(nm.args(["-D", "--defined-only"]).arg(&library)) else { return };
+    let names = good(&names);
+    let names: Vec<&str> = names.lines().filter_map(|line| line.split_whitespace().last()).collect();
+    let header = std::fs::read_to_string(installed.folder.path().join("include/partdiff.h")).unwrap();
+    assert!(names.len() > 20);
+    for name in names {
+        assert!(name.starts_with("partdiff_"), "{name} is exported");
+        assert!(header.contains(&format!(" {name}(")) || header.contains(&format!("*{name}(")), "{name}");
+    }
+    let mut readelf = Command::new("readelf");
+    let Some(dynamic) = output(readelf.arg("-d").arg(&library)) else { return };
+    let dynamic = good(&dynamic);
+    assert!(dynamic.contains("Library soname: [libpartdiff.so.1]"), "{dynamic}");
+    assert!(dynamic.contains("NODELETE"), "{dynamic}");
+}

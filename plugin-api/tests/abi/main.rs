@@ -1,0 +1,9 @@
+//! libpartdiff from outside, in one binary.
+
+mod callbacks;
+mod concurrency;
+mod header;
+mod installed;
+mod misuse;
+mod pictures;
+mod support;
