@@ -57,6 +57,7 @@ enum Command {
     #[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EVENTS}"))]
     Upscale(Box<UpscaleArgs>),
     /// Watch folders: whatever picture lands in one appears upscaled in another
+    #[command(after_help = watch_command::EXAMPLES)]
     Watch(Box<WatchArgs>),
     /// Runs the work of watch
     #[command(name = watch_command::WORKER, hide = true)]

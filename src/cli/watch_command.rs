@@ -37,6 +37,18 @@ pub const WORKER: &str = "watch-worker";
 /// A busy worker that says nothing for so long hangs.
 const STALL: Duration = Duration::from_secs(900);
 
+/// Shown below the help.
+pub const EXAMPLES: &str = "\
+Examples:
+  partdiff watch inbox/ outbox/                     until Ctrl-C; start it again at any time
+  partdiff watch inbox/ outbox/ --once              what is there now, for cron
+  partdiff watch scans/ large/ -r --hours 22:00-06:00 --format png
+  partdiff watch --config ~/.config/partdiff/watch.toml
+  partdiff watch status                             how many stand where; what failed, and why
+
+SIGTERM and Ctrl-C end it within seconds, and nothing is lost; SIGHUP reads the configuration again.
+Exit status: 0 at the end, 1 with --once if something failed or waits, 2 if it could not start.";
+
 #[derive(Args, Clone, Debug)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct WatchArgs {
@@ -60,12 +72,12 @@ pub struct WatchArgs {
 #[command(next_help_heading = "Watching")]
 struct FolderArgs {
     /// The folder to watch
-    #[arg(value_name = "IN", required_unless_present = "config", conflicts_with = "config")]
+    #[arg(help_heading = None, value_name = "IN", required_unless_present = "config", conflicts_with = "config")]
     input: Option<PathBuf>,
     /// Where results go; made if missing
-    #[arg(value_name = "OUT", required_unless_present = "config")]
+    #[arg(help_heading = None, value_name = "OUT", required_unless_present = "config")]
     output: Option<PathBuf>,
-    /// A TOML file with one or more watches, instead of folders and options
+    /// A TOML file with one or more watches, instead of folders and options (see docs/watch.md)
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The folder for ledger, lock and quarantine
@@ -123,7 +135,7 @@ struct FolderArgs {
     #[arg(long, value_name = "HOURS")]
     hours: Option<Schedule>,
     /// Niceness of the work, 0 to 19
-    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(i32).range(0..=19))]
+    #[arg(long, help_heading = "Resources (none changes the picture)", default_value_t = 0, value_parser = clap::value_parser!(i32).range(0..=19))]
     nice: i32,
     /// Write figures for Prometheus to this file
     #[arg(long, value_name = "FILE")]

@@ -16,7 +16,7 @@ use partdiff::image::{EncodeOptions, ImageFormat, Picture, Raster, SampleDepth, 
 use partdiff::limits::Limits;
 
 use super::faults::unprivileged;
-use super::place::{Place, is_root, ppm};
+use super::place::{Place, ppm};
 
 /// A small picture; `seed` makes each another one.
 fn picture(format: ImageFormat, seed: usize) -> Vec<u8> {
@@ -92,11 +92,9 @@ fn fifty_files_that_arrive_in_awkward_ways_end_once_in_out_or_in_quarantine() {
     let locked = story.good("locked.ppm");
     fs::write(&locked, ppm(8, 2)).unwrap();
     fs::set_permissions(&locked, Permissions::from_mode(0o000)).unwrap();
-    let mut command = place.command("--recursive --exclude skip");
-    if is_root() {
-        command = unprivileged(&command);
-    }
-    let mut daemon = place.spawn(&mut command);
+    let limited = unprivileged(place.command("--recursive --exclude skip"));
+    let locks = limited.is_some();
+    let mut daemon = place.spawn(&mut limited.unwrap_or_else(|| place.command("--recursive --exclude skip")));
     place.until("the first result", || !place.visible().is_empty());
 
     // A burst of every format that can be written, moved and written.
@@ -148,7 +146,8 @@ fn fifty_files_that_arrive_in_awkward_ways_end_once_in_out_or_in_quarantine() {
     story.bad("empty-header.gif", b"GIF89a");
     story.bad("giant.ppm", b"P6\n4000000 4000000\n255\n");
     let mut crc = picture(Png, 64);
-    crc[45] ^= 0xff;
+    let near_the_end = crc.len() - 22;
+    crc[near_the_end] ^= 0xff;
     story.bad("bit-rot.png", &crc);
     // Slowly, in pieces: longer than the settle time in all, never closed before the end.
     let slow = ppm(8, 70);
@@ -167,7 +166,9 @@ fn fifty_files_that_arrive_in_awkward_ways_end_once_in_out_or_in_quarantine() {
     fs::write(&placeholder, ppm(8, 72)).unwrap();
     fs::write(&download, picture(Png, 42)).unwrap();
     fs::rename(&download, story.good("download.png")).unwrap();
-    place.until_logged("unreadable: in: locked.ppm");
+    if locks {
+        place.until_logged("unreadable: in: locked.ppm");
+    }
     fs::set_permissions(&locked, Permissions::from_mode(0o644)).unwrap();
 
     let count = story.good.len() + story.bad.len();

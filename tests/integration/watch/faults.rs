@@ -118,16 +118,7 @@ fn what_must_not_be_read_yet_is_waited_for() {
     let locked = place.path("in/locked.ppm");
     fs::write(&locked, ppm(8, 1)).unwrap();
     fs::set_permissions(&locked, Permissions::from_mode(0o000)).unwrap();
-    let stub = place.stub("");
-    let mut command = stub;
-    if fs::read(&locked).is_ok() {
-        // Root reads everything, unless it gives up that right.
-        command = unprivileged(&command);
-        if !Command::new("setpriv").arg("--version").output().is_ok_and(|output| output.status.success()) {
-            eprintln!("skipped: setpriv (util-linux) is missing");
-            return;
-        }
-    }
+    let Some(mut command) = unprivileged(place.stub("")) else { return };
     let _daemon = place.spawn(&mut command);
     place.until_logged("unreadable: in: locked.ppm: Permission denied");
     fs::write(place.path("in/open.ppm"), ppm(8, 2)).unwrap();
@@ -137,15 +128,25 @@ fn what_must_not_be_read_yet_is_waited_for() {
     expect_calm(&place);
 }
 
-/// `command` without root's right to read and write everything.
-pub fn unprivileged(command: &Command) -> Command {
+/// `command` without root's right to read and write everything; `None`, told on standard error, where that right cannot
+/// be given up.
+pub fn unprivileged(command: Command) -> Option<Command> {
+    let root = fs::metadata("/proc/self").is_ok_and(|data| std::os::unix::fs::MetadataExt::uid(&data) == 0);
+    if !root {
+        return Some(command);
+    }
+    let setpriv = Command::new("setpriv").arg("--version").output();
+    if !setpriv.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: files that root must not read (setpriv is missing)");
+        return None;
+    }
     let mut wrapped = Command::new("setpriv");
     wrapped.args(["--bounding-set", "-dac_override,-dac_read_search", "--"]).arg(command.get_program());
     wrapped.args(command.get_args());
     for (name, value) in command.get_envs() {
         wrapped.env(name, value.unwrap_or_default());
     }
-    wrapped
+    Some(wrapped)
 }
 
 #[test]

@@ -85,7 +85,7 @@ fn killed_at_random_instants_it_completes_and_shows_nothing_partial_or_double() 
                 break;
             }
         }
-        let left = count - contents(&place.path("out")).len() as u64;
+        let left = count.saturating_sub(contents(&place.path("out")).len() as u64);
         println!("{kills} kills of the daemon, {workers} of the worker; {left} of {count} left");
         // Files that were alone in a worker twice when it was killed are given up, and may be tried again.
         if !once(&mut place.stub("")).status().unwrap().success() {
