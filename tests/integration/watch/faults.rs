@@ -153,7 +153,7 @@ pub fn unprivileged(command: Command) -> Option<Command> {
 fn too_little_space_pauses_until_there_is_more() {
     let place = Place::new();
     fs::write(place.path("in/a.ppm"), ppm(8, 1)).unwrap();
-    let daemon = place.spawn(&mut place.stub("min_free = \"9000000T\"\n"));
+    let daemon = place.spawn(&mut place.stub("min_free = \"9000T\"\n"));
     place.until_logged("paused: in: too little space for results");
     place.until("the figure", || place.figure("paused{watch=\"in\"}") == 1.0);
     assert!(place.results().is_empty());
@@ -163,7 +163,7 @@ fn too_little_space_pauses_until_there_is_more() {
     drop(daemon);
     // For cron it is a failure, not a wait without end.
     fs::write(place.path("in/b.ppm"), ppm(8, 2)).unwrap();
-    let status = once(&mut place.stub("min_free = \"9000000T\"\n")).status().unwrap();
+    let status = once(&mut place.stub("min_free = \"9000T\"\n")).status().unwrap();
     assert_eq!(status.code(), Some(1));
     expect_calm(&place);
 }
