@@ -27,6 +27,56 @@ pub fn write_with<T>(
     replace: bool,
     fill: impl FnOnce(&mut BufWriter<&File>) -> Result<T>,
 ) -> Result<T> {
+    let (temporary, value) = filled(path, fill)?;
+    temporary.persist(path, replace).map_err(|error| {
+        if error.kind() == std::io::ErrorKind::AlreadyExists {
+            Error::new(ErrorKind::Output, format!("{} exists already", path.display()))
+        } else {
+            cannot_write(path, error)
+        }
+    })?;
+    sync_folder(path);
+    Ok(value)
+}
+
+/// Replaces the file at `path` as [`write_with`] does, with its permissions, keeping the old one as `backup` if that is
+/// given. At every instant `path` is either the old file or the new one, and it is the new one only once the backup
+/// stands. `unchanged` is asked at the last moment whether the old file may still be replaced.
+///
+/// # Errors
+/// What `fill` and `unchanged` return; `Output` as [`write_with`], or where `backup` exists already.
+pub fn replace_with<T>(
+    path: &Path,
+    backup: Option<&Path>,
+    unchanged: impl FnOnce() -> Result<()>,
+    fill: impl FnOnce(&mut BufWriter<&File>) -> Result<T>,
+) -> Result<T> {
+    let fail = |error: std::io::Error| cannot_write(path, error);
+    let (temporary, value) = filled(path, fill)?;
+    let permissions = fs::metadata(path).map_err(fail)?.permissions();
+    temporary.file.as_file().set_permissions(permissions).map_err(fail)?;
+    unchanged()?;
+    if let Some(backup) = backup {
+        keep(path, backup).map_err(|error| match error.kind() {
+            std::io::ErrorKind::AlreadyExists => {
+                Error::new(ErrorKind::Output, format!("the backup {} exists already", backup.display()))
+            }
+            _ => cannot_write(backup, error),
+        })?;
+        sync_folder(path);
+    }
+    temporary.persist(path, true).map_err(|error| {
+        if let Some(backup) = backup {
+            let _ = fs::remove_file(backup);
+        }
+        cannot_write(path, error)
+    })?;
+    sync_folder(path);
+    Ok(value)
+}
+
+/// A flushed temporary beside `path` with the contents that `fill` writes.
+fn filled<T>(path: &Path, fill: impl FnOnce(&mut BufWriter<&File>) -> Result<T>) -> Result<(Temporary, T)> {
     let fail = |error: std::io::Error| cannot_write(path, error);
     let temporary = Temporary::new(folder_of(path)).map_err(fail)?;
     let mut writer = BufWriter::new(temporary.file.as_file());
@@ -34,19 +84,29 @@ pub fn write_with<T>(
     writer.flush().map_err(fail)?;
     drop(writer);
     temporary.file.as_file().sync_all().map_err(fail)?;
-    temporary.persist(path, replace).map_err(|error| {
-        if error.kind() == std::io::ErrorKind::AlreadyExists {
-            Error::new(ErrorKind::Output, format!("{} exists already", path.display()))
-        } else {
-            fail(error)
+    Ok((temporary, value))
+}
+
+/// A second name for the file at `path`, or a copy where the file system has no such thing; never over another file.
+fn keep(path: &Path, backup: &Path) -> std::io::Result<()> {
+    match fs::hard_link(path, backup) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            let temporary = Temporary::new(folder_of(backup))?;
+            fs::copy(path, temporary.file.path())?;
+            temporary.file.as_file().sync_all()?;
+            temporary.persist(backup, false)
         }
-    })?;
-    // The rename itself reaches the disk with the folder. Not every file system can flush a folder.
+        result => result,
+    }
+}
+
+/// A rename reaches the disk with its folder. Not every file system can flush a folder.
+fn sync_folder(path: &Path) {
     #[cfg(unix)]
     if let Ok(folder) = File::open(folder_of(path)) {
         let _ = folder.sync_all();
     }
-    Ok(value)
+    let _ = path;
 }
 
 /// Writes `bytes` as [`write_with`] does.
@@ -174,6 +234,41 @@ mod tests {
         write(&path, b"two", true).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(names(folder.path()), ["a.png"]);
+    }
+
+    #[test]
+    fn a_replaced_file_leaves_its_backup_and_its_permissions() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, backup) = (folder.path().join("a.png"), folder.path().join("a.png.orig"));
+        fs::write(&path, b"old").unwrap();
+        #[cfg(unix)]
+        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o640)).unwrap();
+        let replace = |backup: Option<&Path>, unchanged: Result<()>| {
+            replace_with(
+                &path,
+                backup,
+                || unchanged,
+                |file| file.write_all(b"new").map_err(|error| cannot_write(&path, error)),
+            )
+        };
+        let refused = replace(Some(&backup), Err(Error::new(ErrorKind::Input, "it changed")));
+        assert!(refused.unwrap_err().to_string().contains("it changed"));
+        assert_eq!(names(folder.path()), ["a.png"]);
+        replace(Some(&backup), Ok(())).unwrap();
+        assert_eq!((fs::read(&path).unwrap(), fs::read(&backup).unwrap()), (b"new".into(), b"old".into()));
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+        }
+        // Never over another backup, and then the file stays as it is.
+        fs::write(&path, b"newer").unwrap();
+        let error = replace(Some(&backup), Ok(())).unwrap_err();
+        assert!(error.to_string().ends_with("a.png.orig exists already"), "{error}");
+        assert_eq!((fs::read(&path).unwrap(), fs::read(&backup).unwrap()), (b"newer".into(), b"old".into()));
+        replace(None, Ok(())).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(names(folder.path()), ["a.png", "a.png.orig"]);
     }
 
     #[test]

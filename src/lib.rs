@@ -9,6 +9,9 @@ pub mod cli;
 pub mod diffusion;
 mod engine;
 pub mod error;
+mod fidelity;
+#[cfg(feature = "cli")]
+pub mod gimp;
 mod hash;
 pub mod image;
 pub mod limits;
@@ -24,10 +27,12 @@ pub mod sampling;
 pub mod tiling;
 pub mod units;
 mod upscaler;
+pub mod verify;
 #[cfg(feature = "watch")]
 pub mod watch;
 
 pub use error::{Error, ErrorKind, Result};
+pub use fidelity::Fidelity;
 pub use limits::Limits;
 pub use options::{Target, UpscaleOptions};
 pub use progress::{CancelToken, NoProgress, Progress, ProgressEvent};

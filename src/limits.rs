@@ -9,15 +9,36 @@ pub struct Limits {
     pub max_pixels: u64,
     /// Most bytes that decoding one picture may need, floating-point samples included. Default: 8 GiB.
     pub max_decode_bytes: u64,
+    /// Most pages that a file may have. Default: 1000.
+    pub max_pages: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_pixels: 200_000_000, max_decode_bytes: 8 << 30 }
+        Self { max_pixels: 200_000_000, max_decode_bytes: 8 << 30, max_pages: 1000 }
     }
 }
 
 impl Limits {
+    /// Limits for pictures of up to `pixels` pixels, and as much memory as four channels of them take.
+    pub fn of_pixels(pixels: u64) -> Self {
+        let defaults = Self::default();
+        let bytes = defaults.max_decode_bytes.max(pixels.saturating_mul(32));
+        Self { max_pixels: pixels, max_decode_bytes: bytes, ..defaults }
+    }
+
+    /// Checks the number of pages of a file.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Limit`] naming the limit.
+    pub fn check_pages(&self, pages: usize) -> Result<()> {
+        if pages > self.max_pages {
+            let message = format!("the file has more than {} pages, the limit", self.max_pages);
+            return Err(Error::new(ErrorKind::Limit, message));
+        }
+        Ok(())
+    }
+
     /// Checks a picture of `width` x `height` with `channels` samples of `sample_bytes` bytes in the file.
     ///
     /// # Errors
@@ -60,7 +81,7 @@ mod tests {
 
     #[test]
     fn both_numbers_are_named() {
-        let limits = Limits { max_pixels: 100, max_decode_bytes: 1000 };
+        let limits = Limits { max_pixels: 100, max_decode_bytes: 1000, ..Limits::default() };
         limits.check(10, 10, 1, 1).unwrap();
         let error = limits.check(11, 10, 1, 1).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Limit);

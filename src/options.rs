@@ -108,13 +108,26 @@ pub struct UpscaleOptions {
     pub spacing: Option<TimestepSpacing>,
     /// Clean-up level for bundles that take one, 0 (trust every pixel) to 1. Default: 0.
     pub cleanup: f32,
+    /// Rounds of back-projection at most, 0 to [`MAX_CONSISTENCY`]: each adds to the result what it lacks, shrunk
+    /// again, of its input. Default: the preset's where [`cleanup`](Self::cleanup) is 0, else none, since what was
+    /// cleaned up would come back.
+    pub consistency: Option<usize>,
     /// Seed of the noise field. Default: 0.
     pub seed: u64,
+    /// Samples, 2 to [`MAX_SAMPLES`], over which the standard deviation of every pixel is measured; their seeds
+    /// follow [`seed`](Self::seed), whose own sample is the result. Default: none.
+    pub uncertainty: Option<usize>,
     /// Largest tile side in low-resolution pixels, at least [`MIN_TILE`]. Default: planned from the memory.
     pub tile: Option<usize>,
     /// Bytes that the engine may use, input and result included. Default: half of the free memory.
     pub memory: Option<u64>,
 }
+
+/// Most rounds of back-projection.
+pub const MAX_CONSISTENCY: usize = 1000;
+
+/// Most samples for the uncertainty of a result.
+pub const MAX_SAMPLES: usize = 1000;
 
 /// Smallest tile side; below it halos cost more than the picture.
 pub const MIN_TILE: usize = 16;
@@ -130,7 +143,9 @@ impl Default for UpscaleOptions {
             eta: None,
             spacing: None,
             cleanup: 0.0,
+            consistency: None,
             seed: 0,
+            uncertainty: None,
             tile: None,
             memory: None,
         }
@@ -148,6 +163,12 @@ impl UpscaleOptions {
         }
         if !(0.0..=1.0).contains(&self.cleanup) {
             return Err(invalid(format!("clean-up level is {}: expected 0 to 1", self.cleanup)));
+        }
+        if let Some(rounds) = self.consistency.filter(|&rounds| rounds > MAX_CONSISTENCY) {
+            return Err(invalid(format!("consistency is {rounds}: expected 0 to {MAX_CONSISTENCY} rounds")));
+        }
+        if let Some(samples) = self.uncertainty.filter(|samples| !(2..=MAX_SAMPLES).contains(samples)) {
+            return Err(invalid(format!("uncertainty is {samples}: expected 2 to {MAX_SAMPLES} samples")));
         }
         if let Some(tile) = self.tile.filter(|&tile| tile < MIN_TILE) {
             return Err(invalid(format!("tile is {tile}: expected at least {MIN_TILE} pixels")));
@@ -195,6 +216,13 @@ mod tests {
         assert!(bad(UpscaleOptions { eta: Some(2.0), ..Default::default() }).contains("eta is 2"));
         assert!(
             bad(UpscaleOptions { cleanup: -0.5, ..Default::default() }).contains("clean-up level is -0.5")
+        );
+        assert!(
+            bad(UpscaleOptions { consistency: Some(1001), ..Default::default() })
+                .contains("consistency is 1001")
+        );
+        assert!(
+            bad(UpscaleOptions { uncertainty: Some(1), ..Default::default() }).contains("uncertainty is 1")
         );
         assert!(bad(UpscaleOptions { tile: Some(3), ..Default::default() }).contains("tile is 3"));
         assert!(bad(UpscaleOptions { steps: Some(0), ..Default::default() }).contains("steps is 0"));

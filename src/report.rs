@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::fidelity::Fidelity;
 use crate::sampling::Sampling;
 use crate::tiling::MemoryPlan;
 
@@ -12,16 +13,37 @@ pub struct Report {
     pub sampling: Sampling,
     /// Seed of the noise field.
     pub seed: u64,
+    /// Clean-up level.
+    pub cleanup: f32,
     /// Times that the model ran over the whole picture.
     pub passes: usize,
     /// Network calls.
     pub tiles: usize,
     /// Tiles that the output guard had run again.
     pub retries: usize,
+    /// How well the result agrees with its input.
+    pub fidelity: Fidelity,
     /// Seconds in all.
     pub seconds: f64,
     /// Seconds inside the networks, summed over threads.
     pub network_seconds: f64,
+}
+
+impl Report {
+    /// The report of two pictures with the same settings: sums, and the fidelity of the worse one.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let worse = if other.fidelity.max_error > self.fidelity.max_error { other } else { self };
+        Self {
+            passes: self.passes + other.passes,
+            tiles: self.tiles + other.tiles,
+            retries: self.retries + other.retries,
+            fidelity: worse.fidelity.clone(),
+            seconds: self.seconds + other.seconds,
+            network_seconds: self.network_seconds + other.network_seconds,
+            ..self.clone()
+        }
+    }
 }
 
 /// What a run would do.

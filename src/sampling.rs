@@ -20,6 +20,8 @@ pub struct Sampling {
     pub eta: f64,
     /// Where the steps lie between K and 0.
     pub spacing: TimestepSpacing,
+    /// Rounds of back-projection at most.
+    pub consistency: usize,
 }
 
 impl Sampling {
@@ -55,6 +57,10 @@ impl Sampling {
             sampler: options.sampler.or(preset.and_then(|preset| preset.sampler)).unwrap_or(defaults.sampler),
             eta: options.eta.or(preset.and_then(|preset| preset.eta)).unwrap_or(defaults.eta),
             spacing: options.spacing.or(preset.and_then(|preset| preset.spacing)).unwrap_or(defaults.spacing),
+            consistency: options
+                .consistency
+                .or(preset.and_then(|preset| preset.consistency).filter(|_| options.cleanup == 0.0))
+                .unwrap_or(0),
         })
     }
 

@@ -1,19 +1,20 @@
 //! The engine: picture in, larger picture out.
 
+mod passes;
+
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rayon::prelude::*;
-
-use crate::diffusion::{NoiseField, Trajectory};
-use crate::engine::{Counts, Meter, ModelPass, StepInput, Workers, probe, workload};
+use self::passes::{Finished, Run};
+use crate::diffusion::Trajectory;
+use crate::engine::{Counts, Meter, Workers, probe};
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::{Kernel, Provenance, Raster, Resampler, resize};
+use crate::image::{Provenance, Raster};
 use crate::memory::available_memory;
-use crate::model::{Bundle, InputScaling, Manifest, UpsamplerConfig};
+use crate::model::{Bundle, Manifest};
 use crate::network::Network;
 use crate::options::UpscaleOptions;
 use crate::progress::{CancelToken, Progress};
@@ -22,7 +23,7 @@ use crate::runtime::{
     Device, NetworkBytes, NetworkSpec, Provider, ProviderReport, Runtime, Terminator, open_networks,
 };
 use crate::sampling::Sampling;
-use crate::tiling::{MemoryPlan, Workload};
+use crate::tiling::MemoryPlan;
 
 /// How often a run looks whether it was cancelled while a network runs.
 const CANCEL_POLL: Duration = Duration::from_millis(20);
@@ -54,6 +55,9 @@ pub struct Upscaler {
 pub struct Upscaled {
     /// The picture, as many channels as the input, black 0 and white 1, not clipped.
     pub image: Raster,
+    /// The standard deviation of every pixel over the samples that [`UpscaleOptions::uncertainty`] asks for, one
+    /// plane, in levels of 255 (root mean square over the channels).
+    pub uncertainty: Option<Raster>,
     /// How it was made.
     pub report: Report,
 }
@@ -141,11 +145,15 @@ impl Upscaler {
             start_step: sampling.start_step as u32,
             steps: sampling.steps as u32,
             sampler: sampling.sampler.to_string(),
-            eta: sampling.eta as f32,
+            eta: sampling.eta,
+            spacing: sampling.spacing.to_string(),
+            consistency: sampling.consistency as u32,
+            cleanup: report.cleanup,
             seed: report.seed,
             provider: self.provider.as_ref().map(|report| report.provider.to_string()).unwrap_or_default(),
             scale,
             source_sha256,
+            ..Provenance::default()
         }
     }
 
@@ -192,6 +200,15 @@ impl Upscaler {
             if w >= out_width && h >= out_height || scale == 1 {
                 break;
             }
+        }
+        if options.uncertainty.is_some() && passes.len() > 1 {
+            return Err(Error::new(
+                ErrorKind::InvalidOption,
+                format!(
+                    "uncertainty is measured over one pass of the model: the result may be at most {scale} times as \
+                     large as the picture"
+                ),
+            ));
         }
         let bytes = passes.iter().map(|pass| pass.bytes).max().unwrap_or(0);
         let repeats = if channels > self.manifest.channels { channels } else { 1 };
@@ -241,42 +258,25 @@ impl Upscaler {
         let counts = Counts::default();
         let mut workers = self.workers.lock().expect("no panic while held");
         let result = self.watched(&meter, || {
-            let model = self.manifest.channels;
-            match (image.channels(), model) {
-                (have, want) if have == want => {
-                    self.passes(image.clone(), &plan, options, &mut workers, &meter, &counts)
-                }
-                (1, _) => {
-                    let planes = image.data().repeat(model);
-                    let image = Raster::from_vec(model, image.height(), image.width(), planes);
-                    let result = self.passes(image, &plan, options, &mut workers, &meter, &counts)?;
-                    Ok(mean_of_channels(&result))
-                }
-                (channels, _) => {
-                    let mut planes = Vec::new();
-                    for channel in 0..channels {
-                        let plane = image.plane(channel).to_vec();
-                        let plane = Raster::from_vec(1, image.height(), image.width(), plane);
-                        let result = self.passes(plane, &plan, options, &mut workers, &meter, &counts)?;
-                        planes.extend_from_slice(result.data());
-                    }
-                    Ok(Raster::from_vec(channels, plan.height, plan.width, planes))
-                }
-            }
+            let mut run = Run { plan: &plan, options, workers: &mut workers, meter: &meter, counts: &counts };
+            self.run(image, &mut run)
         });
         // An operation that was broken off reports whatever it was doing; the cause is the cancellation.
-        let image = if meter.is_cancelled() { Err(Error::cancelled()) } else { result }?;
+        let Finished { image, uncertainty, fidelity } =
+            if meter.is_cancelled() { Err(Error::cancelled()) } else { result }?;
         let pass = counts.report();
         let report = Report {
             sampling: plan.sampling,
             seed: options.seed,
+            cleanup: options.cleanup,
             passes: plan.passes.len(),
             tiles: pass.tiles,
             retries: pass.retries,
+            fidelity,
             seconds: start.elapsed().as_secs_f64(),
             network_seconds: pass.network_seconds,
         };
-        Ok(Upscaled { image, report })
+        Ok(Upscaled { image, uncertainty, report })
     }
 
     /// Runs `work` while a thread breaks off running inferences once `meter` is cancelled.
@@ -300,110 +300,4 @@ impl Upscaler {
             result
         })
     }
-
-    /// All model passes over a picture of the bundle's channels, then the exact target size.
-    fn passes(
-        &self,
-        mut image: Raster,
-        plan: &Plan,
-        options: &UpscaleOptions,
-        workers: &mut Workers,
-        meter: &Meter<'_>,
-        counts: &Counts,
-    ) -> Result<Raster> {
-        let sampling = plan.sampling.plan(&self.manifest, &self.trajectory)?;
-        let inputs: Vec<_> = sampling.steps().iter().map(|step| self.step_input(step.t)).collect();
-        for (index, cut) in plan.passes.iter().enumerate() {
-            let (height, width, scale) = (image.height(), image.width(), self.manifest.scale);
-            let work = self.workload(width, height, &plan.sampling, options, workers.count());
-            let lr = self.prepare(&image, &work);
-            drop(image);
-            let upsampler = Resampler::new(
-                kernel(self.manifest.upsampler),
-                (work.height, work.width),
-                (work.height * scale, work.width * scale),
-            );
-            let pass = ModelPass {
-                manifest: &self.manifest,
-                sampling: &sampling,
-                inputs: &inputs,
-                work: &work,
-                cut,
-                lr: &lr,
-                upsampler: &upsampler,
-                // A second pass must not repeat the first one's noise.
-                noise: NoiseField::new(options.seed.wrapping_add(index as u64)),
-                cleanup: if index == 0 { options.cleanup } else { 0.0 },
-                meter,
-                counts,
-            };
-            let result = pass.run(workers)?;
-            image = if (work.height, work.width) == (height, width) {
-                result
-            } else {
-                result.crop(0..height * scale, 0..width * scale)
-            };
-        }
-        meter.check()?;
-        if (image.height(), image.width()) == (plan.height, plan.width) {
-            return Ok(image);
-        }
-        Ok(resize(&image, plan.height, plan.width, Kernel::Lanczos3))
-    }
-
-    fn step_input(&self, t: usize) -> StepInput {
-        let scale = match self.manifest.input_scaling {
-            InputScaling::None => 1.0,
-            InputScaling::UnitVariance { residual_std } => self.trajectory.input_scale(t, residual_std),
-        };
-        StepInput {
-            timestep: self.manifest.timestep_input.value(&self.trajectory, t) as f32,
-            scale: scale as f32,
-        }
-    }
-
-    /// The picture in the bundle's value range, its last row and column repeated up to the size multiple.
-    fn prepare(&self, image: &Raster, work: &Workload) -> Raster {
-        let [black, white] = self.manifest.value_range;
-        let mut lr = Raster::new(image.channels(), work.height, work.width);
-        for channel in 0..image.channels() {
-            for y in 0..work.height {
-                let from = image.row(channel, y.min(image.height() - 1));
-                let last = from[from.len() - 1];
-                let row = lr.row_mut(channel, y);
-                for (to, &value) in row.iter_mut().zip(from.iter().chain(std::iter::repeat(&last))) {
-                    *to = black + value * (white - black);
-                }
-            }
-        }
-        lr
-    }
-
-    fn workload(
-        &self,
-        width: usize,
-        height: usize,
-        sampling: &Sampling,
-        options: &UpscaleOptions,
-        workers: usize,
-    ) -> Workload {
-        workload(&self.manifest, width, height, sampling, options, workers, self.encoder_cost)
-    }
-}
-
-fn kernel(config: UpsamplerConfig) -> Kernel {
-    match config {
-        UpsamplerConfig::Cubic { a } => Kernel::Cubic { a },
-        UpsamplerConfig::Lanczos3 => Kernel::Lanczos3,
-    }
-}
-
-fn mean_of_channels(image: &Raster) -> Raster {
-    let mut mean = image.plane(0).to_vec();
-    let factor = 1.0 / image.channels() as f32;
-    mean.par_iter_mut().enumerate().for_each(|(index, value)| {
-        let rest: f32 = (1..image.channels()).map(|channel| image.plane(channel)[index]).sum();
-        *value = (*value + rest) * factor;
-    });
-    Raster::from_vec(1, image.height(), image.width(), mean)
 }

@@ -102,7 +102,11 @@ def manifest(network: PartialDiffusion, schedule: Schedule, folder: Path, name: 
         "size_multiple": 1,
         "tiling": {"kind": "exact"},
         "defaults": {"steps": 1, "sampler": "ddim", "eta": 0.0, "spacing": "uniform"},
-        "presets": {"faithful": {"steps": 1}, "balanced": {"steps": 2}, "detailed": {"steps": detailed}},
+        "presets": {
+            "faithful": {"steps": 1, "consistency": 8},
+            "balanced": {"steps": 2},
+            "detailed": {"steps": detailed},
+        },
         "training": training,
         "metrics": {},
     }

@@ -36,6 +36,7 @@ pub enum Event<'a> {
     Plan {
         #[serde(flatten)]
         files: Files<'a>,
+        pages: usize,
         width: usize,
         height: usize,
         memory_bytes: u64,
@@ -47,6 +48,10 @@ pub enum Event<'a> {
     Done {
         #[serde(flatten)]
         files: Files<'a>,
+        /// Where the original is kept that was replaced.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        backup: Option<Name<'a>>,
+        pages: usize,
         width: usize,
         height: usize,
         seconds: f64,

@@ -55,29 +55,38 @@ impl Reporter for HumanReporter {
                 self.bar().start(format!("{count}{}", shown(files.input.0)), (*width * *height) as f64 / 1e6);
             }
             Event::Progress { fraction, step, steps, .. } => self.bar().set(*fraction, *step, *steps),
-            Event::Plan { files, width, height, memory_bytes, seconds, details } => {
+            Event::Plan { files, pages, width, height, memory_bytes, seconds, details } => {
                 let text = format!(
-                    "{}: {width}x{height} pixels, about {}, {} of memory",
+                    "{}: {}{width}x{height} pixels, about {}, {} of memory",
                     arrow(files),
+                    count(*pages),
                     show_seconds(*seconds),
                     show_bytes(*memory_bytes)
                 );
                 let details = if verbose { format!("\n  {details}") } else { String::new() };
                 let _ = writeln!(io::stdout().lock(), "{text}{details}");
             }
-            Event::Done { files, width, height, seconds, report } => {
+            Event::Done { files, backup, pages, width, height, seconds, report } => {
                 self.bar().clear();
                 if quiet {
                     return;
                 }
-                let rate = (*width * *height) as f64 / 1e6 / seconds.max(1e-3);
+                let rate = (*pages * *width * *height) as f64 / 1e6 / seconds.max(1e-3);
                 let steps = report.sampling.steps;
                 let plural = if steps == 1 { "" } else { "s" };
+                let fidelity = &report.fidelity;
                 self.line(&format!(
-                    "{}: {width}x{height} pixels, {steps} step{plural}, {}, {rate:.2} megapixels/s",
+                    "{}: {}{width}x{height} pixels, {steps} step{plural}, {}, {rate:.2} megapixels/s, \
+                     {:.2} levels from the input (at most {:.1})",
                     arrow(files),
-                    show_seconds(*seconds)
+                    count(*pages),
+                    show_seconds(*seconds),
+                    fidelity.mean_error,
+                    fidelity.max_error
                 ));
+                if let Some(backup) = backup {
+                    self.line(&format!("  the original is kept as {}", shown(backup.0)));
+                }
                 if verbose {
                     self.line(&format!(
                         "  {}, start step {}, eta {}, seed {}, {} model passes, {} network calls, {} tiles retried, \
@@ -90,6 +99,12 @@ impl Reporter for HumanReporter {
                         report.tiles,
                         report.retries,
                         show_seconds(report.network_seconds)
+                    ));
+                    let drift: Vec<_> = fidelity.drift.iter().map(|drift| format!("{drift:+.3}")).collect();
+                    self.line(&format!(
+                        "  shrunk again, its mean colour is off by {} levels of 255, after {} rounds of back-projection",
+                        drift.join(" "),
+                        fidelity.rounds
                     ));
                 }
             }
@@ -132,6 +147,11 @@ impl HumanReporter {
             self.line(&format!("  {}: {reason}", shown(input)));
         }
     }
+}
+
+/// The number of pages and what follows, where there are several.
+fn count(pages: usize) -> String {
+    if pages > 1 { format!("{pages} pages, the first ") } else { String::new() }
 }
 
 fn arrow(files: &Files<'_>) -> String {

@@ -6,9 +6,12 @@ mod doctor_command;
 mod events;
 mod exit;
 mod file_id;
+mod gimp_command;
 mod human;
 mod inputs;
 mod interrupt;
+mod job;
+mod make;
 mod model_command;
 mod plan;
 mod probe;
@@ -18,6 +21,7 @@ mod upscale_args;
 mod upscale_request;
 mod upscale_run;
 mod values;
+mod verify_command;
 mod watch_command;
 mod watch_query;
 
@@ -29,10 +33,12 @@ use crate::error::Result;
 use crate::progress::CancelToken;
 use doctor_command::DoctorArgs;
 use exit::Exit;
+use gimp_command::GimpArgs;
 use model_command::ModelCommand;
 use runtime_command::RuntimeArgs;
 use upscale_args::{EVENTS, EXAMPLES, UpscaleArgs};
 use upscale_request::UpscaleRequest;
+use verify_command::{VERDICTS, VerifyArgs};
 use watch_command::WatchArgs;
 
 const OVERVIEW: &str = "\
@@ -56,6 +62,9 @@ enum Command {
     /// Upscale pictures, folders of pictures, or a picture from a pipe
     #[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EVENTS}"))]
     Upscale(Box<UpscaleArgs>),
+    /// Make a result again from its source, as its record says, and compare
+    #[command(after_help = VERDICTS)]
+    Verify(Box<VerifyArgs>),
     /// Watch folders: whatever picture lands in one appears upscaled in another
     #[command(after_help = watch_command::EXAMPLES)]
     Watch(Box<WatchArgs>),
@@ -66,6 +75,8 @@ enum Command {
     Model(ModelCommand),
     /// Install and find ONNX Runtime, the library that runs the models
     Runtime(RuntimeArgs),
+    /// Install the plug-ins for GIMP
+    Gimp(GimpArgs),
     /// Say what works on this machine, what does not, and what to do about it
     Doctor(DoctorArgs),
 }
@@ -91,10 +102,12 @@ fn dispatch(command: Command) -> Result<ExitCode> {
             interrupt::install(cancel.clone())?;
             upscale_run::run(&request, &cancel).map(ExitCode::from)
         }
+        Command::Verify(args) => args.run(),
         Command::Watch(args) => args.run(),
         Command::WatchWorker => watch_command::run_worker(),
         Command::Model(command) => model_command::run(&command).map(ExitCode::from),
         Command::Runtime(args) => args.run(),
+        Command::Gimp(args) => args.run(),
         Command::Doctor(args) => args.run(),
     }
 }

@@ -7,33 +7,11 @@ use std::path::{Path, PathBuf};
 
 use super::destination::Destination;
 use super::file_id::{FileId, resolved};
-use super::inputs::{Failure, Input, collect};
-use super::probe::probe;
-use super::upscale_request::{Existing, UpscaleRequest};
+use super::inputs::{Failure, collect};
+use super::job::{Job, ModelFacts, jobs, same_folder};
+use super::upscale_request::{Existing, Originals, UpscaleRequest};
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::{EncodeOptions, ImageFormat};
-use crate::limits::Limits;
-use crate::naming::{NameFields, Template, ending, show_scale, shown};
-use crate::options::Target;
-
-/// One picture to make.
-#[derive(Debug)]
-pub struct Job {
-    /// What to read.
-    pub input: Input,
-    /// The whole input, where it comes from a pipe.
-    pub bytes: Option<Vec<u8>>,
-    /// Width and height of the input.
-    pub size: (usize, usize),
-    /// Colour channels of the input, 1 or 3.
-    pub channels: usize,
-    /// Width and height of the result.
-    pub target: (usize, usize),
-    /// Format of the result.
-    pub format: ImageFormat,
-    /// Where the result goes; `None` is standard output.
-    pub output: Option<PathBuf>,
-}
+use crate::naming::shown;
 
 /// What a run will do.
 #[derive(Debug, Default)]
@@ -44,23 +22,16 @@ pub struct RunPlan {
     pub skipped: Vec<(PathBuf, PathBuf)>,
     /// Inputs that cannot be worked on.
     pub failures: Vec<Failure>,
-}
-
-/// What a plan needs to know of the model.
-#[derive(Clone, Copy, Debug)]
-pub struct ModelFacts<'a> {
-    /// Name for `{model}`.
-    pub name: &'a str,
-    /// The model's own factor.
-    pub scale: usize,
+    /// What users should know before: inputs, and a sentence.
+    pub notes: Vec<(PathBuf, String)>,
 }
 
 impl RunPlan {
     /// Reads headers, chooses names and checks what can be checked; writes nothing.
     ///
     /// # Errors
-    /// `InvalidOption` where two inputs would be written to one file.
-    pub fn make(request: &UpscaleRequest, model: ModelFacts<'_>, limits: &Limits) -> Result<Self> {
+    /// `InvalidOption` where two inputs would be written to one file, or the uncertainty of several is wanted.
+    pub fn make(request: &UpscaleRequest, model: ModelFacts<'_>) -> Result<Self> {
         let folder = match &request.destination {
             Destination::Folder(folder) => Some(folder.as_path()),
             _ => None,
@@ -69,16 +40,19 @@ impl RunPlan {
         let mut known: HashSet<FileId> = inputs.iter().filter_map(|input| FileId::of(&input.path)).collect();
         let mut plan = Self { failures, ..Self::default() };
         for input in inputs {
-            match job(request, model, limits, &input) {
-                Ok(job) => plan.jobs.push(job),
+            match jobs(request, model, &input) {
+                Ok(jobs) => {
+                    plan.notes.extend(note(&jobs));
+                    plan.jobs.extend(jobs);
+                }
                 Err(error) => plan.failures.push(Failure { input: input.path, error }),
             }
         }
-        if request.template.is_none() {
+        if request.template.is_none() && request.originals == Originals::Stay {
             plan.drop_earlier_results(&mut known);
         }
-        plan.refuse_collisions()?;
-        plan.check_outputs(request.existing, &known);
+        plan.refuse_collisions(request.uncertainty.as_deref())?;
+        plan.check_outputs(request, &known);
         Ok(plan)
     }
 
@@ -100,8 +74,15 @@ impl RunPlan {
         });
     }
 
-    fn refuse_collisions(&self) -> Result<()> {
+    fn refuse_collisions(&self, map: Option<&Path>) -> Result<()> {
         let mut taken: HashMap<PathBuf, &Path> = HashMap::new();
+        if let Some(map) = map {
+            if self.jobs.iter().map(|job| job.pages.len()).sum::<usize>() > 1 {
+                let message = "--uncertainty takes one picture: the file has several pages";
+                return Err(Error::new(ErrorKind::InvalidOption, message));
+            }
+            taken.insert(resolved(map), Path::new("--uncertainty"));
+        }
         for job in &self.jobs {
             let Some(output) = &job.output else { continue };
             if let Some(other) = taken.insert(resolved(output), &job.input.path) {
@@ -120,9 +101,9 @@ impl RunPlan {
         Ok(())
     }
 
-    fn check_outputs(&mut self, existing: Existing, inputs: &HashSet<FileId>) {
+    fn check_outputs(&mut self, request: &UpscaleRequest, inputs: &HashSet<FileId>) {
         for job in std::mem::take(&mut self.jobs) {
-            match job.output.as_deref().map_or(Ok(Verdict::Go), |output| judge(output, existing, inputs)) {
+            match verdict(&job, request, inputs) {
                 Ok(Verdict::Go) => self.jobs.push(job),
                 Ok(Verdict::Skip) => self.skipped.push((job.input.path, job.output.unwrap_or_default())),
                 Err(error) => self.failures.push(Failure { input: job.input.path, error }),
@@ -134,6 +115,41 @@ impl RunPlan {
 enum Verdict {
     Go,
     Skip,
+}
+
+/// What is to be said about pages that become several files.
+fn note(jobs: &[Job]) -> Option<(PathBuf, String)> {
+    let [first, .., last] = jobs else { return None };
+    let name = |job: &Job| shown(job.output.as_deref().unwrap_or(Path::new("")));
+    let text = format!(
+        "the file has {} pages, and {} holds one: written as {} to {}",
+        jobs.len(),
+        first.format,
+        name(first),
+        name(last)
+    );
+    Some((first.input.path.clone(), text))
+}
+
+fn verdict(job: &Job, request: &UpscaleRequest, inputs: &HashSet<FileId>) -> Result<Verdict> {
+    if let Some(map) = &request.uncertainty {
+        let existing =
+            if request.existing == Existing::Replace { Existing::Replace } else { Existing::Refuse };
+        judge(map, existing, inputs)?;
+    }
+    if job.in_place {
+        return match job.backup.as_deref().filter(|backup| fs::symlink_metadata(backup).is_ok()) {
+            Some(backup) => Err(Error::new(
+                ErrorKind::Output,
+                format!(
+                    "an original is kept already: {} exists already; move it away, or give another --backup",
+                    shown(backup)
+                ),
+            )),
+            None => Ok(Verdict::Go),
+        };
+    }
+    job.output.as_deref().map_or(Ok(Verdict::Go), |output| judge(output, request.existing, inputs))
 }
 
 /// What an existing file at `output` means.
@@ -149,7 +165,9 @@ fn judge(output: &Path, existing: Existing, inputs: &HashSet<FileId>) -> Result<
     };
     // Through links, as the input may be reached by several.
     if FileId::of(output).is_some_and(|id| inputs.contains(&id)) {
-        return refuse("is an input itself: originals are never replaced, choose another name or folder");
+        return refuse(
+            "is an input itself: originals are replaced with --in-place only, choose another name or folder",
+        );
     }
     if found.is_dir() {
         return refuse("is a folder");
@@ -164,81 +182,13 @@ fn judge(output: &Path, existing: Existing, inputs: &HashSet<FileId>) -> Result<
     }
 }
 
-fn job(request: &UpscaleRequest, model: ModelFacts<'_>, limits: &Limits, input: &Input) -> Result<Job> {
-    let probed = probe(input, limits)?;
-    let size = (probed.width, probed.height);
-    let target = request.options.target.resolve(size.0, size.1, model.scale)?;
-    let (mut format, mut ext) = ending(request.format, &input.path, probed.format);
-    if request.format.is_none() && !format.can_write() {
-        // Frames of an animation are not worth a format with 256 colours.
-        (format, ext) = (ImageFormat::Png, "png".into());
-    }
-    let scale = show_scale(match request.options.target {
-        Target::Native => model.scale as f64,
-        Target::Scale(scale) => scale,
-        _ => target.0 as f64 / size.0 as f64,
-    });
-    let fields = NameFields {
-        input: if input.is_stdin() { Path::new("stdin") } else { &input.path },
-        ext: &ext,
-        scale: &scale,
-        model: model.name,
-        preset: request.options.preset.as_deref().unwrap_or("default"),
-        size: target,
-    };
-    let output = match &request.destination {
-        Destination::Stdout => None,
-        Destination::File(path) => Some(path.clone()),
-        Destination::Beside => Some(named(request, folder_of(&input.path), &fields)),
-        Destination::Folder(folder) => {
-            let mirrored = folder.join(input.relative.parent().unwrap_or(Path::new("")));
-            Some(named(request, &mirrored, &fields))
-        }
-    };
-    // What the file is called decides, unless the user did.
-    if request.format.is_none()
-        && let Some(called) = output.as_deref().and_then(ImageFormat::from_path)
-    {
-        format = called;
-    }
-    EncodeOptions::new(format).validate()?;
-    format.check_size(target.0, target.1)?;
-    Ok(Job {
-        input: input.clone(),
-        bytes: probed.bytes,
-        size,
-        channels: probed.channels,
-        target,
-        format,
-        output,
-    })
-}
-
-fn named(request: &UpscaleRequest, folder: &Path, fields: &NameFields<'_>) -> PathBuf {
-    let template = request.template.clone().unwrap_or_else(|| {
-        if same_folder(&folder.join("_"), fields.input) { Template::beside() } else { Template::elsewhere() }
-    });
-    let name = template.render(fields);
-    if folder == Path::new(".") { PathBuf::from(name) } else { folder.join(name) }
-}
-
-fn same_folder(a: &Path, b: &Path) -> bool {
-    FileId::of(folder_of(a)).is_some_and(|id| FileId::of(folder_of(b)) == Some(id))
-}
-
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser;
 
     use super::*;
     use crate::cli::{Cli, Command};
+    use crate::image::ImageFormat;
 
     const PICTURE: &[u8] = b"P6\n4 2\n255\n........................";
 
@@ -259,7 +209,7 @@ mod tests {
         let words = ["partdiff", "upscale"].into_iter().chain(arguments.split_whitespace());
         let Command::Upscale(args) = Cli::try_parse_from(words).unwrap().command else { unreachable!() };
         let request = UpscaleRequest::try_from(*args)?;
-        RunPlan::make(&request, ModelFacts { name: "m", scale: 4 }, &Limits::default())
+        RunPlan::make(&request, ModelFacts { name: "m", scale: 4 })
     }
 
     fn outputs(folder: &tempfile::TempDir, plan: &RunPlan) -> Vec<String> {
@@ -272,7 +222,8 @@ mod tests {
         let folder = folder(&["in/a.ppm", "in/sub/b.ppm"]);
         let plan = plan(&folder, "@/in -o @/out --format png").unwrap();
         assert_eq!(outputs(&folder, &plan), ["out/a.png", "out/sub/b.png"]);
-        assert_eq!((plan.jobs[0].size, plan.jobs[0].target), ((4, 2), (16, 8)));
+        let page = &plan.jobs[0].pages[0];
+        assert_eq!((page.size, page.target), ((4, 2), (16, 8)));
         assert_eq!(plan.jobs[0].format, ImageFormat::Png);
         assert!(!folder.path().join("out").exists());
     }
@@ -329,6 +280,45 @@ mod tests {
         // Nor another picture of the same run.
         let plan = plan(&folder, "@/a.ppm @/b.ppm --name b.ppm --overwrite");
         assert!(plan.is_err());
+    }
+
+    #[test]
+    fn in_place_the_result_takes_the_name_and_a_backup_keeps_the_original() {
+        let folder = folder(&["in/a.ppm", "in/b.ppm", "in/b.ppm.orig"]);
+        let found = plan(&folder, "@/in --in-place").unwrap();
+        assert_eq!(outputs(&folder, &found), ["in/a.ppm"]);
+        assert!(found.jobs[0].in_place);
+        assert_eq!(found.jobs[0].backup, Some(folder.path().canonicalize().unwrap().join("in/a.ppm.orig")));
+        assert!(found.failures[0].error.to_string().contains("b.ppm.orig exists already"));
+        let found = plan(&folder, "@/in --in-place --no-backup").unwrap();
+        assert!(found.jobs.len() == 2 && found.jobs.iter().all(|job| job.backup.is_none()));
+        fs::write(
+            folder.path().join("x.gif"),
+            b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;",
+        )
+        .unwrap();
+        let error = &plan(&folder, "@/x.gif --in-place").unwrap().failures[0].error;
+        assert!(error.to_string().contains("GIF can be read but not written"), "{error}");
+        #[cfg(unix)]
+        {
+            // Through a link the file itself is replaced, and the link stays.
+            std::os::unix::fs::symlink("in/a.ppm", folder.path().join("link.ppm")).unwrap();
+            assert_eq!(outputs(&folder, &plan(&folder, "@/link.ppm --in-place").unwrap()), ["in/a.ppm"]);
+            assert!(plan(&folder, "@/link.ppm @/in/a.ppm --in-place").is_err());
+        }
+    }
+
+    #[test]
+    fn a_map_of_uncertainty_replaces_nothing() {
+        let folder = folder(&["a.ppm", "old.tif", "in.tif"]);
+        let reason = |arguments: &str| match plan(&folder, arguments) {
+            Ok(plan) => plan.failures[0].error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        assert!(reason("@/a.ppm -o @/b.tif --uncertainty @/b.tif").contains("would both be written"));
+        assert!(reason("@/a.ppm --uncertainty @/old.tif").contains("old.tif exists already"));
+        assert!(reason("@/in.tif -o @/b.png --uncertainty @/in.tif --overwrite").contains("an input itself"));
+        assert!(plan(&folder, "@/a.ppm --uncertainty @/old.tif --overwrite").unwrap().failures.is_empty());
     }
 
     #[test]

@@ -6,28 +6,33 @@ use std::path::Path;
 
 use super::inputs::Input;
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::{Header, ImageFormat, Picture, decode, header};
+use crate::image::{Header, ImageFormat, decode_page, page_headers};
 use crate::limits::Limits;
 
-/// What a header tells.
+/// What headers tell.
 #[derive(Debug)]
 pub struct Probed {
-    /// Width in pixels.
-    pub width: usize,
-    /// Height in pixels.
-    pub height: usize,
-    /// Colour channels, 1 or 3.
-    pub channels: usize,
+    /// The pages, at least one.
+    pub pages: Vec<PageSize>,
     /// The format of the contents.
     pub format: ImageFormat,
     /// The whole file, where it comes from a pipe.
     pub bytes: Option<Vec<u8>>,
 }
 
-/// Reads the size of a picture without decoding it.
+/// The outlines of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageSize {
+    /// Width and height in pixels.
+    pub size: (usize, usize),
+    /// Colour channels, 1 or 3.
+    pub channels: usize,
+}
+
+/// Reads the sizes of a file's pages without decoding them.
 ///
 /// # Errors
-/// `Input` where the file cannot be read or is no picture, `Limit` where it is too large.
+/// `Input` where the file cannot be read or is no picture, `Limit` where it or a page is too large.
 pub fn probe(input: &Input, limits: &Limits) -> Result<Probed> {
     if input.is_stdin() {
         return probe_stream(io::stdin().lock(), limits);
@@ -51,33 +56,54 @@ pub fn read_file(path: &Path, limits: &Limits) -> Result<Vec<u8>> {
 }
 
 fn probe_file(path: &Path, limits: &Limits) -> Result<Probed> {
-    let file = BufReader::new(File::open(path).map_err(cannot_read)?);
-    if let Some(header) = header(file) {
-        return Ok(Probed::new(&header, None));
+    let headers = page_headers(BufReader::new(File::open(path).map_err(cannot_read)?), limits)?;
+    match Probed::new(&headers, limits)? {
+        Some(probed) => Ok(probed),
+        None => Probed::of(&headers, &read_file(path, limits)?, limits),
     }
-    // The decoder knows best what is wrong.
-    let picture = decode(&read_file(path, limits)?, limits)?;
-    Ok(Probed::of(&picture, None))
 }
 
 fn probe_stream(stream: impl Read, limits: &Limits) -> Result<Probed> {
     let bytes = read_all(stream, limits)?;
-    if let Some(header) = header(io::Cursor::new(&bytes)) {
-        return Ok(Probed::new(&header, Some(bytes)));
-    }
-    let picture = decode(&bytes, limits)?;
-    Ok(Probed::of(&picture, Some(bytes)))
+    let headers = page_headers(io::Cursor::new(&bytes), limits)?;
+    let probed = match Probed::new(&headers, limits)? {
+        Some(probed) => probed,
+        None => Probed::of(&headers, &bytes, limits)?,
+    };
+    Ok(Probed { bytes: Some(bytes), ..probed })
 }
 
 impl Probed {
-    fn new(header: &Header, bytes: Option<Vec<u8>>) -> Self {
-        let &Header { width, height, channels, format, .. } = header;
-        Self { width, height, channels, format, bytes }
+    /// From headers alone, if they tell enough.
+    fn new(headers: &[Option<Header>], limits: &Limits) -> Result<Option<Self>> {
+        let Some(headers) = headers.iter().copied().collect::<Option<Vec<_>>>() else { return Ok(None) };
+        let page = |header: &Header| {
+            let (width, height) = (header.width, header.height);
+            let bytes = u64::from(header.depth.bits() / 8);
+            limits.check(width as u64, height as u64, header.channels as u64, bytes)?;
+            Ok(PageSize { size: (width, height), channels: header.channels })
+        };
+        let pages = headers.iter().map(page).collect::<Result<_>>()?;
+        Ok(headers.first().map(|first| Self { pages, format: first.format, bytes: None }))
     }
 
-    fn of(picture: &Picture, bytes: Option<Vec<u8>>) -> Self {
-        let (width, height, channels) = (picture.width(), picture.height(), picture.color.channels());
-        Self { width, height, channels, format: picture.format, bytes }
+    /// From pixels, where a header does not tell; the decoder also knows best what is wrong.
+    fn of(headers: &[Option<Header>], bytes: &[u8], limits: &Limits) -> Result<Self> {
+        let mut pages = Vec::new();
+        let mut format = None;
+        for (index, header) in headers.iter().enumerate() {
+            let (page, found) = match header {
+                Some(header) => ((header.width, header.height, header.channels), header.format),
+                None => {
+                    let picture = decode_page(bytes, index, limits)?;
+                    ((picture.width(), picture.height(), picture.color.channels()), picture.format)
+                }
+            };
+            pages.push(PageSize { size: (page.0, page.1), channels: page.2 });
+            format = format.or(Some(found));
+        }
+        let format = format.ok_or_else(|| Error::new(ErrorKind::Input, "the file has no page"))?;
+        Ok(Self { pages, format, bytes: None })
     }
 }
 
@@ -129,10 +155,8 @@ mod tests {
             of_file(b"P6\n7 5\n255\n").unwrap(),
             probe_stream(&b"P6\n7 5\n255\n"[..], &Limits::default()).unwrap(),
         ] {
-            assert_eq!(
-                (probed.width, probed.height, probed.channels, probed.format),
-                (7, 5, 3, ImageFormat::Pnm)
-            );
+            assert_eq!(probed.pages, [PageSize { size: (7, 5), channels: 3 }]);
+            assert_eq!(probed.format, ImageFormat::Pnm);
         }
         assert!(probe_stream(&b"P6\n7 5\n255\n"[..], &Limits::default()).unwrap().bytes.is_some());
     }

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::values;
-use crate::image::ImageFormat;
+use crate::diffusion::TimestepSpacing;
+use crate::image::{ImageFormat, SampleDepth};
 
 #[derive(Args, Clone, Debug)]
 pub struct UpscaleArgs {
@@ -16,6 +17,8 @@ pub struct UpscaleArgs {
     pub size: SizeArgs,
     #[command(flatten)]
     pub sampling: SamplingArgs,
+    #[command(flatten)]
+    pub encoding: EncodingArgs,
     #[command(flatten)]
     pub metadata: MetadataArgs,
     #[command(flatten)]
@@ -43,10 +46,6 @@ pub struct FileArgs {
     #[arg(long, value_name = "FORMAT", value_parser = values::format)]
     pub format: Option<ImageFormat>,
 
-    /// Quality of JPEG, 1 to 100 (95 by default); makes WebP lossy, which is lossless by default
-    #[arg(long, value_name = "1-100", value_parser = clap::value_parser!(u8).range(1..=100))]
-    pub quality: Option<u8>,
-
     /// Names of the results, from {stem} {ext} {from} {scale} {model} {preset} {width} {height};
     /// {from} is the ending of the input. By default {stem}_x{scale}.{ext} beside the input, and
     /// {stem}.{ext} in another folder
@@ -60,6 +59,49 @@ pub struct FileArgs {
     /// Leave out inputs whose result exists already
     #[arg(long)]
     pub skip_existing: bool,
+
+    /// Replace each input by its result, in the same format; the original is kept as NAME.orig
+    #[arg(long, conflicts_with_all = ["output", "format", "name", "overwrite", "skip_existing"])]
+    pub in_place: bool,
+
+    /// What --in-place appends to the name of the original to keep it
+    #[arg(
+        long,
+        value_name = "SUFFIX",
+        default_value = ".orig",
+        requires = "in_place",
+        conflicts_with = "no_backup"
+    )]
+    pub backup: OsString,
+
+    /// Keep no original with --in-place
+    #[arg(long, requires = "in_place")]
+    pub no_backup: bool,
+
+    /// Most pixels of an input (of a page), such as 200M or 1G; larger ones fail before they take memory
+    #[arg(long, value_name = "COUNT", default_value = "200M", value_parser = values::pixels)]
+    pub max_pixels: u64,
+}
+
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Encoding (by default as the input, as far as the format can)")]
+pub struct EncodingArgs {
+    /// Quality of JPEG, 1 to 100 (95 by default); makes WebP lossy, which is lossless by default
+    #[arg(long, value_name = "1-100", value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub quality: Option<u8>,
+
+    /// Bits per sample: 8, 16, or 32 (floating point)
+    #[arg(long, value_name = "BITS", value_parser = values::depth)]
+    pub depth: Option<SampleDepth>,
+
+    /// What to lay transparency over where the format has none (JPEG): white, black, or #RRGGBB in the picture's own
+    /// colour space
+    #[arg(long, value_name = "COLOUR", default_value = "white", value_parser = values::color)]
+    pub background: [f32; 3],
+
+    /// Write JPEG in scans of rising detail, which is a little smaller and shows early
+    #[arg(long)]
+    pub progressive: bool,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -112,6 +154,16 @@ pub struct SamplingArgs {
     /// How much noise and compression damage to clean up, for models that can: 0 (none) to 1
     #[arg(long, value_name = "0-1", default_value_t = 0.0, value_parser = values::unit)]
     pub cleanup: f64,
+
+    /// Rounds, at most, in which the result is shrunk, compared with the input, and corrected, until no sample is off
+    /// by a level of 255. By default 8 with the preset faithful and no clean-up, else 0: with --cleanup, it brings
+    /// back what was cleaned up
+    #[arg(long, value_name = "ROUNDS")]
+    pub consistency: Option<usize>,
+
+    /// Where the steps lie between the start step and 0: uniform, or quadratic (denser toward 0)
+    #[arg(long, value_name = "HOW")]
+    pub spacing: Option<TimestepSpacing>,
 }
 
 /// What results say about themselves.
@@ -190,6 +242,15 @@ pub struct ReportArgs {
     /// Print model, library, plan and timings as well
     #[arg(short, long)]
     pub verbose: bool,
+
+    /// Write how far results of different seeds lie apart to MAP: the standard deviation of every pixel in levels of
+    /// 255, as 32-bit floating point. High where detail is invented; more steps invent more. One picture only
+    #[arg(long, value_name = "MAP.tif")]
+    pub uncertainty: Option<PathBuf>,
+
+    /// Results to compare for --uncertainty, 2 to 1000; the one with --seed is the picture
+    #[arg(long, value_name = "COUNT", default_value_t = 8, requires = "uncertainty", value_parser = values::count)]
+    pub samples: usize,
 }
 
 /// Update rules.
@@ -225,9 +286,11 @@ Examples:
   partdiff upscale holiday/ -o big/                   a whole folder, with its folders
   partdiff upscale *.png -o out/ --fit 3840x2160      sizes for a screen
   partdiff upscale - -o - < small.png > large.png     in a pipe
+  partdiff upscale --in-place photo.jpg               photo.jpg.orig keeps the original
   partdiff upscale holiday/ -o big/ --dry-run         how long will it take?
 
 Exit status: 0 if all was done, 1 if some inputs failed or the run was cancelled, 2 if it could not start.
+Pages of a TIFF file become pages of a TIFF file, or numbered files of another format.
 Results appear whole or not at all. Ctrl-C stops within a step and leaves nothing half-written.";
 
 /// Shown below the long help.
@@ -237,7 +300,10 @@ Events of --json, one object a line, each with a field \"event\":
   start     index, total, input, output, width, height (of the result)
   progress  input, fraction (0 to 1), step, steps
   plan      input, output, width, height, memory_bytes, seconds (with --dry-run)
-  done      input, output, width, height, seconds, and the sampling used in \"report\"
+  done      input, output, backup (with --in-place), pages, width, height, seconds, and in \"report\" the sampling
+            used and the fidelity: max_error, mean_error and drift (result less input, per channel) in levels of 255,
+            between the input and the result shrunk to its size, before any resampling to another size than the
+            model's; and rounds of --consistency
   skipped   input, output
   warning   input, message
   failed    input, kind (option, input, output, model, runtime, limit, quality or cancelled), reason

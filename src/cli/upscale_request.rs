@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use super::destination::Destination;
 use super::inputs::STDIO;
-use super::upscale_args::{DeviceArg, SamplerArg, StripArg, UpscaleArgs};
+use super::upscale_args::{DeviceArg, EncodingArgs, SamplerArg, StripArg, UpscaleArgs};
 use crate::diffusion::SamplerKind;
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::{ImageFormat, RestoreOptions, Strip};
+use crate::image::{EncodeOptions, ImageFormat, RestoreOptions, SampleDepth, Strip};
+use crate::limits::Limits;
 use crate::memory::engine_memory;
 use crate::naming::Template;
 use crate::options::{Target, UpscaleOptions};
@@ -24,6 +25,52 @@ pub enum Existing {
     Replace,
     /// The input is left out.
     Skip,
+}
+
+/// What becomes of an original that is replaced by its result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Originals {
+    /// They are never replaced.
+    Stay,
+    /// They are kept under their name and this suffix.
+    Backup(OsString),
+    /// They are lost.
+    Replace,
+}
+
+/// How results are encoded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Encoding {
+    /// Quality of lossy formats.
+    pub quality: Option<u8>,
+    /// Sample depth.
+    pub depth: Option<SampleDepth>,
+    /// Colour under transparency.
+    pub background: [f32; 3],
+    /// Progressive JPEG.
+    pub progressive: bool,
+}
+
+impl Encoding {
+    /// The options for a file of `format`.
+    pub fn options(&self, format: ImageFormat) -> EncodeOptions {
+        let defaults = EncodeOptions::new(format);
+        EncodeOptions {
+            quality: self.quality.unwrap_or(defaults.quality),
+            lossless: self.quality.is_none(),
+            depth: self.depth,
+            background: self.background,
+            progressive: self.progressive,
+            ..defaults
+        }
+    }
+}
+
+impl From<EncodingArgs> for Encoding {
+    fn from(args: EncodingArgs) -> Self {
+        let EncodingArgs { quality, depth, background, progressive } = args;
+        Self { quality, depth, background, progressive }
+    }
 }
 
 /// How to tell the user.
@@ -48,8 +95,8 @@ pub struct UpscaleRequest {
     pub destination: Destination,
     /// The format that was asked for.
     pub format: Option<ImageFormat>,
-    /// JPEG quality.
-    pub quality: Option<u8>,
+    /// How to encode, whatever the format.
+    pub encoding: Encoding,
     /// What to keep of the metadata.
     pub restore: RestoreOptions,
     /// Record in the result how it was made.
@@ -58,6 +105,12 @@ pub struct UpscaleRequest {
     pub template: Option<Template>,
     /// What to do about results that exist.
     pub existing: Existing,
+    /// Whether results replace their inputs.
+    pub originals: Originals,
+    /// Where the uncertainty of the result goes.
+    pub uncertainty: Option<PathBuf>,
+    /// What inputs may cost.
+    pub limits: Limits,
     /// Model name or path; `None` is the default model.
     pub model: Option<OsString>,
     /// Library, device and threads.
@@ -74,7 +127,7 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
     type Error = Error;
 
     fn try_from(args: UpscaleArgs) -> Result<Self> {
-        let UpscaleArgs { files, size, sampling, metadata, model, resources, report } = args;
+        let UpscaleArgs { files, size, sampling, encoding, metadata, model, resources, report } = args;
         if files.inputs.iter().filter(|input| *input == Path::new(STDIO)).count() > 1 {
             return Err(usage("standard input (-) can be read once only"));
         }
@@ -98,6 +151,23 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
         if report.json && destination == Destination::Stdout && !report.dry_run {
             return Err(usage("--json and a picture cannot both go to standard output: give a file as OUT"));
         }
+        if files.in_place && files.inputs.iter().any(|input| input == Path::new(STDIO)) {
+            return Err(usage("standard input (-) has no place: --in-place needs files"));
+        }
+        if files.backup.is_empty() || files.backup.as_encoded_bytes().iter().any(|byte| b"/\\".contains(byte))
+        {
+            return Err(usage(
+                "--backup needs a suffix of a file name; to keep no original, give --no-backup",
+            ));
+        }
+        if let Some(map) = &report.uncertainty {
+            if files.inputs.len() > 1 || files.inputs[0].is_dir() {
+                return Err(usage("--uncertainty takes one picture"));
+            }
+            if ImageFormat::from_path(map) != Some(ImageFormat::Tiff) {
+                return Err(usage(format!("--uncertainty is {}: expected a name in .tif", map.display())));
+            }
+        }
         let options = UpscaleOptions {
             target: Target::of(size.scale, size.fit, size.width, size.height),
             preset: sampling.preset,
@@ -105,9 +175,11 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
             start_step: sampling.start_step,
             sampler: sampling.sampler.map(SamplerKind::from),
             eta: sampling.eta,
-            spacing: None,
+            spacing: sampling.spacing,
             cleanup: sampling.cleanup as f32,
+            consistency: sampling.consistency,
             seed: sampling.seed,
+            uncertainty: report.uncertainty.is_some().then_some(report.samples),
             tile: resources.tile,
             memory: resources.memory.map(engine_memory).transpose()?,
         };
@@ -116,7 +188,7 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
             inputs: files.inputs,
             destination,
             format: files.format,
-            quality: files.quality,
+            encoding: encoding.into(),
             restore: RestoreOptions {
                 keep_dpi: metadata.keep_dpi,
                 strip: metadata.strip.map_or(Strip::Nothing, Strip::from),
@@ -128,6 +200,13 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
                 (_, true) => Existing::Skip,
                 _ => Existing::Refuse,
             },
+            originals: match (files.in_place, files.no_backup) {
+                (false, _) => Originals::Stay,
+                (true, false) => Originals::Backup(files.backup),
+                (true, true) => Originals::Replace,
+            },
+            uncertainty: report.uncertainty,
+            limits: Limits::of_pixels(files.max_pixels),
             model: model.model,
             runtime: RuntimeOptions {
                 library: model.library,
@@ -229,10 +308,11 @@ mod tests {
             (options.cleanup, options.memory, options.tile),
             (0.25, Some((1 << 30) - PROGRAM_BYTES), Some(64))
         );
+        assert_eq!(request.originals, Originals::Stay);
         assert_eq!(options.preset.as_deref(), Some("detailed"));
         assert_eq!((request.runtime.device, request.runtime.threads), (Device::Cpu, Some(2)));
         assert_eq!((request.existing, request.voice), (Existing::Replace, Voice::Verbose));
-        assert_eq!((request.quality, request.model), (Some(80), Some("x".into())));
+        assert_eq!((request.encoding.quality, request.model), (Some(80), Some("x".into())));
     }
 
     #[test]
@@ -246,5 +326,15 @@ mod tests {
         assert!(message("a.png -o - --json").contains("both go to standard output"));
         assert!(message("a.png b.png -o -").contains("one picture"));
         assert!(message("a.png --tile 3").contains("tile is 3"));
+        assert!(message("- --in-place").contains("has no place"));
+        assert!(message("a.png --in-place --backup /x").contains("suffix of a file name"));
+        assert!(message("a.png --uncertainty b.png").contains("expected a name in .tif"));
+        assert!(message("a.png b.png --uncertainty c.tif").contains("one picture"));
+        for clash in
+            ["--in-place -o b.png", "--in-place --overwrite", "--backup .old", "--no-backup", "--samples 3"]
+        {
+            let words = ["partdiff", "upscale", "a.png"].into_iter().chain(clash.split(' '));
+            assert!(Cli::try_parse_from(words).is_err(), "{clash}");
+        }
     }
 }

@@ -2,29 +2,24 @@
 
 use std::any::Any;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ffi::OsStr;
-use std::fs;
-use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::events::{Event, Files, JsonReporter, Name, Reporter};
 use super::exit::{Exit, kind_name};
 use super::human::HumanReporter;
 use super::inputs::STDIO;
-use super::plan::{Job, ModelFacts, RunPlan};
-use super::probe::read_file;
-use super::upscale_request::{Existing, UpscaleRequest, Voice};
-use crate::atomic_file;
+use super::job::{Job, ModelFacts};
+use super::make::Maker;
+use super::plan::RunPlan;
+use super::upscale_request::{UpscaleRequest, Voice};
 use crate::error::{Error, ErrorKind, Result};
-use crate::hash::sha256_hex;
-use crate::image::{EncodeOptions, Picture, decode, encode, encode_to, prepare_for_model};
-use crate::limits::Limits;
 use crate::model::{Bundle, DEFAULT_BUNDLE};
-use crate::progress::{CancelToken, Progress, ProgressEvent};
-use crate::report::{Plan, Report};
+use crate::progress::CancelToken;
+use crate::report::Plan;
 use crate::runtime::Runtime;
 use crate::sampling::Sampling;
 use crate::upscaler::Upscaler;
@@ -40,11 +35,13 @@ pub fn run(request: &UpscaleRequest, cancel: &CancelToken) -> Result<Exit> {
     };
     let bundle = open_bundle(request.model.as_deref())?;
     Sampling::resolve(bundle.manifest(), &request.options)?;
-    let limits = Limits::default();
     let facts = ModelFacts { name: &bundle.manifest().name, scale: bundle.manifest().scale };
-    let RunPlan { jobs, skipped, failures } = RunPlan::make(request, facts, &limits)?;
-    let mut run = Run { request, reporter: &*reporter, cancel, limits, tally: Tally::default() };
+    let RunPlan { jobs, skipped, failures, notes } = RunPlan::make(request, facts)?;
+    let mut run = Run { request, reporter: &*reporter, cancel, tally: Tally::default() };
     let start = Instant::now();
+    for (input, message) in &notes {
+        run.reporter.tell(&Event::Warning { input: Name(input), message });
+    }
     for (input, output) in &skipped {
         run.reporter.tell(&Event::Skipped { files: Files::new(input, Some(output)) });
         run.tally.skipped += 1;
@@ -71,6 +68,9 @@ pub fn open_bundle(name: Option<&OsStr>) -> Result<Bundle> {
     }
 }
 
+/// Width, height and channels.
+type Outline = (usize, usize, usize);
+
 #[derive(Default)]
 struct Tally {
     done: usize,
@@ -83,7 +83,6 @@ struct Run<'a> {
     request: &'a UpscaleRequest,
     reporter: &'a dyn Reporter,
     cancel: &'a CancelToken,
-    limits: Limits,
     tally: Tally,
 }
 
@@ -110,6 +109,12 @@ impl Run<'_> {
         });
         let total = jobs.len();
         let mut known = HashMap::new();
+        let maker = Maker {
+            request: self.request,
+            reporter: self.reporter,
+            cancel: self.cancel,
+            upscaler: &upscaler,
+        };
         for (index, mut job) in jobs.into_iter().enumerate() {
             if self.cancel.is_cancelled() {
                 self.tally.cancelled = true;
@@ -121,7 +126,7 @@ impl Run<'_> {
                 if self.request.dry_run {
                     self.tell_plan(&upscaler, &job, &mut known)
                 } else {
-                    self.make(&upscaler, &mut job, (index + 1, total))
+                    maker.make(&mut job, (index + 1, total))
                 }
             }))
             .unwrap_or_else(|panic| Err(internal(&*panic)));
@@ -133,8 +138,10 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// The plan of a job's first page.
     fn plan(&self, upscaler: &Upscaler, job: &Job) -> Result<Plan> {
-        upscaler.plan(job.size.0, job.size.1, job.channels, &self.request.options)
+        let page = job.pages[0];
+        upscaler.plan(page.size.0, page.size.1, page.channels, &self.request.options)
     }
 
     /// What a picture would take; equal sizes are measured once.
@@ -142,106 +149,28 @@ impl Run<'_> {
         &self,
         upscaler: &Upscaler,
         job: &Job,
-        known: &mut HashMap<(usize, usize, usize), Duration>,
+        known: &mut HashMap<Outline, Duration>,
     ) -> Result<()> {
-        let plan = self.plan(upscaler, job)?;
-        let seconds = match known.entry((job.size.0, job.size.1, job.channels)) {
-            std::collections::hash_map::Entry::Occupied(entry) => *entry.get(),
-            std::collections::hash_map::Entry::Vacant(entry) => *entry.insert(upscaler.estimate(&plan)?),
-        };
+        let (mut seconds, mut bytes) = (Duration::ZERO, 0);
+        let first = self.plan(upscaler, job)?;
+        for page in &job.pages {
+            let plan = upscaler.plan(page.size.0, page.size.1, page.channels, &self.request.options)?;
+            seconds += match known.entry((page.size.0, page.size.1, page.channels)) {
+                Entry::Occupied(entry) => *entry.get(),
+                Entry::Vacant(entry) => *entry.insert(upscaler.estimate(&plan)?),
+            };
+            bytes = bytes.max(plan.bytes);
+        }
         self.reporter.tell(&Event::Plan {
             files: Files::new(&job.input.path, Some(&output_name(job))),
-            width: plan.width,
-            height: plan.height,
-            memory_bytes: plan.bytes,
+            pages: job.pages.len(),
+            width: first.width,
+            height: first.height,
+            memory_bytes: bytes,
             seconds: seconds.as_secs_f64(),
-            details: &describe(&plan),
+            details: &describe(&first),
         });
         Ok(())
-    }
-
-    /// Reads, upscales and writes one picture.
-    fn make(&self, upscaler: &Upscaler, job: &mut Job, (index, total): (usize, usize)) -> Result<()> {
-        let start = Instant::now();
-        let (input, output) = (&job.input.path, output_name(job));
-        let files = Files::new(input, Some(&output));
-        let (width, height) = job.target;
-        self.reporter.tell(&Event::Start { index, total, files, width, height });
-        if let Some(path) = &job.output {
-            atomic_file::check_writable(path)?;
-        }
-        let bytes = match job.bytes.take() {
-            Some(bytes) => bytes,
-            None => read_file(input, &self.limits)?,
-        };
-        let source = self.request.provenance.then(|| sha256_hex(&bytes));
-        let prepared = prepare_for_model(decode(&bytes, &self.limits)?);
-        drop(bytes);
-        let options = self.encode_options(job);
-        let relay = Relay { reporter: self.reporter, input, last: AtomicUsize::new(usize::MAX) };
-        let upscaled = upscaler.upscale(&prepared.color, &self.request.options, &relay, self.cancel)?;
-        drop(prepared.color);
-        let report = upscaled.report;
-        let mut result = prepared.frame.restore(upscaled.image, &self.request.restore);
-        if let Some(source) = source {
-            let record = upscaler.provenance(&report, width as f64 / job.size.0 as f64, source);
-            result.warnings.extend(record.write(&mut result.metadata));
-        }
-        self.warn(input, &result.warnings);
-        self.cancel.check()?;
-        let warnings = self.write(job, &result, &options)?;
-        self.warn(input, &warnings);
-        self.tell_done(files, &result, start.elapsed(), &report);
-        Ok(())
-    }
-
-    fn encode_options(&self, job: &Job) -> EncodeOptions {
-        let defaults = EncodeOptions::new(job.format);
-        match self.request.quality {
-            Some(quality) => EncodeOptions { quality, lossless: false, ..defaults },
-            None => defaults,
-        }
-    }
-
-    /// Writes the result and returns what the format could not hold.
-    fn write(&self, job: &Job, result: &Picture, options: &EncodeOptions) -> Result<Vec<String>> {
-        let Some(path) = &job.output else {
-            let encoded = encode(result, options)?;
-            let mut stdout = io::stdout().lock();
-            stdout.write_all(&encoded.bytes).and_then(|()| stdout.flush()).map_err(|error| {
-                Error::with_source(ErrorKind::Output, "cannot write to standard output", error)
-            })?;
-            return Ok(encoded.warnings);
-        };
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(|error| {
-                Error::with_source(ErrorKind::Output, format!("cannot make {}", folder.display()), error)
-            })?;
-        }
-        let replace = self.request.existing == Existing::Replace;
-        atomic_file::write_with(path, replace, |file| {
-            let warnings = encode_to(result, options, file)
-                .map_err(|error| error.context(format!("cannot write {}", path.display())))?;
-            // The last moment at which nothing has happened.
-            self.cancel.check()?;
-            Ok(warnings)
-        })
-    }
-
-    fn tell_done(&self, files: Files<'_>, result: &Picture, took: Duration, report: &Report) {
-        self.reporter.tell(&Event::Done {
-            files,
-            width: result.width(),
-            height: result.height(),
-            seconds: took.as_secs_f64(),
-            report,
-        });
-    }
-
-    fn warn(&self, input: &Path, warnings: &[String]) {
-        for message in warnings {
-            self.reporter.tell(&Event::Warning { input: Name(input), message });
-        }
     }
 
     fn failed(&mut self, input: &Path, output: Option<&Path>, error: &Error) {
@@ -262,25 +191,8 @@ impl Run<'_> {
     }
 }
 
-/// Passes the engine's progress on, at most once per percent and step.
-struct Relay<'a> {
-    reporter: &'a dyn Reporter,
-    input: &'a Path,
-    last: AtomicUsize,
-}
-
-impl Progress for Relay<'_> {
-    fn report(&self, event: ProgressEvent) -> bool {
-        let place = event.step * 1000 + (event.fraction * 100.0) as usize;
-        if self.last.swap(place, Ordering::Relaxed) != place {
-            let ProgressEvent { fraction, step, steps } = event;
-            self.reporter.tell(&Event::Progress { input: Name(self.input), fraction, step, steps });
-        }
-        true
-    }
-}
-
-fn output_name(job: &Job) -> PathBuf {
+/// Where a job's result goes, by name.
+pub fn output_name(job: &Job) -> PathBuf {
     job.output.clone().unwrap_or_else(|| PathBuf::from(STDIO))
 }
 

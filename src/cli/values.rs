@@ -1,6 +1,6 @@
 //! Values of options as people write them, and figures as people read them.
 
-use crate::image::ImageFormat;
+use crate::image::{ImageFormat, SampleDepth};
 use crate::units::Amount;
 
 /// A file format that can be written, by its name or one of its endings.
@@ -43,6 +43,41 @@ pub fn side(text: &str) -> Result<u32, String> {
 /// A whole number of at least 1.
 pub fn count(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "expected a whole number above 0".into())
+}
+
+/// A number of pixels such as `200M`; a unit is 1000 times the one before.
+pub fn pixels(text: &str) -> Result<u64, String> {
+    let wrong = || "expected a number of pixels such as 200M or 1G".to_string();
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let factor = match unit.to_ascii_lowercase().as_str() {
+        "" => 0,
+        "k" => 1,
+        "m" => 2,
+        "g" => 3,
+        _ => return Err(wrong()),
+    };
+    let count = number.parse::<f64>().map_err(|_| wrong())? * 1000f64.powi(factor);
+    if (1.0..1e15).contains(&count) { Ok(count as u64) } else { Err(wrong()) }
+}
+
+/// A sample depth by its bits.
+pub fn depth(text: &str) -> Result<SampleDepth, String> {
+    let known = [SampleDepth::U8, SampleDepth::U16, SampleDepth::F32];
+    let found = known.into_iter().find(|depth| depth.bits().to_string() == text);
+    found.ok_or_else(|| "expected 8, 16 or 32".into())
+}
+
+/// A colour as `white`, `black` or `#RRGGBB`, each part 0 to 1.
+pub fn color(text: &str) -> Result<[f32; 3], String> {
+    let digits = match text {
+        "white" => "ffffff",
+        "black" => "000000",
+        other => other.strip_prefix('#').unwrap_or(other),
+    };
+    let valid = digits.len() == 6 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let part = |at: usize| u8::from_str_radix(&digits[at..at + 2], 16).map_or(0.0, |v| f32::from(v) / 255.0);
+    if valid { Ok([part(0), part(2), part(4)]) } else { Err("expected white, black or #RRGGBB".into()) }
 }
 
 /// A number from 0 to 1.
@@ -100,6 +135,24 @@ mod tests {
         }
         assert!(unit("1.01").is_err() && unit("nan").is_err() && unit("0.5") == Ok(0.5));
         assert!(count("0").is_err() && count("3") == Ok(3));
+    }
+
+    #[test]
+    fn colours_depths_and_pixels() {
+        assert_eq!(color("white"), Ok([1.0; 3]));
+        assert_eq!(color("#ff0033"), Ok([1.0, 0.0, 0.2]));
+        for wrong in ["", "#ff", "red", "#gggggg", "#ff00334", "é0123"] {
+            assert!(color(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!((depth("16"), depth("32")), (Ok(SampleDepth::U16), Ok(SampleDepth::F32)));
+        assert!(depth("12").is_err());
+        assert_eq!(
+            (pixels("200M"), pixels("1.5g"), pixels("7")),
+            (Ok(200_000_000), Ok(1_500_000_000), Ok(7))
+        );
+        for wrong in ["", "M", "0", "-1M", "1T", "9999999G"] {
+            assert!(pixels(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! Which steps of the chain a run visits, and how a network is told where it is.
 
+use std::fmt;
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
 use super::Trajectory;
@@ -14,6 +17,37 @@ pub enum TimestepSpacing {
     Uniform,
     /// Denser toward step 0: `K ((N - i) / N)^2`.
     Quadratic,
+}
+
+impl TimestepSpacing {
+    /// All spacings.
+    pub const ALL: [Self; 2] = [Self::Uniform, Self::Quadratic];
+
+    /// The name in options and manifests.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Uniform => "uniform",
+            Self::Quadratic => "quadratic",
+        }
+    }
+}
+
+impl fmt::Display for TimestepSpacing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for TimestepSpacing {
+    type Err = Error;
+
+    /// Fails with `ErrorKind::InvalidOption` for an unknown name.
+    fn from_str(text: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|spacing| spacing.name() == text).ok_or_else(|| {
+            let names = Self::ALL.map(Self::name).join(", ");
+            Error::new(ErrorKind::InvalidOption, format!("spacing is {text:?}, expected one of {names}"))
+        })
+    }
 }
 
 /// The `steps` steps visited from `start` down, strictly decreasing; the last transition leads to step 0.

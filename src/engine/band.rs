@@ -23,11 +23,11 @@ impl<'a> Band<'a> {
         Self { pass, rows }
     }
 
-    /// The final prediction for the band's rows, [C, s rows, s w].
-    pub(crate) fn run(&self, workers: &mut Workers) -> Result<Raster> {
+    /// The final prediction for the band's rows, [C, s rows, s w], from the [`conditions`](Self::conditions) of the
+    /// same rows.
+    pub(crate) fn run(&self, workers: &mut Workers, conditions: &TileConditions) -> Result<Raster> {
         let steps = self.pass.sampling.steps();
         let scale = self.pass.work.scale;
-        let conditions = self.conditions(workers)?;
         let held = self.reach(steps.len());
         let mut latent = (steps.len() > 1).then(|| {
             let mut latent =
@@ -42,7 +42,7 @@ impl<'a> Band<'a> {
             let rows = self.reach(steps.len() - 1 - index);
             let held = latent.as_ref().map(|latent| (latent, held.start));
             let target_rows = Mutex::new((&mut target, predicted.start));
-            self.predict(workers, index, &rows, held, &conditions, &target_rows)?;
+            self.predict(workers, index, &rows, held, conditions, &target_rows)?;
             if let (Some(latent), true) = (&mut latent, step.s > 0) {
                 let held = self.reach(steps.len());
                 self.advance(step, latent, held.start, &rows, (&target, previous.as_ref(), predicted.start));
@@ -75,7 +75,7 @@ impl<'a> Band<'a> {
     }
 
     /// Runs the encoder once over everything that the steps will look at.
-    fn conditions(&self, workers: &mut Workers) -> Result<TileConditions> {
+    pub(crate) fn conditions(&self, workers: &mut Workers) -> Result<TileConditions> {
         let pass = self.pass;
         match pass.manifest.conditioning {
             Conditioning::Lr => return Ok(TileConditions::Lr),

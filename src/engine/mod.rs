@@ -5,12 +5,13 @@ mod guard;
 mod meter;
 mod pass;
 mod probe;
+mod spread;
 mod tile;
 mod workers;
 mod workload;
 
 pub(crate) use meter::Meter;
-pub(crate) use pass::{Counts, ModelPass, StepInput};
+pub(crate) use pass::{Counts, Enlarged, ModelPass, StepInput};
 pub(crate) use probe::probe;
 pub(crate) use workers::{Fallback, Worker, Workers};
 pub(crate) use workload::workload;

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use crate::diffusion::{LatentForm, NoiseField, SamplingPlan, combine};
 use crate::engine::band::Band;
+use crate::engine::spread::Spread;
 use crate::engine::{Meter, Workers};
 use crate::error::Result;
 use crate::image::{Raster, Resampler};
@@ -27,6 +28,7 @@ pub(crate) struct StepInput {
 }
 
 /// One model pass over a picture.
+#[derive(Clone, Copy)]
 pub(crate) struct ModelPass<'a> {
     pub(crate) manifest: &'a Manifest,
     pub(crate) sampling: &'a SamplingPlan,
@@ -39,9 +41,21 @@ pub(crate) struct ModelPass<'a> {
     /// From `lr` to the size of the result.
     pub(crate) upsampler: &'a Resampler,
     pub(crate) noise: NoiseField,
+    /// Noise of further samples, over which the result's variance is measured.
+    pub(crate) others: &'a [NoiseField],
+    /// Whether all channels are alike, and the result is their mean.
+    pub(crate) grey: bool,
     pub(crate) cleanup: f32,
     pub(crate) meter: &'a Meter<'a>,
     pub(crate) counts: &'a Counts,
+}
+
+/// What a pass makes.
+pub(crate) struct Enlarged {
+    /// The result [C, s h, s w], black 0 and white 1, not clipped.
+    pub(crate) picture: Raster,
+    /// The variance of each pixel over the samples [1, s h, s w], if there are others than the result.
+    pub(crate) variance: Option<Raster>,
 }
 
 /// What happened in a pass, counted by its threads.
@@ -86,24 +100,49 @@ impl Counts {
 }
 
 impl ModelPass<'_> {
-    /// The result [C, s h, s w], black 0 and white 1, not clipped.
-    pub(crate) fn run(&self, workers: &mut Workers) -> Result<Raster> {
+    /// The whole picture's result.
+    pub(crate) fn run(&self, workers: &mut Workers) -> Result<Enlarged> {
         let rows = 0..self.lr.height();
         let bands = cut(&rows, rows.len().div_ceil(self.cut.band_rows), self.work.multiple);
         if bands.len() == 1 {
-            let mut result = Band::new(self, rows.clone()).run(workers)?;
-            self.finish(&mut result, &scaled(&rows, self.work.scale));
-            return Ok(result);
+            return self.band(workers, rows);
         }
         let scale = self.work.scale;
-        let mut result = Raster::new(self.lr.channels(), self.lr.height() * scale, self.lr.width() * scale);
+        let (height, width) = (self.lr.height() * scale, self.lr.width() * scale);
+        let mut picture = Raster::new(self.lr.channels(), height, width);
+        let mut variance = (!self.others.is_empty()).then(|| Raster::new(1, height, width));
         for rows in bands {
-            let target = scaled(&rows, scale);
-            let mut band = Band::new(self, rows).run(workers)?;
-            self.finish(&mut band, &target);
-            result.paste(&band, 0..band.height(), 0..band.width(), target.start, 0);
+            let top = rows.start * scale;
+            let band = self.band(workers, rows)?;
+            let whole = |raster: &Raster| (0..raster.height(), 0..raster.width());
+            let (y, x) = whole(&band.picture);
+            picture.paste(&band.picture, y.clone(), x.clone(), top, 0);
+            if let (Some(variance), Some(part)) = (&mut variance, &band.variance) {
+                variance.paste(part, y, x, top, 0);
+            }
         }
-        Ok(result)
+        Ok(Enlarged { picture, variance })
+    }
+
+    /// The result of some rows.
+    fn band(&self, workers: &mut Workers, rows: Range<usize>) -> Result<Enlarged> {
+        let target = scaled(&rows, self.work.scale);
+        let band = Band::new(self, rows.clone());
+        let conditions = band.conditions(workers)?;
+        let mut picture = band.run(workers, &conditions)?;
+        self.finish(&mut picture, &target);
+        if self.others.is_empty() {
+            return Ok(Enlarged { picture, variance: None });
+        }
+        let mut spread = Spread::new(&picture, self.grey);
+        for &noise in self.others {
+            let pass = Self { noise, ..*self };
+            let mut sample = Band::new(&pass, rows.clone()).run(workers, &conditions)?;
+            self.finish(&mut sample, &target);
+            spread.add(&sample);
+        }
+        let variance = Some(spread.variance());
+        Ok(Enlarged { picture, variance })
     }
 
     /// The picture's low-resolution rectangle.

@@ -33,6 +33,7 @@ pub(crate) fn workload(
         denoiser_halo: overlap.next_multiple_of(multiple),
         multiple,
         steps: sampling.steps,
+        samples: options.uncertainty.unwrap_or(1),
         keeps_previous: sampling.sampler == SamplerKind::DpmSolverPp2m,
         exact: manifest.tiling == TilingKind::Exact,
         workers,

@@ -8,6 +8,8 @@ use tiff::decoder::Decoder as TiffDecoder;
 use tiff::tags::Tag;
 
 use super::{ImageFormat, SampleDepth};
+use crate::error::Result;
+use crate::limits::Limits;
 
 /// A picture's outlines as [`super::decode`] would deliver it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,8 +62,29 @@ pub fn header(mut source: impl BufRead + Seek) -> Option<Header> {
     }
 }
 
+/// The headers of all pages, in order: one but for TIFF. `None` where only decoding can tell.
+///
+/// # Errors
+/// `Limit` for more pages than `limits` allows.
+pub fn page_headers(mut source: impl BufRead + Seek, limits: &Limits) -> Result<Vec<Option<Header>>> {
+    let format = source.fill_buf().ok().and_then(ImageFormat::sniff);
+    if format != Some(ImageFormat::Tiff) {
+        return Ok(vec![header(source)]);
+    }
+    let Ok(mut decoder) = TiffDecoder::new(source) else { return Ok(vec![None]) };
+    let mut headers = vec![tiff_page(&mut decoder)];
+    while decoder.more_images() && decoder.next_image().is_ok() {
+        limits.check_pages(headers.len() + 1)?;
+        headers.push(tiff_page(&mut decoder));
+    }
+    Ok(headers)
+}
+
 fn tiff_header(source: impl BufRead + Seek) -> Option<Header> {
-    let mut decoder = TiffDecoder::new(source).ok()?;
+    tiff_page(&mut TiffDecoder::new(source).ok()?)
+}
+
+fn tiff_page<R: BufRead + Seek>(decoder: &mut TiffDecoder<R>) -> Option<Header> {
     let (width, height) = decoder.dimensions().ok()?;
     let color = decoder.colortype().ok()?;
     let (channels, has_alpha) = match color {
@@ -73,7 +96,7 @@ fn tiff_header(source: impl BufRead + Seek) -> Option<Header> {
     };
     let depth = match color.bit_depth() {
         0..=8 => SampleDepth::U8,
-        16 if !is_float(&mut decoder) => SampleDepth::U16,
+        16 if !is_float(decoder) => SampleDepth::U16,
         _ => SampleDepth::F32,
     };
     let turned = decoder.find_tag_unsigned::<u16>(Tag::Orientation).ok().flatten().unwrap_or(1) > 4;

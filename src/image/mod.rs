@@ -20,9 +20,9 @@ mod resample;
 mod working;
 
 pub use decode::{decode, decode_page, page_count};
-pub use encode::{EncodeOptions, Encoded, encode, encode_to};
+pub use encode::{EncodeOptions, Encoded, PageWriter, encode, encode_to};
 pub use format::ImageFormat;
-pub use header::{Header, header};
+pub use header::{Header, header, page_headers};
 pub use interleave::Sample;
 pub use metadata::{Density, DensityUnit, Metadata, Retouch, Strip};
 pub use picture::{Picture, SampleDepth};

@@ -37,6 +37,8 @@ pub struct Picture {
     pub format: ImageFormat,
     /// Whether colour values are linear light (sRGB primaries, may exceed 1) instead of coded by the profile.
     pub linear: bool,
+    /// Whether the file has further frames, which are not here.
+    pub animated: bool,
     /// Profile, EXIF and all else that is not pixels.
     pub metadata: Metadata,
     /// What decoding could not keep, one sentence each.
@@ -61,6 +63,7 @@ impl Picture {
             depth,
             format,
             linear: false,
+            animated: false,
             metadata: Metadata::default(),
             warnings: Vec::new(),
         }

@@ -37,7 +37,13 @@ pub struct Provenance {
     /// Sampler.
     pub sampler: String,
     /// Share of fresh noise.
-    pub eta: f32,
+    pub eta: f64,
+    /// Where the steps lie: `uniform` or `quadratic`.
+    pub spacing: String,
+    /// Rounds of back-projection at most.
+    pub consistency: u32,
+    /// Clean-up level.
+    pub cleanup: f32,
     /// Seed of the noise.
     pub seed: u64,
     /// Execution provider that ran the model.
@@ -46,6 +52,14 @@ pub struct Provenance {
     pub scale: f64,
     /// SHA-256 of the source file, in hexadecimal.
     pub source_sha256: String,
+    /// Page of the source, counted from 0.
+    pub page: usize,
+    /// Quality of a lossy file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quality: Option<u8>,
+    /// The colour (red, green, blue; 0 to 1) that transparency was laid over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub background: Option<[f32; 3]>,
 }
 
 impl Provenance {

@@ -9,6 +9,7 @@ use crate::diffusion::{
     LatentAlignment, LatentForm, PredictionType, SamplerKind, ScheduleConfig, TimestepInput, TimestepSpacing,
 };
 use crate::error::{Error, ErrorKind, Result};
+use crate::options::MAX_CONSISTENCY;
 
 /// The manifest version that this program reads and `onnx/` writes.
 pub const FORMAT: u64 = 1;
@@ -221,6 +222,9 @@ pub struct Preset {
     /// Start step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_step: Option<usize>,
+    /// Rounds of back-projection at most, where the user asks for no clean-up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consistency: Option<usize>,
 }
 
 impl Manifest {
@@ -335,6 +339,13 @@ impl Manifest {
             )?;
             steps(&format!("presets.{name}.steps"), preset.steps, start)?;
             eta(&format!("presets.{name}.eta"), preset.eta.unwrap_or(0.0))?;
+            let rounds = preset.consistency.unwrap_or(0);
+            rule(
+                rounds <= MAX_CONSISTENCY,
+                &format!("presets.{name}.consistency"),
+                &rounds,
+                &format!("at most {MAX_CONSISTENCY} rounds"),
+            )?;
         }
         Ok(())
     }

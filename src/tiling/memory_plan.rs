@@ -26,6 +26,8 @@ pub struct Workload {
     pub multiple: usize,
     /// Denoising steps.
     pub steps: usize,
+    /// Results that are made from one run of the encoder, at least 1.
+    pub samples: usize,
     /// Whether the sampler keeps the previous prediction.
     pub keeps_previous: bool,
     /// Whether bands may be cut, that is, whether tiles are exact.
@@ -150,12 +152,14 @@ fn evaluate(work: &Workload, side: usize, rows: usize) -> (f64, MemoryPlan) {
     }
     for step in 0..work.steps {
         let remaining = (work.steps - 1 - step) * work.denoiser_halo;
-        denoiser_pixels += run(rows as f64 + band_edges * remaining as f64, work.denoiser_halo, 1.0);
+        let samples = work.samples as f64;
+        denoiser_pixels +=
+            samples * run(rows as f64 + band_edges * remaining as f64, work.denoiser_halo, samples);
     }
     let needed = (work.height * work.width) as f64;
     let with_encoder = if work.features > 0 { work.encoder_cost } else { 0.0 };
-    let overhead =
-        (encoder_pixels * with_encoder + denoiser_pixels) / (needed * (with_encoder + work.steps as f64));
+    let overhead = (encoder_pixels * with_encoder + denoiser_pixels)
+        / (needed * (with_encoder + (work.steps * work.samples) as f64));
     let plan = MemoryPlan {
         tile_height: tile.0.next_multiple_of(work.multiple),
         tile_width: tile.1.next_multiple_of(work.multiple),
@@ -196,7 +200,13 @@ fn bytes(work: &Workload, tile: (usize, usize), rows: usize, bands: usize) -> u6
     let band = pixels(extended) * (latents * latent + FLOAT * work.features as u64);
     let widest = work.encoder_halo.max(halo);
     let in_work = ((tile.0 + 2 * widest).min(work.height) * (tile.1 + 2 * widest).min(work.width)) as u64;
-    picture + band + work.workers as u64 * in_work * work.activation_bytes
+    // Beside the first result and the sample in work: sums of deviations and their squares, and the variance.
+    let plane = FLOAT * (work.scale * work.scale) as u64;
+    let spread = match work.samples {
+        1 => 0,
+        _ => pixels(rows) * (2 * latent + plane) + pixels(work.height) * plane,
+    };
+    picture + spread + band + work.workers as u64 * in_work * work.activation_bytes
 }
 
 #[cfg(test)]
@@ -214,6 +224,7 @@ mod tests {
             denoiser_halo: 8,
             multiple: 1,
             steps,
+            samples: 1,
             keeps_previous: false,
             exact: true,
             workers: 2,

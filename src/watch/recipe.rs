@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::diffusion::SamplerKind;
+use crate::diffusion::{SamplerKind, TimestepSpacing};
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::sha256_hex;
 use crate::image::{ImageFormat, RestoreOptions, Strip};
@@ -37,10 +37,14 @@ pub struct Recipe {
     pub sampler: Option<SamplerKind>,
     /// Share of fresh noise, 0 to 1.
     pub eta: Option<f64>,
+    /// Where the steps lie: uniform or quadratic.
+    pub spacing: Option<TimestepSpacing>,
     /// Seed of the noise. Default: 0.
     pub seed: u64,
     /// Clean-up level, 0 to 1. Default: 0.
     pub cleanup: f64,
+    /// Rounds of back-projection at most. Default: the preset's without clean-up, else 0.
+    pub consistency: Option<usize>,
     /// Format of the results; by default that of each input.
     pub format: Option<String>,
     /// Quality of JPEG, 1 to 100.
@@ -119,7 +123,9 @@ impl Recipe {
             start_step: self.start_step,
             sampler: self.sampler,
             eta: self.eta,
+            spacing: self.spacing,
             cleanup: self.cleanup as f32,
+            consistency: self.consistency,
             seed: self.seed,
             tile: self.tile,
             memory,

@@ -268,3 +268,88 @@ fn a_preset_fills_in_what_the_user_left_open() {
     let early = UpscaleOptions { start_step: Some(2), ..preset };
     assert_eq!(run(&upscaler, &image, &early).unwrap().report.sampling.steps, 2);
 }
+
+#[test]
+fn back_projection_meets_the_input_whatever_the_cut() {
+    let image = picture(3, 243, 30);
+    let upscaler = upscaler(json!({}), 2);
+    let loose = UpscaleOptions { steps: Some(2), eta: Some(1.0), ..Default::default() };
+    let before = run(&upscaler, &image, &loose).unwrap().report.fidelity;
+    assert!(before.max_error > 3.0 && before.rounds == 0, "{before:?}");
+    let options = UpscaleOptions { consistency: Some(60), tile: Some(512), ..loose };
+    let whole = run(&upscaler, &image, &options).unwrap();
+    let fidelity = &whole.report.fidelity;
+    assert!(fidelity.max_error < 1.0 && (1..60).contains(&fidelity.rounds), "{fidelity:?}");
+    assert!(fidelity.drift.len() == 3 && fidelity.drift.iter().all(|drift| drift.abs() < 0.1));
+    // Checked from outside, too.
+    let shrunk = partdiff::image::resize(&whole.image, 243, 30, partdiff::image::Kernel::BICUBIC);
+    assert!(largest_difference(&shrunk, &image) < 1.0 / 255.0);
+    let tiled = UpscaleOptions { tile: Some(24), ..options.clone() };
+    let banded = UpscaleOptions {
+        tile: None,
+        memory: Some(tight_memory(&upscaler, &image, &UpscaleOptions { tile: None, ..options.clone() })),
+        ..options
+    };
+    for cut in [tiled, banded] {
+        let result = run(&upscaler, &image, &cut).unwrap();
+        assert!(largest_difference(&result.image, &whole.image) < 1e-4);
+        assert_eq!(result.report.fidelity.rounds, whole.report.fidelity.rounds);
+    }
+}
+
+#[test]
+fn fidelity_is_that_of_the_whole_way_at_any_factor_and_channel_count() {
+    for (channels, form) in [(1, json!({})), (3, json!({})), (3, json!({"size_multiple": 4}))] {
+        let upscaler = upscaler(form, 1);
+        let image = picture(channels, 19, 26);
+        for target in [Target::Native, Target::Scale(4.0), Target::Scale(1.5), Target::Scale(3.0)] {
+            let options = UpscaleOptions { target, consistency: Some(80), ..Default::default() };
+            let result = run(&upscaler, &image, &options).unwrap();
+            let fidelity = result.report.fidelity;
+            assert!(fidelity.max_error < 1.0 && fidelity.drift.len() == channels, "{target:?}: {fidelity:?}");
+        }
+    }
+}
+
+#[test]
+fn uncertainty_is_the_spread_over_seeds_and_the_encoder_runs_once() {
+    let image = picture(3, 61, 40);
+    let manifest = manifest(json!({}));
+    let calls = std::sync::Arc::new(AtomicUsize::new(0));
+    let network = FakeNetwork { scale: 2, defect: Defect::None, calls: calls.clone() };
+    let upscaler = Upscaler::with_networks(&manifest, vec![Box::new(network)]).unwrap();
+    let options =
+        |seed| UpscaleOptions { steps: Some(2), eta: Some(1.0), seed, tile: Some(512), ..Default::default() };
+    let samples: Vec<_> = (5..9).map(|seed| run(&upscaler, &image, &options(seed)).unwrap()).collect();
+    let alone = samples[0].report.tiles;
+    calls.store(0, Ordering::Relaxed);
+    let with = UpscaleOptions { uncertainty: Some(4), ..options(5) };
+    let result = run(&upscaler, &image, &with).unwrap();
+    assert_eq!(result.image.data(), samples[0].image.data());
+    // Two steps for each of four samples, and one run of the encoder.
+    assert_eq!((calls.load(Ordering::Relaxed), result.report.tiles, alone), (8, 9, 3));
+    let map = result.uncertainty.unwrap();
+    assert_eq!((map.channels(), map.height(), map.width()), (1, 122, 80));
+    for at in (0..122 * 80).step_by(97) {
+        let variance = |channel: usize| {
+            let values: Vec<_> =
+                samples.iter().map(|sample| f64::from(sample.image.plane(channel)[at]) * 255.0).collect();
+            let mean = values.iter().sum::<f64>() / 4.0;
+            values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / 3.0
+        };
+        let expected = ((variance(0) + variance(1) + variance(2)) / 3.0).sqrt();
+        assert!((f64::from(map.data()[at]) - expected).abs() < 1e-3 * expected.max(1.0), "at {at}");
+    }
+    let tight = UpscaleOptions { tile: None, ..with.clone() };
+    let tight = UpscaleOptions { memory: Some(tight_memory(&upscaler, &image, &tight)), ..tight };
+    let banded = run(&upscaler, &image, &tight).unwrap().uncertainty.unwrap();
+    assert!(largest_difference(&banded, &map) < 1e-2);
+    // A grey picture's map is that of its one channel; another size's is of that size.
+    let grey = UpscaleOptions { target: Target::Scale(1.5), ..with.clone() };
+    let map = run(&upscaler, &picture(1, 61, 40), &grey).unwrap().uncertainty.unwrap();
+    assert_eq!((map.channels(), map.height(), map.width()), (1, 92, 60));
+    let twice = UpscaleOptions { target: Target::Scale(4.0), ..with };
+    let error = run(&upscaler, &image, &twice).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidOption);
+    assert!(error.to_string().contains("at most 2 times"), "{error}");
+}

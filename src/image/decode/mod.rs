@@ -61,7 +61,7 @@ pub fn decode_page(bytes: &[u8], page: usize, limits: &Limits) -> Result<Picture
 
 fn decode_known(bytes: &[u8], format: ImageFormat, page: usize, limits: &Limits) -> Result<Picture> {
     let mut source =
-        Source { format, metadata: Metadata::default(), notes: Vec::new(), premultiplied: false };
+        Source { format, metadata: Metadata::default(), notes: Vec::new(), premultiplied: false, frames: 0 };
     let mut orientation = None;
     let decoded = match format {
         ImageFormat::Tiff => {
@@ -85,6 +85,8 @@ struct Source {
     metadata: Metadata,
     notes: Vec<String>,
     premultiplied: bool,
+    /// Frames of an animation, as far as counted.
+    frames: u32,
 }
 
 impl Source {
@@ -102,7 +104,6 @@ impl Source {
     }
 
     fn read_other(&mut self, bytes: &[u8], limits: &Limits) -> Result<Decoded> {
-        let mut frames = 0;
         match self.format {
             ImageFormat::Png => {
                 let chunks = metadata::png::read(bytes);
@@ -110,7 +111,7 @@ impl Source {
                 if self.metadata.icc.is_none() {
                     self.metadata.icc = icc_of_chunks(&chunks.color);
                 }
-                frames = chunks.frames;
+                self.frames = chunks.frames;
             }
             ImageFormat::WebP => {
                 if !sniff::riff_is_complete(bytes) {
@@ -118,13 +119,13 @@ impl Source {
                 }
                 let (metadata, animated) = metadata::riff::read(bytes);
                 self.metadata = metadata;
-                frames = if animated { 2 } else { 0 };
+                self.frames = if animated { 2 } else { 0 };
             }
-            ImageFormat::Gif => frames = if is_animated_gif(bytes) { 2 } else { 0 },
+            ImageFormat::Gif => self.frames = if is_animated_gif(bytes) { 2 } else { 0 },
             ImageFormat::OpenExr => self.premultiplied = true,
             _ => {}
         }
-        if frames > 1 {
+        if self.frames > 1 {
             self.notes.push("the file is an animation; this is its first frame".into());
         }
         read_codec(bytes, self.format, limits)
@@ -161,6 +162,7 @@ impl Source {
         alpha = alpha.map(|alpha| upright(alpha, orientation));
         let mut picture = Picture::new(color, alpha, depth, self.format);
         picture.linear = self.format.is_linear();
+        picture.animated = self.frames > 1;
         picture.metadata = self.metadata;
         picture.warnings = self.notes;
         Ok(picture)

@@ -61,7 +61,7 @@ impl Lcg {
 
 /// Decoding works or fails with a sentence; it does not panic, and does not take long for a small file.
 fn try_decode(what: &str, bytes: &[u8]) {
-    let limits = Limits { max_pixels: 1_000_000, max_decode_bytes: 64 << 20 };
+    let limits = Limits { max_pixels: 1_000_000, max_decode_bytes: 64 << 20, ..Limits::default() };
     match decode(bytes, &limits) {
         Ok(picture) => assert!(picture.width() * picture.height() <= 1_000_000, "{what}"),
         Err(error) => {

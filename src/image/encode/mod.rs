@@ -12,7 +12,7 @@ mod webp;
 use std::io::{Cursor, Seek, Write};
 
 use super::interleave::Rows;
-use super::{ImageFormat, Picture};
+use super::{ImageFormat, Metadata, Picture, SampleDepth};
 use crate::error::{Error, ErrorKind, Result};
 pub use options::EncodeOptions;
 
@@ -46,6 +46,67 @@ pub fn encode_to(
     options: &EncodeOptions,
     out: &mut (impl Write + Seek),
 ) -> Result<Vec<String>> {
+    let format = options.format;
+    let warnings = laid_out(picture, options, |rows, size, depth, metadata| {
+        let mut notes = Vec::new();
+        match format {
+            ImageFormat::Png => png::write(rows, size, depth, metadata, out)?,
+            ImageFormat::Jpeg => notes.extend(jpeg::write(rows, size, options, metadata, out)?),
+            ImageFormat::Tiff => {
+                let mut pages = tiff::Pages::new(&mut *out, tiff::bytes(rows, size, depth))?;
+                notes.extend(pages.add(rows, size, depth, metadata)?);
+            }
+            ImageFormat::Pnm | ImageFormat::Pam => pnm::write(rows, size, depth, format, out)?,
+            ImageFormat::WebP => webp::write(rows, size, options, metadata, out)?,
+            ImageFormat::Pfm => pnm::write_float(rows, size, out)?,
+            _ => simple::write(rows, size, format, metadata, out)?,
+        }
+        Ok(notes)
+    })?;
+    out.flush().map_err(|error| failed(format, error))?;
+    Ok(warnings)
+}
+
+/// Writes a TIFF file of several pages, one after the other.
+pub struct PageWriter<W: Write + Seek> {
+    options: EncodeOptions,
+    pages: tiff::Pages<W>,
+}
+
+impl<W: Write + Seek> PageWriter<W> {
+    /// Begins a file for pages of so many `samples` (width times height times channels) in all, which decides between
+    /// TIFF and BigTIFF.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidOption`] for another format than TIFF; [`ErrorKind::Output`] where `out` fails.
+    pub fn new(out: W, options: EncodeOptions, samples: u64) -> Result<Self> {
+        if options.format != ImageFormat::Tiff {
+            let message = format!("{} holds one page; choose TIFF", options.format);
+            return Err(Error::new(ErrorKind::InvalidOption, message));
+        }
+        // Four bytes are the most that a sample takes.
+        let pages = tiff::Pages::new(out, samples.saturating_mul(4))?;
+        Ok(Self { options, pages })
+    }
+
+    /// Writes one more page and returns what it could not hold; see [`encode_to`].
+    ///
+    /// # Errors
+    /// As [`encode_to`].
+    pub fn add(&mut self, picture: &Picture) -> Result<Vec<String>> {
+        laid_out(picture, &self.options, |rows, size, depth, metadata| {
+            self.pages.add(rows, size, depth, metadata)
+        })
+    }
+}
+
+/// Hands `write` the rows, size (height, width), depth and metadata of `picture` as the format means them, and returns
+/// all notes.
+fn laid_out(
+    picture: &Picture,
+    options: &EncodeOptions,
+    write: impl FnOnce(&Rows<'_>, (usize, usize), SampleDepth, &Metadata) -> Result<Vec<String>>,
+) -> Result<Vec<String>> {
     options.validate()?;
     let format = options.format;
     format.check_size(picture.width(), picture.height())?;
@@ -54,22 +115,12 @@ pub fn encode_to(
     let depth = options.stored_depth(picture.depth);
     let (picture, notes) = adapt::adapt(picture, options);
     warnings.extend(notes);
-    let metadata = &picture.metadata;
     let background = (!format.has_alpha()).then_some(options.background);
     // BMP's alpha goes with colour only.
     let spread = !format.has_grey() || format == ImageFormat::Bmp && picture.alpha.is_some();
     let rows = Rows::new(&picture, background, spread);
     let size = (picture.height(), picture.width());
-    match format {
-        ImageFormat::Png => png::write(&rows, size, depth, metadata, out)?,
-        ImageFormat::Jpeg => warnings.extend(jpeg::write(&rows, size, options, metadata, out)?),
-        ImageFormat::Tiff => warnings.extend(tiff::write(&rows, size, depth, metadata, out)?),
-        ImageFormat::Pnm | ImageFormat::Pam => pnm::write(&rows, size, depth, format, out)?,
-        ImageFormat::WebP => webp::write(&rows, size, options, metadata, out)?,
-        ImageFormat::Pfm => pnm::write_float(&rows, size, out)?,
-        _ => simple::write(&rows, size, format, metadata, out)?,
-    }
-    out.flush().map_err(|error| failed(format, error))?;
+    warnings.extend(write(&rows, size, depth, &picture.metadata)?);
     Ok(warnings)
 }
 

@@ -58,6 +58,15 @@ impl EncodeOptions {
         Ok(())
     }
 
+    /// Whether the file holds other values than it is given, beyond its depth.
+    pub fn is_lossy(&self) -> bool {
+        match self.format {
+            ImageFormat::Jpeg => true,
+            ImageFormat::WebP => !self.lossless,
+            _ => false,
+        }
+    }
+
     /// The depth that a file gets for samples that had `source` depth.
     pub fn stored_depth(&self, source: SampleDepth) -> SampleDepth {
         self.format.nearest_depth(self.depth.unwrap_or(source))

@@ -32,41 +32,60 @@ const STRIP: usize = 1 << 18;
 const BATCH: usize = 32;
 
 /// Uncompressed bytes above which 32-bit offsets might not do.
-const CLASSIC_LIMIT: usize = 3 << 30;
+const CLASSIC_LIMIT: u64 = 3 << 30;
 
-/// Writes `rows` of a picture of `size` (height, width).
-pub(super) fn write(
-    rows: &Rows<'_>,
-    size: (usize, usize),
-    depth: SampleDepth,
-    metadata: &Metadata,
-    out: &mut (impl Write + Seek),
-) -> Result<Vec<String>> {
-    let fields =
-        metadata.exif.clone().and_then(Exif::new).map(|exif| exif.fields(NATIVE)).unwrap_or_default();
-    let bytes = rows.len() * size.0 * depth.bits() as usize / 8;
-    let result = if bytes > CLASSIC_LIMIT {
-        write_kind::<_, TiffKindBig>(rows, size, depth, (metadata, &fields), out)
-    } else {
-        write_kind::<_, TiffKindStandard>(rows, size, depth, (metadata, &fields), out)
-    };
-    result.map_err(tiff_failed)?;
-    let note = "the maker note cannot move into a TIFF file intact; dropped";
-    Ok(fields.dropped_maker_note.then(|| note.into()).into_iter().collect())
+/// A file to which pages are added.
+pub(super) enum Pages<W: Write + Seek> {
+    Classic(TiffEncoder<W, TiffKindStandard>),
+    Big(TiffEncoder<W, TiffKindBig>),
 }
 
-fn write_kind<W: Write + Seek, K: TiffKind>(
+/// Uncompressed bytes of a page.
+pub(super) fn bytes(rows: &Rows<'_>, size: (usize, usize), depth: SampleDepth) -> u64 {
+    rows.len() as u64 * size.0 as u64 * u64::from(depth.bits()) / 8
+}
+
+impl<W: Write + Seek> Pages<W> {
+    /// Begins a file for so many uncompressed `bytes` in all.
+    pub(super) fn new(out: W, bytes: u64) -> Result<Self> {
+        let pages = match bytes > CLASSIC_LIMIT {
+            true => TiffEncoder::new_generic(out).map(Self::Big),
+            false => TiffEncoder::new_generic(out).map(Self::Classic),
+        };
+        pages.map_err(tiff_failed)
+    }
+
+    /// Writes `rows` of a page of `size` (height, width).
+    pub(super) fn add(
+        &mut self,
+        rows: &Rows<'_>,
+        size: (usize, usize),
+        depth: SampleDepth,
+        metadata: &Metadata,
+    ) -> Result<Vec<String>> {
+        let fields =
+            metadata.exif.clone().and_then(Exif::new).map(|exif| exif.fields(NATIVE)).unwrap_or_default();
+        let result = match self {
+            Self::Classic(encoder) => write_page(encoder, rows, size, depth, (metadata, &fields)),
+            Self::Big(encoder) => write_page(encoder, rows, size, depth, (metadata, &fields)),
+        };
+        result.map_err(tiff_failed)?;
+        let note = "the maker note cannot move into a TIFF file intact; dropped";
+        Ok(fields.dropped_maker_note.then(|| note.into()).into_iter().collect())
+    }
+}
+
+fn write_page<W: Write + Seek, K: TiffKind>(
+    encoder: &mut TiffEncoder<W, K>,
     rows: &Rows<'_>,
     (height, width): (usize, usize),
     depth: SampleDepth,
     (metadata, fields): (&Metadata, &Fields),
-    out: &mut W,
 ) -> Result<(), TiffError>
 where
     for<'a> &'a K::OffsetArrayType: TiffValue,
 {
-    let mut encoder = TiffEncoder::<_, K>::new_generic(out)?;
-    let links = write_children::<_, K>(&mut encoder, fields)?;
+    let links = write_children(encoder, fields)?;
     let mut directory = encoder.image_directory()?;
     add_fields(&mut directory, &fields.main)?;
     for (tag, offset) in links {

@@ -25,6 +25,7 @@ const BLOCK: usize = 32;
 pub struct Resampler {
     vertical: Axis,
     horizontal: Axis,
+    within: (f32, f32),
 }
 
 impl Resampler {
@@ -40,7 +41,14 @@ impl Resampler {
         Self {
             vertical: Axis::new(kernel, input.0, output.0),
             horizontal: Axis::new(kernel, input.1, output.1),
+            within: (f32::NEG_INFINITY, f32::INFINITY),
         }
+    }
+
+    /// Takes every source sample as if it were held within `low` and `high`.
+    #[must_use]
+    pub fn within(self, low: f32, high: f32) -> Self {
+        Self { within: (low, high), ..self }
     }
 
     /// Size of the result, (height, width).
@@ -129,7 +137,7 @@ impl Resampler {
         for lane in 0..rows {
             let row = &src.row(channel, top + lane)[source.clone()];
             for (slot, &sample) in lanes.iter_mut().zip(row) {
-                slot[lane] = sample;
+                slot[lane] = sample.clamp(self.within.0, self.within.1);
             }
         }
         for (column, i) in x.clone().enumerate() {

@@ -3,10 +3,15 @@
 mod bad_inputs;
 #[cfg(unix)]
 mod cancelling;
+mod color;
+mod fidelity;
 mod files;
+mod in_place;
 mod models;
 mod outputs;
+mod pages;
 mod reports;
+mod verify;
 
 use std::ffi::OsStr;
 use std::fs;

@@ -8,7 +8,7 @@ use super::place::{Mount, Place, names, ppm};
 use super::stub::once;
 
 fn expect_calm(place: &Place) {
-    assert!(!place.log().contains("failed: "), "{}", place.log());
+    assert!(!place.log().contains("\nfailed: "), "{}", place.log());
     assert!(!place.path("state/quarantine").exists());
 }
 

@@ -1,0 +1,7 @@
+//! The plug-in for GIMP 3; GIMP starts it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    partdiff_gimp::exit(partdiff_gimp::gimp3::main())
+}

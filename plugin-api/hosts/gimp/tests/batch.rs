@@ -1,0 +1,292 @@
+//! The plug-ins in batch mode, in GIMP 2.10 and GIMP 3.
+
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::{CASES, Generation, Gimp, assert_same, largest_difference, reference};
+
+/// Scheme that loads `input` as `image` with `layer` and then does `rest`.
+fn with_image(gimp: &Gimp, input: &Path, rest: &str) -> String {
+    let input = input.display();
+    match gimp.generation {
+        Generation::Two => format!(
+            "(let* ((image (car (gimp-file-load RUN-NONINTERACTIVE \"{input}\" \"x\")))
+                    (layer (car (gimp-image-get-active-drawable image)))) {rest})\n"
+        ),
+        Generation::Three => format!(
+            "(let* ((image (gimp-file-load RUN-NONINTERACTIVE \"{input}\"))
+                    (layer (vector-ref (gimp-image-get-layers image) 0))) {rest})\n"
+        ),
+    }
+}
+
+/// Scheme for the image that the plug-in makes.
+fn upscale(gimp: &Gimp, scale: u32, this_image: bool) -> String {
+    match gimp.generation {
+        Generation::Two => format!(
+            "(car (plug-in-partdiff-upscale RUN-NONINTERACTIVE image layer {scale} 0 0 \"\" 0 0.0 0 {} \"\" \"cpu\"))",
+            u8::from(this_image)
+        ),
+        Generation::Three => format!(
+            "(plug-in-partdiff-upscale #:run-mode RUN-NONINTERACTIVE #:image image #:drawables (vector layer)
+                #:scale \"x{scale}\" #:output \"{}\" #:device \"cpu\")",
+            if this_image { "this-image" } else { "new-image" }
+        ),
+    }
+}
+
+/// Scheme that writes `image` to `path`.
+fn save(gimp: &Gimp, image: &str, path: &Path) -> String {
+    let kind = if path.extension().is_some_and(|ending| ending == "png") { "png" } else { "tiff" };
+    let path = path.display();
+    match gimp.generation {
+        // The last argument keeps colours under full transparency.
+        Generation::Two if kind == "png" => format!(
+            "(file-png-save2 RUN-NONINTERACTIVE {image} (car (gimp-image-get-active-drawable {image}))
+                \"{path}\" \"x\" 0 9 0 0 0 1 0 0 1)"
+        ),
+        Generation::Two => format!(
+            "(gimp-file-save RUN-NONINTERACTIVE {image} (car (gimp-image-get-active-drawable {image})) \"{path}\" \"x\")"
+        ),
+        // The common exporter leaves the profile out, and colours under full transparency.
+        Generation::Three => format!(
+            "(file-{kind}-export #:run-mode RUN-NONINTERACTIVE #:image {image} #:file \"{path}\" {}
+                #:include-color-profile TRUE)",
+            if kind == "png" { "#:save-transparent TRUE" } else { "" }
+        ),
+    }
+}
+
+fn header(gimp: &Gimp) -> &'static str {
+    match gimp.generation {
+        Generation::Two => "",
+        Generation::Three => "(script-fu-use-v3)\n",
+    }
+}
+
+fn pixels_equal_the_command(generation: Generation) {
+    let Some(gimp) = Gimp::new(generation) else { return };
+    let mut script = header(&gimp).to_owned();
+    let mut pictures = Vec::new();
+    for case in &CASES {
+        let input = case.write(&gimp);
+        let [new, this] = ["new", "this"].map(|way| gimp.path(&format!("{way}_{}", case.file)));
+        let rest = format!(
+            "(let* ((made {})) {} {} {})",
+            upscale(&gimp, 4, false),
+            save(&gimp, "made", &new),
+            upscale(&gimp, 4, true),
+            save(&gimp, "image", &this)
+        );
+        script += &with_image(&gimp, &input, &rest);
+        pictures.push((case, input, [new, this]));
+    }
+    let said = gimp.batch(&script);
+    for (case, input, results) in &pictures {
+        let expected = reference(&gimp, input, "4");
+        for result in results {
+            assert_same(case, input, &expected, result, &said);
+        }
+    }
+}
+
+/// Other layers, a mask and the selection follow the image; the chosen layer alone is the model's.
+fn everything_is_scaled(generation: Generation) {
+    let Some(gimp) = Gimp::new(generation) else { return };
+    let input = CASES[0].write(&gimp);
+    let result = gimp.path("layer.png");
+    let (open, close) = match generation {
+        Generation::Two => ("(car ", ")"),
+        Generation::Three => ("", ""),
+    };
+    // Numbers that come as lists from both.
+    let small = match generation {
+        Generation::Two => "(car (gimp-layer-new image 20 10 RGBA-IMAGE \"small\" 100 LAYER-MODE-NORMAL))",
+        Generation::Three => "(gimp-layer-new image \"small\" 20 10 RGBA-IMAGE 100 LAYER-MODE-NORMAL)",
+    };
+    let (offsets, size) = match generation {
+        Generation::Two => ("gimp-drawable-offsets", "gimp-drawable-width"),
+        Generation::Three => ("gimp-drawable-get-offsets", "gimp-drawable-get-width"),
+    };
+    let parent = if generation == Generation::Two { "0" } else { "-1" };
+    let rest = format!(
+        "(let* ((small {small}))
+            (gimp-image-insert-layer image small {parent} 0)
+            (gimp-layer-set-offsets small 7 5)
+            (gimp-layer-add-mask layer {open}(gimp-layer-create-mask layer ADD-MASK-WHITE){close})
+            (gimp-image-select-rectangle image CHANNEL-OP-REPLACE 10 8 30 20)
+            {upscale}
+            (gimp-message (string-append \"MARK \"
+                (number->string {open}({size} small){close}) \" \"
+                (number->string (car ({offsets} small))) \" \"
+                (number->string (cadr ({offsets} small))) \" \"
+                (number->string {open}({size} {open}(gimp-layer-get-mask layer){close}){close}) \" \"
+                (number->string (list-ref (gimp-selection-bounds image) 1)) \" \"
+                (number->string (list-ref (gimp-selection-bounds image) 4))))
+            (gimp-layer-remove-mask layer MASK-DISCARD)
+            (gimp-image-remove-layer image small)
+            {save})",
+        upscale = upscale(&gimp, 2, true),
+        save = save(&gimp, "image", &result),
+    );
+    let said = gimp.batch(&(header(&gimp).to_owned() + &with_image(&gimp, &input, &rest)));
+    let mark = said.split("MARK ").nth(1).unwrap_or_else(|| panic!("{said}"));
+    let numbers: Vec<i32> = mark.split_whitespace().map_while(|word| word.parse().ok()).collect();
+    assert_eq!(numbers[..4], [40, 14, 10, 144], "{said}");
+    // GIMP smooths the selection's edge when it scales it.
+    assert!(numbers[4].abs_diff(20) <= 1 && numbers[5].abs_diff(56) <= 1, "{said}");
+    assert_same(&CASES[0], &input, &reference(&gimp, &input, "2"), &result, &said);
+}
+
+/// An image of linear light comes out as the same image coded for the eye, within one of 255 levels.
+fn linear_images_are_understood(generation: Generation) {
+    let Some(gimp) = Gimp::new(generation) else { return };
+    let input = CASES[0].write(&gimp);
+    let result = gimp.path("linear.png");
+    let coded = if generation == Generation::Two { "PRECISION-U8-GAMMA" } else { "PRECISION-U8-NON-LINEAR" };
+    let rest = format!(
+        "(gimp-image-convert-precision image PRECISION-FLOAT-LINEAR)
+         (let* ((made {})) (gimp-image-convert-precision made {coded}) {})",
+        upscale(&gimp, 4, false),
+        save(&gimp, "made", &result)
+    );
+    let said = gimp.batch(&(header(&gimp).to_owned() + &with_image(&gimp, &input, &rest)));
+    let worst = largest_difference(&reference(&gimp, &input, "4"), &result, &said);
+    assert!(worst <= 1.01 / 255.0, "{worst}");
+}
+
+/// Runs with the values of last time, which at first are the defaults.
+fn last_values_work(generation: Generation) {
+    let Some(gimp) = Gimp::new(generation) else { return };
+    let input = CASES[3].write(&gimp);
+    let result = gimp.path("last.png");
+    let made = match generation {
+        Generation::Two => {
+            "(car (plug-in-partdiff-upscale RUN-WITH-LAST-VALS image layer 0 0 0 \"\" 0 0.0 0 0 \"\" \"\"))"
+        }
+        Generation::Three => {
+            "(plug-in-partdiff-upscale #:run-mode RUN-WITH-LAST-VALS #:image image #:drawables (vector layer))"
+        }
+    };
+    let rest = format!("(let* ((made {made})) {})", save(&gimp, "made", &result));
+    let said = gimp.batch(&(header(&gimp).to_owned() + &with_image(&gimp, &input, &rest)));
+    assert_same(&CASES[3], &input, &reference(&gimp, &input, "4"), &result, &said);
+}
+
+/// What cannot work says so, with the remedy, and changes nothing.
+fn errors_name_the_remedy(generation: Generation) {
+    let Some(gimp) = Gimp::new(generation) else { return };
+    let input = CASES[0].write(&gimp);
+    let result = gimp.path("unharmed.png");
+    let script = header(&gimp).to_owned() + &with_image(&gimp, &input, &upscale(&gimp, 2, true));
+    let said = gimp.batch_with(&script, &[("PARTDIFF_LIBRARY", "/nowhere/libpartdiff.so.1")]);
+    assert!(said.contains("/nowhere/libpartdiff.so.1") && said.contains("partdiff gimp install"), "{said}");
+    let said = gimp.batch_with(&script, &[("ORT_DYLIB_PATH", "/nowhere/libonnxruntime.so")]);
+    assert!(said.contains("/nowhere/libonnxruntime.so"), "{said}");
+    // An error ends the script in 2.10; catch lets it go on.
+    let rest = format!("(catch 0 {}) {}", upscale(&gimp, 65, true), save(&gimp, "image", &result));
+    if generation == Generation::Two {
+        let said = gimp.batch(&with_image(&gimp, &input, &rest));
+        assert!(said.contains("at most 64"), "{said}");
+        assert_same(&CASES[0], &input, &input, &result, &said);
+    }
+}
+
+#[test]
+fn gimp_2_gives_what_the_command_gives() {
+    pixels_equal_the_command(Generation::Two);
+}
+
+#[test]
+fn gimp_3_gives_what_the_command_gives() {
+    pixels_equal_the_command(Generation::Three);
+}
+
+#[test]
+fn gimp_2_scales_everything() {
+    everything_is_scaled(Generation::Two);
+}
+
+#[test]
+fn gimp_3_scales_everything() {
+    everything_is_scaled(Generation::Three);
+}
+
+#[test]
+fn gimp_2_understands_linear_images() {
+    linear_images_are_understood(Generation::Two);
+}
+
+#[test]
+fn gimp_3_understands_linear_images() {
+    linear_images_are_understood(Generation::Three);
+}
+
+#[test]
+fn gimp_2_runs_with_last_values() {
+    last_values_work(Generation::Two);
+}
+
+#[test]
+fn gimp_3_runs_with_last_values() {
+    last_values_work(Generation::Three);
+}
+
+#[test]
+fn gimp_2_says_what_is_wrong() {
+    errors_name_the_remedy(Generation::Two);
+}
+
+#[test]
+fn gimp_3_says_what_is_wrong() {
+    errors_name_the_remedy(Generation::Three);
+}
+
+#[test]
+fn gimp_3_runs_from_python() {
+    let Some(gimp) = Gimp::new(Generation::Three) else { return };
+    let input = CASES[1].write(&gimp);
+    let result = gimp.path("python.png");
+    let code = format!(
+        "
+image = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, Gio.File.new_for_path('{input}'))
+procedure = Gimp.get_pdb().lookup_procedure('plug-in-partdiff-upscale')
+config = procedure.create_config()
+config.set_property('image', image)
+config.set_core_object_array('drawables', image.get_layers())
+config.set_property('scale', 'x4')
+config.set_property('device', 'cpu')
+made = procedure.run(config).index(1)
+export = Gimp.get_pdb().lookup_procedure('file-png-export')
+config = export.create_config()
+config.set_property('image', made)
+config.set_property('file', Gio.File.new_for_path('{result}'))
+config.set_property('include-color-profile', True)
+export.run(config)
+",
+        input = input.display(),
+        result = result.display()
+    );
+    let said = gimp.python(&code);
+    assert_same(&CASES[1], &input, &reference(&gimp, &input, "4"), &result, &said);
+}
+
+#[test]
+fn what_was_installed_can_be_removed() {
+    for generation in [Generation::Two, Generation::Three] {
+        let Some(gimp) = Gimp::new(generation) else { continue };
+        let folder = gimp.path("profile/plug-ins/partdiff-gimp");
+        assert!(fs::metadata(folder.join("locale/de/LC_MESSAGES/partdiff-gimp.mo")).is_ok());
+        let status = gimp.partdiff(&["gimp", "status"]);
+        if generation == Generation::Two {
+            assert!(String::from_utf8_lossy(&status.stdout).contains("has this version"));
+        }
+        let said = gimp.partdiff(&["gimp", "uninstall"]);
+        assert!(said.status.success() && String::from_utf8_lossy(&said.stdout).contains("removed"));
+        assert!(!folder.exists());
+    }
+}

@@ -1,0 +1,204 @@
+//! What becomes of one input: the pages to make, their sizes, and the file that they go to.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::destination::Destination;
+use super::file_id::FileId;
+use super::inputs::Input;
+use super::probe::{PageSize, probe};
+use super::upscale_request::{Originals, UpscaleRequest};
+use crate::error::{Error, ErrorKind, Result};
+use crate::image::ImageFormat;
+use crate::naming::{NameFields, Template, ending, show_scale};
+use crate::options::Target;
+
+/// One file to make.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// What to read.
+    pub input: Input,
+    /// The whole input, where it comes from a pipe.
+    pub bytes: Option<Arc<Vec<u8>>>,
+    /// The pages of the result, in order; several in TIFF only.
+    pub pages: Vec<Page>,
+    /// Format of the result.
+    pub format: ImageFormat,
+    /// Where the result goes; `None` is standard output.
+    pub output: Option<PathBuf>,
+    /// Whether the result replaces its input.
+    pub in_place: bool,
+    /// Where the original is kept that is replaced.
+    pub backup: Option<PathBuf>,
+}
+
+/// One page to make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Its place in the input, counted from 0.
+    pub index: usize,
+    /// Width and height of the input.
+    pub size: (usize, usize),
+    /// Colour channels of the input, 1 or 3.
+    pub channels: usize,
+    /// Width and height of the result.
+    pub target: (usize, usize),
+}
+
+/// What a plan needs to know of the model.
+#[derive(Clone, Copy, Debug)]
+pub struct ModelFacts<'a> {
+    /// Name for `{model}`.
+    pub name: &'a str,
+    /// The model's own factor.
+    pub scale: usize,
+}
+
+/// The files to make from `input`: one, or one per page where the format holds no more.
+///
+/// # Errors
+/// `Input` or `Limit` for what cannot be read, `InvalidOption` or `Output` for what cannot be written.
+pub fn jobs(request: &UpscaleRequest, model: ModelFacts<'_>, input: &Input) -> Result<Vec<Job>> {
+    let probed = probe(input, &request.limits)?;
+    let page = |(index, &PageSize { size, channels }): (usize, &PageSize)| {
+        let target = request.options.target.resolve(size.0, size.1, model.scale)?;
+        Ok(Page { index, size, channels, target })
+    };
+    let pages = probed.pages.iter().enumerate().map(page).collect::<Result<Vec<_>>>()?;
+    let place = place(request, model, input, probed.format, &pages[0])?;
+    let bytes = probed.bytes.map(Arc::new);
+    let job = Job { input: input.clone(), bytes, pages, ..place };
+    request.encoding.options(job.format).validate()?;
+    for page in &job.pages {
+        job.format.check_size(page.target.0, page.target.1)?;
+    }
+    if job.pages.len() == 1 || job.format == ImageFormat::Tiff {
+        return Ok(vec![job]);
+    }
+    let Some(output) = &job.output else {
+        let message = format!(
+            "the file has {} pages, and {} holds one: give --format tiff",
+            job.pages.len(),
+            job.format
+        );
+        return Err(Error::new(ErrorKind::InvalidOption, message));
+    };
+    let digits = job.pages.len().to_string().len();
+    let single = |page: &Page| {
+        let output = Some(numbered(output, page.index + 1, digits));
+        Job { pages: vec![*page], output, ..job.clone() }
+    };
+    Ok(job.pages.iter().map(single).collect())
+}
+
+/// A job without its pages: format and names.
+fn place(
+    request: &UpscaleRequest,
+    model: ModelFacts<'_>,
+    input: &Input,
+    contents: ImageFormat,
+    first: &Page,
+) -> Result<Job> {
+    let job = |format, output| Job {
+        input: input.clone(),
+        bytes: None,
+        pages: Vec::new(),
+        format,
+        output,
+        in_place: false,
+        backup: None,
+    };
+    if request.originals != Originals::Stay {
+        // The file itself, not a link to it, is replaced.
+        let path = input
+            .path
+            .canonicalize()
+            .map_err(|error| Error::with_source(ErrorKind::Input, "cannot read", error))?;
+        let backup = match &request.originals {
+            Originals::Backup(suffix) => {
+                let mut name = OsString::from(&path);
+                name.push(suffix);
+                Some(PathBuf::from(name))
+            }
+            _ => None,
+        };
+        return Ok(Job { in_place: true, backup, ..job(contents, Some(path)) });
+    }
+    let (mut format, mut ext) = ending(request.format, &input.path, contents);
+    if request.format.is_none() && !format.can_write() {
+        // Frames of an animation are not worth a format with 256 colours.
+        (format, ext) = (ImageFormat::Png, "png".into());
+    }
+    let scale = show_scale(match request.options.target {
+        Target::Native => model.scale as f64,
+        Target::Scale(scale) => scale,
+        _ => first.target.0 as f64 / first.size.0 as f64,
+    });
+    let fields = NameFields {
+        input: if input.is_stdin() { Path::new("stdin") } else { &input.path },
+        ext: &ext,
+        scale: &scale,
+        model: model.name,
+        preset: request.options.preset.as_deref().unwrap_or("default"),
+        size: first.target,
+    };
+    let output = match &request.destination {
+        Destination::Stdout => None,
+        Destination::File(path) => Some(path.clone()),
+        Destination::Beside => Some(named(request, folder_of(&input.path), &fields)),
+        Destination::Folder(folder) => {
+            let mirrored = folder.join(input.relative.parent().unwrap_or(Path::new("")));
+            Some(named(request, &mirrored, &fields))
+        }
+    };
+    // What the file is called decides, unless the user did.
+    if request.format.is_none()
+        && let Some(called) = output.as_deref().and_then(ImageFormat::from_path)
+    {
+        format = called;
+    }
+    Ok(job(format, output))
+}
+
+/// `path` with `-number` before its ending.
+fn numbered(path: &Path, number: usize, digits: usize) -> PathBuf {
+    let mut name = path.file_stem().unwrap_or_default().to_os_string();
+    name.push(format!("-{number:0digits$}"));
+    if let Some(ext) = path.extension() {
+        name.push(".");
+        name.push(ext);
+    }
+    path.with_file_name(name)
+}
+
+fn named(request: &UpscaleRequest, folder: &Path, fields: &NameFields<'_>) -> PathBuf {
+    let template = request.template.clone().unwrap_or_else(|| {
+        if same_folder(&folder.join("_"), fields.input) { Template::beside() } else { Template::elsewhere() }
+    });
+    let name = template.render(fields);
+    if folder == Path::new(".") { PathBuf::from(name) } else { folder.join(name) }
+}
+
+/// Whether two files lie, or would lie, in one folder.
+pub fn same_folder(a: &Path, b: &Path) -> bool {
+    FileId::of(folder_of(a)).is_some_and(|id| FileId::of(folder_of(b)) == Some(id))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_stand_before_the_ending() {
+        assert_eq!(numbered(Path::new("a/b_x4.tar.png"), 3, 2), Path::new("a/b_x4.tar-03.png"));
+        assert_eq!(numbered(Path::new("b"), 12, 2), Path::new("b-12"));
+    }
+}

@@ -1,0 +1,265 @@
+//! One file of a run: read, upscaled page by page, written.
+
+use std::fs;
+use std::io::{self, Cursor, Seek, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Instant, SystemTime};
+
+use super::events::{Event, Files, Name, Reporter};
+use super::file_id::FileId;
+use super::job::{Job, Page};
+use super::probe::read_file;
+use super::upscale_request::{Existing, UpscaleRequest};
+use super::upscale_run::output_name;
+use crate::atomic_file;
+use crate::error::{Error, ErrorKind, Result};
+use crate::hash::sha256_hex;
+use crate::image::{
+    EncodeOptions, ImageFormat, PageWriter, Picture, Raster, SampleDepth, decode_page, encode_to,
+    prepare_for_model,
+};
+use crate::progress::{CancelToken, Progress, ProgressEvent};
+use crate::report::Report;
+use crate::upscaler::Upscaler;
+
+/// Makes the files of one run.
+pub struct Maker<'a> {
+    pub request: &'a UpscaleRequest,
+    pub reporter: &'a dyn Reporter,
+    pub cancel: &'a CancelToken,
+    pub upscaler: &'a Upscaler,
+}
+
+/// A file that is being written.
+trait Sink: Write + Seek {}
+impl<T: Write + Seek> Sink for T {}
+
+/// A page on its way to the file.
+struct Source<'a> {
+    job: &'a Job,
+    /// SHA-256 of the input, if it is to be recorded.
+    hash: Option<String>,
+}
+
+impl Maker<'_> {
+    /// Makes file `index` of `total`.
+    ///
+    /// # Errors
+    /// Whatever keeps the file from being made; then it does not exist, or is as it was.
+    pub fn make(&self, job: &mut Job, (index, total): (usize, usize)) -> Result<()> {
+        let start = Instant::now();
+        let input = job.input.path.clone();
+        let output = output_name(job);
+        let files = Files::new(&input, Some(&output));
+        let first = job.pages[0];
+        let (width, height) = first.target;
+        self.reporter.tell(&Event::Start { index, total, files, width, height });
+        for path in [job.output.as_deref(), self.request.uncertainty.as_deref()].into_iter().flatten() {
+            atomic_file::check_writable(path)?;
+        }
+        let stamp = job.in_place.then(|| Stamp::of(&output)).transpose()?;
+        let bytes = match job.bytes.take() {
+            Some(bytes) => bytes,
+            None => Arc::new(read_file(&input, &self.request.limits)?),
+        };
+        let source = Source { job, hash: self.request.provenance.then(|| sha256_hex(&bytes)) };
+        let options = self.request.encoding.options(job.format);
+        let (warnings, report) = if job.pages.len() == 1 {
+            let (picture, report) = self.page(&source, &first, bytes, &options)?;
+            (self.write(job, stamp, |out| encode_page(&picture, &options, out, &output))?, report)
+        } else {
+            self.write(job, stamp, |out| self.write_pages(&source, &bytes, &options, out, &output))?
+        };
+        self.warn(&input, &warnings);
+        self.reporter.tell(&Event::Done {
+            files,
+            backup: job.backup.as_deref().map(Name),
+            pages: job.pages.len(),
+            width,
+            height,
+            seconds: start.elapsed().as_secs_f64(),
+            report: &report,
+        });
+        Ok(())
+    }
+
+    /// The finished picture of one page. Takes the input's bytes, so that the last page frees them.
+    fn page(
+        &self,
+        source: &Source<'_>,
+        page: &Page,
+        bytes: Arc<Vec<u8>>,
+        options: &EncodeOptions,
+    ) -> Result<(Picture, Report)> {
+        let request = self.request;
+        let input = &source.job.input.path;
+        let picture = decode_page(&bytes, page.index, &request.limits)?;
+        drop(bytes);
+        if picture.animated && source.job.in_place {
+            let message = "is an animation: in place, all but its first frame would be lost";
+            return Err(Error::new(ErrorKind::Input, message));
+        }
+        let prepared = prepare_for_model(picture);
+        let flattened = prepared.frame.has_alpha() && !options.format.has_alpha();
+        let relay = Relay { reporter: self.reporter, input, last: AtomicUsize::new(usize::MAX) };
+        let upscaled = self.upscaler.upscale(&prepared.color, &request.options, &relay, self.cancel)?;
+        drop(prepared.color);
+        if let (Some(path), Some(map)) = (&request.uncertainty, upscaled.uncertainty) {
+            self.write_map(path, map)?;
+        }
+        let report = upscaled.report;
+        let mut result = prepared.frame.restore(upscaled.image, &request.restore);
+        if let Some(hash) = source.hash.clone() {
+            let scale = page.target.0 as f64 / page.size.0 as f64;
+            let mut record = self.upscaler.provenance(&report, scale, hash);
+            record.page = page.index;
+            record.quality = options.is_lossy().then_some(options.quality);
+            record.background = flattened.then_some(options.background);
+            result.warnings.extend(record.write(&mut result.metadata));
+        }
+        self.warn(input, &result.warnings);
+        self.cancel.check()?;
+        Ok((result, report))
+    }
+
+    /// Writes all pages of a file, one after the other; the report is of all of them.
+    fn write_pages(
+        &self,
+        source: &Source<'_>,
+        bytes: &Arc<Vec<u8>>,
+        options: &EncodeOptions,
+        out: &mut dyn Sink,
+        output: &Path,
+    ) -> Result<(Vec<String>, Report)> {
+        let pages = &source.job.pages;
+        // Alpha, perhaps, is a fourth channel.
+        let samples = |page: &Page| page.target.0 as u64 * page.target.1 as u64 * (page.channels as u64 + 1);
+        let mut writer = PageWriter::new(out, options.clone(), pages.iter().map(samples).sum())?;
+        let mut warnings: Vec<String> = Vec::new();
+        let mut whole: Option<Report> = None;
+        for page in pages {
+            let (picture, report) = self
+                .page(source, page, Arc::clone(bytes), options)
+                .map_err(|error| error.context(format!("page {}", page.index + 1)))?;
+            let notes = writer.add(&picture).map_err(|error| cannot_write(error, output))?;
+            for note in notes {
+                // The same for every page, mostly.
+                if !warnings.contains(&note) {
+                    warnings.push(note);
+                }
+            }
+            whole = Some(whole.map_or(report.clone(), |whole| whole.and(&report)));
+        }
+        whole
+            .map(|report| (warnings, report))
+            .ok_or_else(|| Error::new(ErrorKind::Input, "the file has no page"))
+    }
+
+    /// Lets `fill` write the result to where it belongs.
+    fn write<T>(
+        &self,
+        job: &Job,
+        stamp: Option<Stamp>,
+        fill: impl FnOnce(&mut dyn Sink) -> Result<T>,
+    ) -> Result<T> {
+        let Some(path) = &job.output else {
+            let mut bytes = Cursor::new(Vec::new());
+            let value = fill(&mut bytes)?;
+            let mut stdout = io::stdout().lock();
+            stdout.write_all(bytes.get_ref()).and_then(|()| stdout.flush()).map_err(|error| {
+                Error::with_source(ErrorKind::Output, "cannot write to standard output", error)
+            })?;
+            return Ok(value);
+        };
+        make_folder(path)?;
+        let fill = |file: &mut io::BufWriter<&fs::File>| {
+            let value = fill(file)?;
+            // The last moment at which nothing has happened.
+            self.cancel.check()?;
+            Ok(value)
+        };
+        match stamp {
+            Some(stamp) => atomic_file::replace_with(path, job.backup.as_deref(), || stamp.check(path), fill),
+            None => atomic_file::write_with(path, self.request.existing == Existing::Replace, fill),
+        }
+    }
+
+    fn write_map(&self, path: &Path, map: Raster) -> Result<()> {
+        make_folder(path)?;
+        let picture = Picture::new(map, None, SampleDepth::F32, ImageFormat::Tiff);
+        let options = EncodeOptions::new(ImageFormat::Tiff);
+        atomic_file::write_with(path, self.request.existing == Existing::Replace, |file| {
+            encode_page(&picture, &options, file, path).map(drop)
+        })
+    }
+
+    fn warn(&self, input: &Path, warnings: &[String]) {
+        for message in warnings {
+            self.reporter.tell(&Event::Warning { input: Name(input), message });
+        }
+    }
+}
+
+fn encode_page(
+    picture: &Picture,
+    options: &EncodeOptions,
+    mut out: &mut dyn Sink,
+    output: &Path,
+) -> Result<Vec<String>> {
+    encode_to(picture, options, &mut out).map_err(|error| cannot_write(error, output))
+}
+
+fn cannot_write(error: Error, output: &Path) -> Error {
+    error.context(format!("cannot write {}", output.display()))
+}
+
+fn make_folder(path: &Path) -> Result<()> {
+    let Some(folder) = path.parent() else { return Ok(()) };
+    fs::create_dir_all(folder).map_err(|error| {
+        Error::with_source(ErrorKind::Output, format!("cannot make {}", folder.display()), error)
+    })
+}
+
+/// By what a change of a file is noticed.
+#[derive(Clone, Debug, PartialEq)]
+struct Stamp {
+    id: Option<FileId>,
+    len: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Result<Self> {
+        let data =
+            fs::metadata(path).map_err(|error| Error::with_source(ErrorKind::Input, "cannot read", error))?;
+        Ok(Self { id: FileId::of(path), len: data.len(), modified: data.modified().ok() })
+    }
+
+    /// Fails if the file at `path` is another one by now.
+    fn check(&self, path: &Path) -> Result<()> {
+        if Self::of(path)? == *self {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Input, "the file changed while it was worked on; left as it is now"))
+    }
+}
+
+/// Passes the engine's progress on, at most once per percent and step.
+struct Relay<'a> {
+    reporter: &'a dyn Reporter,
+    input: &'a Path,
+    last: AtomicUsize,
+}
+
+impl Progress for Relay<'_> {
+    fn report(&self, event: ProgressEvent) -> bool {
+        let place = event.step * 1000 + (event.fraction * 100.0) as usize;
+        if self.last.swap(place, Ordering::Relaxed) != place {
+            let ProgressEvent { fraction, step, steps } = event;
+            self.reporter.tell(&Event::Progress { input: Name(self.input), fraction, step, steps });
+        }
+        true
+    }
+}

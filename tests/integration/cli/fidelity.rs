@@ -1,0 +1,135 @@
+//! How results agree with their inputs, and what of them is invented.
+
+use std::fs;
+
+use partdiff::image::{EncodeOptions, ImageFormat, Kernel, Raster, SampleDepth, encode, resize};
+use serde_json::Value;
+
+use super::{Place, Ran, has_runtime, png, read};
+use crate::real_model::data;
+
+/// Runs with `--json` and returns the event of the finished picture.
+fn done(place: &Place, arguments: &[&str]) -> Value {
+    let ran: Ran = place.upscale(arguments.iter().chain(&["--json"])).expect(0);
+    let text = String::from_utf8(ran.stdout).unwrap();
+    let events = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    events.into_iter().find(|event| event["event"] == "done").unwrap()
+}
+
+fn errors(done: &Value) -> (f64, f64) {
+    let fidelity = &done["report"]["fidelity"];
+    (fidelity["max_error"].as_f64().unwrap(), fidelity["mean_error"].as_f64().unwrap())
+}
+
+/// Part of a photograph with strong edges, 96x80.
+fn photo() -> Vec<u8> {
+    let mut picture = read(&data("dog.png"));
+    picture.color = picture.color.crop(30..110, 24..120);
+    encode(&picture, &EncodeOptions::new(ImageFormat::Png)).unwrap().bytes
+}
+
+/// Largest and mean difference in levels of 255 between a file, shrunk, and its input.
+fn measured(result: &Raster, input: &Raster) -> (f64, f64) {
+    let shrunk = resize(result, input.height(), input.width(), Kernel::BICUBIC);
+    let differences: Vec<_> =
+        shrunk.data().iter().zip(input.data()).map(|(a, b)| 255.0 * f64::from((a - b).abs())).collect();
+    (
+        differences.iter().copied().fold(0.0, f64::max),
+        differences.iter().sum::<f64>() / differences.len() as f64,
+    )
+}
+
+#[test]
+fn the_reported_errors_are_those_of_the_file() {
+    if !has_runtime() {
+        return;
+    }
+    let place = Place::new();
+    place.put("a.png", &photo());
+    let input = read(&place.path("a.png")).color;
+    for (arguments, consistent) in [
+        (["--steps", "4"].as_slice(), false),
+        (&["--steps", "4", "--consistency", "20"], true),
+        (&["--preset", "faithful"], true),
+        (&["--preset", "faithful", "--consistency", "0"], false),
+        (&["--preset", "faithful", "--cleanup", "0.5"], false),
+    ] {
+        let done = done(&place, &[&["a.png", "-o", "b.png", "--overwrite"], arguments].concat());
+        let (max, mean) = errors(&done);
+        let (real_max, real_mean) = measured(&read(&place.path("b.png")).color, &input);
+        // The file is rounded to 8 bits after the report.
+        assert!(
+            (max - real_max).abs() < 0.5 && (mean - real_mean).abs() < 0.1,
+            "{arguments:?}: {max} {real_max}"
+        );
+        let rounds = done["report"]["fidelity"]["rounds"].as_u64().unwrap();
+        assert_eq!((max < 1.0, rounds > 0), (consistent, consistent), "{arguments:?}: {max} after {rounds}");
+        let drift = done["report"]["fidelity"]["drift"].as_array().unwrap();
+        assert!(drift.len() == 3 && drift.iter().all(|drift| drift.as_f64().unwrap().abs() <= mean));
+    }
+    let ran = place.upscale(["a.png", "-o", "c.png"]).expect(0);
+    ran.says("levels from the input (at most ");
+}
+
+#[test]
+fn the_map_of_uncertainty_is_high_where_more_is_invented() {
+    if !has_runtime() {
+        return;
+    }
+    let place = Place::new();
+    place.put("a.png", &photo());
+    let arguments = ["a.png", "--steps", "4", "--eta", "1", "--seed", "3"];
+    place.upscale(arguments.iter().chain(&["-o", "plain.png"])).expect(0);
+    let map = ["-o", "b.png", "--uncertainty", "maps/m.tif", "--samples", "4"];
+    place.upscale(arguments.iter().chain(&map)).expect(0);
+    assert_eq!(fs::read(place.path("plain.png")).unwrap(), fs::read(place.path("b.png")).unwrap());
+    let map = read(&place.path("maps/m.tif"));
+    assert_eq!((map.depth, map.color.channels()), (SampleDepth::F32, 1));
+    assert_eq!((map.width(), map.height()), (384, 320));
+    let mean = |raster: &Raster| raster.data().iter().sum::<f32>() / raster.data().len() as f32;
+    let spread = mean(&map.color);
+    assert!((0.05..50.0).contains(&spread), "{spread} levels");
+    place
+        .upscale(["a.png", "--steps", "1", "-o", "c.png", "--uncertainty", "one.tif", "--samples", "3"])
+        .expect(0);
+    assert!(mean(&read(&place.path("one.tif")).color) < spread);
+    place
+        .upscale(["a.png", "-o", "d.png", "--uncertainty", "one.tif"])
+        .expect(1)
+        .says("one.tif exists already");
+    place
+        .upscale(["a.png", "-o", "d.png", "-s", "8", "--uncertainty", "two.tif"])
+        .expect(2)
+        .says("at most 4 times");
+    assert!(!place.path("d.png").exists() && !place.path("two.tif").exists());
+}
+
+#[test]
+fn the_spread_over_seeds_is_that_of_separate_runs() {
+    if !has_runtime() {
+        return;
+    }
+    let place = Place::new();
+    place.put("a.png", &png(24, 20));
+    let seeds = ["4", "5", "6"];
+    let sampling = ["a.png", "--steps", "2", "--eta", "1", "--format", "tiff", "--depth", "32"];
+    let results = seeds.map(|seed| {
+        let name = format!("{seed}.tif");
+        place.upscale(sampling.iter().chain(&["--seed", seed, "-o", &name])).expect(0);
+        let picture = read(&place.path(&name));
+        assert_eq!(picture.depth, SampleDepth::F32);
+        picture.color
+    });
+    let map = ["--seed", "4", "-o", "r.tif", "--uncertainty", "m.tif", "--samples", "3"];
+    place.upscale(sampling.iter().chain(&map)).expect(0);
+    let map = read(&place.path("m.tif")).color;
+    for at in (0..map.data().len()).step_by(53) {
+        let variance = |channel: usize| {
+            let values = [0, 1, 2].map(|i: usize| 255.0 * f64::from(results[i].plane(channel)[at]));
+            let mean = values.iter().sum::<f64>() / 3.0;
+            values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / 2.0
+        };
+        let expected = ((variance(0) + variance(1) + variance(2)) / 3.0).sqrt();
+        assert!((f64::from(map.data()[at]) - expected).abs() < 0.01, "{} {expected}", map.data()[at]);
+    }
+}

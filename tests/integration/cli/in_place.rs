@@ -1,0 +1,83 @@
+//! Results that replace their inputs.
+
+use std::fs;
+
+use partdiff::image::ImageFormat;
+
+use super::{Place, has_runtime, picture, png as small, read};
+
+#[test]
+fn the_original_is_kept_unless_told_otherwise() {
+    if !has_runtime() {
+        return;
+    }
+    let place = Place::new();
+    let original = picture(12, 8, ImageFormat::Jpeg);
+    place.put("in/a.jpg", &original);
+    place.upscale(["in", "--in-place"]).expect(0).says("the original is kept as");
+    assert_eq!(place.files(), ["in/a.jpg", "in/a.jpg.orig"]);
+    assert_eq!(fs::read(place.path("in/a.jpg.orig")).unwrap(), original);
+    let result = read(&place.path("in/a.jpg"));
+    assert_eq!((result.width(), result.format), (48, ImageFormat::Jpeg));
+    // The original stands in the way of a second enlargement.
+    place.upscale(["in", "--in-place"]).expect(1).says("an original is kept already");
+    assert_eq!(read(&place.path("in/a.jpg")).width(), 48);
+    place.upscale(["in", "--in-place", "--backup", ".2", "-s", "1.5"]).expect(0);
+    place.upscale(["in", "--in-place", "--no-backup", "-s", "0.5"]).expect(0);
+    assert_eq!(read(&place.path("in/a.jpg")).width(), 36);
+    assert_eq!(place.files(), ["in/a.jpg", "in/a.jpg.2", "in/a.jpg.orig"]);
+}
+
+#[test]
+fn what_would_lose_more_than_pixels_is_refused() {
+    if !has_runtime() {
+        return;
+    }
+    let place = Place::new();
+    let apng = animated_png();
+    place.put("a.png", &apng);
+    place
+        .put("b.gif", b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;");
+    place.put("c.png", b"not a picture");
+    let ran = place.upscale(["a.png", "b.gif", "c.png", "--in-place", "--no-backup"]).expect(1);
+    ran.says("a.png: is an animation: in place, all but its first frame would be lost");
+    ran.says("b.gif: GIF can be read but not written");
+    assert_eq!(fs::read(place.path("a.png")).unwrap(), apng);
+    assert_eq!(place.files(), ["a.png", "b.gif", "c.png"]);
+    // Elsewhere the first frame is taken.
+    place
+        .upscale(["a.png", "-o", "out.png"])
+        .expect(0)
+        .says("the file is an animation; this is its first frame");
+}
+
+#[cfg(unix)]
+#[test]
+fn links_and_permissions_stay() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    if !has_runtime() {
+        return;
+    }
+    let place = Place::new();
+    let path = place.put("store/a.png", &small(6, 6));
+    fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+    symlink("store/a.png", place.path("link.png")).unwrap();
+    place.upscale(["link.png", "--in-place"]).expect(0);
+    assert!(fs::symlink_metadata(place.path("link.png")).unwrap().is_symlink());
+    assert_eq!(read(&path).width(), 24);
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(place.files(), ["link.png", "store/a.png", "store/a.png.orig"]);
+}
+
+/// A PNG of two frames.
+fn animated_png() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, 6, 6);
+    encoder.set_color(png::ColorType::Grayscale);
+    encoder.set_animated(2, 0).unwrap();
+    let mut writer = encoder.write_header().unwrap();
+    writer.write_image_data(&[100; 36]).unwrap();
+    writer.write_image_data(&[200; 36]).unwrap();
+    writer.finish().unwrap();
+    bytes
+}
