@@ -17,6 +17,7 @@ pub mod image;
 pub mod limits;
 mod memory;
 pub mod model;
+pub mod naming;
 pub mod network;
 pub mod options;
 pub mod progress;
@@ -24,6 +25,7 @@ mod report;
 pub mod runtime;
 pub mod sampling;
 pub mod tiling;
+pub mod units;
 mod upscaler;
 pub mod verify;
 #[cfg(feature = "watch")]

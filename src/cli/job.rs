@@ -4,14 +4,14 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::destination::Destination;
 use super::file_id::FileId;
 use super::inputs::Input;
-use super::naming::{Destination, NameFields, Template, ending};
 use super::probe::{PageSize, probe};
 use super::upscale_request::{Originals, UpscaleRequest};
-use super::values::show_scale;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::ImageFormat;
+use crate::naming::{NameFields, Template, ending, show_scale};
 use crate::options::Target;
 
 /// One file to make.
@@ -136,7 +136,7 @@ fn place(
         _ => first.target.0 as f64 / first.size.0 as f64,
     });
     let fields = NameFields {
-        input: &input.path,
+        input: if input.is_stdin() { Path::new("stdin") } else { &input.path },
         ext: &ext,
         scale: &scale,
         model: model.name,

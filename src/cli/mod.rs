@@ -1,6 +1,7 @@
 //! The `partdiff` command: arguments in, exit code out. Everything else is the library's.
 
 mod bar;
+mod destination;
 mod doctor_command;
 mod events;
 mod exit;
@@ -12,7 +13,6 @@ mod interrupt;
 mod job;
 mod make;
 mod model_command;
-mod naming;
 mod plan;
 mod probe;
 mod runtime_command;
@@ -23,6 +23,7 @@ mod upscale_run;
 mod values;
 mod verify_command;
 mod watch_command;
+mod watch_query;
 
 use std::process::ExitCode;
 
@@ -65,6 +66,7 @@ enum Command {
     #[command(after_help = VERDICTS)]
     Verify(Box<VerifyArgs>),
     /// Watch folders: whatever picture lands in one appears upscaled in another
+    #[command(after_help = watch_command::EXAMPLES)]
     Watch(Box<WatchArgs>),
     /// Runs the work of watch
     #[command(name = watch_command::WORKER, hide = true)]

@@ -5,12 +5,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::destination::Destination;
 use super::file_id::{FileId, resolved};
 use super::inputs::{Failure, collect};
 use super::job::{Job, ModelFacts, jobs, same_folder};
-use super::naming::{Destination, shown};
 use super::upscale_request::{Existing, Originals, UpscaleRequest};
 use crate::error::{Error, ErrorKind, Result};
+use crate::naming::shown;
 
 /// What a run will do.
 #[derive(Debug, Default)]

@@ -3,19 +3,18 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use super::destination::Destination;
 use super::inputs::STDIO;
-use super::naming::{Destination, Template};
 use super::upscale_args::{DeviceArg, EncodingArgs, SamplerArg, StripArg, UpscaleArgs};
 use crate::diffusion::SamplerKind;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{EncodeOptions, ImageFormat, RestoreOptions, SampleDepth, Strip};
 use crate::limits::Limits;
+use crate::memory::engine_memory;
+use crate::naming::Template;
 use crate::options::{Target, UpscaleOptions};
 use crate::runtime::Device;
 use crate::upscaler::RuntimeOptions;
-
-/// The program, ONNX Runtime, the model's weights and the buffers of reading and writing files, as measured.
-const PROGRAM_BYTES: u64 = 128 << 20;
 
 /// What to do about results that exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -224,17 +223,6 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
     }
 }
 
-/// What is left for pictures and networks of all the memory that the user grants.
-pub fn engine_memory(granted: u64) -> Result<u64> {
-    granted.checked_sub(PROGRAM_BYTES).ok_or_else(|| {
-        usage(format!(
-            "--memory is {} MiB: the program alone takes {} MiB",
-            granted >> 20,
-            PROGRAM_BYTES >> 20
-        ))
-    })
-}
-
 impl From<SamplerArg> for SamplerKind {
     fn from(sampler: SamplerArg) -> Self {
         match sampler {
@@ -275,6 +263,7 @@ mod tests {
 
     use super::*;
     use crate::cli::{Cli, Command};
+    use crate::memory::PROGRAM_BYTES;
 
     fn request(arguments: &str) -> Result<UpscaleRequest> {
         let words = ["partdiff", "upscale"].into_iter().chain(arguments.split_whitespace());

@@ -1,22 +1,24 @@
 //! `partdiff watch`: arguments to a service, and what people ask its ledger.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, ValueEnum};
 
 use super::exit::Exit;
-use super::naming::shown;
-use super::upscale_args::{ModelArgs, ResourceArgs, SamplingArgs, SizeArgs};
+use super::upscale_args::{MetadataArgs, ModelArgs, ResourceArgs, SamplingArgs, SizeArgs};
 use super::values;
+use super::watch_query::{WatchQuery, state_folder};
 use crate::diffusion::SamplerKind;
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::ImageFormat;
+use crate::image::{ImageFormat, Strip};
+use crate::naming::shown;
 use crate::runtime::Device;
-use crate::watch::entry::{Entry, State};
+use crate::units::{Amount, Period};
 use crate::watch::lock::Lock;
 use crate::watch::log::Log;
 use crate::watch::names::Names;
@@ -27,7 +29,6 @@ use crate::watch::schedule::Schedule;
 use crate::watch::selection::Selection;
 use crate::watch::settings::{Collision, Originals, Quarantine, WatchSettings, refuse_loops};
 use crate::watch::settle::Role;
-use crate::watch::units::{Amount, Period};
 use crate::watch::{Config, Daemon, End, Happening, Ledger, Service, signals, worker};
 
 /// The hidden command that runs a worker process.
@@ -36,17 +37,31 @@ pub const WORKER: &str = "watch-worker";
 /// A busy worker that says nothing for so long hangs.
 const STALL: Duration = Duration::from_secs(900);
 
+/// Shown below the help.
+pub const EXAMPLES: &str = "\
+Examples:
+  partdiff watch inbox/ outbox/                     until Ctrl-C; start it again at any time
+  partdiff watch inbox/ outbox/ --once              what is there now, for cron
+  partdiff watch scans/ large/ -r --hours 22:00-06:00 --format png
+  partdiff watch --config ~/.config/partdiff/watch.toml
+  partdiff watch status                             how many stand where; what failed, and why
+
+SIGTERM and Ctrl-C end it within seconds, and nothing is lost; SIGHUP reads the configuration again.
+Exit status: 0 at the end, 1 with --once if something failed or waits, 2 if it could not start.";
+
 #[derive(Args, Clone, Debug)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct WatchArgs {
     #[command(subcommand)]
-    query: Option<Query>,
+    query: Option<WatchQuery>,
     #[command(flatten)]
     folders: FolderArgs,
     #[command(flatten)]
     size: SizeArgs,
     #[command(flatten)]
     sampling: SamplingArgs,
+    #[command(flatten)]
+    metadata: MetadataArgs,
     #[command(flatten)]
     model: ModelArgs,
     #[command(flatten)]
@@ -57,12 +72,12 @@ pub struct WatchArgs {
 #[command(next_help_heading = "Watching")]
 struct FolderArgs {
     /// The folder to watch
-    #[arg(value_name = "IN", required_unless_present = "config", conflicts_with = "config")]
+    #[arg(help_heading = None, value_name = "IN", required_unless_present = "config", conflicts_with = "config")]
     input: Option<PathBuf>,
     /// Where results go; made if missing
-    #[arg(value_name = "OUT", required_unless_present = "config")]
+    #[arg(help_heading = None, value_name = "OUT", required_unless_present = "config")]
     output: Option<PathBuf>,
-    /// A TOML file with one or more watches, instead of folders and options
+    /// A TOML file with one or more watches, instead of folders and options (see docs/watch.md)
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The folder for ledger, lock and quarantine
@@ -86,13 +101,13 @@ struct FolderArgs {
     /// How often to walk through the whole folder (5min on local disks, 10s on others)
     #[arg(long, value_name = "TIME")]
     rescan: Option<Period>,
-    /// Format of the results; by default that of each input
-    #[arg(long, value_name = "png|jpeg|webp|tiff|bmp|pnm", value_parser = values::format)]
+    /// Format of the results, such as png, jpeg or tiff; by default that of each input
+    #[arg(long, value_name = "FORMAT", value_parser = values::format)]
     format: Option<ImageFormat>,
     /// Quality of JPEG, 1 to 100 (95 by default)
     #[arg(long, value_name = "1-100", value_parser = clap::value_parser!(u8).range(1..=100))]
     quality: Option<u8>,
-    /// Names of the results, from {stem} {ext} {from} {scale} {model} {width} {height}
+    /// Names of the results, from {stem} {ext} {from} {scale} {model} {preset} {width} {height}
     #[arg(long, value_name = "TEMPLATE", default_value = "{stem}.{ext}")]
     name: Names,
     /// Where another file has the result's name: add a number, replace it, or refuse the input
@@ -120,8 +135,11 @@ struct FolderArgs {
     #[arg(long, value_name = "HOURS")]
     hours: Option<Schedule>,
     /// Niceness of the work, 0 to 19
-    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(i32).range(0..=19))]
+    #[arg(long, help_heading = "Resources (none changes the picture)", default_value_t = 0, value_parser = clap::value_parser!(i32).range(0..=19))]
     nice: i32,
+    /// Write figures for Prometheus to this file
+    #[arg(long, value_name = "FILE")]
+    metrics: Option<PathBuf>,
     /// Do what is there and end, for cron: 0 if all went well, 1 if something failed or waits
     #[arg(long)]
     once: bool,
@@ -131,31 +149,6 @@ struct FolderArgs {
     /// Tell events as JSON, one object a line, on standard output
     #[arg(long)]
     json: bool,
-}
-
-/// What people ask a ledger.
-#[derive(Subcommand, Clone, Debug)]
-enum Query {
-    /// Say how many inputs stand where, and which ones failed or wait
-    Status(QueryArgs),
-    /// Give failed and waiting inputs another chance; or do the one that is named again
-    Retry(QueryArgs),
-    /// Remove an input from the ledger, so that it counts as new
-    Forget(QueryArgs),
-    /// Show what happened, the last first
-    History(QueryArgs),
-}
-
-#[derive(Args, Clone, Debug)]
-struct QueryArgs {
-    /// The state folder
-    #[arg(long, value_name = "DIR")]
-    state: Option<PathBuf>,
-    /// An input, as a path below the watched folder
-    path: Option<PathBuf>,
-    /// Lines to show at most
-    #[arg(long, default_value_t = 20)]
-    limit: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -175,8 +168,12 @@ impl WatchArgs {
         if self.folders.dry_run {
             return self.config()?.watches.iter().try_for_each(list).map(|()| ExitCode::SUCCESS);
         }
-        let first = self.config()?;
-        let state = state_folder(self.folders.state.as_deref().or(first.state.as_deref()))?;
+        let mut config = self.config()?;
+        let state = state_folder(self.folders.state.as_deref().or(config.state.as_deref()))?;
+        let state = fs::create_dir_all(&state).and_then(|()| state.canonicalize()).map_err(|error| {
+            let message = format!("cannot use the state folder {}", state.display());
+            Error::with_source(ErrorKind::Output, message, error)
+        })?;
         let _lock = Lock::take(&state)?;
         let ledger = Ledger::open(&state)?;
         let daemon_sender: Arc<Mutex<Option<Sender<Happening>>>> = Arc::default();
@@ -188,36 +185,42 @@ impl WatchArgs {
                 None => std::process::exit(Exit::Incomplete.code().into()),
             }
         })?;
-        let mut config = first;
-        let mut started = false;
-        loop {
+        let begin = |config: &Config| {
+            config.watches.iter().try_for_each(WatchSettings::make_folders)?;
             let service = Service {
                 watches: config.watches.clone(),
                 state: state.clone(),
                 setup: config.setup.clone(),
                 once: self.folders.once,
                 stall: STALL,
+                metrics: config.metrics.clone(),
             };
-            let mut daemon = Daemon::new(service, &ledger, &log, worker_command)?;
+            let daemon = Daemon::new(service, &ledger, &log, worker_command)?;
             *daemon_sender.lock().unwrap_or_else(PoisonError::into_inner) = Some(daemon.sender());
-            // A model that cannot run is an error now, and a pause later.
-            if !started {
-                daemon.check_worker()?;
-            }
-            let end = daemon.run();
-            started = true;
-            match end? {
+            Ok(daemon)
+        };
+        let mut daemon = begin(&config)?;
+        // A model that cannot run is an error now, and a pause later.
+        daemon.check_worker()?;
+        loop {
+            match daemon.run()? {
                 End::Stopped => return Ok(ExitCode::SUCCESS),
                 End::Finished { failures } => {
                     return Ok(if failures { Exit::Incomplete } else { Exit::Done }.into());
                 }
-                End::Reload => match self.config() {
-                    Ok(new) => {
-                        config = new;
-                        log.service("reloaded", "the configuration");
-                    }
-                    Err(error) => log.service("kept", &format!("the old configuration: {}", error.report())),
-                },
+                End::Reload => {
+                    daemon = match self.config().and_then(|new| Ok((begin(&new)?, new))) {
+                        Ok((daemon, new)) => {
+                            config = new;
+                            log.service("reloaded", "the configuration");
+                            daemon
+                        }
+                        Err(error) => {
+                            log.service("kept", &format!("the old configuration: {}", error.report()));
+                            begin(&config)?
+                        }
+                    };
+                }
             }
         }
     }
@@ -264,8 +267,9 @@ impl WatchArgs {
             library: self.model.library.clone(),
             threads: self.resources.threads,
             nice: folders.nice,
+            room: None,
         };
-        Ok(Config { state: None, setup, watches })
+        Ok(Config { state: None, setup, metrics: folders.metrics, watches })
     }
 
     fn recipe(&self, format: Option<ImageFormat>, quality: Option<u8>) -> Result<Recipe> {
@@ -292,7 +296,10 @@ impl WatchArgs {
             format: format.map(|format| format.extensions()[0].to_string()),
             quality,
             tile: self.resources.tile,
-            memory: self.resources.memory,
+            memory: self.resources.memory.map(Amount),
+            strip: self.metadata.strip.map_or(Strip::Nothing, Strip::from),
+            keep_dpi: self.metadata.keep_dpi,
+            no_provenance: self.metadata.no_provenance,
         })
     }
 }
@@ -326,76 +333,4 @@ fn list(watch: &WatchSettings) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn state_folder(chosen: Option<&Path>) -> Result<PathBuf> {
-    let folder = match chosen {
-        Some(folder) => folder.to_path_buf(),
-        None => {
-            let folders = directories::ProjectDirs::from("", "", "partdiff").ok_or_else(|| {
-                Error::new(ErrorKind::InvalidOption, "no home folder is known: give --state DIR")
-            })?;
-            folders.state_dir().unwrap_or(folders.data_local_dir()).join("watch")
-        }
-    };
-    std::fs::create_dir_all(&folder).and_then(|()| folder.canonicalize()).map_err(|error| {
-        Error::with_source(
-            ErrorKind::Output,
-            format!("cannot use the state folder {}", folder.display()),
-            error,
-        )
-    })
-}
-
-impl Query {
-    fn run(self) -> Result<ExitCode> {
-        let (Self::Status(args) | Self::Retry(args) | Self::Forget(args) | Self::History(args)) = &self;
-        let state = state_folder(args.state.as_deref())?;
-        let ledger = Ledger::open(&state)?;
-        let path = args.path.as_deref();
-        match &self {
-            Self::Status(_) => {
-                for (watch, counts) in ledger.counts()? {
-                    let parts: Vec<_> =
-                        counts.iter().map(|(state, count)| format!("{count} {state}")).collect();
-                    println!("{watch}: {}", parts.join(", "));
-                }
-                let troubled = ledger.list(Some(State::Failed), args.limit)?.into_iter().chain(
-                    ledger
-                        .list(Some(State::Queued), args.limit)?
-                        .into_iter()
-                        .filter(|entry| entry.reason.is_some()),
-                );
-                troubled.for_each(|entry| println!("{}", line(&entry)));
-            }
-            Self::Retry(_) => told("retried", &ledger.retry(path)?),
-            Self::Forget(_) => {
-                if path.is_none() {
-                    let message = "forget needs the path of an input, below the watched folder";
-                    return Err(Error::new(ErrorKind::InvalidOption, message));
-                }
-                told("forgotten", &ledger.forget(path, None)?);
-            }
-            Self::History(_) => {
-                for event in ledger.history(path, args.limit)? {
-                    let time = jiff::Timestamp::from_millisecond(event.at).unwrap_or_default();
-                    let detail = event.detail.map(|detail| format!(": {detail}")).unwrap_or_default();
-                    println!("{time:.0} {} {} {}{detail}", event.watch, event.state, shown(&event.path));
-                }
-            }
-        }
-        Ok(ExitCode::SUCCESS)
-    }
-}
-
-fn told(what: &str, entries: &[Entry]) {
-    for entry in entries {
-        println!("{what}: {}: {}", entry.watch, shown(&entry.path));
-    }
-    println!("{} {what}", entries.len());
-}
-
-fn line(entry: &Entry) -> String {
-    let reason = entry.reason.as_deref().unwrap_or("no reason known");
-    format!("{} {}: {}: {reason}", entry.state, entry.watch, shown(&entry.path))
 }

@@ -17,6 +17,8 @@ pub struct Config {
     pub state: Option<PathBuf>,
     /// Device, library, threads and niceness.
     pub setup: Setup,
+    /// A file for metrics.
+    pub metrics: Option<PathBuf>,
     /// The watches, prepared.
     pub watches: Vec<WatchSettings>,
 }
@@ -31,6 +33,7 @@ struct File {
     threads: Option<usize>,
     #[serde(default)]
     nice: i32,
+    metrics: Option<PathBuf>,
     #[serde(default)]
     watch: Vec<Spanned<WatchSettings>>,
 }
@@ -67,9 +70,14 @@ impl Config {
         if !(0..=19).contains(&file.nice) {
             return Err(wrong(1, "nice must be from 0 to 19"));
         }
-        let setup =
-            Setup { device: file.device, library: file.library, threads: file.threads, nice: file.nice };
-        Ok(Self { state: file.state, setup, watches })
+        let setup = Setup {
+            device: file.device,
+            library: file.library,
+            threads: file.threads,
+            nice: file.nice,
+            room: None,
+        };
+        Ok(Self { state: file.state, setup, metrics: file.metrics, watches })
     }
 }
 

@@ -5,31 +5,29 @@ use std::process::Command;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-use super::child::{Child, News};
+use super::child::News;
 use super::desk::Desk;
-use super::entry::State;
 use super::failure::backoff;
 use super::folder::Folder;
 use super::ledger::{Ledger, unix_millis};
 use super::log::Log;
-use super::place::{TEMPORARY, sweep};
-use super::protocol::{Job, Order, Reply, Setup};
+use super::place::sweep;
+use super::protocol::Setup;
+use super::report::Report;
 use super::running::Running;
 use super::settings::WatchSettings;
 use super::signals::Signal;
 use super::source::Hint;
 use super::supervisor;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
+use crate::hash::sha256_hex;
 use crate::model::Bundle;
-
-/// Jobs that are given out at once, so that the worker's engine need not wait for reading and writing.
-const WINDOW: usize = 3;
 
 /// Longest sleep: changes that other processes make to the ledger are noticed after it.
 const TICK: Duration = Duration::from_secs(2);
 
-/// The first wait after the worker could not start or load its model.
-const RESTART: Duration = Duration::from_secs(5);
+/// The first wait after the ledger failed.
+const WAIT: Duration = Duration::from_secs(5);
 
 /// What a daemon is to do.
 #[derive(Clone, Debug)]
@@ -44,6 +42,8 @@ pub struct Service {
     pub once: bool,
     /// After how much silence a busy worker is ended.
     pub stall: Duration,
+    /// A file for metrics.
+    pub metrics: Option<PathBuf>,
 }
 
 /// How a daemon ended.
@@ -73,18 +73,19 @@ pub enum Happening {
 
 /// A service at work.
 pub struct Daemon<'a> {
-    service: Service,
-    desk: Desk<'a>,
-    sender: Sender<Happening>,
-    receiver: Receiver<Happening>,
-    worker: Box<dyn Fn() -> Command + 'a>,
-    running: Option<Running>,
-    generation: u64,
-    restarts: u32,
-    rest_until: Duration,
-    start: Instant,
-    ledger_version: i64,
-    mark: String,
+    pub(super) service: Service,
+    pub(super) desk: Desk<'a>,
+    pub(super) sender: Sender<Happening>,
+    pub(super) receiver: Receiver<Happening>,
+    pub(super) worker: Box<dyn Fn() -> Command + 'a>,
+    pub(super) running: Option<Running>,
+    pub(super) generation: u64,
+    pub(super) restarts: u32,
+    pub(super) rest_until: Duration,
+    pub(super) start: Instant,
+    pub(super) report: Report,
+    pub(super) ledger_version: i64,
+    pub(super) mark: String,
 }
 
 impl<'a> Daemon<'a> {
@@ -107,10 +108,9 @@ impl<'a> Daemon<'a> {
             let sink = move |hint| _ = sink.send(Happening::Hint(index, hint));
             folders.push(Folder::new(settings.clone(), digest, &service.state, sink, log)?);
         }
-        let mark = super::path_bytes::hex(&sha2::Digest::finalize(
-            <sha2::Sha256 as sha2::Digest>::new_with_prefix(super::path_bytes::to_bytes(&service.state)),
-        ))[..12]
-            .to_string();
+        let mark = sha256_hex(&super::path_bytes::to_bytes(&service.state))[..12].to_string();
+        let mut service = service;
+        service.setup.room = service.watches.iter().filter_map(|watch| watch.upscale.room()).min();
         Ok(Self {
             desk: Desk::new(folders, ledger, log, service.state.join("quarantine")),
             sender,
@@ -121,6 +121,7 @@ impl<'a> Daemon<'a> {
             restarts: 0,
             rest_until: Duration::ZERO,
             start: Instant::now(),
+            report: Report::new(service.metrics.clone()),
             ledger_version: 0,
             mark,
             service,
@@ -145,13 +146,49 @@ impl<'a> Daemon<'a> {
         self.desk.log.service("watching", &names.join(", "));
         supervisor::ready();
         loop {
-            let end = self.turn();
-            if !matches!(end, Ok(None)) {
-                supervisor::stopping();
-                self.stop()?;
-                return end.map(|end| end.unwrap_or(End::Stopped));
+            let end = match self.turn() {
+                Ok(None) => continue,
+                Ok(Some(end)) => Ok(end),
+                // The state folder's disk may be full or away; with --once the caller is told.
+                Err(error) if !self.service.once => match self.stumble(&error) {
+                    None => continue,
+                    Some(end) => return Ok(end),
+                },
+                Err(error) => Err(error),
+            };
+            supervisor::stopping();
+            self.stop()?;
+            self.report.tell(&self.desk, self.start.elapsed(), true)?;
+            return end;
+        }
+    }
+
+    /// The ledger failed: work stops until it can be used again. `Some` where the wait ended with a signal.
+    fn stumble(&mut self, error: &Error) -> Option<End> {
+        let mut reason = error.report();
+        // What it was doing stands in the ledger.
+        self.running.take().map(Running::end);
+        for failures in 1.. {
+            self.desk.log.complain("paused", &reason);
+            let until = Instant::now() + backoff(WAIT, failures);
+            while let Some(left) = until.checked_duration_since(Instant::now()) {
+                supervisor::alive(Some(&reason));
+                match self.receiver.recv_timeout(left.min(TICK)) {
+                    Ok(Happening::Signal(Signal::Stop)) => return Some(End::Stopped),
+                    Ok(Happening::Signal(Signal::Reload)) => return Some(End::Reload),
+                    _ => {}
+                }
+            }
+            match self.desk.recover() {
+                Ok(()) => break,
+                Err(error) => reason = error.report(),
             }
         }
+        self.desk.log.service("resumed", "the ledger works again");
+        let now = self.start.elapsed();
+        // What was about to be written down is found again.
+        self.desk.folders.iter_mut().for_each(|folder| folder.scan_soon(now));
+        None
     }
 
     fn turn(&mut self) -> Result<Option<End>> {
@@ -162,14 +199,12 @@ impl<'a> Daemon<'a> {
         self.notice_others(now)?;
         self.supervise()?;
         self.give_out(now)?;
-        let counts = self.desk.tell_supervisor()?;
+        self.report.tell(&self.desk, now, false)?;
         if self.service.once
             && self.running.as_ref().is_none_or(|running| running.jobs.is_empty())
             && self.idle()?
         {
-            let failures =
-                self.desk.failures > 0 || counts.get(&State::Queued).is_some_and(|count| *count > 0);
-            return Ok(Some(End::Finished { failures }));
+            return Ok(Some(End::Finished { failures: self.desk.has_failures()? }));
         }
         let mut next = self.receiver.recv_timeout(self.pause());
         loop {
@@ -235,152 +270,10 @@ impl<'a> Daemon<'a> {
     fn idle(&self) -> Result<bool> {
         for folder in &self.desk.folders {
             let waits = self.desk.ledger.next(&folder.settings.name, unix_millis())?.is_some();
-            if folder.growing() > 0 || waits && folder.paused.is_none() && folder.output_problem().is_none() {
+            if folder.growing() > 0 || waits && folder.paused.is_none() && folder.trouble.is_none() {
                 return Ok(false);
             }
         }
         Ok(true)
-    }
-
-    /// Gives the worker as much as it can have.
-    fn give_out(&mut self, now: Duration) -> Result<()> {
-        while now >= self.rest_until {
-            let (busy, suspect) = self.running.as_ref().map_or((0, false), |running| {
-                (running.jobs.len(), running.jobs.iter().any(|job| job.entry.crashes > 0))
-            });
-            if busy >= WINDOW || suspect {
-                return Ok(());
-            }
-            let Some((folder, entry)) = self.desk.next(now)? else { return Ok(()) };
-            // What was in a worker that died works alone, so that it is known who did it.
-            if entry.crashes > 0 && busy > 0 {
-                return Ok(());
-            }
-            if self.running.is_none() && !self.begin(now) {
-                return Ok(());
-            }
-            let Some(running) = &mut self.running else { return Ok(()) };
-            let Some(place) = self.desk.folder_of_result(folder, &entry, now)? else { return Ok(()) };
-            let name = format!("{TEMPORARY}{}-{}-{}", self.mark, std::process::id(), entry.id);
-            let job = Job {
-                id: entry.id,
-                input: self.desk.folders[folder].path_of(&entry),
-                hash: entry.hash.clone().unwrap_or_default(),
-                temporary: place.join(name),
-                recipe: self.desk.folders[folder].settings.upscale.clone(),
-            };
-            self.desk.ledger.start(&entry)?;
-            running.give(folder, entry, job);
-        }
-        Ok(())
-    }
-
-    /// Starts a worker; whether it did.
-    fn begin(&mut self, now: Duration) -> bool {
-        self.generation += 1;
-        let generation = self.generation;
-        let wrap = move |news| Happening::News(generation, news);
-        match Child::start((self.worker)(), &self.service.setup, self.sender.clone(), wrap) {
-            Ok(child) => self.running = Some(Running::new(child)),
-            Err(error) => self.rest(now, &format!("cannot start the worker: {error}")),
-        }
-        self.running.is_some()
-    }
-
-    fn rest(&mut self, now: Duration, reason: &str) {
-        self.restarts += 1;
-        self.rest_until = now + backoff(RESTART, self.restarts);
-        self.desk.log.complain("paused", reason);
-    }
-
-    fn news(&mut self, generation: u64, news: News) -> Result<()> {
-        let Some(running) = self.running.as_mut().filter(|_| generation == self.generation) else {
-            return Ok(());
-        };
-        running.heard = Instant::now();
-        let now = self.start.elapsed();
-        match news {
-            News::Reply(Reply::Loaded { provider }) => self.desk.log.service("running", &provider),
-            News::Reply(Reply::Refused { reason }) => self.desk.log.complain("paused", &reason),
-            News::Reply(Reply::Alive) => {}
-            News::Reply(Reply::Made { id, made }) => {
-                self.restarts = 0;
-                if let Some(job) = running.take(id) {
-                    self.desk.made(job, &made, now)?;
-                }
-            }
-            News::Reply(Reply::Failed { id, fault, reason }) => {
-                if let Some(job) = running.take(id) {
-                    self.desk.failed(job, fault, &reason, now)?;
-                }
-            }
-            News::Ended => self.died("it ended by itself", now)?,
-        }
-        Ok(())
-    }
-
-    /// Ends a busy worker that has been silent for too long.
-    fn supervise(&mut self) -> Result<()> {
-        let stalled = self
-            .running
-            .as_ref()
-            .is_some_and(|running| !running.jobs.is_empty() && running.heard.elapsed() > self.service.stall);
-        if stalled { self.died("it was silent for too long", self.start.elapsed()) } else { Ok(()) }
-    }
-
-    fn died(&mut self, how: &str, now: Duration) -> Result<()> {
-        let Some(running) = self.running.take() else { return Ok(()) };
-        let (jobs, status) = running.end();
-        let reason = format!("the worker died: {how} ({status})");
-        if jobs.is_empty() {
-            self.rest(now, &reason);
-            return Ok(());
-        }
-        self.desk.crashed(jobs, &reason, now)
-    }
-
-    /// Ends the worker; what it was doing goes back into the queue.
-    fn stop(&mut self) -> Result<()> {
-        let Some(running) = self.running.take() else { return Ok(()) };
-        for job in running.end().0 {
-            self.desk.ledger.wait(&job.entry, job.entry.attempts, job.entry.next_try, None)?;
-        }
-        Ok(())
-    }
-
-    /// Starts the worker and has it load every model, so that what cannot work is known at once.
-    ///
-    /// # Errors
-    /// `Runtime`, with what the worker says.
-    pub fn check_worker(&mut self) -> Result<()> {
-        let refused = |reason: String| Error::new(ErrorKind::Runtime, reason);
-        if !self.begin(Duration::ZERO) {
-            return Err(refused("cannot start the worker process".into()));
-        }
-        let Some(running) = &mut self.running else { return Ok(()) };
-        for watch in &self.service.watches {
-            running.order(&Order::Load { model: watch.upscale.model().to_string() });
-            loop {
-                match self.receiver.recv_timeout(self.service.stall) {
-                    Ok(Happening::News(_, News::Reply(Reply::Loaded { provider }))) => {
-                        self.desk.log.service("running", &format!("{}: {provider}", watch.name));
-                        break;
-                    }
-                    Ok(Happening::News(_, News::Reply(Reply::Refused { reason }))) => {
-                        return Err(refused(reason));
-                    }
-                    Ok(Happening::News(_, News::Ended)) | Err(_) => {
-                        return Err(refused(format!(
-                            "the worker ended while it loaded {}",
-                            watch.upscale.model()
-                        )));
-                    }
-                    Ok(Happening::Signal(_)) => return Err(Error::cancelled()),
-                    // The first walk finds what hints would tell.
-                    Ok(_) => {}
-                }
-            }
-        }
-        Ok(())
     }
 }

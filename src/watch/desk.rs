@@ -1,4 +1,5 @@
-//! What becomes of answers: results into place, failures into the ledger, originals where they belong.
+//! What becomes of inputs: which one is next, results into place, failures into the ledger, originals where they
+//! belong.
 
 use std::fs;
 use std::io;
@@ -9,19 +10,20 @@ use super::entry::{Entry, Placed, State};
 use super::failure::{Fault, backoff};
 use super::folder::Folder;
 use super::ledger::{Ledger, unix_millis};
-use super::ledger_views::Counts;
 use super::log::Log;
-use super::path_bytes::shown;
 use super::place::{holds, move_away, quarantine, rename};
-use super::protocol::Made;
+use super::protocol::{Made, Ready};
 use super::running::Given;
 use super::settings::{Collision, Originals, Quarantine};
 use super::stamp::Stamp;
-use super::supervisor;
 use crate::error::Result;
+use crate::naming::shown;
 
 /// Worker deaths, alone with a worker, until a file is given up.
 const CRASHES: u32 = 2;
+
+/// How often is looked whether results can be placed again.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 /// Numbers that are tried for a result whose name is taken.
 const NUMBERS: u32 = 10_000;
@@ -34,16 +36,15 @@ pub struct Desk<'a> {
     pub ledger: &'a Ledger,
     /// The log.
     pub log: &'a Log,
-    /// Files that were given up since the start.
-    pub failures: u64,
+    /// Worker processes that died since the start.
+    pub deaths: u64,
     quarantine: PathBuf,
-    told: String,
 }
 
 impl<'a> Desk<'a> {
     /// A desk whose bad files go below `quarantine`.
     pub fn new(folders: Vec<Folder>, ledger: &'a Ledger, log: &'a Log, quarantine: PathBuf) -> Self {
-        Self { folders, ledger, log, failures: 0, quarantine, told: String::new() }
+        Self { folders, ledger, log, deaths: 0, quarantine }
     }
 
     /// Brings in order what an earlier process did not finish.
@@ -62,6 +63,7 @@ impl<'a> Desk<'a> {
                     _ => self.ledger.wait(&entry, entry.attempts, None, None)?,
                 }
             }
+            self.ledger.adopt(&name, &self.folders[index].digest)?;
             if self.folders[index].settings.originals != Originals::Keep {
                 for entry in self.ledger.undisposed(&name)? {
                     self.dispose(index, entry.id)?;
@@ -74,20 +76,49 @@ impl<'a> Desk<'a> {
     /// The next input that may be worked on, with the number of its folder.
     pub fn next(&mut self, now: Duration) -> Result<Option<(usize, Entry)>> {
         for (index, folder) in self.folders.iter_mut().enumerate() {
-            if folder.paused.is_some_and(|until| now < until) || !is_open(folder) {
+            if folder.paused.is_some_and(|until| now < until) {
                 continue;
             }
             let Some(entry) = self.ledger.next(&folder.settings.name, unix_millis())? else { continue };
+            if let Some(hours) = &folder.settings.hours
+                && !hours.is_open_now()
+            {
+                let problem = format!("{}: works in the hours {hours}", folder.settings.name);
+                self.log.complain("paused", &problem);
+                folder.trouble = Some(problem);
+                continue;
+            }
             if let Some(problem) = folder.output_problem() {
                 self.log.complain("paused", &problem);
                 folder.faults += 1;
-                folder.paused = Some(now + backoff(folder.settings.retry_delay.0, folder.faults));
+                // Looking again costs little.
+                let wait = backoff(folder.settings.retry_delay.0, folder.faults).min(LOOK_AGAIN);
+                folder.paused = Some(now + wait);
+                folder.trouble = Some(problem);
                 continue;
             }
             folder.paused = None;
+            if folder.faults == 0 && folder.trouble.take().is_some() {
+                self.log.service("resumed", &folder.settings.name);
+            }
             return Ok(Some((index, entry)));
         }
         Ok(None)
+    }
+
+    /// An earlier result of the same contents, which only has to be copied. Its name's ending tells the format, so
+    /// both inputs must have the same.
+    pub fn ready(&self, index: usize, entry: &Entry) -> Result<Option<Ready>> {
+        let Some(hash) = &entry.hash else { return Ok(None) };
+        let folder = &self.folders[index];
+        let twins = self.ledger.twins(&folder.settings.name, hash, &folder.digest, entry.id)?;
+        Ok(twins.into_iter().filter(|twin| twin.path.extension() == entry.path.extension()).find_map(
+            |twin| {
+                let result = twin.result.filter(|result| result.output.is_file())?;
+                let made: Made = serde_json::from_str(&result.details).ok()?;
+                Some(Ready { path: result.output, made })
+            },
+        ))
     }
 
     /// The folder for the result of `entry`, made if missing; `None` where it cannot be, and the watch pauses.
@@ -123,8 +154,15 @@ impl<'a> Desk<'a> {
         self.ledger.batch(|ledger| ledger.finish(&job.entry, &placed))?;
         let folder = &mut self.folders[job.folder];
         (folder.faults, folder.paused) = (0, None);
+        if folder.trouble.take().is_some() {
+            self.log.service("resumed", &folder.settings.name);
+        }
+        folder.totals.done += 1;
+        folder.totals.reused += u64::from(made.reused);
+        folder.totals.engine_seconds += made.engine_seconds;
         let watch = folder.settings.name.clone();
-        let text = format!("{} ({:.1} s)", shown(&placed.output), made.seconds);
+        let how = if made.reused { "as an earlier one".into() } else { format!("{:.1} s", made.seconds) };
+        let text = format!("{} ({how})", shown(&placed.output));
         self.log.file("done", &watch, &job.entry.path, &text);
         for warning in &made.warnings {
             self.log.file("warning", &watch, &job.entry.path, warning);
@@ -150,7 +188,12 @@ impl<'a> Desk<'a> {
             .as_ref()
             .filter(|_| !job.entry.disposed || settings.originals == Originals::Keep);
         for number in 1..NUMBERS {
-            let output = folder.join(settings.names.render(&job.entry.path, made, number));
+            let output = folder.join(settings.names.render(
+                &job.entry.path,
+                made,
+                settings.upscale.preset.as_deref(),
+                number,
+            ));
             let exists = fs::symlink_metadata(&output).is_ok();
             let is_own = || own.is_some_and(|own| own.output == output && holds(&output, &own.hash));
             let replace = exists && (settings.collision == Collision::Replace || is_own());
@@ -230,16 +273,26 @@ impl<'a> Desk<'a> {
     /// The surroundings failed: `entry` waits, and so does its watch.
     fn pause(&mut self, index: usize, entry: &Entry, reason: &str, now: Duration) -> Result<()> {
         let folder = &mut self.folders[index];
-        folder.faults += 1;
-        let wait = backoff(folder.settings.retry_delay.0, folder.faults);
-        folder.paused = Some(now + wait);
-        self.log.complain("paused", &format!("{}: {reason}", folder.settings.name));
+        // All that was given out meets the same fault.
+        let until = match folder.paused.filter(|until| now < *until) {
+            Some(until) => until,
+            None => {
+                folder.faults += 1;
+                now + backoff(folder.settings.retry_delay.0, folder.faults)
+            }
+        };
+        let wait = until.saturating_sub(now);
+        folder.paused = Some(until);
+        let problem = format!("{}: {reason}", folder.settings.name);
+        self.log.complain("paused", &problem);
+        folder.trouble = Some(problem);
         // Behind the others, in case it is this file after all.
         self.ledger.wait(entry, entry.attempts, Some(later(wait)), Some(reason))
     }
 
     /// The worker died over these jobs.
-    pub fn crashed(&mut self, jobs: Vec<Given>, reason: &str, now: Duration) -> Result<()> {
+    pub fn crashed(&mut self, jobs: Vec<Given>, reason: &str) -> Result<()> {
+        self.deaths += 1;
         let alone = jobs.len() == 1;
         for job in jobs {
             self.log.file("crash", &self.folders[job.folder].settings.name, &job.entry.path, reason);
@@ -250,12 +303,20 @@ impl<'a> Desk<'a> {
                 self.give_up(&Given { entry, ..job }, 0, reason)?;
             }
         }
-        let _ = now;
         Ok(())
     }
 
+    /// Whether something was given up since the start, or waits.
+    pub fn has_failures(&self) -> Result<bool> {
+        let counts = self.ledger.counts()?;
+        Ok(self.folders.iter().any(|folder| {
+            let queued = counts.get(&folder.settings.name).and_then(|counts| counts.get(&State::Queued));
+            folder.totals.failed > 0 || queued.is_some_and(|queued| *queued > 0)
+        }))
+    }
+
     fn give_up(&mut self, job: &Given, attempts: u32, reason: &str) -> Result<()> {
-        self.failures += 1;
+        self.folders[job.folder].totals.failed += 1;
         self.ledger.fail(&job.entry, attempts, reason)?;
         let settings = &self.folders[job.folder].settings;
         self.log.file("failed", &settings.name, &job.entry.path, reason);
@@ -268,29 +329,6 @@ impl<'a> Desk<'a> {
         }
         Ok(())
     }
-
-    /// Tells the service manager how things stand; returns the number of inputs in every state.
-    pub fn tell_supervisor(&mut self) -> Result<Counts> {
-        let mut all = Counts::new();
-        for (watch, counts) in self.ledger.counts()? {
-            if self.folders.iter().any(|folder| folder.settings.name == watch) {
-                for (state, count) in counts {
-                    *all.entry(state).or_default() += count;
-                }
-            }
-        }
-        let parts: Vec<_> = all.iter().map(|(state, count)| format!("{count} {state}")).collect();
-        let text = parts.join(", ");
-        supervisor::alive((text != self.told).then_some(text.as_str()));
-        self.told = text;
-        Ok(all)
-    }
-}
-
-fn is_open(folder: &Folder) -> bool {
-    let Some(hours) = &folder.settings.hours else { return true };
-    let time = jiff::Zoned::now().time();
-    hours.is_open((i32::from(time.hour()) * 60 + i32::from(time.minute())).unsigned_abs())
 }
 
 fn later(wait: Duration) -> i64 {

@@ -1,15 +1,17 @@
 //! One watch: from what is seen in its folder to what stands in the queue.
 
+use std::collections::VecDeque;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::entry::{Entry, State};
 use super::failure::backoff;
 use super::filesystem::{Reach, is_mount_point, reach};
 use super::ledger::Ledger;
 use super::log::Log;
+use super::metrics::Totals;
 use super::place::holds;
 use super::scan::{Kind, look, scan};
 use super::selection::Selection;
@@ -17,14 +19,19 @@ use super::settings::WatchSettings;
 use super::settle::{Role, Settler, Sign};
 use super::source::{Hint, Source};
 use super::stamp::Stamp;
-use super::worker::hash_file;
 use crate::error::Result;
+use crate::hash::hash_file;
+use crate::naming::shown;
 
 const RESCAN_LOCAL: Duration = Duration::from_secs(300);
 const RESCAN_POLLED: Duration = Duration::from_secs(10);
 
-/// Least time between two walks that hints ask for.
+/// Least time between two walks that hints ask for; long walks rest longer.
 const PAUSE: Duration = Duration::from_millis(500);
+
+/// Files that are looked at in one go, and the time for reading them, so that the worker need not wait.
+const SLICE: usize = 256;
+const SLICE_TIME: Duration = Duration::from_millis(50);
 
 /// A watched folder at work. Times are since the start of the daemon.
 pub struct Folder {
@@ -36,14 +43,20 @@ pub struct Folder {
     pub paused: Option<Duration>,
     /// Such faults in a row.
     pub faults: u32,
+    /// Why nothing is done now.
+    pub trouble: Option<String>,
+    /// What was done since the start.
+    pub totals: Totals,
     selection: Selection,
     settler: Settler,
+    complete: VecDeque<(PathBuf, Stamp)>,
     source: Option<Source>,
     own: Vec<PathBuf>,
     next_scan: Duration,
-    last_scan: Duration,
+    rest_until: Duration,
     period: Duration,
     scanned: bool,
+    input_mounted: bool,
     output_mounted: bool,
 }
 
@@ -73,15 +86,19 @@ impl Folder {
             selection: Selection::new(&settings.include, &settings.exclude)?,
             settler: Settler::new(settings.settle.0),
             period: settings.rescan.map_or(usual, |period| period.0.max(Duration::from_millis(100))),
+            input_mounted: is_mount_point(&settings.input),
             output_mounted: is_mount_point(&settings.output),
+            complete: VecDeque::new(),
             own: own.into_iter().flatten().collect(),
             source,
             digest,
             settings,
             paused: None,
             faults: 0,
+            trouble: None,
+            totals: Totals::default(),
             next_scan: Duration::ZERO,
-            last_scan: Duration::ZERO,
+            rest_until: Duration::ZERO,
             scanned: false,
         })
     }
@@ -93,17 +110,20 @@ impl Folder {
 
     /// When something has to be done here without any hint.
     pub fn next_deadline(&self) -> Duration {
+        if !self.complete.is_empty() {
+            return Duration::ZERO;
+        }
         self.settler.next_look().map_or(self.next_scan, |look| look.min(self.next_scan))
     }
 
     /// Pictures with contents that are not complete yet.
     pub fn growing(&self) -> usize {
-        if self.scanned { self.settler.growing() } else { 1 }
+        if self.scanned { self.settler.growing() + self.complete.len() } else { 1 }
     }
 
     /// Asks for a walk soon.
     pub fn scan_soon(&mut self, now: Duration) {
-        self.next_scan = self.next_scan.min(now.max(self.last_scan + PAUSE));
+        self.next_scan = self.next_scan.min(now.max(self.rest_until));
     }
 
     /// Why results cannot be placed now.
@@ -114,7 +134,12 @@ impl Folder {
         }
         let free = super::filesystem::free_bytes(output)?;
         (free < self.settings.min_free.0).then(|| {
-            format!("{}: only {} MiB are free in {}", self.settings.name, free >> 20, output.display())
+            format!(
+                "{}: too little space for results: less than {} is free in {}",
+                self.settings.name,
+                self.settings.min_free,
+                output.display()
+            )
         })
     }
 
@@ -138,32 +163,48 @@ impl Folder {
         Ok(())
     }
 
-    /// Walks if it is time, and looks at files that may be complete.
+    /// Walks if it is time, and looks at files that may be complete, for a short while.
     ///
     /// # Errors
     /// As the ledger fails.
     pub fn tend(&mut self, ledger: &Ledger, log: &Log, now: Duration) -> Result<()> {
         if self.next_scan <= now {
+            let start = Instant::now();
             self.walk(ledger, log, now)?;
+            self.rest_until = now + PAUSE.max(start.elapsed() * 10);
         }
-        let mut complete = Vec::new();
-        for path in self.settler.due(now) {
+        for path in self.settler.due(now, SLICE) {
             match look(&self.settings.input, &path, &self.selection) {
-                Kind::File(_, stamp) => complete.extend(self.settler.confirm(&path, stamp, now)),
+                Kind::File(_, stamp) => self.complete.extend(self.settler.confirm(&path, stamp, now)),
                 _ => self.gone(&path, ledger)?,
             }
         }
-        for (path, stamp) in complete {
-            self.settled(&path, stamp, ledger, log, now)?;
+        let start = Instant::now();
+        let mut read = Vec::new();
+        while start.elapsed() < SLICE_TIME
+            && let Some((path, stamp)) = self.complete.pop_front()
+        {
+            let hash = hash_file(&self.settings.input.join(&path));
+            read.push((path, stamp, hash));
         }
-        Ok(())
+        if read.is_empty() {
+            return Ok(());
+        }
+        ledger.batch(|ledger| {
+            read.into_iter()
+                .try_for_each(|(path, stamp, hash)| self.settled(&path, stamp, hash, ledger, log, now))
+        })
     }
 
     fn walk(&mut self, ledger: &Ledger, log: &Log, now: Duration) -> Result<()> {
-        self.last_scan = now;
         self.next_scan = now + self.period;
         let settings = &self.settings;
-        let scan = match scan(&settings.input, settings.recursive, &self.selection, &self.own) {
+        let found = if self.input_mounted && !is_mount_point(&settings.input) {
+            Err(io::Error::other("nothing is mounted there"))
+        } else {
+            scan(&settings.input, settings.recursive, &self.selection, &self.own)
+        };
+        let scan = match found {
             Ok(scan) => scan,
             Err(error) => {
                 // Unmounted or deleted: nothing is concluded from files that are not to be seen.
@@ -174,7 +215,7 @@ impl Folder {
             }
         };
         for (path, reason) in &scan.unreadable {
-            log.complain("unreadable", &format!("{}: {}: {reason}", settings.name, path.display()));
+            log.complain("unreadable", &format!("{}: {}: {reason}", settings.name, shown(path)));
         }
         if let Some(source) = &mut self.source
             && let Some(problem) = source.arm(&scan.branches)
@@ -182,8 +223,12 @@ impl Folder {
             log.complain("polling", &format!("{}: cannot watch all folders: {problem}", self.settings.name));
             self.next_scan = now + self.period.min(RESCAN_POLLED);
         }
+        let first = !self.scanned && !ledger.knows(&self.settings.name)?;
         ledger.batch(|ledger| {
             for file in scan.files {
+                if first && self.settings.ignore_existing {
+                    self.pass_over(&file.relative, file.kind, ledger)?;
+                }
                 self.found(&file.relative, file.kind, Sign::Found, ledger, log, now)?;
             }
             // What waited and is not there any more is not waited for.
@@ -196,9 +241,17 @@ impl Folder {
                     }
                 }
             }
-            Ok(())
+            ledger.begin(&self.settings.name)
         })?;
         self.scanned = true;
+        Ok(())
+    }
+
+    /// Has a file that was there at the first start left alone, until it changes.
+    fn pass_over(&self, path: &Path, kind: Kind, ledger: &Ledger) -> Result<()> {
+        if let Kind::File(Role::Picture, stamp) = kind {
+            ledger.ignore(&self.settings.name, path, stamp, None, "was there at the first start")?;
+        }
         Ok(())
     }
 
@@ -238,9 +291,6 @@ impl Folder {
             if entry.state == State::Running || entry.stamp == stamp && !waits {
                 return Ok(());
             }
-        } else if self.settings.ignore_existing && !self.scanned {
-            ledger.ignore(watch, path, stamp, None, "was there at the start")?;
-            return Ok(());
         }
         let state = if stamp.len == 0 { State::Seen } else { State::Settling };
         // Later stamps of a growing file are not worth a write each.
@@ -266,23 +316,28 @@ impl Folder {
         }
     }
 
+    fn input_is_there(&self) -> bool {
+        let input = &self.settings.input;
+        input.is_dir() && (!self.input_mounted || is_mount_point(input))
+    }
+
     fn gone(&mut self, path: &Path, ledger: &Ledger) -> Result<()> {
         self.settler.forget(path);
         // Without the root nothing is known about the file.
-        if self.settings.input.is_dir() { ledger.drop_unmade(&self.settings.name, path) } else { Ok(()) }
+        if self.input_is_there() { ledger.drop_unmade(&self.settings.name, path) } else { Ok(()) }
     }
 
-    /// A file is complete: what is to be done about its contents?
+    /// A file is complete and was read: what is to be done about its contents?
     fn settled(
         &mut self,
         path: &Path,
         stamp: Stamp,
+        hash: io::Result<String>,
         ledger: &Ledger,
         log: &Log,
         now: Duration,
     ) -> Result<()> {
-        let full = self.settings.input.join(path);
-        let hash = match hash_file(&full) {
+        let hash = match hash {
             Ok(hash) => hash,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return self.gone(path, ledger),
             Err(error) => return self.cannot_read(path, stamp, &error.to_string(), ledger, log, now),
@@ -306,18 +361,16 @@ impl Folder {
         }
         let same = entry.hash.as_ref() == Some(&hash) && entry.settings.as_ref() == Some(&self.digest);
         let made = entry.done.as_ref().is_some_and(|done| *done == (hash.clone(), self.digest.clone()));
-        ledger.batch(|ledger| {
-            if made
-                && (!entry.disposed
-                    || entry.result.as_ref().is_some_and(|result| holds(&result.output, &result.hash)))
-            {
-                return ledger.restore(&entry, stamp, &hash, State::Done);
-            }
-            if same && (entry.attempts >= self.settings.attempts || entry.crashes >= 2) {
-                return ledger.restore(&entry, stamp, &hash, State::Failed);
-            }
-            ledger.queue(&entry, stamp, &hash, &self.digest)
-        })
+        if made
+            && (!entry.disposed
+                || entry.result.as_ref().is_some_and(|result| holds(&result.output, &result.hash)))
+        {
+            return ledger.restore(&entry, stamp, &hash, State::Done);
+        }
+        if same && (entry.attempts >= self.settings.attempts || entry.crashes >= 2) {
+            return ledger.restore(&entry, stamp, &hash, State::Failed);
+        }
+        ledger.queue(&entry, stamp, &hash, &self.digest)
     }
 
     /// A file cannot be read now; it is looked at again later, without end.
@@ -333,7 +386,7 @@ impl Folder {
         log: &Log,
         now: Duration,
     ) -> Result<()> {
-        log.complain("unreadable", &format!("{}: {}: {reason}", self.settings.name, path.display()));
+        log.complain("unreadable", &format!("{}: {}: {reason}", self.settings.name, shown(path)));
         if let Some(entry) = ledger.get(&self.settings.name, path)? {
             ledger.unreadable(&entry, reason)?;
         }

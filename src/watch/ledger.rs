@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
 use super::entry::{Entry, Placed, State};
 use super::path_bytes::{from_bytes, to_bytes};
@@ -53,7 +53,8 @@ const SCHEMA: &str = "
         updated INTEGER NOT NULL,
         UNIQUE (watch, path)
     ) STRICT;
-    CREATE INDEX queue ON inputs (state, watch, next_try);
+    CREATE INDEX queue ON inputs (watch, crashes, next_try, id) WHERE state = 'queued';
+    CREATE INDEX states ON inputs (watch, state);
     CREATE INDEX contents ON inputs (watch, done_hash);
     CREATE INDEX results ON inputs (watch, output_hash);
     CREATE TABLE history (
@@ -63,6 +64,10 @@ const SCHEMA: &str = "
         path BLOB NOT NULL,
         state TEXT NOT NULL,
         detail TEXT
+    ) STRICT;
+    CREATE TABLE watches (
+        name TEXT PRIMARY KEY,
+        began INTEGER NOT NULL
     ) STRICT;
     PRAGMA user_version = 1;";
 
@@ -90,7 +95,7 @@ impl Ledger {
             .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -4096;")
             .map_err(failed)?;
         let transaction =
-            connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(failed)?;
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         let version: i64 =
             transaction.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
         match version {
@@ -117,7 +122,9 @@ impl Ledger {
     /// # Errors
     /// What `work` returns, or that the changes could not be stored.
     pub fn batch<T>(&self, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
-        let transaction = self.connection.unchecked_transaction().map_err(failed)?;
+        // At once for writing: a transaction that began with reading fails where another process wrote meanwhile.
+        let transaction =
+            Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate).map_err(failed)?;
         let value = work(self)?;
         transaction.commit().map_err(failed)?;
         Ok(value)
@@ -129,6 +136,11 @@ impl Ledger {
     /// As reading fails.
     pub fn version(&self) -> Result<i64> {
         self.connection.query_row("PRAGMA data_version", [], |row| row.get(0)).map_err(failed)
+    }
+
+    /// Another such number, for changes by this process.
+    pub fn own_changes(&self) -> u64 {
+        self.connection.total_changes()
     }
 
     /// The entry of an input.
@@ -147,13 +159,14 @@ impl Ledger {
         self.one("id = ?1", params![id])
     }
 
-    /// An input of `watch`, other than `id`, whose last result was made from these contents with these settings.
+    /// Inputs of `watch`, other than `id`, whose last result was made from these contents with these settings.
     ///
     /// # Errors
     /// As reading fails.
-    pub fn twin(&self, watch: &str, hash: &str, settings: &str, id: i64) -> Result<Option<Entry>> {
-        self.one(
-            "watch = ?1 AND done_hash = ?2 AND done_settings = ?3 AND id <> ?4 AND output IS NOT NULL",
+    pub fn twins(&self, watch: &str, hash: &str, settings: &str, id: i64) -> Result<Vec<Entry>> {
+        self.many(
+            "watch = ?1 AND done_hash = ?2 AND done_settings = ?3 AND id <> ?4 AND output IS NOT NULL
+             ORDER BY updated DESC LIMIT 8",
             params![watch, hash, settings, id],
         )
     }
@@ -179,19 +192,6 @@ impl Ledger {
              ORDER BY crashes, next_try, id",
             params![watch, now],
         )
-    }
-
-    /// The earliest time at which a waiting input of `watch` is due; those due already count.
-    ///
-    /// # Errors
-    /// As reading fails.
-    pub fn next_due(&self, watch: &str) -> Result<Option<i64>> {
-        self.connection
-            .prepare_cached(
-                "SELECT min(coalesce(next_try, 0)) FROM inputs WHERE state = 'queued' AND watch = ?1",
-            )
-            .and_then(|mut statement| statement.query_row(params![watch], |row| row.get(0)))
-            .map_err(failed)
     }
 
     /// All entries of `watch` in `state`.

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::hash::hex;
+
 /// The bytes of `path`: what the system holds on Unix, UTF-8 elsewhere.
 pub fn to_bytes(path: &Path) -> Vec<u8> {
     #[cfg(unix)]
@@ -28,17 +30,6 @@ pub fn from_bytes(bytes: &[u8]) -> PathBuf {
     {
         PathBuf::from(String::from_utf8_lossy(bytes).into_owned())
     }
-}
-
-/// Bytes in lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// A path for people: lossy, and without characters that steer a terminal.
-pub fn shown(path: &Path) -> String {
-    let text = path.to_string_lossy();
-    if text.chars().any(char::is_control) { text.escape_debug().to_string() } else { text.into_owned() }
 }
 
 /// Serialises a path as the hexadecimal of its bytes.

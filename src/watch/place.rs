@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use tempfile::TempPath;
 
 use super::entry::Entry;
-use super::path_bytes::shown;
-use super::worker::hash_file;
+use crate::hash::hash_file;
+use crate::naming::{numbered, shown};
 
 /// How the names of the daemon's temporaries begin; the state folder's number follows.
 pub const TEMPORARY: &str = ".partdiff-watch-";
@@ -118,16 +118,11 @@ fn free_name(path: &Path) -> PathBuf {
     if !exists(path) {
         return path.to_path_buf();
     }
-    let numbered = |number: u32| {
-        let mut name = path.file_stem().unwrap_or_default().to_os_string();
-        name.push(format!("-{number}"));
-        if let Some(ext) = path.extension() {
-            name.push(".");
-            name.push(ext);
-        }
-        path.with_file_name(name)
-    };
-    (2..).map(numbered).find(|path| !exists(path)).unwrap_or_else(|| path.to_path_buf())
+    let name = path.file_name().unwrap_or_default();
+    (2..)
+        .map(|number| path.with_file_name(numbered(name, number)))
+        .find(|path| !exists(path))
+        .unwrap_or_else(|| path.to_path_buf())
 }
 
 fn sync_folder(path: &Path) {

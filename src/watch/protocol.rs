@@ -19,6 +19,8 @@ pub struct Setup {
     pub threads: Option<usize>,
     /// Niceness to take on, 0 to 19.
     pub nice: i32,
+    /// Bytes for pictures outside the engine; a quarter of the free memory if absent.
+    pub room: Option<u64>,
 }
 
 /// A line to the worker.
@@ -49,6 +51,18 @@ pub struct Job {
     pub temporary: PathBuf,
     /// What to make.
     pub recipe: Recipe,
+    /// An earlier result of the same contents.
+    pub ready: Option<Ready>,
+}
+
+/// A result that only has to be copied, if it still is what was made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ready {
+    /// Where it lies.
+    #[serde(with = "super::path_bytes")]
+    pub path: PathBuf,
+    /// How it was made.
+    pub made: Made,
 }
 
 /// A line from the worker.
@@ -103,8 +117,14 @@ pub struct Made {
     pub model: String,
     /// Seconds from reading to writing.
     pub seconds: f64,
+    /// When the engine began, in seconds since 1970.
+    pub engine_began: f64,
     /// Seconds in the engine.
     pub engine_seconds: f64,
+    /// Seconds inside the networks, summed over threads.
+    pub network_seconds: f64,
+    /// Whether it is a copy of an earlier result.
+    pub reused: bool,
     /// What could not be kept.
     pub warnings: Vec<String>,
 }

@@ -3,14 +3,15 @@
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use super::path_bytes::hex;
 use crate::diffusion::{SamplerKind, TimestepSpacing};
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::ImageFormat;
+use crate::hash::sha256_hex;
+use crate::image::{ImageFormat, RestoreOptions, Strip};
+use crate::memory::engine_memory;
 use crate::model::DEFAULT_BUNDLE;
 use crate::options::{Target, UpscaleOptions};
+use crate::units::Amount;
 
 /// Settings of the picture, as `partdiff upscale` has them. `None` takes the model's default.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -50,8 +51,14 @@ pub struct Recipe {
     pub quality: Option<u8>,
     /// Largest tile side in input pixels.
     pub tile: Option<usize>,
-    /// Memory to use, in bytes.
-    pub memory: Option<u64>,
+    /// Memory to use, of which the program itself takes some; half of the free memory if absent.
+    pub memory: Option<Amount>,
+    /// Metadata to leave out. Default: none.
+    pub strip: Strip,
+    /// Keep the dots per inch instead of the printed size. Default: no.
+    pub keep_dpi: bool,
+    /// Do not record in the result how it was made. Default: no.
+    pub no_provenance: bool,
 }
 
 impl Recipe {
@@ -73,7 +80,7 @@ impl Recipe {
         if self.quality.is_some_and(|quality| !(1..=100).contains(&quality)) {
             return Err(invalid("quality must be from 1 to 100"));
         }
-        self.options().validate()
+        self.options()?.validate()
     }
 
     /// The name or path of the model.
@@ -105,8 +112,12 @@ impl Recipe {
     }
 
     /// The engine's options.
-    pub fn options(&self) -> UpscaleOptions {
-        UpscaleOptions {
+    ///
+    /// # Errors
+    /// `InvalidOption` where the memory does not suffice for the program itself.
+    pub fn options(&self) -> Result<UpscaleOptions> {
+        let memory = self.engine_memory()?.map(|bytes| bytes / 4 * 3);
+        Ok(UpscaleOptions {
             target: self.target(),
             preset: self.preset.clone(),
             steps: self.steps,
@@ -118,16 +129,35 @@ impl Recipe {
             consistency: self.consistency,
             seed: self.seed,
             tile: self.tile,
-            memory: self.memory,
+            memory,
             ..UpscaleOptions::default()
-        }
+        })
+    }
+
+    /// How many bytes pictures may take on their way to the engine and from it, if memory is limited.
+    pub fn room(&self) -> Option<u64> {
+        self.engine_memory().ok().flatten().map(|bytes| bytes / 4)
+    }
+
+    fn engine_memory(&self) -> Result<Option<u64>> {
+        self.memory.map(|Amount(bytes)| engine_memory(bytes)).transpose()
+    }
+
+    /// How a result is put together.
+    pub fn restore_options(&self) -> RestoreOptions {
+        RestoreOptions { keep_dpi: self.keep_dpi, strip: self.strip }
+    }
+
+    /// Whether results tell how they were made.
+    pub fn provenance(&self) -> bool {
+        !self.no_provenance
     }
 
     /// A hash of all that changes the result: these settings, the model's digest, and how results are called.
     pub fn digest(&self, model_digest: &str, names: &str) -> String {
         let picture = Self { tile: None, memory: None, ..self.clone() };
         let text = serde_json::to_string(&picture).unwrap_or_default();
-        hex(&Sha256::digest(format!("{text}\n{model_digest}\n{names}")))
+        sha256_hex(format!("{text}\n{model_digest}\n{names}").as_bytes())
     }
 }
 
@@ -158,14 +188,26 @@ mod tests {
         assert!(named.contains("gif") && ImageFormat::writable().all(|f| named.contains(f.extensions()[0])));
         assert!(wrong(Recipe { quality: Some(0), ..Recipe::default() }).contains("quality"));
         assert!(wrong(Recipe { steps: Some(0), ..Recipe::default() }).contains("steps"));
+        assert!(
+            wrong(Recipe { memory: Some(Amount(1 << 20)), ..Recipe::default() }).contains("memory is 1 MiB")
+        );
         Recipe { fit: Some((3840, 2160)), ..Recipe::default() }.validate().unwrap();
+    }
+
+    #[test]
+    fn memory_is_shared_by_program_engine_and_waiting_pictures() {
+        let recipe = Recipe { memory: Some(Amount(1 << 30)), ..Recipe::default() };
+        let (engine, waiting) = (recipe.options().unwrap().memory.unwrap(), recipe.room().unwrap());
+        assert_eq!(engine + waiting + crate::memory::PROGRAM_BYTES, 1 << 30);
+        let text = serde_json::to_string(&recipe).unwrap();
+        assert_eq!(serde_json::from_str::<Recipe>(&text).unwrap(), recipe);
     }
 
     #[test]
     fn the_digest_tells_results_apart_and_nothing_else() {
         let plain = Recipe::default();
         let digest = |recipe: &Recipe| recipe.digest("m", "n");
-        let resources = Recipe { tile: Some(64), memory: Some(1), ..plain.clone() };
+        let resources = Recipe { tile: Some(64), memory: Some(Amount(1 << 30)), ..plain.clone() };
         assert_eq!(digest(&plain), digest(&resources));
         assert_ne!(digest(&plain), digest(&Recipe { steps: Some(2), ..plain.clone() }));
         assert_ne!(digest(&plain), plain.digest("other", "n"));

@@ -1,7 +1,7 @@
 //! The hours in which work is done.
 
+use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
@@ -11,21 +11,29 @@ const DAY: u32 = 24 * 60;
 
 /// Windows of the day in local time, such as `22:00-06:00` or `0:00-6:30,12:00-13:00`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Schedule(Vec<(u32, u32)>);
+pub struct Schedule {
+    text: String,
+    windows: Vec<(u32, u32)>,
+}
 
 impl Schedule {
+    /// Whether a window is open now.
+    pub fn is_open_now(&self) -> bool {
+        let time = jiff::Zoned::now().time();
+        self.is_open((i32::from(time.hour()) * 60 + i32::from(time.minute())).unsigned_abs())
+    }
+
     /// Whether a window is open at `minute` of the day.
     pub fn is_open(&self, minute: u32) -> bool {
-        self.0.iter().any(|&(from, to)| {
+        self.windows.iter().any(|&(from, to)| {
             if from < to { (from..to).contains(&minute) } else { minute >= from || minute < to }
         })
     }
+}
 
-    /// How long until the next window opens or closes, at `second` of the day.
-    pub fn until_change(&self, second: u32) -> Duration {
-        let edges = self.0.iter().flat_map(|&(from, to)| [from, to]);
-        let waits = edges.map(|edge| (edge * 60 + DAY * 60 - second % (DAY * 60) - 1) % (DAY * 60) + 1);
-        Duration::from_secs(waits.min().unwrap_or(DAY * 60).into())
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
     }
 }
 
@@ -43,7 +51,8 @@ impl FromStr for Schedule {
             let (from, to) = (minute(from)?, minute(to)?);
             (from != to).then_some((from, to))
         };
-        text.split(',').map(window).collect::<Option<Vec<_>>>().map(Self).ok_or_else(|| {
+        let windows = text.split(',').map(window).collect::<Option<Vec<_>>>();
+        windows.map(|windows| Self { text: text.into(), windows }).ok_or_else(|| {
             let message =
                 format!("hours {text:?}: expected windows such as 22:00-06:00 or 0:00-6:30,12:00-13:00");
             Error::new(ErrorKind::InvalidOption, message)
@@ -51,7 +60,7 @@ impl FromStr for Schedule {
     }
 }
 
-super::units::read_from_text!(Schedule);
+crate::units::read_from_text!(Schedule);
 
 #[cfg(test)]
 mod tests {
@@ -64,9 +73,6 @@ mod tests {
         {
             assert_eq!(night.is_open(minute), open, "{minute}");
         }
-        assert_eq!(night.until_change(21 * 3600), Duration::from_secs(3600));
-        assert_eq!(night.until_change(22 * 3600), Duration::from_secs(8 * 3600));
-        assert_eq!(night.until_change(5 * 3600 + 3599), Duration::from_secs(1));
         for wrong in ["", "22:00", "25:00-1:00", "1:60-2:00", "3:00-3:00", "a-b"] {
             assert!(wrong.parse::<Schedule>().is_err(), "{wrong}");
         }

@@ -10,8 +10,8 @@ use super::names::Names;
 use super::recipe::Recipe;
 use super::schedule::Schedule;
 use super::selection::Selection;
-use super::units::{Amount, Period};
 use crate::error::{Error, ErrorKind, Result};
+use crate::units::{Amount, Period};
 
 /// What happens to an original once its result is in place and was read back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -123,7 +123,7 @@ impl Default for WatchSettings {
 }
 
 impl WatchSettings {
-    /// Checks everything but loops, makes the output folder, and resolves links in the paths.
+    /// Checks everything but loops, and resolves links in the paths. Makes nothing.
     ///
     /// # Errors
     /// `InvalidOption` naming the setting; `Input` or `Output` where a folder cannot be used.
@@ -141,14 +141,25 @@ impl WatchSettings {
         self.upscale.validate()?;
         self.input = canonical(&self.input, ErrorKind::Input)?;
         for folder in [Some(&mut self.output), self.move_to.as_mut()].into_iter().flatten() {
-            fs::create_dir_all(&*folder).map_err(|error| {
-                Error::with_source(ErrorKind::Output, format!("cannot make {}", folder.display()), error)
-            })?;
-            *folder = canonical(folder, ErrorKind::Output)?;
+            *folder = to_be(folder)?;
         }
         if self.name.is_empty() {
             let name = self.input.file_name().unwrap_or(self.input.as_os_str());
             self.name = name.to_string_lossy().into_owned();
+        }
+        Ok(())
+    }
+
+    /// Makes the folders for results and originals.
+    ///
+    /// # Errors
+    /// `Output` where they cannot be made or used.
+    pub fn make_folders(&self) -> Result<()> {
+        for folder in [Some(&self.output), self.move_to.as_ref()].into_iter().flatten() {
+            fs::create_dir_all(folder).map_err(|error| {
+                Error::with_source(ErrorKind::Output, format!("cannot make {}", folder.display()), error)
+            })?;
+            canonical(folder, ErrorKind::Output)?;
         }
         Ok(())
     }
@@ -218,6 +229,26 @@ pub fn refuse_loops(watches: &[WatchSettings]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The path of a folder that may have to be made: links in what exists of it are resolved.
+fn to_be(path: &Path) -> Result<PathBuf> {
+    let path = std::path::absolute(path).map_err(|error| {
+        Error::with_source(ErrorKind::Output, format!("cannot use the folder {}", path.display()), error)
+    })?;
+    for existing in path.ancestors() {
+        if let Ok(resolved) = existing.canonicalize() {
+            let rest = path.strip_prefix(existing).unwrap_or(Path::new(""));
+            return if rest.as_os_str().is_empty() {
+                canonical(&path, ErrorKind::Output)
+            } else if rest.components().any(|part| part == std::path::Component::ParentDir) {
+                Err(invalid(format!("{}: .. leads out of a folder that does not exist", path.display())))
+            } else {
+                Ok(resolved.join(rest))
+            };
+        }
+    }
+    Ok(path)
 }
 
 fn canonical(path: &Path, kind: ErrorKind) -> Result<PathBuf> {

@@ -112,10 +112,11 @@ impl Settler {
         self.due.first().map(|(time, _)| *time)
     }
 
-    /// The files to look at, at `now`; each must be given to [`confirm`](Self::confirm) or
+    /// The files to look at, at `now`, at most `limit`; each must be given to [`confirm`](Self::confirm) or
     /// [`forget`](Self::forget).
-    pub fn due(&self, now: Duration) -> Vec<PathBuf> {
-        self.due.iter().take_while(|(time, _)| *time <= now).map(|(_, path)| path.clone()).collect()
+    pub fn due(&self, now: Duration, limit: usize) -> Vec<PathBuf> {
+        let due = self.due.iter().take_while(|(time, _)| *time <= now);
+        due.take(limit).map(|(_, path)| path.clone()).collect()
     }
 
     /// `path`, which was due, has `stamp` at `now`. Gives the pictures that are complete, with their stamps.
@@ -204,7 +205,7 @@ mod tests {
 
         fn look(&mut self, time: f64) -> Vec<String> {
             let mut complete = Vec::new();
-            for path in self.settler.due(at(time)) {
+            for path in self.settler.due(at(time), 99) {
                 let stamp = size(self.files[&path]);
                 complete.extend(self.settler.confirm(&path, stamp, at(time)));
             }

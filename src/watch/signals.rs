@@ -1,5 +1,7 @@
 //! What the system or a person wants of the daemon.
 
+use std::time::Duration;
+
 use crate::error::{Error, ErrorKind, Result};
 
 /// A wish.
@@ -11,7 +13,11 @@ pub enum Signal {
     Reload,
 }
 
-/// Calls `tell` for every signal, from another thread.
+/// How long the daemon has to end by itself. All that matters is in the ledger at any time.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Calls `tell` for every signal, from another thread. A daemon that does not end in time, as it reads from a share
+/// that hangs, is ended.
 ///
 /// # Errors
 /// `Runtime` where the system does not let signals be caught.
@@ -23,6 +29,10 @@ pub fn listen(tell: impl Fn(Signal) + Send + 'static) -> Result<()> {
         std::thread::spawn(move || {
             for signal in signals.forever() {
                 tell(if signal == SIGHUP { Signal::Reload } else { Signal::Stop });
+                if signal != SIGHUP {
+                    std::thread::sleep(PATIENCE);
+                    std::process::exit(0);
+                }
             }
         });
         Ok(())

@@ -9,12 +9,40 @@ use super::ledger::{Ledger, failed, unix_millis};
 use super::path_bytes::to_bytes;
 use super::stamp::Stamp;
 use crate::error::Result;
+use crate::naming::shown;
 
 impl Ledger {
-    /// `path` was found with `stamp` and is watched in `state`. What is known of its last result stays.
+    /// Whether `watch` was begun before.
+    ///
+    /// # Errors
+    /// As reading fails.
+    pub fn knows(&self, watch: &str) -> Result<bool> {
+        self.connection
+            .prepare_cached("SELECT 1 FROM watches WHERE name = ?1")
+            .and_then(|mut statement| statement.exists(params![watch]))
+            .map_err(failed)
+    }
+
+    /// `watch` has seen all that was there at its first start.
     ///
     /// # Errors
     /// As writing fails; so for all changes.
+    pub fn begin(&self, watch: &str) -> Result<()> {
+        self.execute(
+            "INSERT INTO watches (name, began) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+            params![watch, unix_millis()],
+        )
+    }
+
+    /// What waits in `watch` is made with these settings, whatever it was queued for.
+    pub fn adopt(&self, watch: &str, settings: &str) -> Result<()> {
+        self.execute(
+            "UPDATE inputs SET settings = ?2 WHERE watch = ?1 AND state = 'queued' AND settings <> ?2",
+            params![watch, settings],
+        )
+    }
+
+    /// `path` was found with `stamp` and is watched in `state`. What is known of its last result stays.
     pub fn see(&self, watch: &str, path: &Path, stamp: Stamp, state: State) -> Result<()> {
         self.execute(
             "INSERT INTO inputs (watch, path, stamp, state, first_seen, updated) VALUES (?1, ?2, ?3, ?4, ?5, ?5)
@@ -71,7 +99,7 @@ impl Ledger {
              WHERE id = ?1",
             params![entry.id, to_bytes(&placed.output), placed.hash, placed.details, unix_millis()],
         )?;
-        self.note(entry, State::Done, Some(&super::path_bytes::shown(&placed.output)))
+        self.note(entry, State::Done, Some(&shown(&placed.output)))
     }
 
     /// The original of `entry` was moved, deleted or is to be kept.

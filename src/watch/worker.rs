@@ -3,50 +3,30 @@
 //! Reading, upscaling and writing run in three threads, so that the engine does not wait for the others.
 
 use std::collections::HashMap;
-use std::fs::{self, OpenOptions};
-use std::io::{self, BufRead, BufWriter, Write};
-use std::path::Path;
+use std::io::{self, BufRead, Write};
 use std::str::FromStr;
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
-use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
-
-use sha2::{Digest, Sha256};
 
 use super::failure::{Fault, classify};
-use super::path_bytes::hex;
-use super::protocol::{Job, Made, Order, Reply, Setup};
+use super::making::{Decoded, Upscaled, copy, read, upscale, write};
+use super::protocol::{Job, Order, Reply, Setup};
+use super::room::Room;
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::{
-    EncodeOptions, ImageFormat, Picture, Prepared, RestoreOptions, decode, encode_to, prepare_for_model,
-};
-use crate::limits::Limits;
 use crate::model::Bundle;
-use crate::progress::{CancelToken, ProgressEvent};
+use crate::progress::CancelToken;
 use crate::runtime::Device;
 use crate::upscaler::{RuntimeOptions, Upscaler};
 
-/// How often a busy worker says that it lives.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
+/// Pictures that wait before the engine, and behind it.
+const AHEAD: usize = 2;
 
-struct Decoded {
-    job: Job,
-    prepared: Prepared,
-    start: Instant,
-}
+/// Gives the engine for a model, an embedded name or the path of a bundle.
+pub type Open<'a> = dyn Fn(&str, &RuntimeOptions) -> Result<Upscaler> + Sync + 'a;
 
-enum Step {
+enum Step<'a> {
     Load(String),
-    Upscale(Box<Decoded>),
-}
-
-struct Upscaled {
-    job: Job,
-    picture: Picture,
-    format: ImageFormat,
-    start: Instant,
-    made: Made,
+    Upscale(Box<Decoded<'a>>),
 }
 
 /// Serves the process that started this one, until it closes the pipe.
@@ -54,6 +34,14 @@ struct Upscaled {
 /// # Errors
 /// Where the first line cannot be understood.
 pub fn serve() -> Result<()> {
+    serve_with(&|model, runtime| Upscaler::open(&Bundle::resolve(model)?, runtime))
+}
+
+/// As [`serve`], with engines from `open`.
+///
+/// # Errors
+/// As [`serve`].
+pub fn serve_with(open: &Open<'_>) -> Result<()> {
     let mut lines = io::stdin().lock().lines();
     let first = lines.next().and_then(io::Result::ok).unwrap_or_default();
     let setup: Setup = serde_json::from_str(&first).map_err(|error| {
@@ -66,12 +54,13 @@ pub fn serve() -> Result<()> {
         threads: setup.threads,
     };
     let cancel = CancelToken::new();
+    let room = Room::new(setup.room.unwrap_or_else(|| crate::memory::available_memory() / 4));
     let (orders, incoming) = channel();
-    let (decoded, to_upscale) = sync_channel(1);
-    let (upscaled, to_write) = sync_channel(1);
+    let (decoded, to_upscale) = sync_channel(AHEAD);
+    let (upscaled, to_write) = sync_channel(AHEAD);
     thread::scope(|scope| {
-        scope.spawn(|| guarded(|| read_pictures(incoming, decoded)));
-        scope.spawn(|| guarded(|| upscale_pictures(to_upscale, upscaled, runtime, &cancel)));
+        scope.spawn(|| guarded(|| read_pictures(incoming, decoded, &room)));
+        scope.spawn(|| guarded(|| upscale_pictures(to_upscale, upscaled, open, &runtime, &cancel)));
         scope.spawn(|| guarded(|| write_pictures(to_write)));
         for line in lines.map_while(io::Result::ok) {
             match serde_json::from_str::<Order>(&line) {
@@ -106,23 +95,15 @@ fn guarded(work: impl FnOnce()) {
     }
 }
 
-fn read_pictures(orders: Receiver<Order>, next: SyncSender<Step>) {
+fn read_pictures<'a>(orders: Receiver<Order>, next: SyncSender<Step<'a>>, room: &'a Room) {
+    let mut scales = HashMap::new();
     for order in orders {
         let step = match order {
             Order::Load { model } => Step::Load(model),
-            Order::Make(job) => {
-                let job = *job;
-                let start = Instant::now();
-                match read(&job) {
-                    Ok(picture) => {
-                        Step::Upscale(Box::new(Decoded { job, prepared: prepare_for_model(picture), start }))
-                    }
-                    Err((fault, error)) => {
-                        say(&Reply::Failed { id: job.id, fault, reason: error.report() });
-                        continue;
-                    }
-                }
-            }
+            Order::Make(job) => match prepared(*job, &mut scales, room) {
+                Some(decoded) => Step::Upscale(Box::new(decoded)),
+                None => continue,
+            },
         };
         if next.send(step).is_err() {
             return;
@@ -130,27 +111,44 @@ fn read_pictures(orders: Receiver<Order>, next: SyncSender<Step>) {
     }
 }
 
-fn read(job: &Job) -> Result<Picture, (Fault, Error)> {
-    let judged = |error: Error| (classify(&error), error);
-    let bytes = fs::read(&job.input)
-        .map_err(|error| judged(Error::with_source(ErrorKind::Input, "cannot read", error)))?;
-    // The result must belong to the contents that the ledger knows.
-    if hex(&Sha256::digest(&bytes)) != job.hash {
-        return Err((Fault::Moving, Error::new(ErrorKind::Input, "the file changed before it was read")));
+/// The picture of `job`; `None` where the job is answered already.
+fn prepared<'a>(job: Job, scales: &mut HashMap<String, usize>, room: &'a Room) -> Option<Decoded<'a>> {
+    let id = job.id;
+    if let Some(ready) = &job.ready
+        && let Ok(made) = copy(&job, ready)
+    {
+        say(&Reply::Made { id, made });
+        return None;
     }
-    decode(&bytes, &Limits::default()).map_err(judged)
+    let scale = *scales.entry(job.recipe.model().to_string()).or_insert_with(|| {
+        // A model that cannot be used is told of when it is opened.
+        Bundle::resolve(job.recipe.model()).map_or(1, |bundle| bundle.manifest().scale)
+    });
+    match read(job, scale, room) {
+        Ok(decoded) => Some(decoded),
+        Err(Some(error)) => {
+            say(&Reply::Failed { id, fault: classify(&error), reason: error.report() });
+            None
+        }
+        Err(None) => {
+            let reason = "the file changed before it was read".into();
+            say(&Reply::Failed { id, fault: Fault::Moving, reason });
+            None
+        }
+    }
 }
 
-fn upscale_pictures(
-    steps: Receiver<Step>,
-    next: SyncSender<Upscaled>,
-    runtime: RuntimeOptions,
+fn upscale_pictures<'a>(
+    steps: Receiver<Step<'a>>,
+    next: SyncSender<Upscaled<'a>>,
+    open: &Open<'_>,
+    runtime: &RuntimeOptions,
     cancel: &CancelToken,
 ) {
     let mut models = HashMap::new();
     for step in steps {
         match step {
-            Step::Load(model) => match open(&mut models, &model, &runtime) {
+            Step::Load(model) => match engine(&mut models, &model, open, runtime) {
                 Ok(upscaler) => {
                     let provider = upscaler.provider().map(ToString::to_string).unwrap_or_default();
                     say(&Reply::Loaded { provider });
@@ -160,7 +158,7 @@ fn upscale_pictures(
             Step::Upscale(decoded) => {
                 let id = decoded.job.id;
                 let model = decoded.job.recipe.model().to_string();
-                let result = open(&mut models, &model, &runtime)
+                let result = engine(&mut models, &model, open, runtime)
                     .and_then(|upscaler| upscale(upscaler, *decoded, cancel));
                 match result {
                     Ok(upscaled) => {
@@ -177,113 +175,30 @@ fn upscale_pictures(
     }
 }
 
-fn open<'a>(
+fn engine<'a>(
     models: &'a mut HashMap<String, Upscaler>,
     name: &str,
+    open: &Open<'_>,
     runtime: &RuntimeOptions,
 ) -> Result<&'a Upscaler> {
     if !models.contains_key(name) {
-        let upscaler = Upscaler::open(&Bundle::resolve(name)?, runtime)?;
-        models.insert(name.to_string(), upscaler);
+        models.insert(name.to_string(), open(name, runtime)?);
     }
     Ok(&models[name])
 }
 
-fn upscale(upscaler: &Upscaler, decoded: Decoded, cancel: &CancelToken) -> Result<Upscaled> {
-    let Decoded { job, prepared, start } = decoded;
-    let Prepared { color, frame } = prepared;
-    let options = job.recipe.options();
-    let plan = upscaler.plan(color.width(), color.height(), color.channels(), &options)?;
-    let (format, ext) = ending(job.recipe.image_format()?, &job.input, frame.picture().format);
-    format.check_size(plan.width, plan.height)?;
-    let last = Mutex::new(Instant::now());
-    let progress = |_: ProgressEvent| {
-        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.elapsed() >= SIGN_OF_LIFE {
-            *last = Instant::now();
-            say(&Reply::Alive);
-        }
-        true
-    };
-    let begin = Instant::now();
-    let upscaled = upscaler.upscale(&color, &options, &progress, cancel)?;
-    let factor = upscaled.image.width() as f64 / color.width() as f64;
-    let scale = format!("{factor:.2}");
-    let made = Made {
-        width: upscaled.image.width(),
-        height: upscaled.image.height(),
-        ext,
-        scale: scale.trim_end_matches('0').trim_end_matches('.').to_string(),
-        model: upscaler.manifest().name.clone(),
-        engine_seconds: begin.elapsed().as_secs_f64(),
-        ..Made::default()
-    };
-    let mut picture = frame.restore(upscaled.image, &RestoreOptions::default());
-    let record = upscaler.provenance(&upscaled.report, factor, job.hash.clone());
-    picture.warnings.extend(record.write(&mut picture.metadata));
-    Ok(Upscaled { job, picture, format, start, made })
-}
-
-/// Format and ending of the result: as chosen, else as the input is called, else as it is made; PNG for formats that
-/// can only be read.
-fn ending(chosen: Option<ImageFormat>, input: &Path, contents: ImageFormat) -> (ImageFormat, String) {
-    let own = input.extension().and_then(|ext| ext.to_str());
-    let named = own.and_then(ImageFormat::from_extension);
-    let format = chosen.or(named).unwrap_or(contents);
-    let format = if format.can_write() { format } else { ImageFormat::Png };
-    (format, own.filter(|_| named == Some(format)).unwrap_or(format.extensions()[0]).to_string())
-}
-
-fn write_pictures(pictures: Receiver<Upscaled>) {
+fn write_pictures(pictures: Receiver<Upscaled<'_>>) {
     for upscaled in pictures {
-        let (id, temporary) = (upscaled.job.id, &upscaled.job.temporary);
-        match write(&upscaled) {
+        let id = upscaled.job.id;
+        match write(upscaled) {
             Ok(made) => say(&Reply::Made { id, made }),
-            Err(error) => {
-                let _ = fs::remove_file(temporary);
-                say(&Reply::Failed { id, fault: classify(&error), reason: error.report() });
-            }
+            Err(error) => say(&Reply::Failed { id, fault: classify(&error), reason: error.report() }),
         }
     }
 }
 
-fn write(upscaled: &Upscaled) -> Result<Made> {
-    let failed = |error: io::Error| Error::with_source(ErrorKind::Output, "cannot write the result", error);
-    let Upscaled { job, picture, format, start, made } = upscaled;
-    let file = OpenOptions::new().write(true).create_new(true).open(&job.temporary).map_err(failed)?;
-    let mut writer = BufWriter::new(&file);
-    let mut options = EncodeOptions::new(*format);
-    if let Some(quality) = job.recipe.quality {
-        (options.quality, options.lossless) = (quality, false);
-    }
-    let mut made = made.clone();
-    made.warnings.clone_from(&picture.warnings);
-    made.warnings.extend(encode_to(picture, &options, &mut writer)?);
-    writer.flush().map_err(failed)?;
-    drop(writer);
-    file.sync_all().map_err(failed)?;
-    made.hash = hash_file(&job.temporary).map_err(failed)?;
-    made.seconds = start.elapsed().as_secs_f64();
-    Ok(made)
-}
-
-/// SHA-256 of a file in hexadecimal.
-///
-/// # Errors
-/// As reading fails.
-pub fn hash_file(path: &Path) -> io::Result<String> {
-    let mut file = fs::File::open(path)?;
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 1 << 18];
-    loop {
-        match io::Read::read(&mut file, &mut buffer)? {
-            0 => return Ok(hex(&hash.finalize())),
-            length => hash.update(&buffer[..length]),
-        }
-    }
-}
-
-fn say(reply: &Reply) {
+/// Answers the daemon.
+pub fn say(reply: &Reply) {
     if let Ok(line) = serde_json::to_string(reply) {
         let mut out = io::stdout().lock();
         // Without a listener the end of standard input ends this process.

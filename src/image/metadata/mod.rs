@@ -87,7 +87,8 @@ impl Density {
 }
 
 /// What to leave out on purpose.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Strip {
     /// Nothing.
     #[default]

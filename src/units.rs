@@ -1,10 +1,10 @@
-//! Values of the configuration as people write them.
+//! Times and amounts as people write them.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -45,6 +45,26 @@ impl fmt::Display for Period {
 /// A number of bytes such as `500M` or `1.5GiB`; a unit is 1024 times the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Amount(pub u64);
+
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MIB: f64 = 1024.0 * 1024.0;
+        let mib = self.0 as f64 / MIB;
+        if mib >= 1024.0 {
+            write!(f, "{:.1} GiB", mib / 1024.0)
+        } else if mib >= 1.0 {
+            write!(f, "{mib:.0} MiB")
+        } else {
+            write!(f, "{:.0} KiB", mib * 1024.0)
+        }
+    }
+}
+
+impl Serialize for Amount {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
 
 impl FromStr for Amount {
     type Err = Error;
@@ -88,12 +108,13 @@ macro_rules! read_from_text {
     ($($name:ty),+) => {$(
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                $crate::watch::units::from_text(deserializer)
+                $crate::units::from_text(deserializer)
             }
         }
     )+};
 }
-pub(super) use read_from_text;
+#[cfg(feature = "watch")]
+pub(crate) use read_from_text;
 
 read_from_text!(Period, Amount);
 
@@ -112,7 +133,11 @@ mod tests {
         }
         let bytes = |text: &str| text.parse::<Amount>().map(|amount| amount.0).ok();
         assert_eq!(bytes("500M"), Some(500 << 20));
+        assert_eq!(bytes("1.5GiB"), Some(3 << 29));
+        assert_eq!(bytes("800m"), Some(800 << 20));
         assert_eq!(bytes("0"), Some(0));
-        assert_eq!(bytes("x"), None);
+        for wrong in ["", "G", "-1G", "1X", "1.2.3G", "99999999999T"] {
+            assert_eq!(bytes(wrong), None, "{wrong}");
+        }
     }
 }

@@ -1,52 +1,10 @@
-//! Where results go: the destination, and names from a template.
+//! Names of results, from a template.
 
 use std::ffi::{OsStr, OsString};
-use std::path::{MAIN_SEPARATOR, Path, PathBuf};
+use std::path::Path;
 
-use super::inputs::STDIO;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::ImageFormat;
-
-/// Where results go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Destination {
-    /// Beside each input.
-    Beside,
-    /// Into this folder, which may have to be made.
-    Folder(PathBuf),
-    /// Into this file.
-    File(PathBuf),
-    /// To standard output.
-    Stdout,
-}
-
-impl Destination {
-    /// Judges `-o`: a folder if it is one, ends in a separator, or several results have to fit in.
-    ///
-    /// # Errors
-    /// `InvalidOption` where several pictures would go to standard output.
-    pub fn choose(output: Option<&Path>, inputs: &[PathBuf]) -> Result<Self> {
-        let several = inputs.len() > 1 || inputs.iter().any(|input| input.is_dir());
-        let Some(output) = output else {
-            let piped = !several && inputs.iter().all(|input| input == Path::new(STDIO));
-            return Ok(if piped { Self::Stdout } else { Self::Beside });
-        };
-        if output == Path::new(STDIO) {
-            if several {
-                let message = "standard output takes one picture: give one file, or a folder as OUT";
-                return Err(Error::new(ErrorKind::InvalidOption, message));
-            }
-            return Ok(Self::Stdout);
-        }
-        let last = output.as_os_str().as_encoded_bytes().last();
-        let marked = last.is_some_and(|&byte| byte == b'/' || byte == MAIN_SEPARATOR as u8);
-        if several || marked || output.is_dir() {
-            Ok(Self::Folder(output.to_path_buf()))
-        } else {
-            Ok(Self::File(output.to_path_buf()))
-        }
-    }
-}
 
 /// What a name is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +38,10 @@ enum Part {
 
 /// A file name with fields in braces, such as `{stem}_x{scale}.{ext}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Template(Vec<Part>);
+pub struct Template {
+    text: String,
+    parts: Vec<Part>,
+}
 
 /// The values of a template's fields for one picture.
 #[derive(Clone, Debug)]
@@ -100,16 +61,33 @@ pub struct NameFields<'a> {
 }
 
 impl Template {
-    /// The template for results beside their inputs.
+    /// The template for results beside their inputs: `{stem}_x{scale}.{ext}`.
     pub fn beside() -> Self {
         use Field::{Ext, Scale, Stem};
-        let text = |text: &str| Part::Text(text.into());
-        Self(vec![Part::Field(Stem), text("_x"), Part::Field(Scale), text("."), Part::Field(Ext)])
+        let parts = vec![
+            Part::Field(Stem),
+            Part::Text("_x".into()),
+            Part::Field(Scale),
+            Part::Text(".".into()),
+            Part::Field(Ext),
+        ];
+        Self { text: "{stem}_x{scale}.{ext}".into(), parts }
     }
 
-    /// The template for results in another folder.
+    /// The template for results in another folder: `{stem}.{ext}`.
     pub fn elsewhere() -> Self {
-        Self(vec![Part::Field(Field::Stem), Part::Text(".".into()), Part::Field(Field::Ext)])
+        let parts = vec![Part::Field(Field::Stem), Part::Text(".".into()), Part::Field(Field::Ext)];
+        Self { text: "{stem}.{ext}".into(), parts }
+    }
+
+    /// The template as written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether the names of different inputs differ.
+    pub fn has_stem(&self) -> bool {
+        self.parts.contains(&Part::Field(Field::Stem))
     }
 
     /// Reads a template.
@@ -144,16 +122,16 @@ impl Template {
         if !rest.is_empty() {
             parts.push(Part::Text(rest.into()));
         }
-        Ok(Self(parts))
+        Ok(Self { text: text.into(), parts })
     }
 
     /// The file name for one picture; bytes of the input's name that are no Unicode are kept.
     pub fn render(&self, fields: &NameFields<'_>) -> OsString {
         let mut name = OsString::new();
-        for part in &self.0 {
+        for part in &self.parts {
             match part {
                 Part::Text(text) => name.push(text),
-                Part::Field(Field::Stem) => name.push(stem(fields.input)),
+                Part::Field(Field::Stem) => name.push(fields.input.file_stem().unwrap_or_default()),
                 Part::Field(Field::Ext) => name.push(fields.ext),
                 Part::Field(Field::From) => name.push(fields.input.extension().unwrap_or_default()),
                 Part::Field(Field::Scale) => name.push(fields.scale),
@@ -168,12 +146,26 @@ impl Template {
     }
 }
 
-fn stem(input: &Path) -> &OsStr {
-    if input == Path::new(STDIO) { OsStr::new("stdin") } else { input.file_stem().unwrap_or_default() }
+/// `name` with a number before its ending, to tell files of the same name apart: `a-2.png`.
+pub fn numbered(name: &OsStr, number: u32) -> OsString {
+    let path = Path::new(name);
+    let mut numbered = path.file_stem().unwrap_or_default().to_os_string();
+    numbered.push(format!("-{number}"));
+    if let Some(ext) = path.extension() {
+        numbered.push(".");
+        numbered.push(ext);
+    }
+    numbered
 }
 
-/// Format and `{ext}` of a result whose name is made from a template: `--format`, else as the input is called,
-/// else as the input is made, else PNG.
+/// A factor with at most two decimals: `4`, `2.5`, `1.33`.
+pub fn show_scale(scale: f64) -> String {
+    let text = format!("{scale:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_string()
+}
+
+/// Format and `{ext}` of a result whose name is made from a template: as chosen, else as the input is called,
+/// else as the input is made; PNG for formats that can only be read.
 pub fn ending(chosen: Option<ImageFormat>, input: &Path, contents: ImageFormat) -> (ImageFormat, String) {
     let own = input.extension().and_then(OsStr::to_str);
     let named = own.and_then(ImageFormat::from_extension);
@@ -207,7 +199,6 @@ mod tests {
         assert_eq!(template.render(&fields(input)), "photo.one-JPG_x2.5_a-b_default_10x20.png");
         assert_eq!(Template::beside(), Template::parse("{stem}_x{scale}.{ext}").unwrap());
         assert_eq!(Template::elsewhere(), Template::parse("{stem}.{ext}").unwrap());
-        assert_eq!(Template::elsewhere().render(&fields(Path::new("-"))), "stdin.png");
     }
 
     #[test]
@@ -223,28 +214,8 @@ mod tests {
     #[test]
     fn bytes_that_are_no_unicode_are_kept() {
         use std::os::unix::ffi::{OsStrExt, OsStringExt};
-        let input = PathBuf::from(OsString::from_vec(b"caf\xe9.jpg".to_vec()));
+        let input = std::path::PathBuf::from(OsString::from_vec(b"caf\xe9.jpg".to_vec()));
         assert_eq!(Template::beside().render(&fields(&input)).as_bytes(), b"caf\xe9_x2.5.png");
-    }
-
-    #[test]
-    fn destinations() {
-        let folder = tempfile::tempdir().unwrap();
-        let choose = |out: Option<&str>, inputs: &[&str]| {
-            let inputs: Vec<_> = inputs.iter().map(PathBuf::from).collect();
-            Destination::choose(out.map(Path::new), &inputs)
-        };
-        let here = folder.path().to_str().unwrap();
-        assert_eq!(choose(None, &["a.png"]).unwrap(), Destination::Beside);
-        assert_eq!(choose(None, &["-"]).unwrap(), Destination::Stdout);
-        assert_eq!(choose(Some("-"), &["a.png"]).unwrap(), Destination::Stdout);
-        assert!(choose(Some("-"), &["a.png", "b.png"]).is_err());
-        assert!(choose(Some("-"), &[here]).is_err());
-        assert_eq!(choose(Some("o.png"), &["a.png"]).unwrap(), Destination::File("o.png".into()));
-        assert_eq!(choose(Some("o/"), &["a.png"]).unwrap(), Destination::Folder("o/".into()));
-        assert_eq!(choose(Some(here), &["a.png"]).unwrap(), Destination::Folder(here.into()));
-        assert_eq!(choose(Some("o"), &["a.png", "b.png"]).unwrap(), Destination::Folder("o".into()));
-        assert_eq!(choose(Some("o"), &[here]).unwrap(), Destination::Folder("o".into()));
     }
 
     #[test]
@@ -262,5 +233,15 @@ mod tests {
     fn names_cannot_steer_the_terminal() {
         assert_eq!(shown(Path::new("a\n\u{1b}[2J b.png")), "a\\n\\u{1b}[2J b.png");
         assert_eq!(shown(Path::new("naïve name.png")), "naïve name.png");
+    }
+
+    #[test]
+    fn numbers_and_factors() {
+        assert_eq!(numbered(OsStr::new("a.b.png"), 2), "a.b-2.png");
+        assert_eq!(numbered(OsStr::new("a"), 3), "a-3");
+        assert_eq!(
+            (show_scale(4.0), show_scale(1.333), show_scale(10.0)),
+            ("4".into(), "1.33".into(), "10".into())
+        );
     }
 }

@@ -1,0 +1,72 @@
+//! Where results go.
+
+use std::path::{MAIN_SEPARATOR, Path, PathBuf};
+
+use super::inputs::STDIO;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Where results go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// Beside each input.
+    Beside,
+    /// Into this folder, which may have to be made.
+    Folder(PathBuf),
+    /// Into this file.
+    File(PathBuf),
+    /// To standard output.
+    Stdout,
+}
+
+impl Destination {
+    /// Judges `-o`: a folder if it is one, ends in a separator, or several results have to fit in.
+    ///
+    /// # Errors
+    /// `InvalidOption` where several pictures would go to standard output.
+    pub fn choose(output: Option<&Path>, inputs: &[PathBuf]) -> Result<Self> {
+        let several = inputs.len() > 1 || inputs.iter().any(|input| input.is_dir());
+        let Some(output) = output else {
+            let piped = !several && inputs.iter().all(|input| input == Path::new(STDIO));
+            return Ok(if piped { Self::Stdout } else { Self::Beside });
+        };
+        if output == Path::new(STDIO) {
+            if several {
+                let message = "standard output takes one picture: give one file, or a folder as OUT";
+                return Err(Error::new(ErrorKind::InvalidOption, message));
+            }
+            return Ok(Self::Stdout);
+        }
+        let last = output.as_os_str().as_encoded_bytes().last();
+        let marked = last.is_some_and(|&byte| byte == b'/' || byte == MAIN_SEPARATOR as u8);
+        if several || marked || output.is_dir() {
+            Ok(Self::Folder(output.to_path_buf()))
+        } else {
+            Ok(Self::File(output.to_path_buf()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn destinations() {
+        let folder = tempfile::tempdir().unwrap();
+        let choose = |out: Option<&str>, inputs: &[&str]| {
+            let inputs: Vec<_> = inputs.iter().map(PathBuf::from).collect();
+            Destination::choose(out.map(Path::new), &inputs)
+        };
+        let here = folder.path().to_str().unwrap();
+        assert_eq!(choose(None, &["a.png"]).unwrap(), Destination::Beside);
+        assert_eq!(choose(None, &["-"]).unwrap(), Destination::Stdout);
+        assert_eq!(choose(Some("-"), &["a.png"]).unwrap(), Destination::Stdout);
+        assert!(choose(Some("-"), &["a.png", "b.png"]).is_err());
+        assert!(choose(Some("-"), &[here]).is_err());
+        assert_eq!(choose(Some("o.png"), &["a.png"]).unwrap(), Destination::File("o.png".into()));
+        assert_eq!(choose(Some("o/"), &["a.png"]).unwrap(), Destination::Folder("o/".into()));
+        assert_eq!(choose(Some(here), &["a.png"]).unwrap(), Destination::Folder(here.into()));
+        assert_eq!(choose(Some("o"), &["a.png", "b.png"]).unwrap(), Destination::Folder("o".into()));
+        assert_eq!(choose(Some("o"), &[here]).unwrap(), Destination::Folder("o".into()));
+    }
+}

@@ -1,0 +1,11 @@
+//! `partdiff watch` as a process: files arrive in awkward ways, processes die, disks fill, and every good picture ends
+//! once in OUT.
+
+mod arriving;
+mod faults;
+mod killing;
+mod many;
+mod place;
+mod serving;
+mod stub;
+mod working;

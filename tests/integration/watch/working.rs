@@ -1,0 +1,89 @@
+//! The real program: deaths of its worker, its end, originals, refusals.
+
+use std::fs;
+use std::process::Command;
+
+use super::place::{Place, kill, names, ppm};
+
+#[test]
+fn a_file_that_kills_the_worker_twice_is_quarantined_and_the_others_go_on() {
+    let Some(place) = Place::real() else { return };
+    fs::write(place.path("in/poison.ppm"), ppm(500, 1)).unwrap();
+    let daemon = place.start("");
+    let running = || place.status().contains("1 running");
+    for death in 1..=2 {
+        place.until("work on it", || running() && daemon.worker().is_some());
+        kill("-9", daemon.worker().unwrap());
+        place.until("its death", || place.log().matches("crash: in: poison.ppm").count() == death);
+    }
+    place.until("the verdict", || place.log().contains("failed: in: poison.ppm: the worker died"));
+    fs::write(place.path("in/good.ppm"), ppm(8, 2)).unwrap();
+    place.until("the good one", || place.results() == names(&["good.ppm"]));
+}
+
+#[test]
+fn the_end_is_quick_loses_nothing_and_only_one_runs() {
+    let Some(place) = Place::real() else { return };
+    fs::write(place.path("in/large.ppm"), ppm(400, 1)).unwrap();
+    let mut daemon = place.start("");
+    let status = || place.status();
+    place.until("work on it", || status().contains("1 running"));
+    let second = place.command("").output().unwrap();
+    assert_eq!(second.status.code(), Some(2));
+    let message = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(message.contains(&format!("process {}", daemon.0.id())), "{message}");
+    daemon.signal("-HUP");
+    place.until("the new start", || place.log().contains("reloaded"));
+    place.until("work on it", || status().contains("1 running"));
+    assert_eq!(daemon.end(), Some(0));
+    assert!(status().contains("1 queued"), "{}", status());
+    assert!(place.results().is_empty());
+}
+
+#[test]
+fn originals_go_only_after_their_result_stands() {
+    let Some(place) = Place::real() else { return };
+    fs::write(place.path("in/a.ppm"), ppm(8, 1)).unwrap();
+    fs::write(place.path("in/bad.ppm"), b"P6\n8 8\n255\nshort").unwrap();
+    let done = place.path("moved");
+    let options = format!("--once --attempts 1 --move-originals {}", done.display());
+    assert_eq!(place.command(&options).output().unwrap().status.code(), Some(1));
+    assert!(done.join("a.ppm").exists() && !place.path("in/a.ppm").exists());
+    assert!(place.path("in/bad.ppm").exists());
+    // Another picture of the same name does not replace the first one's result.
+    fs::remove_file(place.path("in/bad.ppm")).unwrap();
+    fs::write(place.path("in/a.ppm"), ppm(8, 2)).unwrap();
+    assert_eq!(place.command("--once --delete-originals").output().unwrap().status.code(), Some(0));
+    assert_eq!(place.results(), names(&["a.ppm", "a-2.ppm"]));
+    assert!(!place.path("in/a.ppm").exists() && done.join("a.ppm").exists());
+}
+
+#[test]
+fn loops_and_bad_files_are_refused_by_line_and_a_dry_run_does_nothing() {
+    let place = Place::new();
+    fs::write(place.path("in/a.ppm"), ppm(8, 1)).unwrap();
+    let output = place.command("--dry-run").output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "take a.ppm\n");
+    assert!(!place.path("state").exists() && !place.path("out").exists());
+    let query = place.query(&["status"]);
+    assert_eq!(query.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&query.stderr).contains("holds no ledger"));
+    assert!(!place.path("state").exists());
+    let config = place.path("watch.toml");
+    let text = format!(
+        "[[watch]]\nin = {:?}\nout = {:?}\nrecursive = true\n",
+        place.path("in"),
+        place.path("in/out")
+    );
+    let refuse = |text: &str| {
+        fs::write(&config, text).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_partdiff"));
+        command.arg("watch").arg("--config").arg(&config).arg("--state").arg(place.path("state"));
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    assert!(refuse(&text).contains("would be taken again"));
+    let message = refuse(&format!("{text}settle = \"soon\"\n"));
+    assert!(message.contains("watch.toml: line 5: time \"soon\""), "{message}");
+}
