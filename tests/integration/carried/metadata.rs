@@ -300,7 +300,8 @@ fn places_and_everything_can_be_left_out() {
             } else {
                 let left = ["-EXIF:Artist", "-XMP:all", "-IPTC:all"].map(|name| tag(&result, name)).concat();
                 assert_eq!(left, "", "{what}");
-                assert!(!holds(b"Canon") && !holds(b"harbour") && !holds(b"Ada"), "{what}");
+                // Shorter words turn up in compressed pixels.
+                assert!(!holds(b"Canon") && !holds(b"harbour") && !holds(b"Lovelace"), "{what}");
             }
         }
     }
