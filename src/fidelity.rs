@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::error::Result;
-use crate::image::{Kernel, Raster, Resampler};
+use crate::image::{Kernel, Raster, Resampler, RowResampler};
 
 /// The error, in levels of 255, below which a result counts as consistent.
 const CONSISTENT: f64 = 1.0;
@@ -100,17 +100,79 @@ impl<'a> Comparison<'a> {
 
 /// The figures of a difference, input less result.
 fn judge(lacking: &Raster) -> Fidelity {
-    let count = lacking.data().len().max(1) as f64;
-    let (mut largest, mut sum) = (0.0f32, 0.0);
-    let mut drift = Vec::new();
-    for channel in 0..lacking.channels() {
-        let plane = lacking.plane(channel);
-        largest = plane.iter().fold(largest, |most, value| most.max(value.abs()));
-        sum += plane.iter().map(|value| f64::from(value.abs())).sum::<f64>();
-        let mean = plane.iter().map(|&value| f64::from(value)).sum::<f64>() / plane.len().max(1) as f64;
-        drift.push(-255.0 * mean);
+    let mut figures = Figures::new(lacking.channels());
+    figures.add(lacking);
+    figures.fidelity()
+}
+
+/// Figures of a difference that comes in strips.
+struct Figures {
+    largest: f32,
+    /// Sums of absolute differences and of differences, per channel.
+    sums: Vec<(f64, f64)>,
+    /// Samples of a channel.
+    count: usize,
+}
+
+impl Figures {
+    fn new(channels: usize) -> Self {
+        Self { largest: 0.0, sums: vec![(0.0, 0.0); channels], count: 0 }
     }
-    Fidelity { max_error: 255.0 * f64::from(largest), mean_error: 255.0 * sum / count, drift, rounds: 0 }
+
+    fn add(&mut self, lacking: &Raster) {
+        self.count += lacking.height() * lacking.width();
+        for (channel, (absolute, sum)) in self.sums.iter_mut().enumerate() {
+            let plane = lacking.plane(channel);
+            self.largest = plane.iter().fold(self.largest, |most, value| most.max(value.abs()));
+            *absolute = plane.iter().fold(*absolute, |sum, value| sum + f64::from(value.abs()));
+            *sum = plane.iter().fold(*sum, |sum, &value| sum + f64::from(value));
+        }
+    }
+
+    fn fidelity(&self) -> Fidelity {
+        let count = self.count.max(1) as f64;
+        let absolute: f64 = self.sums.iter().map(|(absolute, _)| absolute).sum();
+        Fidelity {
+            max_error: 255.0 * f64::from(self.largest),
+            mean_error: 255.0 * absolute / (count * self.sums.len().max(1) as f64),
+            drift: self.sums.iter().map(|(_, sum)| -255.0 * (sum / count)).collect(),
+            rounds: 0,
+        }
+    }
+}
+
+/// A comparison with a result that comes in strips and is not changed.
+pub(crate) struct RowComparison<'a> {
+    input: &'a Raster,
+    shrink: RowResampler,
+    figures: Figures,
+}
+
+impl<'a> RowComparison<'a> {
+    /// As [`Comparison::new`].
+    pub(crate) fn new(input: &'a Raster, size: (usize, usize), kernel: Kernel) -> Self {
+        let Comparison { shrink, .. } = Comparison::new(input, size, kernel);
+        let shrink = RowResampler::new(shrink, input.channels());
+        Self { input, shrink, figures: Figures::new(input.channels()) }
+    }
+
+    /// Compares the next rows.
+    pub(crate) fn push(&mut self, rows: Raster) {
+        let Some((top, mut lacking)) = self.shrink.push(rows) else { return };
+        for channel in 0..lacking.channels() {
+            for y in 0..lacking.height() {
+                let input = self.input.row(channel, top + y);
+                let row = lacking.row_mut(channel, y);
+                row.iter_mut().zip(input).for_each(|(value, input)| *value = input - *value);
+            }
+        }
+        self.figures.add(&lacking);
+    }
+
+    /// The figures of all rows.
+    pub(crate) fn fidelity(&self) -> Fidelity {
+        self.figures.fidelity()
+    }
 }
 
 #[cfg(test)]
@@ -138,6 +200,19 @@ mod tests {
         result.data_mut().fill(7.0);
         let white = comparison.project(&mut result, 0, || Ok(())).unwrap();
         assert!(white.max_error < 255.0, "{white:?}");
+    }
+
+    #[test]
+    fn strips_measure_what_the_whole_measures() {
+        let input = wave(23, 31);
+        let mut result = resize(&input, 92, 124, Kernel::Linear);
+        let whole =
+            Comparison::new(&input, (92, 124), Kernel::BICUBIC).project(&mut result, 0, || Ok(())).unwrap();
+        let mut strips = RowComparison::new(&input, (92, 124), Kernel::BICUBIC);
+        for top in (0..92).step_by(15) {
+            strips.push(result.crop(top..92.min(top + 15), 0..124));
+        }
+        assert_eq!(strips.fidelity(), whole);
     }
 
     #[test]

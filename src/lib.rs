@@ -37,4 +37,4 @@ pub use limits::Limits;
 pub use options::{Target, UpscaleOptions};
 pub use progress::{CancelToken, NoProgress, Progress, ProgressEvent};
 pub use report::{Plan, Report};
-pub use upscaler::{RuntimeOptions, Upscaled, Upscaler};
+pub use upscaler::{RuntimeOptions, TakeStrip, Upscaled, Upscaler};

@@ -1,10 +1,11 @@
 //! The engine: picture in, larger picture out.
 
 mod passes;
+mod strips;
 
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use self::passes::{Finished, Run};
 use crate::diffusion::Trajectory;
 use crate::engine::{Counts, Meter, Workers, probe};
 use crate::error::{Error, ErrorKind, Result};
+use crate::fidelity::Fidelity;
 use crate::image::{Provenance, Raster};
 use crate::memory::available_memory;
 use crate::model::{Bundle, Manifest};
@@ -23,7 +25,9 @@ use crate::runtime::{
     Device, NetworkBytes, NetworkSpec, Provider, ProviderReport, Runtime, Terminator, open_networks,
 };
 use crate::sampling::Sampling;
-use crate::tiling::MemoryPlan;
+use crate::tiling::{MemoryPlan, Workload};
+
+pub use self::strips::TakeStrip;
 
 /// How often a run looks whether it was cancelled while a network runs.
 const CANCEL_POLL: Duration = Duration::from_millis(20);
@@ -45,6 +49,8 @@ pub struct Upscaler {
     digest: String,
     trajectory: Trajectory,
     workers: Mutex<Workers>,
+    /// How many there are, known while they are at work.
+    worker_count: usize,
     provider: Option<ProviderReport>,
     terminator: Option<Terminator>,
     encoder_cost: f64,
@@ -118,6 +124,7 @@ impl Upscaler {
             manifest: manifest.clone(),
             digest: String::new(),
             trajectory,
+            worker_count: workers.count(),
             workers: Mutex::new(workers),
             provider: None,
             terminator: None,
@@ -173,6 +180,16 @@ impl Upscaler {
         channels: usize,
         options: &UpscaleOptions,
     ) -> Result<Plan> {
+        self.planned((width, height, channels), options, false)
+    }
+
+    /// As [`plan`](Self::plan); a `streamed` result is not held.
+    fn planned(
+        &self,
+        (width, height, channels): (usize, usize, usize),
+        options: &UpscaleOptions,
+        streamed: bool,
+    ) -> Result<Plan> {
         options.validate()?;
         if width == 0 || height == 0 {
             return Err(Error::new(
@@ -191,13 +208,14 @@ impl Upscaler {
         let scale = self.manifest.scale;
         let (out_width, out_height) = options.target.resolve(width, height, scale)?;
         let budget = options.memory.unwrap_or_else(|| available_memory() / 2);
-        let workers = self.workers.lock().expect("no panic while held").count();
         let (mut w, mut h) = (width, height);
         let mut passes = Vec::new();
         loop {
-            passes.push(MemoryPlan::choose(&self.workload(w, h, &sampling, options, workers), budget)?);
+            let work = self.workload(w, h, &sampling, options, self.worker_count);
             (w, h) = (w * scale, h * scale);
-            if w >= out_width && h >= out_height || scale == 1 {
+            let last = w >= out_width && h >= out_height || scale == 1;
+            passes.push(MemoryPlan::choose(&Workload { streamed: streamed && last, ..work }, budget)?);
+            if last {
                 break;
             }
         }
@@ -220,7 +238,8 @@ impl Upscaler {
     /// # Errors
     /// As the networks fail.
     pub fn estimate(&self, plan: &Plan) -> Result<Duration> {
-        let mut workers = self.workers.lock().expect("no panic while held");
+        // The networks hold nothing of a run that panicked.
+        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
         let count = workers.count() as f64;
         let (encoder, denoiser) = probe(&self.manifest, workers.first())?;
         let seconds: f64 = plan
@@ -246,8 +265,26 @@ impl Upscaler {
         progress: &dyn Progress,
         cancel: &CancelToken,
     ) -> Result<Upscaled> {
+        let (finished, report) = self.work(image, options, false, progress, cancel, |run| {
+            let Finished { image, uncertainty, fidelity } = self.run(image, run)?;
+            Ok(((image, uncertainty), fidelity))
+        })?;
+        let (image, uncertainty) = finished;
+        Ok(Upscaled { image, uncertainty, report })
+    }
+
+    /// Plans, waits for the networks, runs `body`, and reports.
+    fn work<T>(
+        &self,
+        image: &Raster,
+        options: &UpscaleOptions,
+        streamed: bool,
+        progress: &dyn Progress,
+        cancel: &CancelToken,
+        body: impl FnOnce(&mut Run<'_, '_>) -> Result<(T, Fidelity)>,
+    ) -> Result<(T, Report)> {
         let start = Instant::now();
-        let plan = self.plan(image.width(), image.height(), image.channels(), options)?;
+        let plan = self.planned((image.width(), image.height(), image.channels()), options, streamed)?;
         let total: f64 = plan
             .passes
             .iter()
@@ -256,14 +293,12 @@ impl Upscaler {
             * plan.repeats as f64;
         let meter = Meter::new(progress, cancel, total);
         let counts = Counts::default();
-        let mut workers = self.workers.lock().expect("no panic while held");
+        let mut workers = self.turn(&meter)?;
         let result = self.watched(&meter, || {
-            let mut run = Run { plan: &plan, options, workers: &mut workers, meter: &meter, counts: &counts };
-            self.run(image, &mut run)
+            body(&mut Run { plan: &plan, options, workers: &mut workers, meter: &meter, counts: &counts })
         });
         // An operation that was broken off reports whatever it was doing; the cause is the cancellation.
-        let Finished { image, uncertainty, fidelity } =
-            if meter.is_cancelled() { Err(Error::cancelled()) } else { result }?;
+        let (value, fidelity) = if meter.is_cancelled() { Err(Error::cancelled()) } else { result }?;
         let pass = counts.report();
         let report = Report {
             sampling: plan.sampling,
@@ -276,7 +311,20 @@ impl Upscaler {
             seconds: start.elapsed().as_secs_f64(),
             network_seconds: pass.network_seconds,
         };
-        Ok(Upscaled { image, uncertainty, report })
+        Ok((value, report))
+    }
+
+    /// The networks, once no other call is at work on them.
+    fn turn(&self, meter: &Meter<'_>) -> Result<MutexGuard<'_, Workers>> {
+        loop {
+            meter.check()?;
+            match self.workers.try_lock() {
+                Ok(workers) => return Ok(workers),
+                // The networks hold nothing of a run that panicked.
+                Err(TryLockError::Poisoned(workers)) => return Ok(workers.into_inner()),
+                Err(TryLockError::WouldBlock) => thread::sleep(CANCEL_POLL),
+            }
+        }
     }
 
     /// Runs `work` while a thread breaks off running inferences once `meter` is cancelled.

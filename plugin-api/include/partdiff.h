@@ -281,7 +281,8 @@ partdiff_status partdiff_job_set_text(struct partdiff_job *job, const char *key,
 // "steps": denoising steps, from 1 (the most faithful) to the model's start step. "start_step": the step at which
 // denoising starts. "seed": of the noise (default 0). "width", "height": size of the result in pixels; one alone
 // keeps the proportions. "fit_width" with "fit_height": as large as fits into that box. "tile": largest side of a
-// tile in pixels of the input (default: planned). "memory": bytes that the engine may use (default: half of what is
+// tile in pixels of the input (default: planned). "consistency": rounds at most that make the result agree with the
+// input, which need the whole result in memory (default: the preset's). "memory": bytes that the engine may use (default: half of what is
 // free). "linear": 1 if the samples are linear light instead of coded (default 0).
 partdiff_status partdiff_job_set_int(struct partdiff_job *job,
                                      const char *key,

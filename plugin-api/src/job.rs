@@ -5,7 +5,7 @@ use std::slice;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use partdiff::image::{ImageFormat, Picture, RestoreOptions, SampleDepth, prepare_for_model};
+use partdiff::image::{ImageFormat, Picture, SampleDepth, prepare_for_model};
 use partdiff::{CancelToken, Limits};
 
 use crate::abi::{
@@ -134,12 +134,17 @@ impl Job {
         let prepared = prepare_for_model(picture);
         let options = settings.options()?;
         let outcome = attend(output, sink, settings.progress.as_ref(), &cancel, |desk| {
-            let upscaled = self.model.upscaler.upscale(&prepared.color, &options, desk, &cancel)?;
-            drop(prepared.color);
-            let result = prepared.frame.restore(upscaled.image, &RestoreOptions::default());
-            desk.deliver(Strip { top: 0, color: result.color, alpha: result.alpha })?;
-            let report = serde_json::to_string(&upscaled.report).unwrap_or_default();
-            Ok(Outcome { warnings: result.warnings, report })
+            let strips = prepared.frame.strips((output.height, output.width));
+            let mut take = |top: usize, color| {
+                let (color, alpha) = strips.restore(top, color);
+                desk.deliver(Strip { top, color, alpha })
+            };
+            let upscaler = &self.model.upscaler;
+            let report = upscaler.upscale_strips(&prepared.color, &options, desk, &cancel, &mut take)?;
+            Ok(Outcome {
+                warnings: prepared.frame.picture().warnings.clone(),
+                report: serde_json::to_string(&report).unwrap_or_default(),
+            })
         })?;
         *open(&self.outcome) = outcome;
         Ok(())
@@ -200,7 +205,8 @@ pub unsafe extern "C" fn partdiff_job_set_text(
 /// "steps": denoising steps, from 1 (the most faithful) to the model's start step. "start_step": the step at which
 /// denoising starts. "seed": of the noise (default 0). "width", "height": size of the result in pixels; one alone
 /// keeps the proportions. "fit_width" with "fit_height": as large as fits into that box. "tile": largest side of a
-/// tile in pixels of the input (default: planned). "memory": bytes that the engine may use (default: half of what is
+/// tile in pixels of the input (default: planned). "consistency": rounds at most that make the result agree with the
+/// input, which need the whole result in memory (default: the preset's). "memory": bytes that the engine may use (default: half of what is
 /// free). "linear": 1 if the samples are linear light instead of coded (default 0).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn partdiff_job_set_int(

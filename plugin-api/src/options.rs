@@ -9,7 +9,7 @@ use crate::run::ProgressCall;
 use crate::strings::unknown_key;
 
 /// All keys, for messages.
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 17] = [
     "scale",
     "width",
     "height",
@@ -22,6 +22,7 @@ const KEYS: [&str; 16] = [
     "eta",
     "spacing",
     "cleanup",
+    "consistency",
     "seed",
     "tile",
     "memory",
@@ -109,6 +110,7 @@ impl Settings {
                 }
             }
             "cleanup" => options.cleanup = given.real()?.unwrap_or(0.0) as f32,
+            "consistency" => options.consistency = given.whole()?.map(|rounds| rounds as usize),
             "seed" => options.seed = given.whole()?.unwrap_or(0),
             "tile" => options.tile = given.whole()?.map(|side| side as usize),
             "memory" => options.memory = given.whole()?,
@@ -210,6 +212,7 @@ mod tests {
             ("eta", Value::Real(0.5)),
             ("spacing", Value::Text("quadratic")),
             ("cleanup", Value::Text("0.25")),
+            ("consistency", Value::Int(3)),
             ("seed", Value::Text("18446744073709551615")),
             ("tile", Value::Real(64.0)),
             ("memory", Value::Int(1 << 30)),

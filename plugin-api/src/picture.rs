@@ -223,15 +223,11 @@ impl Form {
     fn store_as<S: Stored>(&self, bytes: &mut [u8], color: &Raster, alpha: Option<&Raster>, top: usize) {
         let planes: Vec<(&Raster, usize)> =
             (0..self.colors()).map(|channel| (color, channel)).chain(alpha.map(|alpha| (alpha, 0))).collect();
-        let bands: Vec<(Range<usize>, &[(&Raster, usize)])> = if self.is_planar() {
-            (0..planes.len())
-                .map(|plane| (self.band(plane, top, color.height()), &planes[plane..=plane]))
-                .collect()
-        } else {
-            vec![(self.band(0, top, color.height()), &planes[..])]
-        };
+        // All planes side by side in one band of rows, or each in a band of its own.
+        let together = if self.is_planar() { 1 } else { planes.len() };
         let step = self.pixel_bytes();
-        for (band, planes) in bands {
+        for (index, planes) in planes.chunks(together).enumerate() {
+            let band = self.band(index, top, color.height());
             bytes[band].par_chunks_mut(self.row_stride).enumerate().for_each(|(y, row)| {
                 for (place, (raster, plane)) in planes.iter().enumerate() {
                     let samples = row[place * S::BYTES..].chunks_mut(step);

@@ -102,10 +102,9 @@ impl Counts {
 impl ModelPass<'_> {
     /// The whole picture's result.
     pub(crate) fn run(&self, workers: &mut Workers) -> Result<Enlarged> {
-        let rows = 0..self.lr.height();
-        let bands = cut(&rows, rows.len().div_ceil(self.cut.band_rows), self.work.multiple);
-        if bands.len() == 1 {
-            return self.band(workers, rows);
+        let bands = self.bands();
+        if let [rows] = &bands[..] {
+            return self.band(workers, rows.clone());
         }
         let scale = self.work.scale;
         let (height, width) = (self.lr.height() * scale, self.lr.width() * scale);
@@ -124,8 +123,14 @@ impl ModelPass<'_> {
         Ok(Enlarged { picture, variance })
     }
 
+    /// The rows that go through all steps together, from top to bottom.
+    pub(crate) fn bands(&self) -> Vec<Range<usize>> {
+        let rows = 0..self.lr.height();
+        cut(&rows, rows.len().div_ceil(self.cut.band_rows), self.work.multiple)
+    }
+
     /// The result of some rows.
-    fn band(&self, workers: &mut Workers, rows: Range<usize>) -> Result<Enlarged> {
+    pub(crate) fn band(&self, workers: &mut Workers, rows: Range<usize>) -> Result<Enlarged> {
         let target = scaled(&rows, self.work.scale);
         let band = Band::new(self, rows.clone());
         let conditions = band.conditions(workers)?;

@@ -34,6 +34,7 @@ pub(crate) fn workload(
         multiple,
         steps: sampling.steps,
         samples: options.uncertainty.unwrap_or(1),
+        streamed: false,
         keeps_previous: sampling.sampler == SamplerKind::DpmSolverPp2m,
         exact: manifest.tiling == TilingKind::Exact,
         workers,

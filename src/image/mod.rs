@@ -28,6 +28,7 @@ pub use metadata::{Density, DensityUnit, Metadata, Retouch, Strip};
 pub use picture::{Picture, SampleDepth};
 pub use provenance::Provenance;
 pub use raster::Raster;
+pub(crate) use resample::RowResampler;
 pub use resample::{Kernel, Resampler, resize};
 pub use working::{Frame, Prepared, RestoreOptions, Strips, prepare_for_model};
 

@@ -28,6 +28,8 @@ pub struct Workload {
     pub steps: usize,
     /// Results that are made from one run of the encoder, at least 1.
     pub samples: usize,
+    /// Whether the result leaves band by band and is never held as a whole.
+    pub streamed: bool,
     /// Whether the sampler keeps the previous prediction.
     pub keeps_previous: bool,
     /// Whether bands may be cut, that is, whether tiles are exact.
@@ -110,9 +112,20 @@ fn candidate_sides(work: &Workload) -> Vec<usize> {
     sides.into_iter().map(up).collect()
 }
 
+/// Bytes of a band's result beyond which a streamed one is cut; halos cost less than such bands gain.
+const STREAMED_BYTES: u64 = 256 << 20;
+
 fn candidate_bands(work: &Workload) -> Vec<usize> {
     let mut rows = vec![work.height];
     let mut parts = 2;
+    if work.streamed && work.exact {
+        let whole = latent_bytes(work) * (work.height * work.width) as u64;
+        parts = whole.div_ceil(STREAMED_BYTES) as usize;
+        // Never so thin that most of the work goes into halos.
+        parts = parts.min(work.height / (8 * (work.steps * work.denoiser_halo).max(MIN_TILE))).max(1);
+        rows = vec![work.height.div_ceil(parts).next_multiple_of(work.multiple)];
+        parts += 1;
+    }
     while work.exact && work.height.div_ceil(parts) >= MIN_TILE {
         rows.push(work.height.div_ceil(parts).next_multiple_of(work.multiple));
         parts += 1 + parts / 4;
@@ -188,14 +201,24 @@ fn balance(ny: usize, nx: usize, workers: usize, rows: usize, columns: usize) ->
     (ny, nx)
 }
 
+/// Bytes of the result per pixel of the input.
+fn latent_bytes(work: &Workload) -> u64 {
+    FLOAT * (work.channels * work.scale * work.scale) as u64
+}
+
 fn bytes(work: &Workload, tile: (usize, usize), rows: usize, bands: usize) -> u64 {
-    let latent = FLOAT * (work.channels * work.scale * work.scale) as u64;
+    let latent = latent_bytes(work);
     let pixels = |rows: usize| (rows.min(work.height) * work.width) as u64;
-    let picture = pixels(work.height) * (FLOAT * work.channels as u64 + latent);
+    let held = if work.streamed { 0 } else { latent };
+    let picture = pixels(work.height) * (FLOAT * work.channels as u64 + held);
     let halo = work.denoiser_halo;
     let extended = if bands == 1 { work.height } else { rows + 2 * work.steps * halo };
     // The result itself holds the predictions of an only band.
-    let predictions = if bands == 1 && work.exact { 0 } else { 1 };
+    let predictions = match work.streamed {
+        // One leaves while the next is made, and what follows may look at both.
+        true => 3,
+        false => u64::from(bands > 1 || !work.exact),
+    };
     let latents = u64::from(work.steps > 1) + u64::from(work.keeps_previous && work.steps > 1) + predictions;
     let band = pixels(extended) * (latents * latent + FLOAT * work.features as u64);
     let widest = work.encoder_halo.max(halo);
@@ -225,6 +248,7 @@ mod tests {
             multiple: 1,
             steps,
             samples: 1,
+            streamed: false,
             keeps_previous: false,
             exact: true,
             workers: 2,
@@ -259,6 +283,18 @@ mod tests {
         work.largest_tile = Some(96);
         let plan = MemoryPlan::choose(&work, 8 << 30).unwrap();
         assert!(plan.tile_height <= 96 && plan.tile_width <= 96, "{plan:?}");
+    }
+
+    #[test]
+    fn a_streamed_result_is_held_in_parts() {
+        let whole = work(4000, 6000, 1);
+        let streamed = Workload { streamed: true, ..whole.clone() };
+        let plans = [whole, streamed].map(|work| MemoryPlan::choose(&work, 64 << 30).unwrap());
+        assert_eq!(plans[0].band_rows, 4000);
+        assert!(plans[1].band_rows * 6000 * 192 < 300 << 20 && plans[1].overhead < 1.15, "{:?}", plans[1]);
+        assert!(plans[1].bytes < plans[0].bytes / 4, "{plans:?}");
+        let small = Workload { streamed: true, ..work(1000, 1000, 1) };
+        assert_eq!(MemoryPlan::choose(&small, 64 << 30).unwrap().band_rows, 1000);
     }
 
     #[test]

@@ -91,44 +91,56 @@ impl Upscaler {
 
     /// All model passes over a picture of the bundle's channels; `grey` says that they are all alike.
     fn passes(&self, mut image: Raster, grey: bool, run: &mut Run<'_, '_>) -> Result<Enlarged> {
+        let mut variance = None;
+        for index in 0..run.plan.passes.len() {
+            let size = (image.height() * self.manifest.scale, image.width() * self.manifest.scale);
+            let result = self.with_pass(index, image, grey, run, |pass, workers| pass.run(workers))?;
+            image = cropped(result.picture, size);
+            variance = result.variance.map(|variance| cropped(variance, size));
+        }
+        Ok(Enlarged { picture: image, variance })
+    }
+
+    /// Runs `work` on the model pass number `index`, whose input is `image`.
+    pub(super) fn with_pass<T>(
+        &self,
+        index: usize,
+        image: Raster,
+        grey: bool,
+        run: &mut Run<'_, '_>,
+        work: impl FnOnce(&ModelPass<'_>, &mut Workers) -> Result<T>,
+    ) -> Result<T> {
         let Run { plan, options, meter, counts, .. } = *run;
         let sampling = plan.sampling.plan(&self.manifest, &self.trajectory)?;
         let inputs: Vec<_> = sampling.steps().iter().map(|step| self.step_input(step.t)).collect();
         let samples = options.uncertainty.unwrap_or(1) as u64;
         let others: Vec<_> = (1..samples).map(|i| NoiseField::new(options.seed.wrapping_add(i))).collect();
-        let mut variance = None;
-        for (index, cut) in plan.passes.iter().enumerate() {
-            let (height, width, scale) = (image.height(), image.width(), self.manifest.scale);
-            let work = self.workload(width, height, &plan.sampling, options, run.workers.count());
-            let lr = self.prepare(&image, &work);
-            drop(image);
-            let upsampler = Resampler::new(
-                kernel(self.manifest.upsampler),
-                (work.height, work.width),
-                (work.height * scale, work.width * scale),
-            );
-            let pass = ModelPass {
-                manifest: &self.manifest,
-                sampling: &sampling,
-                inputs: &inputs,
-                work: &work,
-                cut,
-                lr: &lr,
-                upsampler: &upsampler,
-                // A second pass must not repeat the first one's noise.
-                noise: NoiseField::new(options.seed.wrapping_add(index as u64)),
-                others: &others,
-                grey,
-                cleanup: if index == 0 { options.cleanup } else { 0.0 },
-                meter,
-                counts,
-            };
-            let result = pass.run(run.workers)?;
-            let size = (height * scale, width * scale);
-            image = cropped(result.picture, size);
-            variance = result.variance.map(|variance| cropped(variance, size));
-        }
-        Ok(Enlarged { picture: image, variance })
+        let scale = self.manifest.scale;
+        let load = self.workload(image.width(), image.height(), &plan.sampling, options, run.workers.count());
+        let lr = self.prepare(&image, &load);
+        drop(image);
+        let upsampler = Resampler::new(
+            kernel(self.manifest.upsampler),
+            (load.height, load.width),
+            (load.height * scale, load.width * scale),
+        );
+        let pass = ModelPass {
+            manifest: &self.manifest,
+            sampling: &sampling,
+            inputs: &inputs,
+            work: &load,
+            cut: &plan.passes[index],
+            lr: &lr,
+            upsampler: &upsampler,
+            // A second pass must not repeat the first one's noise.
+            noise: NoiseField::new(options.seed.wrapping_add(index as u64)),
+            others: &others,
+            grey,
+            cleanup: if index == 0 { options.cleanup } else { 0.0 },
+            meter,
+            counts,
+        };
+        work(&pass, run.workers)
     }
 
     fn step_input(&self, t: usize) -> StepInput {
@@ -171,7 +183,7 @@ impl Upscaler {
     }
 }
 
-fn kernel(config: UpsamplerConfig) -> Kernel {
+pub(super) fn kernel(config: UpsamplerConfig) -> Kernel {
     match config {
         UpsamplerConfig::Cubic { a } => Kernel::Cubic { a },
         UpsamplerConfig::Lanczos3 => Kernel::Lanczos3,
@@ -179,14 +191,14 @@ fn kernel(config: UpsamplerConfig) -> Kernel {
 }
 
 /// The upper left part of a raster, of `size` (height, width).
-fn cropped(raster: Raster, (height, width): (usize, usize)) -> Raster {
+pub(super) fn cropped(raster: Raster, (height, width): (usize, usize)) -> Raster {
     if (raster.height(), raster.width()) == (height, width) {
         return raster;
     }
     raster.crop(0..height, 0..width)
 }
 
-fn mean_of_channels(image: &Raster) -> Raster {
+pub(super) fn mean_of_channels(image: &Raster) -> Raster {
     let mut mean = image.plane(0).to_vec();
     let factor = 1.0 / image.channels() as f32;
     mean.par_iter_mut().enumerate().for_each(|(index, value)| {

@@ -10,5 +10,6 @@ mod fake_network;
 mod memory;
 mod real_model;
 mod sampler_reference;
+mod strips;
 #[cfg(all(feature = "cli", target_os = "linux"))]
 mod watch;

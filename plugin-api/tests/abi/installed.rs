@@ -16,18 +16,18 @@ fn output(command: &mut Command) -> Option<Output> {
     }
 }
 
-fn good(output: &Output) -> String {
+pub fn good(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}: {text}{}", output.status, String::from_utf8_lossy(&output.stdout));
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-struct Installed {
+pub struct Installed {
     folder: tempfile::TempDir,
 }
 
 impl Installed {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("install.sh");
         let built = built().join("deps");
@@ -41,11 +41,11 @@ impl Installed {
     }
 
     /// A program from the example `source`, built with `compiler` and what pkg-config says.
-    fn program(&self, compiler: &[&str], source: &str, flags: &[&str]) -> Option<PathBuf> {
+    pub fn program(&self, compiler: &[&str], source: &str, flags: &[&str]) -> Option<PathBuf> {
         let mut ask = Command::new("pkg-config");
         ask.args(["--cflags", "--libs", "partdiff"]);
         let flags_found = good(&output(ask.env("PKG_CONFIG_PATH", self.libraries().join("pkgconfig")))?);
-        let program = self.folder.path().join(format!("{}-{}", compiler[0], source.replace('.', "-")));
+        let program = self.folder.path().join(format!("{}-{}", compiler[0], source.replace(['/', '.'], "-")));
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(source);
         let mut compile = Command::new(compiler[0]);
         compile.args(&compiler[1..]).args(flags).arg(source).arg("-o").arg(&program);
@@ -53,14 +53,14 @@ impl Installed {
         Some(program)
     }
 
-    fn run(&self, program: impl AsRef<Path>) -> Command {
+    pub fn run(&self, program: impl AsRef<Path>) -> Command {
         let mut command = Command::new(program.as_ref());
         command.env("LD_LIBRARY_PATH", self.libraries());
         command
     }
 }
 
-const STRICT: [&str; 4] = ["-Wall", "-Wextra", "-Werror", "-pedantic"];
+pub const STRICT: [&str; 4] = ["-Wall", "-Wextra", "-Werror", "-pedantic"];
 
 #[test]
 fn programs_in_c_give_the_commands_bytes() {

@@ -6,4 +6,5 @@ mod header;
 mod installed;
 mod misuse;
 mod pictures;
+mod soak;
 mod support;

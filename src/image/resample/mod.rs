@@ -2,6 +2,7 @@
 
 mod axis;
 mod kernel;
+mod rows;
 
 use std::ops::Range;
 
@@ -10,6 +11,7 @@ use rayon::prelude::*;
 use self::axis::Axis;
 use super::Raster;
 pub use kernel::Kernel;
+pub(crate) use rows::RowResampler;
 
 /// Rows filtered side by side; one vector register or two on every target.
 const LANES: usize = 8;
@@ -99,6 +101,19 @@ impl Resampler {
             (self.vertical.input(), self.horizontal.input()),
             "the picture does not have the resampler's input size"
         );
+        self.fill_from(src, 0, channel, y, x, out);
+    }
+
+    /// As [`fill`](Self::fill), where `src` holds the rows from `first` on of the source, as far as they are needed.
+    fn fill_from(
+        &self,
+        src: &Raster,
+        first: usize,
+        channel: usize,
+        y: Range<usize>,
+        x: Range<usize>,
+        out: &mut [f32],
+    ) {
         if y.is_empty() || x.is_empty() {
             return;
         }
@@ -108,8 +123,9 @@ impl Resampler {
         let source_rows = self.vertical.source(&y);
         let mut filtered = vec![0.0; source_rows.len() * width];
         let mut lanes = Vec::new();
+        let top = source_rows.start - first;
         for (group, rows) in filtered.chunks_mut(LANES * width).enumerate() {
-            self.filter_columns(src, channel, source_rows.start + group * LANES, &x, &mut lanes, rows);
+            self.filter_columns(src, channel, top + group * LANES, &x, &mut lanes, rows);
         }
         for (out_row, i) in out.chunks_exact_mut(width).zip(y) {
             let (start, weights) = self.vertical.taps(i);

@@ -60,7 +60,7 @@ sleep 1; shot 5_redone
 open_dialog "$large"
 keys "Upscale with PartDiff" alt+t ctrl+a 4 0 alt+o
 until_ "the dialog is closed" 30 gone there "Upscale with PartDiff"
-sleep 6
+sleep 3
 plug_in || fail "the plug-in is at work"
 shot 6_progress
 # The button is at the end of the status bar, left of the docks, whose width depends on the theme; left of it nothing
