@@ -35,8 +35,11 @@ COLUMNS = {
 
 
 def read(path: Path, channels: int) -> np.ndarray:
-    """-> [C, H, W] uint8-valued float32."""
-    image = Image.open(path).convert("L" if channels == 1 else "RGB")
+    """-> [C, H, W] float32 in 0..255; 16-bit grey keeps its fractions."""
+    image = Image.open(path)
+    if channels == 1 and image.mode.startswith("I"):
+        return np.asarray(image, np.float32)[None] / 257
+    image = image.convert("L" if channels == 1 else "RGB")
     return np.asarray(image, np.float32).reshape(image.height, image.width, channels).transpose(2, 0, 1)
 
 
