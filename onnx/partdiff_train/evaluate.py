@@ -11,6 +11,7 @@ from PIL import Image
 from . import figures, metrics, resample
 from .bundle import Bundle
 from .niqe import Niqe
+from .validate import to_bytes
 
 DIAL = (1, 2, 4, 8, 16, 40)
 SAMPLERS = {
@@ -41,11 +42,6 @@ def read(path: Path, channels: int) -> np.ndarray:
         return np.asarray(image, np.float32)[None] / 257
     image = image.convert("L" if channels == 1 else "RGB")
     return np.asarray(image, np.float32).reshape(image.height, image.width, channels).transpose(2, 0, 1)
-
-
-def to_bytes(image: np.ndarray) -> np.ndarray:
-    """[-1, 1] -> uint8-valued 0..255."""
-    return np.clip(np.round((image + 1) * 127.5), 0, 255)
 
 
 def interpolate(lr: np.ndarray, scale: int, kernel: str) -> np.ndarray:
