@@ -1,5 +1,5 @@
 //! How busy `partdiff watch` keeps the engine with a queue of small pictures: reading, writing and hashing should
-//! overlap it. `cargo bench --bench watch [-- COUNT [SIDE [STEPS]]]`
+//! overlap it. `cargo bench --bench watch [-- COUNT SIDE [STEPS]]`
 
 use std::path::Path;
 use std::process::Command;
@@ -10,8 +10,15 @@ use partdiff::watch::protocol::Made;
 
 fn main() {
     let numbers: Vec<u32> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
-    let number = |index: usize, default: u32| numbers.get(index).copied().unwrap_or(default);
-    let (count, side, steps) = (number(0, 100), number(1, 128), number(2, 4));
+    match numbers[..] {
+        [] => [(50, 128), (100, 64), (200, 32)].into_iter().for_each(|(count, side)| measure(count, side, 4)),
+        [count, side] => measure(count, side, 4),
+        [count, side, steps] => measure(count, side, steps),
+        _ => panic!("expected COUNT SIDE [STEPS]"),
+    }
+}
+
+fn measure(count: u32, side: u32, steps: u32) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = |name: &str| folder.path().join(name);
     std::fs::create_dir(path("in")).expect("a folder");
@@ -44,18 +51,22 @@ fn main() {
         .filter_map(|entry| serde_json::from_str(&entry.result?.details).ok())
         .collect();
     assert_eq!(made.len() as u32, count);
-    let began = made.iter().map(|made| made.engine_began).fold(f64::INFINITY, f64::min);
-    let ended = made.iter().map(|made| made.engine_began + made.engine_seconds).fold(0.0, f64::max);
+    let mut spans: Vec<_> =
+        made.iter().map(|made| (made.engine_began, made.engine_began + made.engine_seconds)).collect();
+    spans.sort_by(|a, b| a.0.total_cmp(&b.0));
+    // Several pictures are in the engine at the same time.
+    let (began, mut ended, mut engine) = (spans[0].0, spans[0].0, 0.0);
+    for (start, end) in spans {
+        engine += (end - ended.max(start)).max(0.0);
+        ended = ended.max(end);
+    }
     let threads = std::thread::available_parallelism().map_or(1, usize::from) as f64;
     let wall = ended - began;
-    let engine: f64 = made.iter().map(|made| made.engine_seconds).sum();
     let sessions = made.iter().map(|made| made.network_seconds).sum::<f64>() / threads;
     println!(
-        "{count} pictures of {side}x{side}, {steps} steps: {wall:.2} s, {:.1} a second",
-        f64::from(count) / wall
-    );
-    println!(
-        "engine busy {:.1} % of the time; its {threads} sessions {:.1} %",
+        "{count} pictures of {side}x{side}, {steps} steps: {wall:.2} s, {:.1} a second; engine busy {:.1} % of the \
+         time, each of its {threads} sessions {:.1} %",
+        f64::from(count) / wall,
         100.0 * engine / wall,
         100.0 * sessions / wall
     );

@@ -20,13 +20,19 @@ pub mod model;
 pub mod naming;
 pub mod network;
 pub mod options;
+#[cfg(feature = "watch")]
+mod page;
 pub mod progress;
+#[cfg(feature = "watch")]
+pub mod recipe;
 mod report;
 pub mod runtime;
 pub mod sampling;
 pub mod tiling;
 pub mod units;
 mod upscaler;
+#[cfg(feature = "watch")]
+mod values;
 pub mod verify;
 #[cfg(feature = "watch")]
 pub mod watch;

@@ -1,5 +1,7 @@
 //! What the sampling loop asks of a network; ONNX Runtime is one implementation, tests bring their own.
 
+use std::sync::Arc;
+
 use crate::error::Result;
 use crate::image::Raster;
 
@@ -14,6 +16,15 @@ pub enum Condition<'a> {
     Upsampled(&'a Raster),
 }
 
+/// Breaks off what a network is at.
+pub trait Interrupt: Send + Sync {
+    /// Makes a running call and later ones end soon, with `ErrorKind::Cancelled`. Does not wait.
+    fn stop(&self);
+
+    /// Lets calls run again.
+    fn reset(&self);
+}
+
 /// One worker's instance of a bundle's graphs. Calls are stateless: equal inputs give equal outputs.
 pub trait Network: Send {
     /// Encoder features [F, h, w] of `lr` [C, h, w] (bundle's value range); `level` is the clean-up level, 0 to 1.
@@ -25,4 +36,9 @@ pub trait Network: Send {
     ///
     /// `timestep` is in the form that the bundle's `timestep_input` names.
     fn predict(&mut self, latent: &Raster, condition: Condition<'_>, timestep: f32) -> Result<Raster>;
+
+    /// What breaks off this network's calls from another thread, if anything can.
+    fn interrupt(&self) -> Option<Arc<dyn Interrupt>> {
+        None
+    }
 }

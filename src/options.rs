@@ -119,6 +119,9 @@ pub struct UpscaleOptions {
     pub uncertainty: Option<usize>,
     /// Largest tile side in low-resolution pixels, at least [`MIN_TILE`]. Default: planned from the memory.
     pub tile: Option<usize>,
+    /// Whether other pictures are made at the same time, so that a small one need not be cut to keep all threads busy.
+    /// Default: no.
+    pub among_others: bool,
     /// Bytes that the engine may use, input and result included. Default: half of the free memory.
     pub memory: Option<u64>,
 }
@@ -147,6 +150,7 @@ impl Default for UpscaleOptions {
             seed: 0,
             uncertainty: None,
             tile: None,
+            among_others: false,
             memory: None,
         }
     }

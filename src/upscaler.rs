@@ -1,17 +1,18 @@
 //! The engine: picture in, larger picture out.
 
+mod admission;
 mod passes;
 mod strips;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use self::admission::Admission;
 use self::passes::{Finished, Run};
 use crate::diffusion::Trajectory;
-use crate::engine::{Counts, Meter, Workers, probe};
+use crate::engine::{CANCEL_POLL, Counts, Meter, Workers, probe};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fidelity::Fidelity;
 use crate::image::{Provenance, Raster};
@@ -19,18 +20,13 @@ use crate::memory::available_memory;
 use crate::model::{Bundle, Manifest};
 use crate::network::Network;
 use crate::options::UpscaleOptions;
-use crate::progress::{CancelToken, Progress};
+use crate::progress::{CancelToken, NoProgress, Progress};
 use crate::report::{Plan, Report};
-use crate::runtime::{
-    Device, NetworkBytes, NetworkSpec, Provider, ProviderReport, Runtime, Terminator, open_networks,
-};
+use crate::runtime::{Device, NetworkBytes, NetworkSpec, Provider, ProviderReport, Runtime, open_networks};
 use crate::sampling::Sampling;
 use crate::tiling::{MemoryPlan, Workload};
 
 pub use self::strips::TakeStrip;
-
-/// How often a run looks whether it was cancelled while a network runs.
-const CANCEL_POLL: Duration = Duration::from_millis(20);
 
 /// Where and with how many threads to run.
 #[derive(Clone, Debug, Default)]
@@ -43,16 +39,24 @@ pub struct RuntimeOptions {
     pub threads: Option<usize>,
 }
 
-/// A bundle, loaded and ready. Calls from several threads run one after another.
+impl RuntimeOptions {
+    /// The number of threads on the CPU.
+    pub fn cpu_threads(&self) -> usize {
+        self.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from))
+    }
+}
+
+/// A bundle, loaded and ready.
+///
+/// Calls from several threads share its networks, the earlier ones first; each waits until its plan fits into its own
+/// memory beside what is at work. No result depends on others.
 pub struct Upscaler {
     manifest: Manifest,
     digest: String,
     trajectory: Trajectory,
-    workers: Mutex<Workers>,
-    /// How many there are, known while they are at work.
-    worker_count: usize,
+    workers: Workers,
+    admission: Admission,
     provider: Option<ProviderReport>,
-    terminator: Option<Terminator>,
     encoder_cost: f64,
 }
 
@@ -75,8 +79,7 @@ impl Upscaler {
     /// `Runtime` where no library or not the wanted device can be had, `Model` where the graphs do not fit the
     /// manifest.
     pub fn open(bundle: &Bundle, options: &RuntimeOptions) -> Result<Self> {
-        let threads =
-            options.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
+        let threads = options.cpu_threads();
         if threads == 0 {
             return Err(Error::new(ErrorKind::InvalidOption, "threads is 0: expected at least 1"));
         }
@@ -102,7 +105,6 @@ impl Upscaler {
             bundle.encoder().map_or(0.0, |encoder| encoder.len() as f64 / bundle.denoiser().len() as f64);
         upscaler.digest = bundle.digest().to_owned();
         upscaler.provider = Some(opened.provider);
-        upscaler.terminator = Some(opened.terminator);
         Ok(upscaler)
     }
 
@@ -124,10 +126,9 @@ impl Upscaler {
             manifest: manifest.clone(),
             digest: String::new(),
             trajectory,
-            worker_count: workers.count(),
-            workers: Mutex::new(workers),
+            workers,
+            admission: Admission::default(),
             provider: None,
-            terminator: None,
             encoder_cost: if manifest.encoder.is_some() { 1.0 } else { 0.0 },
         })
     }
@@ -164,6 +165,11 @@ impl Upscaler {
         }
     }
 
+    /// How many inferences run at once.
+    pub fn networks(&self) -> usize {
+        self.workers.count()
+    }
+
     /// What the networks really run on; `None` over networks of one's own.
     pub fn provider(&self) -> Option<&ProviderReport> {
         self.provider.as_ref()
@@ -180,14 +186,15 @@ impl Upscaler {
         channels: usize,
         options: &UpscaleOptions,
     ) -> Result<Plan> {
-        self.planned((width, height, channels), options, false)
+        self.planned((width, height, channels), options, budget(options), false)
     }
 
-    /// As [`plan`](Self::plan); a `streamed` result is not held.
+    /// As [`plan`](Self::plan), within `budget` bytes; a `streamed` result is not held.
     fn planned(
         &self,
         (width, height, channels): (usize, usize, usize),
         options: &UpscaleOptions,
+        budget: u64,
         streamed: bool,
     ) -> Result<Plan> {
         options.validate()?;
@@ -207,11 +214,10 @@ impl Upscaler {
         sampling.plan(&self.manifest, &self.trajectory)?;
         let scale = self.manifest.scale;
         let (out_width, out_height) = options.target.resolve(width, height, scale)?;
-        let budget = options.memory.unwrap_or_else(|| available_memory() / 2);
         let (mut w, mut h) = (width, height);
         let mut passes = Vec::new();
         loop {
-            let work = self.workload(w, h, &sampling, options, self.worker_count);
+            let work = self.workload(w, h, &sampling, options);
             (w, h) = (w * scale, h * scale);
             let last = w >= out_width && h >= out_height || scale == 1;
             passes.push(MemoryPlan::choose(&Workload { streamed: streamed && last, ..work }, budget)?);
@@ -238,10 +244,10 @@ impl Upscaler {
     /// # Errors
     /// As the networks fail.
     pub fn estimate(&self, plan: &Plan) -> Result<Duration> {
-        // The networks hold nothing of a run that panicked.
-        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = workers.count() as f64;
-        let (encoder, denoiser) = probe(&self.manifest, workers.first())?;
+        let count = self.workers.count() as f64;
+        let cancel = CancelToken::new();
+        let meter = Meter::new(&NoProgress, &cancel, 1.0, self.admission.order());
+        let (encoder, denoiser) = self.workers.lend(&meter, |network| probe(&self.manifest, network))?;
         let seconds: f64 = plan
             .passes
             .iter()
@@ -273,7 +279,7 @@ impl Upscaler {
         Ok(Upscaled { image, uncertainty, report })
     }
 
-    /// Plans, waits for the networks, runs `body`, and reports.
+    /// Plans, waits for its turn, runs `body`, and reports.
     fn work<T>(
         &self,
         image: &Raster,
@@ -284,18 +290,20 @@ impl Upscaler {
         body: impl FnOnce(&mut Run<'_, '_>) -> Result<(T, Fidelity)>,
     ) -> Result<(T, Report)> {
         let start = Instant::now();
-        let plan = self.planned((image.width(), image.height(), image.channels()), options, streamed)?;
+        let budget = budget(options);
+        let size = (image.width(), image.height(), image.channels());
+        let plan = self.planned(size, options, budget, streamed)?;
         let total: f64 = plan
             .passes
             .iter()
             .map(|pass| pass.encoder_pixels as f64 * self.encoder_cost + pass.denoiser_pixels as f64)
             .sum::<f64>()
             * plan.repeats as f64;
-        let meter = Meter::new(progress, cancel, total);
+        let meter = Meter::new(progress, cancel, total, self.admission.order());
         let counts = Counts::default();
-        let mut workers = self.turn(&meter)?;
-        let result = self.watched(&meter, || {
-            body(&mut Run { plan: &plan, options, workers: &mut workers, meter: &meter, counts: &counts })
+        let _place = self.admission.enter(plan.bytes, budget, &meter)?;
+        let result = watched(&meter, || {
+            body(&mut Run { plan: &plan, options, workers: &self.workers, meter: &meter, counts: &counts })
         });
         // An operation that was broken off reports whatever it was doing; the cause is the cancellation.
         let (value, fidelity) = if meter.is_cancelled() { Err(Error::cancelled()) } else { result }?;
@@ -313,39 +321,41 @@ impl Upscaler {
         };
         Ok((value, report))
     }
+}
 
-    /// The networks, once no other call is at work on them.
-    fn turn(&self, meter: &Meter<'_>) -> Result<MutexGuard<'_, Workers>> {
-        loop {
-            meter.check()?;
-            match self.workers.try_lock() {
-                Ok(workers) => return Ok(workers),
-                // The networks hold nothing of a run that panicked.
-                Err(TryLockError::Poisoned(workers)) => return Ok(workers.into_inner()),
-                Err(TryLockError::WouldBlock) => thread::sleep(CANCEL_POLL),
-            }
-        }
-    }
+/// Bytes that a call may take.
+fn budget(options: &UpscaleOptions) -> u64 {
+    options.memory.unwrap_or_else(|| available_memory() / 2)
+}
 
-    /// Runs `work` while a thread breaks off running inferences once `meter` is cancelled.
-    fn watched<T>(&self, meter: &Meter<'_>, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        let Some(terminator) = &self.terminator else { return work() };
-        terminator.reset();
-        let finished = AtomicBool::new(false);
-        thread::scope(|scope| {
-            let watcher = scope.spawn(|| {
-                while !finished.load(Ordering::Acquire) {
-                    if meter.is_cancelled() {
-                        terminator.terminate();
-                        break;
-                    }
-                    thread::park_timeout(CANCEL_POLL);
+/// Runs `work` while a thread breaks off running inferences once `meter` is cancelled.
+fn watched<T>(meter: &Meter<'_>, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let finished = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let watcher = scope.spawn(|| {
+            while !finished.load(Ordering::Acquire) {
+                if meter.is_cancelled() {
+                    meter.break_off();
+                    break;
                 }
-            });
-            let result = work();
-            finished.store(true, Ordering::Release);
-            watcher.thread().unpark();
-            result
-        })
+                thread::park_timeout(CANCEL_POLL);
+            }
+        });
+        // Also after a panic: the scope waits for the watcher.
+        let _end = Finish { finished: &finished, watcher: watcher.thread().clone() };
+        work()
+    })
+}
+
+/// Ends the watcher of a run.
+struct Finish<'a> {
+    finished: &'a AtomicBool,
+    watcher: thread::Thread,
+}
+
+impl Drop for Finish<'_> {
+    fn drop(&mut self) {
+        self.finished.store(true, Ordering::Release);
+        self.watcher.unpark();
     }
 }

@@ -97,6 +97,7 @@ fn options(record: &Provenance, picture: &Picture, resources: &UpscaleOptions) -
         uncertainty: None,
         tile: resources.tile,
         memory: resources.memory,
+        among_others: false,
     })
 }
 

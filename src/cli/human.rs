@@ -7,8 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use super::bar::Bar;
 use super::events::{Event, Files, Reporter};
 use super::upscale_request::Voice;
-use super::values::{show_bytes, show_seconds};
 use crate::naming::shown;
+use crate::values::{show_bytes, show_seconds};
 
 /// Writes lines and a progress bar; plans go to standard output, since they are what was asked for.
 pub struct HumanReporter {

@@ -46,6 +46,13 @@ pub struct Page {
     pub target: (usize, usize),
 }
 
+impl Page {
+    /// Samples of the result; alpha, perhaps, is a fourth channel.
+    pub fn samples(&self) -> u64 {
+        self.target.0 as u64 * self.target.1 as u64 * (self.channels as u64 + 1)
+    }
+}
+
 /// What a plan needs to know of the model.
 #[derive(Clone, Copy, Debug)]
 pub struct ModelFacts<'a> {
@@ -60,7 +67,7 @@ pub struct ModelFacts<'a> {
 /// # Errors
 /// `Input` or `Limit` for what cannot be read, `InvalidOption` or `Output` for what cannot be written.
 pub fn jobs(request: &UpscaleRequest, model: ModelFacts<'_>, input: &Input) -> Result<Vec<Job>> {
-    let probed = probe(input, &request.limits)?;
+    let probed = probe(input, &request.recipe.limits())?;
     let page = |(index, &PageSize { size, channels }): (usize, &PageSize)| {
         let target = request.options.target.resolve(size.0, size.1, model.scale)?;
         Ok(Page { index, size, channels, target })
@@ -69,7 +76,7 @@ pub fn jobs(request: &UpscaleRequest, model: ModelFacts<'_>, input: &Input) -> R
     let place = place(request, model, input, probed.format, &pages[0])?;
     let bytes = probed.bytes.map(Arc::new);
     let job = Job { input: input.clone(), bytes, pages, ..place };
-    request.encoding.options(job.format).validate()?;
+    request.recipe.encoding(job.format).validate()?;
     for page in &job.pages {
         job.format.check_size(page.target.0, page.target.1)?;
     }
@@ -125,8 +132,8 @@ fn place(
         };
         return Ok(Job { in_place: true, backup, ..job(contents, Some(path)) });
     }
-    let (mut format, mut ext) = ending(request.format, &input.path, contents);
-    if request.format.is_none() && !format.can_write() {
+    let (mut format, mut ext) = ending(request.recipe.format, &input.path, contents);
+    if request.recipe.format.is_none() && !format.can_write() {
         // Frames of an animation are not worth a format with 256 colours.
         (format, ext) = (ImageFormat::Png, "png".into());
     }
@@ -153,7 +160,7 @@ fn place(
         }
     };
     // What the file is called decides, unless the user did.
-    if request.format.is_none()
+    if request.recipe.format.is_none()
         && let Some(called) = output.as_deref().and_then(ImageFormat::from_path)
     {
         format = called;

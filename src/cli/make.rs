@@ -16,10 +16,8 @@ use super::upscale_run::output_name;
 use crate::atomic_file;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::sha256_hex;
-use crate::image::{
-    EncodeOptions, ImageFormat, PageWriter, Picture, Raster, SampleDepth, decode_page, encode_to,
-    prepare_for_model,
-};
+use crate::image::{EncodeOptions, ImageFormat, Picture, Raster, SampleDepth, encode_to};
+use crate::page::{self, write_pages};
 use crate::progress::{CancelToken, Progress, ProgressEvent};
 use crate::report::Report;
 use crate::upscaler::Upscaler;
@@ -36,11 +34,13 @@ pub struct Maker<'a> {
 trait Sink: Write + Seek {}
 impl<T: Write + Seek> Sink for T {}
 
-/// A page on its way to the file.
+/// A file on its way.
 struct Source<'a> {
     job: &'a Job,
     /// SHA-256 of the input, if it is to be recorded.
     hash: Option<String>,
+    /// How the result is encoded.
+    encoding: EncodeOptions,
 }
 
 impl Maker<'_> {
@@ -62,16 +62,31 @@ impl Maker<'_> {
         let stamp = job.in_place.then(|| Stamp::of(&output)).transpose()?;
         let bytes = match job.bytes.take() {
             Some(bytes) => bytes,
-            None => Arc::new(read_file(&input, &self.request.limits)?),
+            None => Arc::new(read_file(&input, &self.request.recipe.limits())?),
         };
-        let source = Source { job, hash: self.request.provenance.then(|| sha256_hex(&bytes)) };
-        let options = self.request.encoding.options(job.format);
-        let (warnings, report) = if job.pages.len() == 1 {
-            let (picture, report) = self.page(&source, &first, bytes, &options)?;
-            (self.write(job, stamp, |out| encode_page(&picture, &options, out, &output))?, report)
-        } else {
-            self.write(job, stamp, |out| self.write_pages(&source, &bytes, &options, out, &output))?
+        let source = Source {
+            job,
+            hash: self.request.recipe.provenance().then(|| sha256_hex(&bytes)),
+            encoding: self.request.recipe.encoding(job.format),
         };
+        let pages = (job.pages.len(), job.pages.iter().map(Page::samples).sum());
+        let context = format!("cannot write {}", output.display());
+        let mut report: Option<Report> = None;
+        let mut bytes = Some(bytes);
+        let mut page = |index: usize| {
+            let last = index + 1 == job.pages.len();
+            let bytes = if last { bytes.take() } else { bytes.clone() }.unwrap_or_default();
+            let (picture, of_page) = self.page(&source, &job.pages[index], bytes)?;
+            report = Some(report.take().map_or(of_page.clone(), |report| report.and(&of_page)));
+            Ok(picture)
+        };
+        // An only page is made before a temporary is begun.
+        let mut only = if job.pages.len() == 1 { Some(page(0)?) } else { None };
+        let warnings = self.write(job, stamp, |out| {
+            let next = |index| only.take().map_or_else(|| page(index), Ok);
+            write_pages(out, &source.encoding, pages, &context, next)
+        })?;
+        let report = report.ok_or_else(|| Error::new(ErrorKind::Input, "the file has no page"))?;
         self.warn(&input, &warnings);
         self.reporter.tell(&Event::Done {
             files,
@@ -86,75 +101,26 @@ impl Maker<'_> {
     }
 
     /// The finished picture of one page. Takes the input's bytes, so that the last page frees them.
-    fn page(
-        &self,
-        source: &Source<'_>,
-        page: &Page,
-        bytes: Arc<Vec<u8>>,
-        options: &EncodeOptions,
-    ) -> Result<(Picture, Report)> {
+    fn page(&self, source: &Source<'_>, page: &Page, bytes: Arc<Vec<u8>>) -> Result<(Picture, Report)> {
         let request = self.request;
         let input = &source.job.input.path;
-        let picture = decode_page(&bytes, page.index, &request.limits)?;
+        let read = page::Page::read(&bytes, page.index, &request.recipe.limits())?;
         drop(bytes);
-        if picture.animated && source.job.in_place {
+        if read.rest().animated && source.job.in_place {
             let message = "is an animation: in place, all but its first frame would be lost";
             return Err(Error::new(ErrorKind::Input, message));
         }
-        let prepared = prepare_for_model(picture);
-        let flattened = prepared.frame.has_alpha() && !options.format.has_alpha();
         let relay = Relay { reporter: self.reporter, input, last: AtomicUsize::new(usize::MAX) };
-        let upscaled = self.upscaler.upscale(&prepared.color, &request.options, &relay, self.cancel)?;
-        drop(prepared.color);
-        if let (Some(path), Some(map)) = (&request.uncertainty, upscaled.uncertainty) {
+        let hash = source.hash.clone();
+        let mut made = read.upscale(self.upscaler, &request.options, hash, &relay, self.cancel)?;
+        if let (Some(path), Some(map)) = (&request.uncertainty, made.uncertainty.take()) {
             self.write_map(path, map)?;
         }
-        let report = upscaled.report;
-        let mut result = prepared.frame.restore(upscaled.image, &request.restore);
-        if let Some(hash) = source.hash.clone() {
-            let scale = page.target.0 as f64 / page.size.0 as f64;
-            let mut record = self.upscaler.provenance(&report, scale, hash);
-            record.page = page.index;
-            record.quality = options.is_lossy().then_some(options.quality);
-            record.background = flattened.then_some(options.background);
-            result.warnings.extend(record.write(&mut result.metadata));
-        }
-        self.warn(input, &result.warnings);
+        let report = made.report.clone();
+        let picture = made.finish(&request.recipe.restore_options(), &source.encoding);
+        self.warn(input, &picture.warnings);
         self.cancel.check()?;
-        Ok((result, report))
-    }
-
-    /// Writes all pages of a file, one after the other; the report is of all of them.
-    fn write_pages(
-        &self,
-        source: &Source<'_>,
-        bytes: &Arc<Vec<u8>>,
-        options: &EncodeOptions,
-        out: &mut dyn Sink,
-        output: &Path,
-    ) -> Result<(Vec<String>, Report)> {
-        let pages = &source.job.pages;
-        // Alpha, perhaps, is a fourth channel.
-        let samples = |page: &Page| page.target.0 as u64 * page.target.1 as u64 * (page.channels as u64 + 1);
-        let mut writer = PageWriter::new(out, options.clone(), pages.iter().map(samples).sum())?;
-        let mut warnings: Vec<String> = Vec::new();
-        let mut whole: Option<Report> = None;
-        for page in pages {
-            let (picture, report) = self
-                .page(source, page, Arc::clone(bytes), options)
-                .map_err(|error| error.context(format!("page {}", page.index + 1)))?;
-            let notes = writer.add(&picture).map_err(|error| cannot_write(error, output))?;
-            for note in notes {
-                // The same for every page, mostly.
-                if !warnings.contains(&note) {
-                    warnings.push(note);
-                }
-            }
-            whole = Some(whole.map_or(report.clone(), |whole| whole.and(&report)));
-        }
-        whole
-            .map(|report| (warnings, report))
-            .ok_or_else(|| Error::new(ErrorKind::Input, "the file has no page"))
+        Ok((picture, report))
     }
 
     /// Lets `fill` write the result to where it belongs.
@@ -191,7 +157,9 @@ impl Maker<'_> {
         let picture = Picture::new(map, None, SampleDepth::F32, ImageFormat::Tiff);
         let options = EncodeOptions::new(ImageFormat::Tiff);
         atomic_file::write_with(path, self.request.existing == Existing::Replace, |file| {
-            encode_page(&picture, &options, file, path).map(drop)
+            encode_to(&picture, &options, file)
+                .map(drop)
+                .map_err(|error| error.context(format!("cannot write {}", path.display())))
         })
     }
 
@@ -200,19 +168,6 @@ impl Maker<'_> {
             self.reporter.tell(&Event::Warning { input: Name(input), message });
         }
     }
-}
-
-fn encode_page(
-    picture: &Picture,
-    options: &EncodeOptions,
-    mut out: &mut dyn Sink,
-    output: &Path,
-) -> Result<Vec<String>> {
-    encode_to(picture, options, &mut out).map_err(|error| cannot_write(error, output))
-}
-
-fn cannot_write(error: Error, output: &Path) -> Error {
-    error.context(format!("cannot write {}", output.display()))
 }
 
 fn make_folder(path: &Path) -> Result<()> {

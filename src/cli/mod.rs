@@ -20,7 +20,6 @@ mod stdout;
 mod upscale_args;
 mod upscale_request;
 mod upscale_run;
-mod values;
 mod verify_command;
 mod watch_command;
 mod watch_query;

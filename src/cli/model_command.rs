@@ -11,7 +11,6 @@ use super::exit::Exit;
 use super::stdout::print;
 use super::upscale_args::DeviceArg;
 use super::upscale_run::open_bundle;
-use super::values::show_bytes;
 use crate::diffusion::NoiseField;
 use crate::error::Result;
 use crate::image::Raster;
@@ -19,6 +18,7 @@ use crate::model::{Bundle, DEFAULT_BUNDLE, Manifest, TilingKind};
 use crate::options::UpscaleOptions;
 use crate::progress::{CancelToken, NoProgress};
 use crate::upscaler::{RuntimeOptions, Upscaler};
+use crate::values::show_bytes;
 
 /// Sides of the picture of `model check`: not square, and no multiple of anything.
 const CHECK_SIZE: (usize, usize) = (37, 29);

@@ -5,22 +5,15 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::values;
-use crate::diffusion::TimestepSpacing;
-use crate::image::{ImageFormat, SampleDepth};
+use crate::recipe::{RESOURCES, Recipe};
+use crate::values;
 
 #[derive(Args, Clone, Debug)]
 pub struct UpscaleArgs {
     #[command(flatten)]
     pub files: FileArgs,
     #[command(flatten)]
-    pub size: SizeArgs,
-    #[command(flatten)]
-    pub sampling: SamplingArgs,
-    #[command(flatten)]
-    pub encoding: EncodingArgs,
-    #[command(flatten)]
-    pub metadata: MetadataArgs,
+    pub recipe: Recipe,
     #[command(flatten)]
     pub model: ModelArgs,
     #[command(flatten)]
@@ -40,11 +33,6 @@ pub struct FileArgs {
     /// Without it, each result lies beside its input
     #[arg(short, long, value_name = "OUT")]
     pub output: Option<PathBuf>,
-
-    /// Format of the results, by its name or ending, such as png, jpg, webp, tif, jxl or exr (a wrong one lists them
-    /// all); else the ending of OUT decides, else the input's own format
-    #[arg(long, value_name = "FORMAT", value_parser = values::format)]
-    pub format: Option<ImageFormat>,
 
     /// Names of the results, from {stem} {ext} {from} {scale} {model} {preset} {width} {height};
     /// {from} is the ending of the input. By default {stem}_x{scale}.{ext} beside the input, and
@@ -77,119 +65,6 @@ pub struct FileArgs {
     /// Keep no original with --in-place
     #[arg(long, requires = "in_place")]
     pub no_backup: bool,
-
-    /// Most pixels of an input (of a page), such as 200M or 1G; larger ones fail before they take memory
-    #[arg(long, value_name = "COUNT", default_value = "200M", value_parser = values::pixels)]
-    pub max_pixels: u64,
-}
-
-#[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Encoding (by default as the input, as far as the format can)")]
-pub struct EncodingArgs {
-    /// Quality of JPEG and AVIF, 1 to 100 (95 by default); makes WebP lossy, which is lossless by default
-    #[arg(long, value_name = "1-100", value_parser = clap::value_parser!(u8).range(1..=100))]
-    pub quality: Option<u8>,
-
-    /// Bits per sample: 8, 16, or 32 (floating point)
-    #[arg(long, value_name = "BITS", value_parser = values::depth)]
-    pub depth: Option<SampleDepth>,
-
-    /// What to lay transparency over where the format has none (JPEG): white, black, or #RRGGBB in the picture's own
-    /// colour space
-    #[arg(long, value_name = "COLOUR", default_value = "white", value_parser = values::color)]
-    pub background: [f32; 3],
-
-    /// Write JPEG in scans of rising detail, which is a little smaller and shows early
-    #[arg(long)]
-    pub progressive: bool,
-}
-
-#[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Size (by default the model's own factor)")]
-pub struct SizeArgs {
-    /// Factor between input and result, such as 4 or 2.5
-    #[arg(short, long, value_name = "FACTOR", value_parser = values::scale, conflicts_with_all = ["width", "height", "fit"])]
-    pub scale: Option<f64>,
-
-    /// Width of the result in pixels; the height follows, unless given too
-    #[arg(long, value_name = "PIXELS", value_parser = values::side, conflicts_with = "fit")]
-    pub width: Option<u32>,
-
-    /// Height of the result in pixels; the width follows, unless given too
-    #[arg(long, value_name = "PIXELS", value_parser = values::side, conflicts_with = "fit")]
-    pub height: Option<u32>,
-
-    /// Largest size with the input's aspect ratio that fits into WIDTHxHEIGHT pixels
-    #[arg(long, value_name = "WxH", value_parser = values::size_pair)]
-    pub fit: Option<(u32, u32)>,
-}
-
-#[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Sampling (by default as the model asks)")]
-pub struct SamplingArgs {
-    /// One of the model's presets: faithful, balanced or detailed
-    #[arg(short, long)]
-    pub preset: Option<String>,
-
-    /// Denoising steps: 1 is the most faithful, more add texture
-    #[arg(long, value_name = "COUNT", value_parser = values::count)]
-    pub steps: Option<usize>,
-
-    /// The step of the diffusion chain at which denoising starts
-    #[arg(long, value_name = "STEP", value_parser = values::count)]
-    pub start_step: Option<usize>,
-
-    /// Update rule of a step
-    #[arg(long, value_enum)]
-    pub sampler: Option<SamplerArg>,
-
-    /// Share of fresh noise in each DDIM step, 0 (none) to 1 (as DDPM)
-    #[arg(long, value_name = "0-1", value_parser = values::unit)]
-    pub eta: Option<f64>,
-
-    /// Seed of the noise: the same seed gives the same picture
-    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
-    pub seed: u64,
-
-    /// How much noise and compression damage to clean up, for models that can: 0 (none) to 1
-    #[arg(long, value_name = "0-1", default_value_t = 0.0, value_parser = values::unit)]
-    pub cleanup: f64,
-
-    /// Rounds, at most, in which the result is shrunk, compared with the input, and corrected, until no sample is off
-    /// by a level of 255. By default 8 with the preset faithful and no clean-up, else 0: with --cleanup, it brings
-    /// back what was cleaned up
-    #[arg(long, value_name = "ROUNDS")]
-    pub consistency: Option<usize>,
-
-    /// Where the steps lie between the start step and 0: uniform, or quadratic (denser toward 0)
-    #[arg(long, value_name = "HOW")]
-    pub spacing: Option<TimestepSpacing>,
-}
-
-/// What results say about themselves.
-#[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Metadata (kept as far as the format can)")]
-pub struct MetadataArgs {
-    /// Leave out the place where the picture was taken, or all metadata but the colour profile
-    #[arg(long, value_enum, value_name = "WHAT")]
-    pub strip: Option<StripArg>,
-
-    /// Keep the dots per inch instead of the size in print
-    #[arg(long)]
-    pub keep_dpi: bool,
-
-    /// Do not record in the result how it was made
-    #[arg(long)]
-    pub no_provenance: bool,
-}
-
-/// What to leave out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum StripArg {
-    /// GPS positions
-    Gps,
-    /// EXIF, XMP, IPTC and texts
-    All,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -209,7 +84,7 @@ pub struct ModelArgs {
 }
 
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Resources (none changes the picture)")]
+#[command(next_help_heading = RESOURCES)]
 pub struct ResourceArgs {
     /// Largest tile side in input pixels; planned from the memory by default
     #[arg(long, value_name = "PIXELS", value_parser = values::count)]
@@ -251,18 +126,6 @@ pub struct ReportArgs {
     /// Results to compare for --uncertainty, 2 to 1000; the one with --seed is the picture
     #[arg(long, value_name = "COUNT", default_value_t = 8, requires = "uncertainty", value_parser = values::count)]
     pub samples: usize,
-}
-
-/// Update rules.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum SamplerArg {
-    /// Deterministic, or with --eta partly random
-    Ddim,
-    /// Ancestral: fresh noise in every step
-    Ddpm,
-    /// DPM-Solver++ of second order
-    #[value(name = "dpmpp-2m")]
-    Dpmpp2m,
 }
 
 /// Where to run.

@@ -5,15 +5,14 @@ use std::path::{Path, PathBuf};
 
 use super::destination::Destination;
 use super::inputs::STDIO;
-use super::upscale_args::{DeviceArg, EncodingArgs, SamplerArg, StripArg, UpscaleArgs};
-use crate::diffusion::SamplerKind;
+use super::upscale_args::{DeviceArg, UpscaleArgs};
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::{EncodeOptions, ImageFormat, RestoreOptions, SampleDepth, Strip};
-use crate::limits::Limits;
-use crate::memory::engine_memory;
+use crate::image::ImageFormat;
 use crate::naming::Template;
-use crate::options::{Target, UpscaleOptions};
+use crate::options::UpscaleOptions;
+use crate::recipe::Recipe;
 use crate::runtime::Device;
+use crate::units::Amount;
 use crate::upscaler::RuntimeOptions;
 
 /// What to do about results that exist.
@@ -38,41 +37,6 @@ pub enum Originals {
     Replace,
 }
 
-/// How results are encoded.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Encoding {
-    /// Quality of lossy formats.
-    pub quality: Option<u8>,
-    /// Sample depth.
-    pub depth: Option<SampleDepth>,
-    /// Colour under transparency.
-    pub background: [f32; 3],
-    /// Progressive JPEG.
-    pub progressive: bool,
-}
-
-impl Encoding {
-    /// The options for a file of `format`.
-    pub fn options(&self, format: ImageFormat) -> EncodeOptions {
-        let defaults = EncodeOptions::new(format);
-        EncodeOptions {
-            quality: self.quality.unwrap_or(defaults.quality),
-            lossless: self.quality.is_none(),
-            depth: self.depth,
-            background: self.background,
-            progressive: self.progressive,
-            ..defaults
-        }
-    }
-}
-
-impl From<EncodingArgs> for Encoding {
-    fn from(args: EncodingArgs) -> Self {
-        let EncodingArgs { quality, depth, background, progressive } = args;
-        Self { quality, depth, background, progressive }
-    }
-}
-
 /// How to tell the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Voice {
@@ -93,14 +57,8 @@ pub struct UpscaleRequest {
     pub inputs: Vec<PathBuf>,
     /// Where results go.
     pub destination: Destination,
-    /// The format that was asked for.
-    pub format: Option<ImageFormat>,
-    /// How to encode, whatever the format.
-    pub encoding: Encoding,
-    /// What to keep of the metadata.
-    pub restore: RestoreOptions,
-    /// Record in the result how it was made.
-    pub provenance: bool,
+    /// What to make of each picture.
+    pub recipe: Recipe,
     /// The naming template that was asked for.
     pub template: Option<Template>,
     /// What to do about results that exist.
@@ -109,8 +67,6 @@ pub struct UpscaleRequest {
     pub originals: Originals,
     /// Where the uncertainty of the result goes.
     pub uncertainty: Option<PathBuf>,
-    /// What inputs may cost.
-    pub limits: Limits,
     /// Model name or path; `None` is the default model.
     pub model: Option<OsString>,
     /// Library, device and threads.
@@ -127,7 +83,7 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
     type Error = Error;
 
     fn try_from(args: UpscaleArgs) -> Result<Self> {
-        let UpscaleArgs { files, size, sampling, encoding, metadata, model, resources, report } = args;
+        let UpscaleArgs { files, recipe, model, resources, report } = args;
         if files.inputs.iter().filter(|input| *input == Path::new(STDIO)).count() > 1 {
             return Err(usage("standard input (-) can be read once only"));
         }
@@ -137,7 +93,7 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
             return Err(usage("--name needs a folder as OUT, or none; here OUT is one file"));
         }
         if let Destination::File(path) = &destination
-            && files.format.is_none()
+            && recipe.format.is_none()
             && !ImageFormat::from_path(path).is_some_and(ImageFormat::can_write)
         {
             return Err(usage(format!(
@@ -166,32 +122,16 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
                 return Err(usage(format!("--uncertainty is {}: expected a name in .tif", map.display())));
             }
         }
+        let recipe = Recipe { tile: resources.tile, memory: resources.memory.map(Amount), ..recipe };
         let options = UpscaleOptions {
-            target: Target::of(size.scale, size.fit, size.width, size.height),
-            preset: sampling.preset,
-            steps: sampling.steps,
-            start_step: sampling.start_step,
-            sampler: sampling.sampler.map(SamplerKind::from),
-            eta: sampling.eta,
-            spacing: sampling.spacing,
-            cleanup: sampling.cleanup as f32,
-            consistency: sampling.consistency,
-            seed: sampling.seed,
             uncertainty: report.uncertainty.is_some().then_some(report.samples),
-            tile: resources.tile,
-            memory: resources.memory.map(engine_memory).transpose()?,
+            ..recipe.options()?
         };
         options.validate()?;
         Ok(Self {
             inputs: files.inputs,
             destination,
-            format: files.format,
-            encoding: encoding.into(),
-            restore: RestoreOptions {
-                keep_dpi: metadata.keep_dpi,
-                strip: metadata.strip.map_or(Strip::Nothing, Strip::from),
-            },
-            provenance: !metadata.no_provenance,
+            recipe,
             template,
             existing: match (files.overwrite, files.skip_existing) {
                 (true, _) => Existing::Replace,
@@ -204,7 +144,6 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
                 (true, true) => Originals::Replace,
             },
             uncertainty: report.uncertainty,
-            limits: Limits::of_pixels(files.max_pixels),
             model: model.model,
             runtime: RuntimeOptions {
                 library: model.library,
@@ -220,25 +159,6 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
                 _ => Voice::Normal,
             },
         })
-    }
-}
-
-impl From<SamplerArg> for SamplerKind {
-    fn from(sampler: SamplerArg) -> Self {
-        match sampler {
-            SamplerArg::Ddim => Self::Ddim,
-            SamplerArg::Ddpm => Self::Ddpm,
-            SamplerArg::Dpmpp2m => Self::DpmSolverPp2m,
-        }
-    }
-}
-
-impl From<StripArg> for Strip {
-    fn from(strip: StripArg) -> Self {
-        match strip {
-            StripArg::Gps => Self::Gps,
-            StripArg::All => Self::All,
-        }
     }
 }
 
@@ -263,7 +183,9 @@ mod tests {
 
     use super::*;
     use crate::cli::{Cli, Command};
+    use crate::diffusion::SamplerKind;
     use crate::memory::PROGRAM_BYTES;
+    use crate::options::Target;
 
     fn request(arguments: &str) -> Result<UpscaleRequest> {
         let words = ["partdiff", "upscale"].into_iter().chain(arguments.split_whitespace());
@@ -310,7 +232,7 @@ mod tests {
         assert_eq!(options.preset.as_deref(), Some("detailed"));
         assert_eq!((request.runtime.device, request.runtime.threads), (Device::Cpu, Some(2)));
         assert_eq!((request.existing, request.voice), (Existing::Replace, Voice::Verbose));
-        assert_eq!((request.encoding.quality, request.model), (Some(80), Some("x".into())));
+        assert_eq!((request.recipe.quality, request.model), (Some(80), Some("x".into())));
     }
 
     #[test]

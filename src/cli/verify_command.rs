@@ -11,7 +11,6 @@ use super::probe::read_file;
 use super::stdout::print;
 use super::upscale_args::{DeviceArg, ModelArgs, ResourceArgs};
 use super::upscale_run::open_bundle;
-use super::values;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::sha256_hex;
 use crate::image::{Picture, Provenance, decode_page, page_count};
@@ -23,6 +22,7 @@ use crate::options::UpscaleOptions;
 use crate::progress::CancelToken;
 use crate::runtime::Device;
 use crate::upscaler::{RuntimeOptions, Upscaler};
+use crate::values;
 use crate::verify::{Verdict, Verification, verify};
 
 /// Shown below the help.

@@ -10,20 +10,17 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::exit::Exit;
-use super::upscale_args::{MetadataArgs, ModelArgs, ResourceArgs, SamplingArgs, SizeArgs};
-use super::values;
+use super::upscale_args::{ModelArgs, ResourceArgs};
 use super::watch_query::{WatchQuery, state_folder};
-use crate::diffusion::SamplerKind;
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::{ImageFormat, Strip};
 use crate::naming::shown;
+use crate::recipe::{RESOURCES, Recipe};
 use crate::runtime::Device;
 use crate::units::{Amount, Period};
 use crate::watch::lock::Lock;
 use crate::watch::log::Log;
 use crate::watch::names::Names;
 use crate::watch::protocol::Setup;
-use crate::watch::recipe::Recipe;
 use crate::watch::scan::{Kind, scan};
 use crate::watch::schedule::Schedule;
 use crate::watch::selection::Selection;
@@ -57,11 +54,7 @@ pub struct WatchArgs {
     #[command(flatten)]
     folders: FolderArgs,
     #[command(flatten)]
-    size: SizeArgs,
-    #[command(flatten)]
-    sampling: SamplingArgs,
-    #[command(flatten)]
-    metadata: MetadataArgs,
+    recipe: Recipe,
     #[command(flatten)]
     model: ModelArgs,
     #[command(flatten)]
@@ -83,6 +76,9 @@ struct FolderArgs {
     /// The folder for ledger, lock and quarantine
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
+    /// Name of the watch in messages and in the ledger; by default that of IN
+    #[arg(long, value_name = "NAME")]
+    watch_name: Option<String>,
     /// Watch the folders inside as well, and mirror them
     #[arg(short, long)]
     recursive: bool,
@@ -101,12 +97,6 @@ struct FolderArgs {
     /// How often to walk through the whole folder (5min on local disks, 10s on others)
     #[arg(long, value_name = "TIME")]
     rescan: Option<Period>,
-    /// Format of the results, such as png, jpeg or tiff; by default that of each input
-    #[arg(long, value_name = "FORMAT", value_parser = values::format)]
-    format: Option<ImageFormat>,
-    /// Quality of JPEG, 1 to 100 (95 by default)
-    #[arg(long, value_name = "1-100", value_parser = clap::value_parser!(u8).range(1..=100))]
-    quality: Option<u8>,
     /// Names of the results, from {stem} {ext} {from} {scale} {model} {preset} {width} {height}
     #[arg(long, value_name = "TEMPLATE", default_value = "{stem}.{ext}")]
     name: Names,
@@ -135,7 +125,7 @@ struct FolderArgs {
     #[arg(long, value_name = "HOURS")]
     hours: Option<Schedule>,
     /// Niceness of the work, 0 to 19
-    #[arg(long, help_heading = "Resources (none changes the picture)", default_value_t = 0, value_parser = clap::value_parser!(i32).range(0..=19))]
+    #[arg(long, help_heading = RESOURCES, default_value_t = 0, value_parser = clap::value_parser!(i32).range(0..=19))]
     nice: i32,
     /// Write figures for Prometheus to this file
     #[arg(long, value_name = "FILE")]
@@ -231,6 +221,7 @@ impl WatchArgs {
         }
         let folders = self.folders.clone();
         let mut watch = WatchSettings {
+            name: folders.watch_name.unwrap_or_default(),
             input: folders.input.unwrap_or_default(),
             output: folders.output.unwrap_or_default(),
             recursive: folders.recursive,
@@ -256,8 +247,7 @@ impl WatchArgs {
             quarantine: if folders.quarantine_move { Quarantine::Move } else { Quarantine::Link },
             min_free: folders.min_free,
             hours: folders.hours,
-            upscale: self.recipe(folders.format, folders.quality)?,
-            ..WatchSettings::default()
+            upscale: self.recipe()?,
         };
         watch.prepare()?;
         let watches = vec![watch];
@@ -272,7 +262,7 @@ impl WatchArgs {
         Ok(Config { state: None, setup, metrics: folders.metrics, watches })
     }
 
-    fn recipe(&self, format: Option<ImageFormat>, quality: Option<u8>) -> Result<Recipe> {
+    fn recipe(&self) -> Result<Recipe> {
         let model = self.model.model.as_ref().map(|name| {
             name.to_str().map(str::to_string).ok_or_else(|| {
                 Error::new(ErrorKind::InvalidOption, "the model's path must be valid Unicode for watch")
@@ -280,26 +270,9 @@ impl WatchArgs {
         });
         Ok(Recipe {
             model: model.transpose()?,
-            scale: self.size.scale,
-            width: self.size.width,
-            height: self.size.height,
-            fit: self.size.fit,
-            preset: self.sampling.preset.clone(),
-            steps: self.sampling.steps,
-            start_step: self.sampling.start_step,
-            sampler: self.sampling.sampler.map(SamplerKind::from),
-            eta: self.sampling.eta,
-            spacing: self.sampling.spacing,
-            seed: self.sampling.seed,
-            cleanup: self.sampling.cleanup,
-            consistency: self.sampling.consistency,
-            format: format.map(|format| format.extensions()[0].to_string()),
-            quality,
             tile: self.resources.tile,
             memory: self.resources.memory.map(Amount),
-            strip: self.metadata.strip.map_or(Strip::Nothing, Strip::from),
-            keep_dpi: self.metadata.keep_dpi,
-            no_provenance: self.metadata.no_provenance,
+            ..self.recipe.clone()
         })
     }
 }

@@ -25,7 +25,7 @@ impl<'a> Band<'a> {
 
     /// The final prediction for the band's rows, [C, s rows, s w], from the [`conditions`](Self::conditions) of the
     /// same rows.
-    pub(crate) fn run(&self, workers: &mut Workers, conditions: &TileConditions) -> Result<Raster> {
+    pub(crate) fn run(&self, workers: &Workers, conditions: &TileConditions) -> Result<Raster> {
         let steps = self.pass.sampling.steps();
         let scale = self.pass.work.scale;
         let held = self.reach(steps.len());
@@ -75,7 +75,7 @@ impl<'a> Band<'a> {
     }
 
     /// Runs the encoder once over everything that the steps will look at.
-    pub(crate) fn conditions(&self, workers: &mut Workers) -> Result<TileConditions> {
+    pub(crate) fn conditions(&self, workers: &Workers) -> Result<TileConditions> {
         let pass = self.pass;
         match pass.manifest.conditioning {
             Conditioning::Lr => return Ok(TileConditions::Lr),
@@ -83,14 +83,15 @@ impl<'a> Band<'a> {
             Conditioning::Features => {}
         }
         let rows = self.reach(pass.sampling.steps().len());
-        let encode = |workers: &mut Workers,
+        let encode = |workers: &Workers,
                       areas: &[Area],
                       halo: usize,
                       keep: &(dyn Fn(usize, &Area, Raster) + Sync)| {
             workers.for_each(areas, pass.meter, |worker, index, area| {
                 let input = area.extended(halo, &pass.bounds());
                 let lr = pass.lr.crop(input.rows.clone(), input.columns.clone());
-                let features = pass.counts.timed(|| worker.network().encode(&lr, pass.cleanup))?;
+                let features =
+                    worker.run(|network| pass.counts.timed(|| network.encode(&lr, pass.cleanup)))?;
                 keep(index, &input, features);
                 pass.meter.add(input.size() as f64 * pass.work.encoder_cost, 0, pass.sampling.steps().len());
                 Ok(())
@@ -142,7 +143,7 @@ impl<'a> Band<'a> {
     /// Predicts the target of every tile of `rows` into `target` (with the row where it begins).
     fn predict(
         &self,
-        workers: &mut Workers,
+        workers: &Workers,
         step: usize,
         rows: &Range<usize>,
         latent: Option<(&Raster, usize)>,

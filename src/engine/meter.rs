@@ -1,24 +1,38 @@
-//! Progress and cancellation of one run, shared by its threads.
+//! Progress and cancellation of one call, shared by its threads.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::network::Interrupt;
 use crate::progress::{CancelToken, Progress, ProgressEvent};
+
+/// How often those who wait look whether their call was cancelled.
+pub(crate) const CANCEL_POLL: Duration = Duration::from_millis(20);
 
 /// Adds up finished work and hears whether to go on.
 pub(crate) struct Meter<'a> {
     progress: &'a dyn Progress,
     cancel: &'a CancelToken,
+    order: u64,
     refused: AtomicBool,
     total: f64,
     done: Mutex<f64>,
+    /// What breaks off the inferences that run now.
+    running: Mutex<Vec<Arc<dyn Interrupt>>>,
 }
 
 impl<'a> Meter<'a> {
-    /// A meter for `total` units of work.
-    pub(crate) fn new(progress: &'a dyn Progress, cancel: &'a CancelToken, total: f64) -> Self {
-        Self { progress, cancel, refused: AtomicBool::new(false), total, done: Mutex::new(0.0) }
+    /// A meter for `total` units of work; calls of a lower `order` go first.
+    pub(crate) fn new(progress: &'a dyn Progress, cancel: &'a CancelToken, total: f64, order: u64) -> Self {
+        let (refused, done, running) = (AtomicBool::new(false), Mutex::new(0.0), Mutex::default());
+        Self { progress, cancel, order, refused, total, done, running }
+    }
+
+    /// The call's place among all calls.
+    pub(crate) fn order(&self) -> u64 {
+        self.order
     }
 
     /// Counts `units` of finished work while `step` of `steps` runs (0: the encoder).
@@ -40,5 +54,41 @@ impl<'a> Meter<'a> {
     /// A poll point.
     pub(crate) fn check(&self) -> Result<()> {
         if self.is_cancelled() { Err(Error::cancelled()) } else { Ok(()) }
+    }
+
+    /// An inference begins that `interrupt` breaks off; it ends when the guard is dropped.
+    pub(crate) fn running(&self, interrupt: Option<Arc<dyn Interrupt>>) -> Result<Running<'_>> {
+        let mut running = self.list();
+        // Under the lock: whatever was listed before a cancellation is broken off, and nothing is listed after it.
+        self.check()?;
+        if let Some(interrupt) = &interrupt {
+            interrupt.reset();
+            running.push(Arc::clone(interrupt));
+        }
+        drop(running);
+        Ok(Running { meter: self, interrupt })
+    }
+
+    /// Breaks off the inferences of a cancelled call.
+    pub(crate) fn break_off(&self) {
+        self.list().iter().for_each(|interrupt| interrupt.stop());
+    }
+
+    fn list(&self) -> MutexGuard<'_, Vec<Arc<dyn Interrupt>>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An inference that can be broken off.
+pub(crate) struct Running<'a> {
+    meter: &'a Meter<'a>,
+    interrupt: Option<Arc<dyn Interrupt>>,
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        if let Some(own) = &self.interrupt {
+            self.meter.list().retain(|other| !Arc::ptr_eq(own, other));
+        }
     }
 }

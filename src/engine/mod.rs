@@ -10,7 +10,7 @@ mod tile;
 mod workers;
 mod workload;
 
-pub(crate) use meter::Meter;
+pub(crate) use meter::{CANCEL_POLL, Meter};
 pub(crate) use pass::{Counts, Enlarged, ModelPass, StepInput};
 pub(crate) use probe::probe;
 pub(crate) use workers::{Fallback, Worker, Workers};

@@ -18,6 +18,9 @@ use crate::tiling::{Area, MemoryPlan, Workload, cut, scaled};
 /// Rows of pixels that one thread updates at a time.
 const STRIP_ROWS: usize = 32;
 
+/// Samples of a plane that the calling thread updates alone: to wake others would take as long.
+const ALONE: usize = 1 << 16;
+
 /// What the network is told in one step.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StepInput {
@@ -101,7 +104,7 @@ impl Counts {
 
 impl ModelPass<'_> {
     /// The whole picture's result.
-    pub(crate) fn run(&self, workers: &mut Workers) -> Result<Enlarged> {
+    pub(crate) fn run(&self, workers: &Workers) -> Result<Enlarged> {
         let bands = self.bands();
         if let [rows] = &bands[..] {
             return self.band(workers, rows.clone());
@@ -130,7 +133,7 @@ impl ModelPass<'_> {
     }
 
     /// The result of some rows.
-    pub(crate) fn band(&self, workers: &mut Workers, rows: Range<usize>) -> Result<Enlarged> {
+    pub(crate) fn band(&self, workers: &Workers, rows: Range<usize>) -> Result<Enlarged> {
         let target = scaled(&rows, self.work.scale);
         let band = Band::new(self, rows.clone());
         let conditions = band.conditions(workers)?;
@@ -188,7 +191,7 @@ impl ModelPass<'_> {
         let (width, size) = (raster.width(), raster.height() * raster.width());
         let columns = 0..width;
         for (channel, plane) in raster.data_mut().chunks_mut(size).enumerate() {
-            plane.par_chunks_mut(width * STRIP_ROWS).enumerate().for_each(|(strip, rows)| {
+            let strip = |(strip, rows): (usize, &mut [f32])| {
                 let y = top + strip * STRIP_ROWS;
                 let count = rows.len() / width;
                 if with_u {
@@ -198,7 +201,12 @@ impl ModelPass<'_> {
                 } else {
                     work(channel, y, rows, &[]);
                 }
-            });
+            };
+            if size <= ALONE {
+                plane.chunks_mut(width * STRIP_ROWS).enumerate().for_each(strip);
+            } else {
+                plane.par_chunks_mut(width * STRIP_ROWS).enumerate().for_each(strip);
+            }
         }
     }
 

@@ -27,7 +27,7 @@ pub(crate) enum TileConditions {
 #[allow(clippy::too_many_arguments)]
 pub(crate) fn predict_tile(
     pass: &ModelPass<'_>,
-    worker: &mut Worker<'_>,
+    worker: &Worker<'_>,
     step: usize,
     index: usize,
     core: &Area,
@@ -66,16 +66,15 @@ pub(crate) fn predict_tile(
             Condition::Upsampled(&held)
         }
     };
-    let attempt = |network: &mut dyn Network| -> Result<Result<Raster, Fault>> {
-        let output = pass.counts.timed(|| network.predict(&fed, condition, told.timestep))?;
-        Ok(judge(pass, step, core, input, kept, &fed, output))
-    };
-    match attempt(worker.network())? {
+    let predict =
+        |network: &mut dyn Network| pass.counts.timed(|| network.predict(&fed, condition, told.timestep));
+    let judged = |output| judge(pass, step, core, input, kept, &fed, output);
+    match judged(worker.run(predict)?) {
         Ok(target) => Ok(target),
         Err(_) => {
             pass.meter.check()?;
             pass.counts.retried();
-            worker.again(attempt)?.map_err(|fault| fault.error(core))
+            judged(worker.again(predict)?).map_err(|fault| fault.error(core))
         }
     }
 }

@@ -6,6 +6,9 @@ use crate::options::UpscaleOptions;
 use crate::sampling::Sampling;
 use crate::tiling::Workload;
 
+/// Pixels of a picture that is one tile where others are made at the same time: what fits the caches well.
+const UNCUT: usize = 128 * 128;
+
 /// The workload of one pass over a picture of `width` x `height` pixels; `encoder_cost` is relative to a step of the
 /// denoiser.
 pub(crate) fn workload(
@@ -18,6 +21,8 @@ pub(crate) fn workload(
     encoder_cost: f64,
 ) -> Workload {
     let multiple = manifest.size_multiple;
+    // Others use the networks that a small picture leaves alone; halos would cost more than they gain.
+    let alone = !options.among_others || width * height > UNCUT;
     let features = manifest.encoder.as_ref().map_or(0, |encoder| encoder.features);
     let overlap = match manifest.tiling {
         TilingKind::Exact => manifest.denoiser.halo,
@@ -38,6 +43,7 @@ pub(crate) fn workload(
         keeps_previous: sampling.sampler == SamplerKind::DpmSolverPp2m,
         exact: manifest.tiling == TilingKind::Exact,
         workers,
+        feed: if alone { workers } else { 1 },
         encoder_cost,
         activation_bytes: activation_bytes(manifest),
         largest_tile: options.tile,

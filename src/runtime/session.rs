@@ -13,9 +13,9 @@ use super::network_spec::{ConditioningKind, DenoiserSpec, EncoderSpec, NetworkBy
 use super::provider::{Device, Provider, ProviderReport};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Raster;
-use crate::network::{Condition, Network};
+use crate::network::{Condition, Interrupt, Network};
 
-/// Stops the inferences of the networks it was opened with; clones share the switch.
+/// Stops the inferences of the network it comes from; clones share the switch.
 #[derive(Clone)]
 pub struct Terminator(Arc<Switch>);
 
@@ -29,14 +29,14 @@ impl Terminator {
         Ok(Self(Arc::new(Switch { options: RunOptions::new()?, thrown: AtomicBool::new(false) })))
     }
 
-    /// Makes running and later inferences end within one operation, with `ErrorKind::Cancelled`. Does not wait.
+    /// Makes a running and later inferences end within one operation, with `ErrorKind::Cancelled`. Does not wait.
     pub fn terminate(&self) {
         self.0.thrown.store(true, Ordering::Release);
         // Fails only for a null pointer; the flag above still stops the next inference.
         let _ = self.0.options.terminate();
     }
 
-    /// Lets the networks run again.
+    /// Lets the network run again.
     pub fn reset(&self) {
         let _ = self.0.options.unterminate();
         self.0.thrown.store(false, Ordering::Release);
@@ -44,6 +44,18 @@ impl Terminator {
 
     fn is_thrown(&self) -> bool {
         self.0.thrown.load(Ordering::Acquire)
+    }
+}
+
+impl Interrupt for Terminator {
+    fn stop(&self) {
+        self.terminate();
+    }
+
+    fn reset(&self) {
+        if self.is_thrown() {
+            self.reset();
+        }
     }
 }
 
@@ -60,8 +72,6 @@ pub struct Networks {
     pub networks: Vec<OrtNetwork>,
     /// The provider and why it was taken.
     pub provider: ProviderReport,
-    /// Stops all of `networks`.
-    pub terminator: Terminator,
 }
 
 /// Loads a bundle's graphs for `workers` threads and checks them against `spec`.
@@ -80,11 +90,8 @@ pub fn open_networks(
 ) -> Result<Networks> {
     guarded("ONNX Runtime broke off while loading the model", || {
         let provider = runtime.choose(device)?;
-        let terminator = Terminator::new().map_err(|error| {
-            Error::with_source(ErrorKind::Runtime, "ONNX Runtime gives no run options", error)
-        })?;
         let count = if provider.provider == Provider::Cpu { workers.max(1) } else { 1 };
-        let load = || OrtNetwork::load(runtime, spec, bytes, provider.provider, terminator.clone());
+        let load = || OrtNetwork::load(runtime, spec, bytes, provider.provider);
         // Each takes some 50 ms on one thread, so they are loaded side by side.
         let networks = std::thread::scope(|scope| {
             let loading: Vec<_> =
@@ -95,7 +102,7 @@ pub fn open_networks(
                 .map(|thread| thread.join().unwrap_or_else(|_| Err(broken())))
                 .collect::<Result<_>>()
         })?;
-        Ok(Networks { networks, provider, terminator })
+        Ok(Networks { networks, provider })
     })
 }
 
@@ -130,8 +137,10 @@ impl OrtNetwork {
         spec: &NetworkSpec,
         bytes: NetworkBytes<'_>,
         provider: Provider,
-        terminator: Terminator,
     ) -> Result<Self> {
+        let terminator = Terminator::new().map_err(|error| {
+            Error::with_source(ErrorKind::Runtime, "ONNX Runtime gives no run options", error)
+        })?;
         let encoder = match (&spec.encoder, bytes.encoder) {
             (None, None) => None,
             (Some(encoder), Some(bytes)) => {
@@ -158,6 +167,11 @@ impl OrtNetwork {
         };
         let timestep = single_input(&denoiser, &spec.denoiser.timestep);
         Ok(Self { spec: spec.clone(), encoder, denoiser, level_rank, timestep, terminator })
+    }
+
+    /// Stops this network's inferences.
+    pub fn terminator(&self) -> Terminator {
+        self.terminator.clone()
     }
 }
 
@@ -197,6 +211,10 @@ impl Network for OrtNetwork {
         ];
         let expected = [self.spec.channels, latent.height(), latent.width()];
         run(&mut self.denoiser, "denoiser.onnx", inputs, &spec.output, expected, &self.terminator)
+    }
+
+    fn interrupt(&self) -> Option<Arc<dyn Interrupt>> {
+        Some(Arc::new(self.terminator()))
     }
 }
 

@@ -145,8 +145,8 @@ fn damaged_graphs_are_errors_not_crashes() {
 fn terminate_stops_a_running_inference_and_reset_allows_the_next() {
     let Some((runtime, bundle)) = bundle() else { return };
     let mut opened = open(&bundle, runtime, &spec(), 1).unwrap();
-    let terminator = opened.terminator.clone();
     let network = &mut opened.networks[0];
+    let terminator = network.terminator();
     let started = Instant::now();
     // Long enough that the switch is thrown while it runs; the wait only decides how much work is lost.
     let error = std::thread::scope(|scope| {

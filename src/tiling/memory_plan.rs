@@ -36,6 +36,8 @@ pub struct Workload {
     pub exact: bool,
     /// Tiles in work at once.
     pub workers: usize,
+    /// Tiles that should be in work at once.
+    pub feed: usize,
     /// Cost of the encoder relative to one step of the denoiser, per pixel.
     pub encoder_cost: f64,
     /// Bytes of activations per low-resolution pixel of a tile in work.
@@ -150,11 +152,11 @@ fn evaluate(work: &Workload, side: usize, rows: usize) -> (f64, MemoryPlan) {
     let mut run = |region_rows: f64, halo: usize, weight: f64| {
         let region_rows = (region_rows.ceil() as usize).min(work.height).max(1);
         let (ny, nx) = (region_rows.div_ceil(side), work.width.div_ceil(side));
-        let (ny, nx) = balance(ny, nx, work.workers, region_rows, work.width);
+        let (ny, nx) = balance(ny, nx, work.feed, region_rows, work.width);
         let pixels = padded(region_rows, ny, halo) * padded(work.width, nx, halo);
         let count = (ny * nx) as f64;
         tile = (tile.0.max(region_rows.div_ceil(ny)), tile.1.max(work.width.div_ceil(nx)));
-        let rounds = (count / work.workers as f64).ceil();
+        let rounds = (count / work.feed as f64).ceil();
         let slowdown = 1.0 + CACHE_LOSS * (pixels / 16384.0).log2().max(0.0);
         cost += rounds * pixels * weight * slowdown * bands as f64;
         count * pixels * bands as f64
@@ -185,7 +187,7 @@ fn evaluate(work: &Workload, side: usize, rows: usize) -> (f64, MemoryPlan) {
     (cost, plan)
 }
 
-/// Adds tiles along the longer tile side until every worker has the same number of them.
+/// Adds tiles along the longer tile side until `workers` have the same number of them.
 fn balance(ny: usize, nx: usize, workers: usize, rows: usize, columns: usize) -> (usize, usize) {
     let (mut ny, mut nx) = (ny, nx);
     while (ny * nx) % workers != 0 && ny * nx < 4 * workers {
@@ -252,6 +254,7 @@ mod tests {
             keeps_previous: false,
             exact: true,
             workers: 2,
+            feed: 2,
             encoder_cost: 2.0,
             activation_bytes: 3000,
             largest_tile: None,
@@ -275,6 +278,9 @@ mod tests {
     fn every_worker_has_a_tile_of_a_small_picture() {
         let plan = MemoryPlan::choose(&work(128, 128, 1), 8 << 30).unwrap();
         assert!(plan.tile_height * plan.tile_width <= 128 * 128 / 2, "{plan:?}");
+        let among_others = Workload { feed: 1, ..work(128, 128, 1) };
+        let plan = MemoryPlan::choose(&among_others, 8 << 30).unwrap();
+        assert_eq!((plan.tile_height, plan.tile_width, plan.overhead), (128, 128, 1.0));
     }
 
     #[test]

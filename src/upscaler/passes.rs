@@ -18,7 +18,7 @@ use crate::tiling::Workload;
 pub(super) struct Run<'a, 'w> {
     pub(super) plan: &'a Plan,
     pub(super) options: &'a UpscaleOptions,
-    pub(super) workers: &'w mut Workers,
+    pub(super) workers: &'w Workers,
     pub(super) meter: &'a Meter<'a>,
     pub(super) counts: &'a Counts,
 }
@@ -108,7 +108,7 @@ impl Upscaler {
         image: Raster,
         grey: bool,
         run: &mut Run<'_, '_>,
-        work: impl FnOnce(&ModelPass<'_>, &mut Workers) -> Result<T>,
+        work: impl FnOnce(&ModelPass<'_>, &Workers) -> Result<T>,
     ) -> Result<T> {
         let Run { plan, options, meter, counts, .. } = *run;
         let sampling = plan.sampling.plan(&self.manifest, &self.trajectory)?;
@@ -116,7 +116,7 @@ impl Upscaler {
         let samples = options.uncertainty.unwrap_or(1) as u64;
         let others: Vec<_> = (1..samples).map(|i| NoiseField::new(options.seed.wrapping_add(i))).collect();
         let scale = self.manifest.scale;
-        let load = self.workload(image.width(), image.height(), &plan.sampling, options, run.workers.count());
+        let load = self.workload(image.width(), image.height(), &plan.sampling, options);
         let lr = self.prepare(&image, &load);
         drop(image);
         let upsampler = Resampler::new(
@@ -177,9 +177,8 @@ impl Upscaler {
         height: usize,
         sampling: &Sampling,
         options: &UpscaleOptions,
-        workers: usize,
     ) -> Workload {
-        workload(&self.manifest, width, height, sampling, options, workers, self.encoder_cost)
+        workload(&self.manifest, width, height, sampling, options, self.workers.count(), self.encoder_cost)
     }
 }
 

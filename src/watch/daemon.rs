@@ -11,6 +11,7 @@ use super::failure::backoff;
 use super::folder::Folder;
 use super::ledger::{Ledger, unix_millis};
 use super::log::Log;
+use super::making::room;
 use super::place::sweep;
 use super::protocol::Setup;
 use super::report::Report;
@@ -79,6 +80,8 @@ pub struct Daemon<'a> {
     pub(super) receiver: Receiver<Happening>,
     pub(super) worker: Box<dyn Fn() -> Command + 'a>,
     pub(super) running: Option<Running>,
+    /// Jobs that a worker has at most.
+    pub(super) window: usize,
     pub(super) generation: u64,
     pub(super) restarts: u32,
     pub(super) rest_until: Duration,
@@ -110,13 +113,14 @@ impl<'a> Daemon<'a> {
         }
         let mark = sha256_hex(&super::path_bytes::to_bytes(&service.state))[..12].to_string();
         let mut service = service;
-        service.setup.room = service.watches.iter().filter_map(|watch| watch.upscale.room()).min();
+        service.setup.room = service.watches.iter().filter_map(|watch| room(&watch.upscale)).min();
         Ok(Self {
             desk: Desk::new(folders, ledger, log, service.state.join("quarantine")),
             sender,
             receiver,
             worker: Box::new(worker),
             running: None,
+            window: service.setup.window(),
             generation: 0,
             restarts: 0,
             rest_until: Duration::ZERO,
@@ -152,11 +156,14 @@ impl<'a> Daemon<'a> {
                 // The state folder's disk may be full or away; with --once the caller is told.
                 Err(error) if !self.service.once => match self.stumble(&error) {
                     None => continue,
-                    Some(end) => return Ok(end),
+                    Some(end) => {
+                        say_why(end);
+                        return Ok(end);
+                    }
                 },
                 Err(error) => Err(error),
             };
-            supervisor::stopping();
+            say_why(*end.as_ref().unwrap_or(&End::Stopped));
             self.stop()?;
             self.report.tell(&self.desk, self.start.elapsed(), true)?;
             return end;
@@ -275,5 +282,13 @@ impl<'a> Daemon<'a> {
             }
         }
         Ok(true)
+    }
+}
+
+/// Tells the service manager why the work ends.
+fn say_why(end: End) {
+    match end {
+        End::Reload => supervisor::reloading(),
+        End::Stopped | End::Finished { .. } => supervisor::stopping(),
     }
 }

@@ -17,7 +17,7 @@ pub struct Totals {
     pub reused: u64,
     /// Files that were given up.
     pub failed: u64,
-    /// Seconds in the engine.
+    /// Seconds in the engine, those of pictures at the same time added up.
     pub engine_seconds: f64,
 }
 
@@ -57,7 +57,12 @@ pub fn render(folders: &[Folder], counts: &BTreeMap<String, Counts>, deaths: u64
     );
     family("failures_total", "counter", "Files that were given up.", totals(|folder| folder.totals.failed));
     let seconds = per_folder(&|folder| Some(format!("{:.3}", folder.totals.engine_seconds)));
-    family("engine_seconds_total", "counter", "Seconds in which the engine worked.", seconds);
+    family(
+        "engine_seconds_total",
+        "counter",
+        "Seconds that results spent in the engine, several at a time.",
+        seconds,
+    );
     let paused = totals(|folder| u64::from(folder.trouble.is_some()));
     family("paused", "gauge", "Whether nothing is done, because of the surroundings or the hours.", paused);
     let free = per_folder(&|folder| free_bytes(&folder.settings.output).map(|bytes| bytes.to_string()));

@@ -19,7 +19,6 @@ mod overseeing;
 pub mod path_bytes;
 pub mod place;
 pub mod protocol;
-pub mod recipe;
 mod report;
 mod room;
 mod running;

@@ -10,9 +10,6 @@ use super::protocol::{Job, Order, Reply};
 use super::running::{Given, Running};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Jobs that are given out at once, so that the worker's engine need not wait for reading and writing.
-const WINDOW: usize = 8;
-
 /// The first wait after the worker could not start or load its model.
 const RESTART: Duration = Duration::from_secs(5);
 
@@ -23,7 +20,7 @@ impl Daemon<'_> {
             let (busy, suspect) = self.running.as_ref().map_or((0, false), |running| {
                 (running.jobs.len(), running.jobs.iter().any(|job| job.entry.crashes > 0))
             });
-            if busy >= WINDOW || suspect {
+            if busy >= self.window || suspect {
                 return Ok(());
             }
             let Some((folder, entry)) = self.desk.next(now)? else { return Ok(()) };

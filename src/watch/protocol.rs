@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::failure::Fault;
-use super::recipe::Recipe;
+use crate::recipe::Recipe;
+use crate::upscaler::RuntimeOptions;
 
 /// The first line to the worker.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +22,15 @@ pub struct Setup {
     pub nice: i32,
     /// Bytes for pictures outside the engine; a quarter of the free memory if absent.
     pub room: Option<u64>,
+}
+
+impl Setup {
+    /// How many jobs a worker has at most, so that its networks need not wait for reading and writing: those in the
+    /// engine, two that wait before and behind it, and what is read and written.
+    pub fn window(&self) -> usize {
+        let options = RuntimeOptions { threads: self.threads, ..RuntimeOptions::default() };
+        options.cpu_threads() + 8
+    }
 }
 
 /// A line to the worker.

@@ -1,8 +1,8 @@
-//! Memory for pictures on their way to the engine and from it.
+//! A limit on what is under way: bytes of pictures outside the engine, pictures inside it.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 
-/// A limit on the bytes of pictures outside the engine.
+/// A limit on the sum of what is entered.
 #[derive(Debug)]
 pub struct Room {
     total: u64,
@@ -14,31 +14,36 @@ pub struct Room {
 #[derive(Debug)]
 pub struct Ticket<'a> {
     room: &'a Room,
-    bytes: u64,
+    amount: u64,
 }
 
 impl Room {
-    /// Room for `total` bytes.
+    /// Room for `total`.
     pub fn new(total: u64) -> Self {
         Self { total, taken: Mutex::new(0), left: Condvar::new() }
     }
 
-    /// Waits until there is room for `bytes`. What exceeds the whole room goes alone.
-    pub fn enter(&self, bytes: u64) -> Ticket<'_> {
+    /// All of the room.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// Waits until there is room for `amount`. What exceeds the whole room goes alone.
+    pub fn enter(&self, amount: u64) -> Ticket<'_> {
         let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let mut taken = self
             .left
-            .wait_while(taken, |taken| *taken > 0 && taken.saturating_add(bytes) > self.total)
+            .wait_while(taken, |taken| *taken > 0 && taken.saturating_add(amount) > self.total)
             .unwrap_or_else(PoisonError::into_inner);
-        *taken = taken.saturating_add(bytes);
-        Ticket { room: self, bytes }
+        *taken = taken.saturating_add(amount);
+        Ticket { room: self, amount }
     }
 }
 
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
         let mut taken = self.room.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        *taken = taken.saturating_sub(self.bytes);
+        *taken = taken.saturating_sub(self.amount);
         self.room.left.notify_all();
     }
 }

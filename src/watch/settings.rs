@@ -7,10 +7,10 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::names::Names;
-use super::recipe::Recipe;
 use super::schedule::Schedule;
 use super::selection::Selection;
 use crate::error::{Error, ErrorKind, Result};
+use crate::recipe::Recipe;
 use crate::units::{Amount, Period};
 
 /// What happens to an original once its result is in place and was read back.

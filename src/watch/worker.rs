@@ -1,10 +1,12 @@
 //! The worker process: reads orders from standard input, makes pictures, answers on standard output.
 //!
-//! Reading, upscaling and writing run in three threads, so that the engine does not wait for the others.
+//! Reading, upscaling and writing run in threads of their own, and several pictures are upscaled at the same time, so
+//! that no network waits for anything but a network.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, Write};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::thread;
 
@@ -20,6 +22,9 @@ use crate::upscaler::{RuntimeOptions, Upscaler};
 
 /// Pictures that wait before the engine, and behind it.
 const AHEAD: usize = 2;
+
+/// Pictures in the engine beside one for each network: while the engine prepares or finishes some, others fill the gap.
+pub const SPARE_LANES: u64 = 2;
 
 /// Gives the engine for a model, an embedded name or the path of a bundle.
 pub type Open<'a> = dyn Fn(&str, &RuntimeOptions) -> Result<Upscaler> + Sync + 'a;
@@ -127,7 +132,7 @@ fn prepared<'a>(job: Job, scales: &mut HashMap<String, usize>, room: &'a Room) -
     match read(job, scale, room) {
         Ok(decoded) => Some(decoded),
         Err(Some(error)) => {
-            say(&Reply::Failed { id, fault: classify(&error), reason: error.report() });
+            failed(id, &error);
             None
         }
         Err(None) => {
@@ -145,56 +150,88 @@ fn upscale_pictures<'a>(
     runtime: &RuntimeOptions,
     cancel: &CancelToken,
 ) {
-    let mut models = HashMap::new();
-    for step in steps {
-        match step {
-            Step::Load(model) => match engine(&mut models, &model, open, runtime) {
-                Ok(upscaler) => {
-                    let provider = upscaler.provider().map(ToString::to_string).unwrap_or_default();
-                    say(&Reply::Loaded { provider });
-                }
-                Err(error) => say(&Reply::Refused { reason: error.report() }),
-            },
-            Step::Upscale(decoded) => {
-                let id = decoded.job.id;
-                let model = decoded.job.recipe.model().to_string();
-                let result = engine(&mut models, &model, open, runtime)
-                    .and_then(|upscaler| upscale(upscaler, *decoded, cancel));
-                match result {
-                    Ok(upscaled) => {
-                        if next.send(upscaled).is_err() {
-                            return;
+    let (mut models, mut last) = (HashMap::new(), String::new());
+    let lanes = Room::new(runtime.cpu_threads() as u64 + SPARE_LANES);
+    thread::scope(|scope| {
+        for step in steps {
+            match step {
+                Step::Load(model) => match engine(&mut models, &model, open, runtime) {
+                    Ok(upscaler) => {
+                        let provider = upscaler.provider().map(ToString::to_string).unwrap_or_default();
+                        say(&Reply::Loaded { provider });
+                    }
+                    Err(error) => say(&Reply::Refused { reason: error.report() }),
+                },
+                Step::Upscale(decoded) => {
+                    let model = decoded.job.recipe.model().to_string();
+                    if model != last {
+                        // Networks of two models would only be in each other's way.
+                        drop(lanes.enter(u64::MAX));
+                        last.clone_from(&model);
+                    }
+                    let upscaler = match engine(&mut models, &model, open, runtime) {
+                        Ok(upscaler) => upscaler,
+                        Err(error) => {
+                            failed(decoded.job.id, &error);
+                            continue;
                         }
-                    }
-                    Err(error) => {
-                        say(&Reply::Failed { id, fault: classify(&error), reason: error.report() });
-                    }
+                    };
+                    let lane = lanes.enter(lanes.total() / (upscaler.networks() as u64 + SPARE_LANES));
+                    let next = next.clone();
+                    scope.spawn(move || {
+                        guarded(|| upscale_picture(&upscaler, *decoded, &next, cancel));
+                        drop(lane);
+                    });
                 }
             }
         }
+    });
+}
+
+fn upscale_picture<'a>(
+    upscaler: &Upscaler,
+    decoded: Decoded<'a>,
+    next: &SyncSender<Upscaled<'a>>,
+    cancel: &CancelToken,
+) {
+    let id = decoded.job.id;
+    match upscale(upscaler, decoded, cancel) {
+        // Nobody writes any more only where this process ends.
+        Ok(upscaled) => _ = next.send(upscaled),
+        Err(error) => failed(id, &error),
     }
 }
 
-fn engine<'a>(
-    models: &'a mut HashMap<String, Upscaler>,
+fn engine(
+    models: &mut HashMap<String, Arc<Upscaler>>,
     name: &str,
     open: &Open<'_>,
     runtime: &RuntimeOptions,
-) -> Result<&'a Upscaler> {
-    if !models.contains_key(name) {
-        models.insert(name.to_string(), open(name, runtime)?);
+) -> Result<Arc<Upscaler>> {
+    if let Some(upscaler) = models.get(name) {
+        return Ok(Arc::clone(upscaler));
     }
-    Ok(&models[name])
+    let upscaler = Arc::new(open(name, runtime)?);
+    models.insert(name.to_string(), Arc::clone(&upscaler));
+    Ok(upscaler)
 }
 
 fn write_pictures(pictures: Receiver<Upscaled<'_>>) {
     for upscaled in pictures {
-        let id = upscaled.job.id;
-        match write(upscaled) {
+        let (id, result) = match upscaled {
+            Upscaled::Written(id, made) => (id, Ok(made)),
+            Upscaled::Page(page) => (page.job.id, write(*page)),
+        };
+        match result {
             Ok(made) => say(&Reply::Made { id, made }),
-            Err(error) => say(&Reply::Failed { id, fault: classify(&error), reason: error.report() }),
+            Err(error) => failed(id, &error),
         }
     }
+}
+
+/// Says that a job failed.
+fn failed(id: i64, error: &Error) {
+    say(&Reply::Failed { id, fault: classify(error), reason: error.report() });
 }
 
 /// Answers the daemon.

@@ -12,13 +12,13 @@ use serde_json::{Value, json};
 
 use crate::fake_network::{Defect, FakeNetwork, manifest, picture};
 
-fn upscaler(changes: Value, threads: usize) -> Upscaler {
+pub fn upscaler(changes: Value, threads: usize) -> Upscaler {
     let manifest = manifest(changes);
     let networks = (0..threads).map(|_| FakeNetwork::boxed(manifest.scale)).collect();
     Upscaler::with_networks(&manifest, networks).unwrap()
 }
 
-fn run(upscaler: &Upscaler, image: &Raster, options: &UpscaleOptions) -> Result<Upscaled> {
+pub fn run(upscaler: &Upscaler, image: &Raster, options: &UpscaleOptions) -> Result<Upscaled> {
     upscaler.upscale(image, options, &NoProgress, &CancelToken::new())
 }
 

@@ -13,6 +13,7 @@ mod hostile;
 mod memory;
 mod real_model;
 mod sampler_reference;
+mod sharing;
 mod strips;
 #[cfg(all(feature = "cli", target_os = "linux"))]
 mod watch;

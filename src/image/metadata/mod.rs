@@ -10,6 +10,7 @@ pub(in crate::image) mod tiff;
 pub(in crate::image) mod xmp;
 
 use self::exif::Exif;
+use crate::error::{Error, ErrorKind, Result};
 
 /// Keyword of the text that repeats the record of making; only PNG, whose readers show texts, is given it.
 pub(in crate::image) const RECORD: &str = "PartDiff";
@@ -97,6 +98,23 @@ pub enum Strip {
     Gps,
     /// Everything but colour profile and resolution.
     All,
+}
+
+impl std::str::FromStr for Strip {
+    type Err = Error;
+
+    /// Fails with `ErrorKind::InvalidOption` for an unknown name.
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "nothing" => Ok(Self::Nothing),
+            "gps" => Ok(Self::Gps),
+            "all" => Ok(Self::All),
+            _ => Err(Error::new(
+                ErrorKind::InvalidOption,
+                format!("strip is {text:?}, expected one of nothing, gps, all"),
+            )),
+        }
+    }
 }
 
 /// How metadata change with the picture.

@@ -9,7 +9,7 @@ mod files;
 mod in_place;
 mod models;
 mod outputs;
-mod pages;
+pub mod pages;
 mod reports;
 mod verify;
 

@@ -12,7 +12,7 @@ use partdiff::limits::Limits;
 use super::{Place, has_runtime, read};
 
 /// A TIFF file of pages with these (width, height, depth), each of its own brightness.
-fn pages(outlines: &[(usize, usize, SampleDepth)]) -> Vec<u8> {
+pub fn pages(outlines: &[(usize, usize, SampleDepth)]) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
     let mut writer = PageWriter::new(&mut bytes, EncodeOptions::new(ImageFormat::Tiff), 10_000).unwrap();
     for (index, &(width, height, depth)) in outlines.iter().enumerate() {
@@ -27,7 +27,7 @@ fn pages(outlines: &[(usize, usize, SampleDepth)]) -> Vec<u8> {
     bytes.into_inner()
 }
 
-const THREE: [(usize, usize, SampleDepth); 3] =
+pub const THREE: [(usize, usize, SampleDepth); 3] =
     [(9, 7, SampleDepth::U8), (5, 11, SampleDepth::U16), (8, 8, SampleDepth::F32)];
 
 #[track_caller]

@@ -1,11 +1,16 @@
 //! A daemon that serves for long: idle, twice the same, other hours, other settings.
 
 use std::fs;
+use std::os::unix::net::UnixDatagram;
 use std::thread::sleep;
 use std::time::Duration;
 
+use partdiff::image::{SampleDepth, decode, decode_page, page_count};
+use partdiff::limits::Limits;
+
 use super::place::{Daemon, Place, names, ppm};
 use super::stub::once;
+use crate::cli::pages::{THREE, pages};
 
 /// Processor time of a process and its ended children in clock ticks (1/100 s).
 fn ticks(process: u32) -> u64 {
@@ -120,4 +125,97 @@ fn figures_are_written_as_prometheus_reads_them() {
     assert_eq!(place.figure("failures_total{watch=\"in\"}"), 1.0);
     assert!(place.figure("engine_seconds_total{watch=\"in\"}") > 0.0);
     assert!(place.figure("free_bytes{watch=\"in\"}") > 0.0);
+}
+
+#[test]
+fn systemd_is_told_what_happens() {
+    let place = Place::new();
+    let socket = UnixDatagram::bind(place.path("notify")).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(240))).unwrap();
+    let hear = |wanted: &str| {
+        let mut heard = Vec::new();
+        let mut message = [0; 4096];
+        loop {
+            let length =
+                socket.recv(&mut message).unwrap_or_else(|error| panic!("{wanted}: {error}, {heard:?}"));
+            let text = String::from_utf8_lossy(&message[..length]).into_owned();
+            let found = text.contains(wanted);
+            heard.push(text);
+            if found {
+                return heard.concat();
+            }
+        }
+    };
+    fs::write(place.path("in/a.ppm"), ppm(8, 1)).unwrap();
+    let mut command = place.stub("");
+    command.env("NOTIFY_SOCKET", place.path("notify")).env("WATCHDOG_USEC", "30000000");
+    let mut daemon = place.spawn(&mut command);
+    hear("READY=1");
+    let status = hear("STATUS=1 done");
+    assert!(status.contains("WATCHDOG=1"), "{status}");
+    // Also without news, as long as it lives.
+    hear("WATCHDOG=1");
+    daemon.signal("-HUP");
+    let reload = hear("RELOADING=1") + &hear("READY=1");
+    assert!(reload.contains("MONOTONIC_USEC=") && !reload.contains("STOPPING"), "{reload}");
+    assert_eq!(daemon.end(), Some(0));
+    hear("STOPPING=1");
+}
+
+#[test]
+fn pages_of_tiff_stay_pages_whatever_the_format() {
+    for lines in ["", "upscale = { seed = 1, format = \"png\" }\n"] {
+        let place = Place::new();
+        fs::write(place.path("in/a.tif"), pages(&THREE)).unwrap();
+        fs::write(place.path("in/b.tif"), pages(&THREE[..1])).unwrap();
+        let single = if lines.is_empty() { "b.tif" } else { "b.png" };
+        assert!(place.spawn(once(&mut place.stub(lines))).0.wait().unwrap().success());
+        assert_eq!(place.results(), names(&["a.tif", single]));
+        let bytes = fs::read(place.path("out/a.tif")).unwrap();
+        assert_eq!(page_count(&bytes), 3);
+        for (index, (width, height, depth)) in THREE.into_iter().enumerate() {
+            // A fake network is no good painter; sizes and depths tell.
+            let picture = decode_page(&bytes, index, &Limits::default()).unwrap();
+            assert_eq!((picture.width(), picture.height(), picture.depth), (2 * width, 2 * height, depth));
+        }
+        assert_eq!(place.log().contains("PNG holds one: written as TIFF"), !lines.is_empty());
+    }
+}
+
+#[test]
+fn a_bad_page_fails_the_file_and_leaves_nothing() {
+    let place = Place::new();
+    let mut bytes = pages(&THREE);
+    // The pixels of all pages lie before the last directory; without its end the last page is lost.
+    bytes.truncate(bytes.len() - 40);
+    fs::write(place.path("in/a.tif"), bytes).unwrap();
+    let code = place.spawn(once(&mut place.stub("attempts = 1\n"))).0.wait().unwrap().code();
+    assert_eq!(code, Some(1), "{}", place.log());
+    assert!(place.results().is_empty());
+}
+
+#[test]
+fn options_of_the_output_hold_for_results() {
+    let place = Place::new();
+    fs::write(place.path("in/a.ppm"), ppm(8, 1)).unwrap();
+    fs::write(place.path("in/large.ppm"), ppm(20, 2)).unwrap();
+    let lines =
+        "attempts = 1\nupscale = { depth = 16, format = \"png\", max_pixels = 100, no_provenance = true }\n";
+    assert_eq!(once(&mut place.stub(lines)).status().unwrap().code(), Some(1));
+    assert_eq!(place.results(), names(&["a.png"]));
+    let picture = decode(&fs::read(place.path("out/a.png")).unwrap(), &Limits::default()).unwrap();
+    assert_eq!(picture.depth, SampleDepth::U16);
+    assert!(place.status().contains("the limit is 100"), "{}", place.status());
+    // The same options on the command line.
+    let Some(place) = Place::real() else { return };
+    fs::write(place.path("in/a.ppm"), ppm(8, 1)).unwrap();
+    let output = place
+        .command(
+            "--once --watch-name scans --depth 16 --format png --max-pixels 1k --strip all --consistency 3",
+        )
+        .output();
+    assert_eq!(output.unwrap().status.code(), Some(0));
+    let picture = decode(&fs::read(place.path("out/a.png")).unwrap(), &Limits::default()).unwrap();
+    assert_eq!(picture.depth, SampleDepth::U16);
+    assert!(place.status().starts_with("scans: 1 done"), "{}", place.status());
 }

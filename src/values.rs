@@ -1,5 +1,9 @@
 //! Values of options as people write them, and figures as people read them.
 
+use std::fmt;
+
+use serde::de::{Deserializer, Visitor};
+
 use crate::image::{ImageFormat, SampleDepth};
 use crate::units::Amount;
 
@@ -104,6 +108,115 @@ pub fn show_seconds(seconds: f64) -> String {
         10..=59 => format!("{whole} s"),
         60..=3599 => format!("{} min {} s", whole / 60, whole % 60),
         _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+/// Reads what people write, also a bare number, through the parser of the option of the same name.
+struct Written<T>(fn(&str) -> Result<T, String>);
+
+impl<T> Visitor<'_> for Written<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text or a number")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        (self.0)(text).map_err(|problem| E::custom(format!("{text:?}: {problem}")))
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<T, E> {
+        self.visit_str(&number.to_string())
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<T, E> {
+        self.visit_str(&number.to_string())
+    }
+}
+
+/// The same where a value may be missing.
+struct WrittenOrNone<T>(fn(&str) -> Result<T, String>);
+
+impl<'de, T> Visitor<'de> for WrittenOrNone<T> {
+    type Value = Option<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text or a number")
+    }
+
+    fn visit_none<E: serde::de::Error>(self) -> Result<Option<T>, E> {
+        Ok(None)
+    }
+
+    fn visit_unit<E: serde::de::Error>(self) -> Result<Option<T>, E> {
+        Ok(None)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<T>, D::Error> {
+        deserializer.deserialize_any(Written(self.0)).map(Some)
+    }
+}
+
+/// Values in files, for serde: written and read as on the command line.
+pub mod text {
+    /// A colour.
+    pub mod color {
+        use serde::{Deserializer, Serializer};
+
+        pub fn serialize<S: Serializer>(color: &[f32; 3], to: S) -> Result<S::Ok, S::Error> {
+            let [r, g, b] = color.map(|part| (part * 255.0).round() as u8);
+            to.collect_str(&format_args!("#{r:02x}{g:02x}{b:02x}"))
+        }
+
+        pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<[f32; 3], D::Error> {
+            from.deserialize_any(super::super::Written(super::super::color))
+        }
+    }
+
+    /// A number of pixels.
+    pub mod pixels {
+        use serde::{Deserializer, Serializer};
+
+        pub fn serialize<S: Serializer>(pixels: &u64, to: S) -> Result<S::Ok, S::Error> {
+            to.collect_str(pixels)
+        }
+
+        pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+            from.deserialize_any(super::super::Written(super::super::pixels))
+        }
+    }
+}
+
+/// The same for values that may be missing.
+pub mod text_or_none {
+    /// A file format.
+    pub mod format {
+        use serde::{Deserializer, Serialize, Serializer};
+
+        use crate::image::ImageFormat;
+
+        pub fn serialize<S: Serializer>(format: &Option<ImageFormat>, to: S) -> Result<S::Ok, S::Error> {
+            format.map(|format| format.extensions()[0]).serialize(to)
+        }
+
+        pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<ImageFormat>, D::Error> {
+            from.deserialize_option(super::super::WrittenOrNone(super::super::format))
+        }
+    }
+
+    /// A sample depth.
+    pub mod depth {
+        use serde::{Deserializer, Serialize, Serializer};
+
+        use crate::image::SampleDepth;
+
+        pub fn serialize<S: Serializer>(depth: &Option<SampleDepth>, to: S) -> Result<S::Ok, S::Error> {
+            depth.map(SampleDepth::bits).serialize(to)
+        }
+
+        pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SampleDepth>, D::Error> {
+            from.deserialize_option(super::super::WrittenOrNone(super::super::depth))
+        }
     }
 }
 

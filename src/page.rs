@@ -1,0 +1,126 @@
+//! Pages on their way from one file to another, the same for every program that makes files: read, upscaled, put
+//! together, written.
+
+use std::io::{Seek, Write};
+
+use crate::error::{Error, Result};
+use crate::image::{
+    EncodeOptions, Frame, PageWriter, Picture, Prepared, Provenance, Raster, RestoreOptions, decode_page,
+    encode_to, prepare_for_model,
+};
+use crate::limits::Limits;
+use crate::options::UpscaleOptions;
+use crate::progress::{CancelToken, Progress};
+use crate::report::Report;
+use crate::upscaler::{Upscaled, Upscaler};
+
+/// A page that was read.
+#[derive(Clone, Debug)]
+pub struct Page {
+    index: usize,
+    prepared: Prepared,
+}
+
+/// A page that went through the engine.
+#[derive(Clone, Debug)]
+pub struct MadePage {
+    frame: Frame,
+    image: Raster,
+    record: Option<Provenance>,
+    /// How it was made.
+    pub report: Report,
+    /// What [`UpscaleOptions::uncertainty`] asks for.
+    pub uncertainty: Option<Raster>,
+}
+
+impl Page {
+    /// Reads page `index`, counted from 0, of a file's `bytes`.
+    ///
+    /// # Errors
+    /// As [`decode_page`].
+    pub fn read(bytes: &[u8], index: usize, limits: &Limits) -> Result<Self> {
+        Ok(Self { index, prepared: prepare_for_model(decode_page(bytes, index, limits)?) })
+    }
+
+    /// The colours that the engine gets.
+    pub fn color(&self) -> &Raster {
+        &self.prepared.color
+    }
+
+    /// Everything else of the page.
+    pub fn rest(&self) -> &Picture {
+        self.prepared.frame.picture()
+    }
+
+    /// Upscales the page. With the `hash` of the file's contents (SHA-256 in hexadecimal), the result records how it
+    /// was made.
+    ///
+    /// # Errors
+    /// As [`Upscaler::upscale`].
+    pub fn upscale(
+        self,
+        upscaler: &Upscaler,
+        options: &UpscaleOptions,
+        hash: Option<String>,
+        progress: &dyn Progress,
+        cancel: &CancelToken,
+    ) -> Result<MadePage> {
+        let Prepared { color, frame } = self.prepared;
+        let Upscaled { image, uncertainty, report } = upscaler.upscale(&color, options, progress, cancel)?;
+        let scale = image.width() as f64 / color.width() as f64;
+        let record = hash.map(|hash| {
+            let record = upscaler.provenance(&report, scale, hash);
+            Provenance { page: self.index, ..record }
+        });
+        Ok(MadePage { frame, image, record, report, uncertainty })
+    }
+}
+
+impl MadePage {
+    /// Width and height of the result.
+    pub fn size(&self) -> (usize, usize) {
+        (self.image.width(), self.image.height())
+    }
+
+    /// The finished picture, to be written with `encoding`.
+    pub fn finish(self, restore: &RestoreOptions, encoding: &EncodeOptions) -> Picture {
+        let flattened = self.frame.has_alpha() && !encoding.format.has_alpha();
+        let mut picture = self.frame.restore(self.image, restore);
+        if let Some(mut record) = self.record {
+            record.quality = encoding.is_lossy().then_some(encoding.quality);
+            record.background = flattened.then_some(encoding.background);
+            picture.warnings.extend(record.write(&mut picture.metadata));
+        }
+        picture
+    }
+}
+
+/// Writes a file of `pages` pages to `out`; `page` makes them in turn, by their number from 0. Several pages, of
+/// `samples` samples in all, need TIFF. Returns what the file could not hold, each once.
+///
+/// # Errors
+/// What `page` returns, with the page's number where there are several; as [`encode_to`], with `context`.
+pub fn write_pages(
+    mut out: impl Write + Seek,
+    encoding: &EncodeOptions,
+    (pages, samples): (usize, u64),
+    context: &str,
+    mut page: impl FnMut(usize) -> Result<Picture>,
+) -> Result<Vec<String>> {
+    let cannot_write = |error: Error| error.context(context);
+    if pages == 1 {
+        return encode_to(&page(0)?, encoding, &mut out).map_err(cannot_write);
+    }
+    let mut writer = PageWriter::new(out, encoding.clone(), samples).map_err(cannot_write)?;
+    let mut warnings: Vec<String> = Vec::new();
+    for index in 0..pages {
+        let picture = page(index).map_err(|error| error.context(format!("page {}", index + 1)))?;
+        for note in writer.add(&picture).map_err(cannot_write)? {
+            // The same for every page, mostly.
+            if !warnings.contains(&note) {
+                warnings.push(note);
+            }
+        }
+    }
+    Ok(warnings)
+}
