@@ -78,8 +78,13 @@ pub fn page_headers(mut source: impl BufRead + Seek, limits: &Limits) -> Result<
     }
     let Ok(mut decoder) = TiffDecoder::new(source) else { return Ok(vec![None]) };
     let mut headers = vec![tiff_page(&mut decoder)];
-    while decoder.more_images() && decoder.next_image().is_ok() {
+    while decoder.more_images() {
         limits.check_pages(headers.len() + 1)?;
+        if decoder.next_image().is_err() {
+            // Announced and not there, as in a file that ends too early; decoding it says why.
+            headers.push(None);
+            break;
+        }
         headers.push(tiff_page(&mut decoder));
     }
     Ok(headers)

@@ -22,6 +22,17 @@ pub fn alive(status: Option<&str>) {
     let _ = status;
 }
 
+/// The daemon reads its configuration again; [`ready`] ends that.
+pub fn reloading() {
+    #[cfg(target_os = "linux")]
+    {
+        use sd_notify::NotifyState;
+        if let Ok(now) = NotifyState::monotonic_usec_now() {
+            let _ = sd_notify::notify(&[NotifyState::Reloading, now]);
+        }
+    }
+}
+
 /// The daemon ends.
 pub fn stopping() {
     #[cfg(target_os = "linux")]

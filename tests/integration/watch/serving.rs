@@ -186,7 +186,7 @@ fn pages_of_tiff_stay_pages_whatever_the_format() {
 fn a_bad_page_fails_the_file_and_leaves_nothing() {
     let place = Place::new();
     let mut bytes = pages(&THREE);
-    // The pixels of all pages lie before the last directory; without its end the last page is lost.
+    // The last page is announced, but its directory is not whole.
     bytes.truncate(bytes.len() - 40);
     fs::write(place.path("in/a.tif"), bytes).unwrap();
     let code = place.spawn(once(&mut place.stub("attempts = 1\n"))).0.wait().unwrap().code();
