@@ -57,6 +57,15 @@ def test_bundle_equals_pytorch(run, bundle):
             np.testing.assert_allclose(got, expected, atol=1e-4)
 
 
+def test_bundle_gives_its_weights_back(run, bundle):
+    network, schedule, _ = load_weights(run / "weights.pt")
+    round_weights(network)
+    restored, again, about = load_weights(bundle)
+    assert (restored.shape, again, about["name"]) == (network.shape, schedule, "tiny")
+    for key, value in network.state_dict().items():
+        assert torch.equal(value, restored.state_dict()[key]), key
+
+
 def test_one_step_does_not_depend_on_the_noise(bundle):
     lr = np.random.default_rng(6).uniform(-1, 1, (3, 9, 9)).astype(np.float32)
     b = Bundle(bundle)
