@@ -24,7 +24,7 @@ class Graph:
 
     def add(self, operator: str, *inputs: str, output: str = "", **attributes) -> str:
         output = output or f"{operator.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operator, list(inputs), [output], **attributes))
+        self.nodes.append(helper.make_node(operator, list(inputs), [output], name=output, **attributes))
         return output
 
     def constant(self, value: np.ndarray) -> str:

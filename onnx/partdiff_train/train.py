@@ -50,9 +50,14 @@ class Trainer:
         self.scale, self.weight = table(s.input_scale), table(s.loss_weight)
 
     def begin_from(self, weights: Path) -> None:
-        """Starts a new run from the averaged weights of another, or from a bundle."""
+        """Starts a new run from the averaged weights of another, or from a bundle.
+
+        Layers of another shape (another scale, say) keep their random weights.
+        """
         network, _, _ = checkpoint.load_weights(weights)
-        self.network.load_state_dict(network.state_dict())
+        own = self.network.state_dict()
+        given = {k: v for k, v in network.state_dict().items() if k in own and v.shape == own[k].shape}
+        self.network.load_state_dict(own | given)
         self.average = {k: v.clone() for k, v in self.network.state_dict().items()}
 
     def loss(self, b: Batch) -> torch.Tensor:

@@ -1,6 +1,7 @@
 """A tiny network trains, resumes, exports and runs in ONNX Runtime, on a tiny dataset."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -10,6 +11,7 @@ from partdiff_train.bundle import Bundle
 from partdiff_train.checkpoint import load_weights
 from partdiff_train.dataset import Store
 from partdiff_train.export import round_weights
+from partdiff_train.texture import Recipe, Texture
 from partdiff_train.train import Trainer
 from partdiff_train.validate import upscale
 
@@ -36,6 +38,26 @@ def test_resumed_run_is_the_same(store_folder, tiny, tmp_path):
         second.step(i / 6)
     for key, value in whole.average.items():
         assert torch.equal(value, second.average[key]), key
+
+
+def test_other_shapes_begin_where_they_fit(run, store_folder, tiny, tmp_path):
+    """A network for another scale takes the encoder and the blocks, not the latent's ends."""
+    other = replace(tiny, shape=replace(tiny.shape, scale=2))
+    trainer = Trainer(other, Store(store_folder), tmp_path, "cpu")
+    head = trainer.network.denoiser.head.weight.clone()
+    trainer.begin_from(run / "weights.pt")
+    network, _, _ = load_weights(run / "weights.pt")
+    assert torch.equal(trainer.network.encoder.tail.weight, network.encoder.tail.weight)
+    assert torch.equal(trainer.average["denoiser.head.weight"], head)
+
+
+def test_texture_stays_within_its_budget(run, store_folder, tiny, tmp_path):
+    """The sampler changes, one step hardly does, and the discriminator learns."""
+    recipe = Recipe(budget=((2, 0.5),), width=8)
+    Texture(run / "weights.pt", tiny, Store(store_folder), tmp_path, "cpu", recipe).run(minutes=0.2)
+    before, after = (load_weights(folder / "weights.pt")[2]["record"]["validation"] for folder in (run, tmp_path))
+    assert after["psnr1"] > before["psnr1"] - 0.3
+    assert after["psnr2"] > after["psnr1"] - 2.5
 
 
 def test_held_out_images_are_not_trained_on(store_folder):
