@@ -50,11 +50,12 @@ fn rewritten(file: &[u8]) -> Option<Vec<u8>> {
     let tables = frequencies.map(|frequencies| Table::of(&frequencies));
     let codes = tables.each_ref().map(Table::codes);
     let mut out = Vec::with_capacity(file.len());
+    out.extend(&file[..2]);
     layout.kept.iter().for_each(|part| out.extend(&file[part.clone()]));
     for (slot, table) in tables.iter().enumerate().filter(|(_, table)| !table.symbols.is_empty()) {
         out.extend([0xff, TABLES]);
         out.extend((19 + table.symbols.len() as u16).to_be_bytes());
-        out.push(((slot % 2) << 4 | slot / 2) as u8);
+        out.push((((slot % 2) << 4) | (slot / 2)) as u8);
         out.extend(table.counts);
         out.extend(&table.symbols);
     }
@@ -74,7 +75,7 @@ fn layout(file: &[u8]) -> Option<Layout> {
     let number = |at: usize| Some(usize::from(u16::from_be_bytes([*file.get(at)?, *file.get(at + 1)?])));
     let mut at = 2;
     let mut layout = Layout {
-        kept: vec![0..2],
+        kept: Vec::new(),
         scan: 0..0,
         tables: Default::default(),
         blocks: 0,
@@ -158,7 +159,7 @@ impl Table {
             .collect();
         let mut lengths = [0usize; 257];
         while trees.len() > 1 {
-            trees.sort_by(|a, b| b.0.cmp(&a.0));
+            trees.sort_by_key(|tree| std::cmp::Reverse(tree.0));
             let (Some(a), Some(b)) = (trees.pop(), trees.pop()) else { break };
             let both: Vec<usize> = a.1.into_iter().chain(b.1).collect();
             both.iter().for_each(|&symbol| lengths[symbol] += 1);
@@ -283,7 +284,7 @@ struct BitWriter {
 impl BitWriter {
     /// Writes the lower `count` bits of `value`, up to 16.
     fn put(&mut self, value: u32, count: u32) {
-        self.held = self.held << count | u64::from(value);
+        self.held = (self.held << count) | u64::from(value);
         self.count += count;
         while self.count >= 8 {
             self.count -= 8;

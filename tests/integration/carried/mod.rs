@@ -107,7 +107,7 @@ impl Tags {
 
     /// The tags of a group, by "SUBGROUP:NAME".
     fn group(&self, group: &str) -> BTreeMap<&str, &Value> {
-        let inside = |name: &'_ str| name.strip_prefix(group).is_some_and(|rest| rest.starts_with(':'));
+        let inside = |name: &str| name.strip_prefix(group).is_some_and(|rest| rest.starts_with(':'));
         let found = self.0.iter().filter(|(name, _)| inside(name));
         found.map(|(name, value)| (&name[group.len() + 1..], value)).collect()
     }
