@@ -36,17 +36,27 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--patch", type=int, help="LR pixels of a patch, instead of the configuration's")
     p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     p.add_argument("--seed", type=int, default=0)
-    p.add_argument("--begin-from", type=Path, help="weights.pt of another run to start from")
+    p.add_argument("--begin-from", type=Path, help="weights.pt of another run, or a bundle, to start from")
+    p.add_argument("--compile", action="store_true", help="fuse operations with torch.compile; needs a C++ compiler on CPUs")
     p.add_argument("--lr", type=float, help="peak learning rate, instead of the configuration's")
 
+    p = command("texture", "fine-tune the few-step sampler against a discriminator, within a budget of decibels")
+    p.add_argument("weights", type=Path, help="weights.pt of a run, or a bundle")
+    p.add_argument("--config", default="natural-x4")
+    p.add_argument("--store", type=Path, required=True)
+    p.add_argument("--run", type=Path, required=True, help="folder of weights and log")
+    p.add_argument("--minutes", type=float, required=True, help="budget of wall-clock time")
+    p.add_argument("--batch", type=int, help="patches per iteration, instead of the configuration's")
+    p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+
     p = command("export", "write a bundle from averaged weights and verify it in ONNX Runtime")
-    p.add_argument("weights", type=Path, help="weights.pt of a run")
+    p.add_argument("weights", type=Path, help="weights.pt of a run, or a bundle")
     p.add_argument("bundle", type=Path, help="folder to write")
     p.add_argument("--version", default="0.1.0")
     p.add_argument("--training", default="", help="one sentence on data and compute, kept in the manifest")
 
     p = command("quantise", "write the int8 variant of a bundle")
-    p.add_argument("weights", type=Path, help="weights.pt that the bundle was made from")
+    p.add_argument("weights", type=Path, help="weights.pt that the bundle was made from, or the bundle")
     p.add_argument("source", type=Path, help="the fp32 bundle")
     p.add_argument("bundle", type=Path, help="folder to write")
     p.add_argument("--store", type=Path, required=True, help="images for calibration")
@@ -103,10 +113,18 @@ def main() -> None:
             patch=args.patch or config.patch,
             lr=args.lr or config.lr,
         )
-        trainer = Trainer(config, Store(args.store, args.device), args.run, args.device, args.seed)
+        trainer = Trainer(config, Store(args.store, args.device), args.run, args.device, args.seed, args.compile)
         if not trainer.resume() and args.begin_from:
             trainer.begin_from(args.begin_from)
         trainer.run(args.minutes, args.iterations, args.every)
+    elif args.command == "texture":
+        from .configs import CONFIGS
+        from .dataset import Store
+        from .texture import Texture
+
+        config = CONFIGS[args.config]
+        config = replace(config, batch=args.batch or config.batch)
+        Texture(args.weights, config, Store(args.store, args.device), args.run, args.device).run(args.minutes)
     elif args.command == "export":
         from .export import export
 

@@ -32,9 +32,9 @@ MARGIN = 8
 """LR pixels cut off after JPEG, so that its 8x8 grid falls anywhere in the patch."""
 
 
-def jpeg_quality(level: Tensor) -> Tensor:
+def jpeg_quality(level: Tensor | float) -> Tensor | float:
     """Level 0..1 -> JPEG quality 100..40, the same relation by which a JPEG input sets its level."""
-    return (100 - 60 * level).round()
+    return 100 - 60 * level
 
 
 @dataclass
@@ -116,7 +116,7 @@ class BatchSource:
         gaussian = torch.erfinv((2 * rand(*lr.shape) - 1).clamp(-0.99999, 0.99999)) * 2**0.5
         lr = (lr + sigma * gaussian).round().clamp(0, 255)
         if compressed.any():
-            lr[compressed] = jpeg.compress(lr[compressed], jpeg_quality(spread())[compressed])
+            lr[compressed] = jpeg.compress(lr[compressed], jpeg_quality(spread())[compressed].round())
         dy, dx = (int(rand(1) * MARGIN) for _ in range(2))
         s, p = self.store.scale, self.patch
         return (

@@ -8,8 +8,8 @@ import onnxruntime
 import torch
 
 from . import resample
+from .restore import schedule_of
 from .sampler import sample_image, sample_residual, timesteps
-from .schedule import Schedule
 
 
 class Bundle:
@@ -24,10 +24,7 @@ class Bundle:
         )
         self.encoder, self.denoiser = load("encoder"), load("denoiser")
         self.scale, self.std = m["scale"], m["prediction"]["scale"]
-        s = m["schedule"]
-        self.schedule = Schedule(
-            m["start_step"], m["alignment"], self.std, s["timesteps"], s["beta_start"], s["beta_end"]
-        )
+        self.schedule = schedule_of(m)
 
     def upsample(self, lr: np.ndarray) -> np.ndarray:
         """lr [C, h, w] -> u [C, sh, sw] float32."""

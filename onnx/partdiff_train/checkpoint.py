@@ -9,6 +9,7 @@ from torch import nn
 
 from .configs import Config
 from .network import NetworkShape, PartialDiffusion
+from .restore import load_bundle
 from .schedule import Schedule
 
 
@@ -27,7 +28,9 @@ def save_weights(path: Path, config: Config, weights: dict[str, torch.Tensor], r
 
 
 def load_weights(path: Path) -> tuple[PartialDiffusion, Schedule, dict]:
-    """-> network in evaluation mode, schedule, {name, record}."""
+    """weights.pt or a bundle's folder -> network in evaluation mode, schedule, {name, record}."""
+    if path.is_dir():
+        return load_bundle(path)
     content = torch.load(path, map_location="cpu", weights_only=True)
     network: nn.Module = PartialDiffusion(NetworkShape(**content["shape"]))
     network.load_state_dict(content["weights"])

@@ -11,6 +11,7 @@ import onnxruntime
 import torch
 from torch import nn
 
+from .batches import jpeg_quality
 from .checkpoint import load_weights
 from .configs import CONFIGS
 from .graph import denoiser_graph, encoder_graph
@@ -91,6 +92,7 @@ def manifest(network: PartialDiffusion, schedule: Schedule, folder: Path, name: 
             "output": "features",
             "features": shape.width,
             "halo": shape.encoder_halo,
+            "jpeg_quality": [jpeg_quality(0.0), jpeg_quality(1.0)],
         },
         "denoiser": {
             "file": "denoiser.onnx",
@@ -126,7 +128,6 @@ def export(weights: Path, folder: Path, version: str, training: str) -> float:
         "date": time.strftime("%Y-%m-%d"),
         "parameters": sum(p.numel() for p in network.parameters()),
         "mflop_per_lr_pixel": {"encoder": round(encoder / 1e6, 3), "denoiser": round(denoiser / 1e6, 3)},
-        "level": "0 keeps everything, 1 cleans up most; for a JPEG of quality q use (100 - q) / 60",
         **about["record"],
     }
     text = json.dumps(manifest(network, schedule, folder, about["name"], version, record), indent=2)

@@ -9,7 +9,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from .network import CEILING, Block, Condition, Denoiser, Encoder
+from .network import CEILING, Block, Condition, Denoiser, Encoder, NetworkShape
 
 OPSET, IR = 17, 8
 
@@ -24,7 +24,7 @@ class Graph:
 
     def add(self, operator: str, *inputs: str, output: str = "", **attributes) -> str:
         output = output or f"{operator.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operator, list(inputs), [output], **attributes))
+        self.nodes.append(helper.make_node(operator, list(inputs), [output], name=output, **attributes))
         return output
 
     def constant(self, value: np.ndarray) -> str:
@@ -77,6 +77,18 @@ def array(parameter) -> np.ndarray:
     return parameter.detach().cpu().float().numpy()
 
 
+def colour_innermost(kernel: np.ndarray, shape: NetworkShape) -> np.ndarray:
+    """[o, i, 3, 3]: SpaceToDepth puts the colour innermost, pixel-unshuffle outermost."""
+    c, area = shape.image_channels, shape.scale**2
+    return kernel.reshape(-1, c, area, 3, 3).swapaxes(1, 2).reshape(-1, c * area, 3, 3)
+
+
+def colour_outermost(kernel: np.ndarray, shape: NetworkShape) -> np.ndarray:
+    """The inverse of `colour_innermost`."""
+    c, area = shape.image_channels, shape.scale**2
+    return kernel.reshape(-1, area, c, 3, 3).swapaxes(1, 2).reshape(-1, c * area, 3, 3)
+
+
 def encoder_graph(encoder: Encoder, half: bool = True) -> onnx.ModelProto:
     """lr [n, C, h, w], level [n] -> features [n, F, h, w]."""
     g = Graph(half)
@@ -96,9 +108,7 @@ def denoiser_graph(denoiser: Denoiser, half: bool = True) -> onnx.ModelProto:
         rest = g.add("Sub", g.constant(np.array(1.0, np.float32)), "t")
         z = g.add("Mul", z, g.add("Unsqueeze", rest, g.constant(np.array([1, 2, 3]))))
     c, s = shape.image_channels, shape.scale
-    # SpaceToDepth puts the colour innermost, pixel-unshuffle outermost.
-    kernel = array(denoiser.head.weight).reshape(-1, c, s * s, 3, 3).swapaxes(1, 2).reshape(-1, c * s * s, 3, 3)
-    x = g.conv(g.add("SpaceToDepth", z, blocksize=s), denoiser.head, kernel)
+    x = g.conv(g.add("SpaceToDepth", z, blocksize=s), denoiser.head, colour_innermost(array(denoiser.head.weight), shape))
     x = g.add("Add", x, "features")
     for block, bias in zip(denoiser.blocks, g.condition("t", denoiser.time)):
         x = g.block(x, block, bias)

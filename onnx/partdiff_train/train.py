@@ -30,7 +30,7 @@ def has_bf16(device: str) -> bool:
 class Trainer:
     """One run in `folder`: state.pt (resumes exactly), weights.pt (averaged), log.txt."""
 
-    def __init__(self, config: Config, store: Store, folder: Path, device: str, seed: int = 0):
+    def __init__(self, config: Config, store: Store, folder: Path, device: str, seed: int = 0, fuse: bool = False):
         torch.manual_seed(seed)
         torch.backends.cudnn.benchmark = True
         self.config, self.store, self.folder, self.device = config, store, folder, device
@@ -39,6 +39,8 @@ class Trainer:
         self.source = BatchSource(store, config.schedule, config.batch, config.patch, seed)
         network = PartialDiffusion(config.shape).to(device, memory_format=torch.channels_last)
         self.network = network
+        # Fusing what lies between the convolutions saves a fifth of the time; it costs a minute at the start.
+        self.forward = torch.compile(network) if fuse else network
         self.average = {k: v.clone() for k, v in network.state_dict().items()}
         self.optimisers = optimiser.make(network, config.lr, config.muon)
         self.iteration, self.elapsed = 0, 0.0
@@ -48,9 +50,14 @@ class Trainer:
         self.scale, self.weight = table(s.input_scale), table(s.loss_weight)
 
     def begin_from(self, weights: Path) -> None:
-        """Starts a new run from the averaged weights of another."""
+        """Starts a new run from the averaged weights of another, or from a bundle.
+
+        Layers of another shape (another scale, say) keep their random weights.
+        """
         network, _, _ = checkpoint.load_weights(weights)
-        self.network.load_state_dict(network.state_dict())
+        own = self.network.state_dict()
+        given = {k: v for k, v in network.state_dict().items() if k in own and v.shape == own[k].shape}
+        self.network.load_state_dict(own | given)
         self.average = {k: v.clone() for k, v in self.network.state_dict().items()}
 
     def loss(self, b: Batch) -> torch.Tensor:
@@ -60,7 +67,7 @@ class Trainer:
         z = (at(self.signal) * r + at(self.noise) * b.eps) * at(self.scale)
         with torch.autocast(self.device, torch.bfloat16, enabled=self.bf16):
             layout = {"memory_format": torch.channels_last}
-            predicted = self.network(b.lr.contiguous(**layout), b.level, z, b.step / s.start_step)
+            predicted = self.forward(b.lr.contiguous(**layout), b.level, z, b.step / s.start_step)
         return (at(self.weight) * (predicted.float() - r) ** 2).mean()
 
     def step(self, progress: float) -> float:

@@ -1,6 +1,7 @@
 """A tiny network trains, resumes, exports and runs in ONNX Runtime, on a tiny dataset."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -10,6 +11,7 @@ from partdiff_train.bundle import Bundle
 from partdiff_train.checkpoint import load_weights
 from partdiff_train.dataset import Store
 from partdiff_train.export import round_weights
+from partdiff_train.texture import Recipe, Texture
 from partdiff_train.train import Trainer
 from partdiff_train.validate import upscale
 
@@ -38,6 +40,26 @@ def test_resumed_run_is_the_same(store_folder, tiny, tmp_path):
         assert torch.equal(value, second.average[key]), key
 
 
+def test_other_shapes_begin_where_they_fit(run, store_folder, tiny, tmp_path):
+    """A network for another scale takes the encoder and the blocks, not the latent's ends."""
+    other = replace(tiny, shape=replace(tiny.shape, scale=2))
+    trainer = Trainer(other, Store(store_folder), tmp_path, "cpu")
+    head = trainer.network.denoiser.head.weight.clone()
+    trainer.begin_from(run / "weights.pt")
+    network, _, _ = load_weights(run / "weights.pt")
+    assert torch.equal(trainer.network.encoder.tail.weight, network.encoder.tail.weight)
+    assert torch.equal(trainer.average["denoiser.head.weight"], head)
+
+
+def test_texture_stays_within_its_budget(run, store_folder, tiny, tmp_path):
+    """The sampler changes, one step hardly does, and the discriminator learns."""
+    recipe = Recipe(budget=((2, 0.5),), width=8)
+    Texture(run / "weights.pt", tiny, Store(store_folder), tmp_path, "cpu", recipe).run(minutes=0.2)
+    before, after = (load_weights(folder / "weights.pt")[2]["record"]["validation"] for folder in (run, tmp_path))
+    assert after["psnr1"] > before["psnr1"] - 0.3
+    assert after["psnr2"] > after["psnr1"] - 2.5
+
+
 def test_held_out_images_are_not_trained_on(store_folder):
     store = Store(store_folder)
     trained = {store.names[i] for i in store.train.tolist()}
@@ -55,6 +77,15 @@ def test_bundle_equals_pytorch(run, bundle):
         for form in ("residual", "image"):
             got = Bundle(bundle).upscale(lr, steps, level=0.3, noise=noise, form=form)
             np.testing.assert_allclose(got, expected, atol=1e-4)
+
+
+def test_bundle_gives_its_weights_back(run, bundle):
+    network, schedule, _ = load_weights(run / "weights.pt")
+    round_weights(network)
+    restored, again, about = load_weights(bundle)
+    assert (restored.shape, again, about["name"]) == (network.shape, schedule, "tiny")
+    for key, value in network.state_dict().items():
+        assert torch.equal(value, restored.state_dict()[key]), key
 
 
 def test_one_step_does_not_depend_on_the_noise(bundle):

@@ -149,6 +149,10 @@ pub struct EncoderEntry {
     pub features: usize,
     /// Receptive field beyond a pixel, in low-resolution pixels.
     pub halo: usize,
+    /// The JPEG qualities (1 to 100, Independent JPEG Group) that call for clean-up level 0 and 1, falling; between
+    /// them the level is linear. Absent where JPEG files say nothing about the level.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jpeg_quality: Option<[f32; 2]>,
 }
 
 /// Input tensors of the encoder.
@@ -254,6 +258,12 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// The clean-up level, 0 to 1, for a JPEG file of that quality; `None` where the bundle names none.
+    pub fn cleanup_of(&self, jpeg_quality: f32) -> Option<f32> {
+        let [keep, clean] = self.encoder.as_ref()?.jpeg_quality?;
+        Some(((keep - jpeg_quality) / (keep - clean)).clamp(0.0, 1.0))
+    }
+
     fn check(&self) -> Result<()> {
         let rule = |holds: bool, field: &str, value: &dyn std::fmt::Display, expected: &str| {
             if holds {
@@ -315,6 +325,14 @@ impl Manifest {
             check_file("encoder", &encoder.file, &encoder.sha256)?;
             rule((1..=4096).contains(&encoder.features), "encoder.features", &encoder.features, "1 to 4096")?;
             rule(encoder.halo <= 1024, "encoder.halo", &encoder.halo, "at most 1024")?;
+            if let Some([keep, clean]) = encoder.jpeg_quality {
+                rule(
+                    keep <= 100.0 && keep > clean && clean >= 1.0 && encoder.inputs.level.is_some(),
+                    "encoder.jpeg_quality",
+                    &format!("[{keep}, {clean}]"),
+                    "two falling qualities from 100 to 1, for an encoder with a level",
+                )?;
+            }
         }
         check_file("denoiser", &self.denoiser.file, &self.denoiser.sha256)?;
         rule(self.denoiser.halo <= 1024, "denoiser.halo", &self.denoiser.halo, "at most 1024")?;

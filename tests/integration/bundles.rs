@@ -67,6 +67,26 @@ fn a_wrong_field_is_named_with_its_value_and_what_was_expected() {
 }
 
 #[test]
+fn jpeg_qualities_set_the_level_that_the_bundle_was_trained_with() {
+    let mut manifest: Value =
+        serde_json::from_slice(include_bytes!("../../onnx/models/natural-x4/model.json")).unwrap();
+    let mut parse = |qualities: Value| {
+        manifest["encoder"]["jpeg_quality"] = qualities;
+        Manifest::parse(manifest.to_string().as_bytes())
+    };
+    let level = parse(json!([90, 40])).unwrap();
+    assert_eq!(
+        [95.0, 65.0, 10.0].map(|quality| level.cleanup_of(quality)),
+        [Some(0.0), Some(0.5), Some(1.0)]
+    );
+    assert_eq!(parse(Value::Null).unwrap().cleanup_of(65.0), None);
+    for wrong in [json!([40, 90]), json!([101, 40]), json!([90, 0])] {
+        let text = parse(wrong).unwrap_err().report();
+        assert!(text.contains("encoder.jpeg_quality") && text.contains("falling"), "{text}");
+    }
+}
+
+#[test]
 fn every_missing_and_every_unknown_field_is_named() {
     let (manifest, _) = plain();
     for field in manifest.as_object().unwrap().keys() {

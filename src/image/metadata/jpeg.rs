@@ -23,7 +23,7 @@ pub(in crate::image) struct Segments {
 }
 
 /// Iterates over (marker, payload) up to the first scan.
-fn segments(bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+pub(in crate::image) fn segments(bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     let mut rest = bytes.get(2..).unwrap_or_default();
     std::iter::from_fn(move || {
         loop {

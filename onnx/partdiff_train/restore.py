@@ -1,0 +1,67 @@
+"""A network back from its bundle: the inverse of `export`, for fine-tuning, variants and new reports."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import nn
+
+from .graph import colour_outermost
+from .network import NetworkShape, PartialDiffusion
+from .schedule import Schedule
+
+
+def schedule_of(manifest: dict) -> Schedule:
+    s, std = manifest["schedule"], manifest["prediction"]["scale"]
+    return Schedule(
+        manifest["start_step"], manifest["alignment"], std, s["timesteps"], s["beta_start"], s["beta_end"]
+    )
+
+
+def shape_of(manifest: dict) -> NetworkShape:
+    """The halos tell the numbers of blocks."""
+    blocks = lambda part: (manifest[part]["halo"] - 2) // 2  # noqa: E731
+    return NetworkShape(
+        image_channels=manifest["channels"],
+        scale=manifest["scale"],
+        width=manifest["encoder"]["features"],
+        encoder_blocks=blocks("encoder"),
+        denoiser_blocks=blocks("denoiser"),
+        aligned=manifest["alignment"] != "none",
+    )
+
+
+def constants(graph: onnx.GraphProto, operator: str) -> list[list[np.ndarray]]:
+    """The constant inputs (weight, bias) of every node of a kind, in the graph's order, in fp32."""
+    held = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
+    held |= {n.output[0]: held[n.input[0]] for n in graph.node if n.op_type == "Cast" and n.input[0] in held}
+    return [[held[i].astype(np.float32) for i in n.input[1:]] for n in graph.node if n.op_type == operator]
+
+
+def fill(part: nn.Module, condition: nn.Module, graph: onnx.GraphProto) -> None:
+    """Gives an encoder or denoiser the weights of its graph."""
+    inner, *outer = constants(graph, "Gemm")
+    split = [np.concatenate(values) for values in zip(*outer)]
+    convolutions = [m for m in part.modules() if isinstance(m, nn.Conv2d)]
+    # Modules come in the order of their definition; the tail is defined before or after the blocks.
+    convolutions = [m for m in convolutions if m is not part.tail] + [part.tail]
+    layers = [condition.inner, condition.outer, *convolutions]
+    values = [inner, split, *constants(graph, "Conv")]
+    for layer, (weight, bias) in zip(layers, values, strict=True):
+        layer.weight.data = torch.from_numpy(weight.copy()).view_as(layer.weight)
+        layer.bias.data = torch.from_numpy(bias.copy()).view_as(layer.bias)
+
+
+def load_bundle(folder: Path) -> tuple[PartialDiffusion, Schedule, dict]:
+    """-> network in evaluation mode, schedule, {name, record}; only for bundles that `export` wrote in fp16 or fp32."""
+    manifest = json.loads((folder / "model.json").read_text())
+    network = PartialDiffusion(shape_of(manifest))
+    graphs = {part: onnx.load(folder / manifest[part]["file"]).graph for part in ("encoder", "denoiser")}
+    fill(network.encoder, network.encoder.level, graphs["encoder"])
+    fill(network.denoiser, network.denoiser.time, graphs["denoiser"])
+    head = network.denoiser.head
+    head.weight.data = torch.from_numpy(colour_outermost(head.weight.detach().numpy(), network.shape).copy())
+    return network.eval(), schedule_of(manifest), {"name": manifest["name"], "record": manifest["training"]}
