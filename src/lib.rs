@@ -4,6 +4,7 @@
 //! low-resolution picture at step K instead of from pure noise, and denoises only the steps K to 0.
 
 pub mod atomic_file;
+pub mod cleanup;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod diffusion;

@@ -3,10 +3,11 @@
 
 use std::io::{Seek, Write};
 
+use crate::cleanup::Cleanup;
 use crate::error::{Error, Result};
 use crate::image::{
     EncodeOptions, Frame, PageWriter, Picture, Prepared, Provenance, Raster, RestoreOptions, decode_page,
-    encode_to, prepare_for_model,
+    encode_to, jpeg_quality, prepare_for_model,
 };
 use crate::limits::Limits;
 use crate::options::UpscaleOptions;
@@ -18,6 +19,7 @@ use crate::upscaler::{Upscaled, Upscaler};
 #[derive(Clone, Debug)]
 pub struct Page {
     index: usize,
+    jpeg_quality: Option<f32>,
     prepared: Prepared,
 }
 
@@ -39,7 +41,8 @@ impl Page {
     /// # Errors
     /// As [`decode_page`].
     pub fn read(bytes: &[u8], index: usize, limits: &Limits) -> Result<Self> {
-        Ok(Self { index, prepared: prepare_for_model(decode_page(bytes, index, limits)?) })
+        let prepared = prepare_for_model(decode_page(bytes, index, limits)?);
+        Ok(Self { index, jpeg_quality: jpeg_quality(bytes), prepared })
     }
 
     /// The colours that the engine gets.
@@ -52,21 +55,24 @@ impl Page {
         self.prepared.frame.picture()
     }
 
-    /// Upscales the page. With the `hash` of the file's contents (SHA-256 in hexadecimal), the result records how it
-    /// was made.
+    /// Upscales the page, with `cleanup` for that of `options`. With the `hash` of the file's contents (SHA-256 in
+    /// hexadecimal), the result records how it was made.
     ///
     /// # Errors
-    /// As [`Upscaler::upscale`].
+    /// As [`Cleanup::level`] and [`Upscaler::upscale`].
     pub fn upscale(
         self,
         upscaler: &Upscaler,
         options: &UpscaleOptions,
+        cleanup: Cleanup,
         hash: Option<String>,
         progress: &dyn Progress,
         cancel: &CancelToken,
     ) -> Result<MadePage> {
         let Prepared { color, frame } = self.prepared;
-        let Upscaled { image, uncertainty, report } = upscaler.upscale(&color, options, progress, cancel)?;
+        let cleanup = cleanup.level(self.jpeg_quality, upscaler.manifest())?;
+        let options = UpscaleOptions { cleanup, ..options.clone() };
+        let Upscaled { image, uncertainty, report } = upscaler.upscale(&color, &options, progress, cancel)?;
         let scale = image.width() as f64 / color.width() as f64;
         let record = hash.map(|hash| {
             let record = upscaler.provenance(&report, scale, hash);

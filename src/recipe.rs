@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cleanup::Cleanup;
 use crate::diffusion::{SamplerKind, TimestepSpacing};
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::sha256_hex;
@@ -66,9 +67,10 @@ pub struct Recipe {
     #[cfg_attr(feature = "cli", arg(long, help_heading = SAMPLING, value_name = "NUMBER", default_value_t = 0))]
     pub seed: u64,
 
-    /// How much noise and compression damage to clean up, for models that can: 0 (none) to 1
-    #[cfg_attr(feature = "cli", arg(long, help_heading = SAMPLING, value_name = "0-1", default_value_t = 0.0, value_parser = values::unit))]
-    pub cleanup: f64,
+    /// How much noise and compression damage to clean up, for models that can: 0 (none) to 1; or auto: what the
+    /// quantisation tables of a JPEG file call for, and none for other files
+    #[cfg_attr(feature = "cli", arg(long, help_heading = SAMPLING, value_name = "0-1|auto", default_value_t = Cleanup::default()))]
+    pub cleanup: Cleanup,
 
     /// Rounds, at most, in which the result is shrunk, compared with the input, and corrected, until no sample is off
     /// by a level of 255. By default 32 with the preset faithful and no clean-up, else 0: with --cleanup, it brings
@@ -157,7 +159,7 @@ impl Default for Recipe {
             sampler: None,
             eta: None,
             seed: 0,
-            cleanup: 0.0,
+            cleanup: Cleanup::default(),
             consistency: None,
             spacing: None,
             format: None,
@@ -217,7 +219,11 @@ impl Recipe {
             sampler: self.sampler,
             eta: self.eta,
             spacing: self.spacing,
-            cleanup: self.cleanup as f32,
+            cleanup: match self.cleanup {
+                Cleanup::Level(level) => level as f32,
+                // Each page tells.
+                Cleanup::Auto => 0.0,
+            },
             consistency: self.consistency,
             seed: self.seed,
             tile: self.tile,

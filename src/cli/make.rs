@@ -112,7 +112,8 @@ impl Maker<'_> {
         }
         let relay = Relay { reporter: self.reporter, input, last: AtomicUsize::new(usize::MAX) };
         let hash = source.hash.clone();
-        let mut made = read.upscale(self.upscaler, &request.options, hash, &relay, self.cancel)?;
+        let cleanup = request.recipe.cleanup;
+        let mut made = read.upscale(self.upscaler, &request.options, cleanup, hash, &relay, self.cancel)?;
         if let (Some(path), Some(map)) = (&request.uncertainty, made.uncertainty.take()) {
             self.write_map(path, map)?;
         }

@@ -160,7 +160,8 @@ impl Making<'_> {
             }
             true
         };
-        let page = page.upscale(self.upscaler, &self.options, hash, &progress, self.cancel)?;
+        let cleanup = self.job.recipe.cleanup;
+        let page = page.upscale(self.upscaler, &self.options, cleanup, hash, &progress, self.cancel)?;
         made.engine_seconds += page.report.seconds;
         made.network_seconds += page.report.network_seconds;
         if made.width == 0 {

@@ -133,3 +133,25 @@ fn the_spread_over_seeds_is_that_of_separate_runs() {
         assert!((f64::from(map.data()[at]) - expected).abs() < 0.01, "{} {expected}", map.data()[at]);
     }
 }
+
+#[test]
+fn jpeg_files_say_how_much_to_clean_up() {
+    if !has_runtime() {
+        return;
+    }
+    let place = Place::new();
+    let photo = photo();
+    place.put("a.png", &photo);
+    let picture = read(&place.path("a.png"));
+    let options = EncodeOptions { quality: 55, ..EncodeOptions::new(ImageFormat::Jpeg) };
+    place.put("a.jpg", &encode(&picture, &options).unwrap().bytes);
+    let level = |file: &str, asked: &str| {
+        let done = done(&place, &[file, "-o", "b.png", "--overwrite", "--steps", "1", "--cleanup", asked]);
+        done["report"]["cleanup"].as_f64().unwrap()
+    };
+    // (100 - 55) / 60, as natural-x4 was trained.
+    assert!((level("a.jpg", "auto") - 0.75).abs() < 0.02, "{}", level("a.jpg", "auto"));
+    assert_eq!(level("a.jpg", "0"), 0.0);
+    assert_eq!(level("a.png", "auto"), 0.0);
+    place.upscale(["a.jpg", "-o", "b.png", "--cleanup", "some"]).expect(2).says("0 to 1, or auto");
+}

@@ -1,0 +1,112 @@
+//! How much noise and compression damage is cleaned up.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::Manifest;
+
+/// The clean-up that a recipe asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Written", into = "Written")]
+pub enum Cleanup {
+    /// This level, 0 (trust every pixel) to 1.
+    Level(f64),
+    /// For a JPEG file what its quantisation tables call for, for others none.
+    Auto,
+}
+
+impl Cleanup {
+    /// The level, 0 to 1, for a file with that JPEG quality.
+    ///
+    /// # Errors
+    /// `InvalidOption` where it should follow the file, and the model does not say how.
+    pub fn level(self, jpeg_quality: Option<f32>, manifest: &Manifest) -> Result<f32> {
+        let level = match self {
+            Self::Level(level) => return Ok(level as f32),
+            Self::Auto => manifest.cleanup_of(jpeg_quality.unwrap_or(100.0)),
+        };
+        level.ok_or_else(|| {
+            let message = format!(
+                "cleanup is auto: model {} does not say what JPEG qualities call for; expected 0 to 1",
+                manifest.name
+            );
+            Error::new(ErrorKind::InvalidOption, message)
+        })
+    }
+}
+
+impl Default for Cleanup {
+    fn default() -> Self {
+        Self::Level(0.0)
+    }
+}
+
+impl FromStr for Cleanup {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        Written::Name(text.into()).try_into()
+    }
+}
+
+impl fmt::Display for Cleanup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Level(level) => level.fmt(f),
+            Self::Auto => f.write_str("auto"),
+        }
+    }
+}
+
+/// As it stands in a file.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Level(f64),
+    Name(String),
+}
+
+impl TryFrom<Written> for Cleanup {
+    type Error = String;
+
+    fn try_from(written: Written) -> std::result::Result<Self, String> {
+        let level = match written {
+            Written::Level(level) => Some(level),
+            Written::Name(name) if name == "auto" => return Ok(Self::Auto),
+            Written::Name(text) => text.parse().ok(),
+        };
+        level
+            .filter(|level| (0.0..=1.0).contains(level))
+            .map(Self::Level)
+            .ok_or_else(|| "expected 0 to 1, or auto".into())
+    }
+}
+
+impl From<Cleanup> for Written {
+    fn from(cleanup: Cleanup) -> Self {
+        match cleanup {
+            Cleanup::Level(level) => Self::Level(level),
+            Cleanup::Auto => Self::Name(cleanup.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_written_as_a_number_or_a_word() {
+        assert_eq!("auto".parse(), Ok(Cleanup::Auto));
+        assert_eq!("0.25".parse(), Ok(Cleanup::Level(0.25)));
+        assert!("2".parse::<Cleanup>().is_err() && "some".parse::<Cleanup>().is_err());
+        for (cleanup, json) in [(Cleanup::Auto, "\"auto\""), (Cleanup::Level(0.5), "0.5")] {
+            assert_eq!(serde_json::to_string(&cleanup).unwrap(), json);
+            assert_eq!(serde_json::from_str::<Cleanup>(json).unwrap(), cleanup);
+        }
+        assert!(serde_json::from_str::<Cleanup>("1.5").unwrap_err().to_string().contains("0 to 1, or auto"));
+    }
+}
