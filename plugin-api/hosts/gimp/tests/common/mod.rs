@@ -220,7 +220,7 @@ impl Case {
         // 8-bit samples fill no 16-bit levels; a ramp does.
         let ramp = |(i, value): (usize, f32)| round(value * 0.97 + (i % 977) as f32 / 977.0 * 0.03);
         let planes = planes.into_iter().enumerate().map(ramp).collect();
-        let alpha = (self.channels % 2 == 0).then(|| {
+        let alpha = self.channels.is_multiple_of(2).then(|| {
             let row = |x: usize| if x < 12 { 0.0 } else { (x as f32 / 60.0).min(1.0) };
             Raster::from_vec(1, 54, 72, (0..54 * 72).map(|i| row(i % 72)).collect())
         });
