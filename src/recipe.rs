@@ -71,7 +71,7 @@ pub struct Recipe {
     pub cleanup: f64,
 
     /// Rounds, at most, in which the result is shrunk, compared with the input, and corrected, until no sample is off
-    /// by a level of 255. By default 8 with the preset faithful and no clean-up, else 0: with --cleanup, it brings
+    /// by a level of 255. By default 32 with the preset faithful and no clean-up, else 0: with --cleanup, it brings
     /// back what was cleaned up
     #[cfg_attr(feature = "cli", arg(long, help_heading = SAMPLING, value_name = "ROUNDS"))]
     pub consistency: Option<usize>,

@@ -105,7 +105,7 @@ def manifest(network: PartialDiffusion, schedule: Schedule, folder: Path, name: 
         "tiling": {"kind": "exact"},
         "defaults": {"steps": 1, "sampler": "ddim", "eta": 0.0, "spacing": "uniform"},
         "presets": {
-            "faithful": {"steps": 1, "consistency": 8},
+            "faithful": {"steps": 1, "consistency": 32},
             "balanced": {"steps": 2},
             "detailed": {"steps": detailed},
         },

@@ -3,32 +3,22 @@
 //! All run once per round, in turn, so that a busy machine is unfair to all alike; ratios are of the best times. Peaks of
 //! memory are those of processes of their own, which do one picture each.
 
-use std::fs;
+mod common;
+
 use std::path::Path;
 use std::process::Command;
-use std::time::Instant;
 
-use partdiff::image::Raster;
-use partdiff::model::{Bundle, DEFAULT_BUNDLE};
-use partdiff::runtime::Device;
-use partdiff::{CancelToken, NoProgress, RuntimeOptions, UpscaleOptions, Upscaler};
 use partdiff_host::{Color, Form, Input, Library, Output, Sample, Strip, StripMut};
+
+use common::{arguments, better, engine, line, number, peak, pixels, raster, timed};
 
 const CONTENDERS: [&str; 3] = ["engine", "library, in memory", "library, in strips"];
 
 /// Makes a run that can be repeated.
 fn contender(name: &str, side: usize) -> Box<dyn FnMut()> {
-    let values: Vec<u8> = (0..side * side * 3).map(|i| ((i / 3 % 97) * 2 + (i / side) % 50) as u8).collect();
+    let values = pixels(side);
     if name == CONTENDERS[0] {
-        let bundle = Bundle::embedded(DEFAULT_BUNDLE).expect("embedded").expect("good");
-        let runtime = RuntimeOptions { device: Device::Cpu, ..Default::default() };
-        let upscaler = Upscaler::open(&bundle, &runtime).expect("ONNX Runtime");
-        let planes = (0..3).flat_map(|c| values.iter().skip(c).step_by(3).map(|&v| f32::from(v) / 255.0));
-        let image = Raster::from_vec(3, side, side, planes.collect());
-        let options = UpscaleOptions { steps: Some(1), ..Default::default() };
-        return Box::new(move || {
-            upscaler.upscale(&image, &options, &NoProgress, &CancelToken::new()).expect("works");
-        });
+        return Box::new(engine(raster(&values, side)));
     }
     let program = std::env::current_exe().expect("a program");
     let library = Library::open(&program.with_file_name("libpartdiff_capi.so")).expect("the library");
@@ -60,31 +50,19 @@ fn contender(name: &str, side: usize) -> Box<dyn FnMut()> {
     })
 }
 
-/// The most memory that this process has had, in MiB.
-fn peak() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    Some(line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()? >> 10)
-}
-
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    let number = |index: usize, default: usize| {
-        arguments.get(index).and_then(|argument| argument.parse().ok()).unwrap_or(default)
-    };
-    let (side, rounds) = (number(0, 1000), number(1, 3));
+    let arguments = arguments();
+    let (side, rounds) = (number(&arguments, 0, 1000), number(&arguments, 1, 3));
     if let Some(name) = arguments.get(2) {
         contender(name, side)();
-        println!("{}", peak().unwrap_or(0));
+        println!("{}", peak("self").unwrap_or(0));
         return;
     }
     let mut runs = CONTENDERS.map(|name| contender(name, side));
-    let mut best = [f64::INFINITY; CONTENDERS.len()];
+    let mut best = [[f64::INFINITY; 2]; CONTENDERS.len()];
     for _ in 0..rounds {
         for (run, best) in runs.iter_mut().zip(&mut best) {
-            let start = Instant::now();
-            run();
-            *best = best.min(start.elapsed().as_secs_f64());
+            *best = better(*best, timed(run));
         }
     }
     drop(runs);
@@ -93,7 +71,6 @@ fn main() {
         let program = std::env::current_exe().expect("a program");
         let memory = Command::new(Path::new(&program)).args([&side.to_string(), "1", name]).output();
         let memory = memory.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
-        let ratio = seconds / best[0];
-        println!("{name:20} {seconds:8.2} s  {ratio:6.3}  {:>6} MiB", memory.unwrap_or_default());
+        line(name, seconds, best[0], &memory.unwrap_or_default());
     }
 }

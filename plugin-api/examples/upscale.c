@@ -1,5 +1,5 @@
 /*
- * Enlarges a binary PGM or PPM picture:
+ * Enlarges a binary PGM or PPM picture, in C99 that is C++ as well:
  *
  *     cc -std=c99 upscale.c -o upscale $(pkg-config --cflags --libs partdiff)
  *     ./upscale small.ppm large.ppm [KEY=VALUE]...
@@ -34,7 +34,7 @@ static uint32_t number(FILE *file)
 static void swap_if_needed(partdiff_image *image)
 {
     const uint16_t one = 1;
-    unsigned char *bytes = image->data;
+    unsigned char *bytes = (unsigned char *)image->data;
     size_t i;
     if (image->sample != PARTDIFF_SAMPLE_U16 || *(const unsigned char *)&one == 0)
         return;
@@ -72,7 +72,8 @@ static int load(const char *path, partdiff_image *image)
         image->sample = most == 255 ? PARTDIFF_SAMPLE_U8 : PARTDIFF_SAMPLE_U16;
         good = (most == 255 || most == 65535) && image->width > 0 && image->height > 0 && allocate(image)
                && fread(image->data, 1, image->size, file) == image->size;
-        swap_if_needed(image);
+        if (good)
+            swap_if_needed(image);
     }
     if (!good)
         fprintf(stderr, "%s: expected a whole binary PGM or PPM with 255 or 65535 levels\n", path);
@@ -111,7 +112,7 @@ int main(int argc, char **argv)
     partdiff_context *context = NULL;
     partdiff_model *model = NULL;
     partdiff_job *job = NULL;
-    partdiff_image input = {0}, output = {0};
+    partdiff_image input, output;
     partdiff_status status;
     char message[1024] = "", *value;
     int i, good = 0;
@@ -120,6 +121,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: %s SMALL LARGE [KEY=VALUE]...\n", argv[0]);
         return 2;
     }
+    memset(&input, 0, sizeof input);
+    memset(&output, 0, sizeof output);
     input.struct_size = sizeof input;
     if (!load(argv[1], &input))
         goto end;

@@ -311,6 +311,20 @@ partdiff_status partdiff_job_output_size(const struct partdiff_job *job,
                                          uint32_t *output_width,
                                          uint32_t *output_height);
 
+// Cancels the run under way, or, if there is none, the next one; each run ends at most one cancellation.
+partdiff_status partdiff_job_cancel(const struct partdiff_job *job);
+
+// Gives a text on the latest run that succeeded: "warnings" (sentences, one a line: what could not be kept),
+// "report" (JSON: how the picture was made).
+partdiff_status partdiff_job_get_text(const struct partdiff_job *job,
+                                      const char *key,
+                                      char *buffer,
+                                      size_t size,
+                                      size_t *length);
+
+// Gives the sentence on the latest failure of a call on this job; empty if there was none.
+partdiff_status partdiff_job_error(const struct partdiff_job *job, char *buffer, size_t size, size_t *length);
+
 // Enlarges `input` into `output`, both in memory and not overlapping. Returns when it is done.
 //
 // `output` has the input's `color` and the size that partdiff_job_output_size() tells; sample, layout and strides
@@ -329,20 +343,6 @@ partdiff_status partdiff_upscale_strips(struct partdiff_job *job,
                                         const struct partdiff_image *output,
                                         partdiff_write_rows write,
                                         void *write_user);
-
-// Cancels the run under way, or, if there is none, the next one; each run ends at most one cancellation.
-partdiff_status partdiff_job_cancel(const struct partdiff_job *job);
-
-// Gives a text on the latest run that succeeded: "warnings" (sentences, one a line: what could not be kept),
-// "report" (JSON: how the picture was made).
-partdiff_status partdiff_job_get_text(const struct partdiff_job *job,
-                                      const char *key,
-                                      char *buffer,
-                                      size_t size,
-                                      size_t *length);
-
-// Gives the sentence on the latest failure of a call on this job; empty if there was none.
-partdiff_status partdiff_job_error(const struct partdiff_job *job, char *buffer, size_t size, size_t *length);
 
 #ifdef __cplusplus
 }  // extern "C"

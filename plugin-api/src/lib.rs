@@ -1,7 +1,7 @@
 //! libpartdiff: the C ABI over [`partdiff::Upscaler`].
 //!
 //! What hosts may rely on is told at the top of `include/partdiff.h`, which cbindgen makes from this crate. The ways
-//! in are in [`library`], [`context`], [`model`] and [`job`]; each does its work behind [`guard`].
+//! in are in [`library`], [`context`], [`model`], [`job`] and [`upscale`]; each does its work behind [`guard`].
 
 #![allow(clippy::missing_safety_doc, reason = "the header tells hosts what they have to keep to")]
 
@@ -15,6 +15,8 @@ pub mod context;
 pub mod model;
 
 pub mod job;
+
+pub mod upscale;
 
 pub mod failure;
 pub mod guard;

@@ -210,28 +210,42 @@ impl Form {
         }
     }
 
-    /// Writes `color` and `alpha` to rows `top` on in `bytes`.
-    pub fn store(&self, bytes: &mut [u8], color: &Raster, alpha: Option<&Raster>, top: usize) {
+    /// Writes `rows` of `color` and `alpha` to rows `top` on in `bytes`.
+    pub fn store(
+        &self,
+        bytes: &mut [u8],
+        color: &Raster,
+        alpha: Option<&Raster>,
+        rows: Range<usize>,
+        top: usize,
+    ) {
         match self.image.sample {
-            partdiff_sample::U8 => self.store_as::<u8>(bytes, color, alpha, top),
-            partdiff_sample::U16 => self.store_as::<u16>(bytes, color, alpha, top),
-            partdiff_sample::F16 => self.store_as::<f16>(bytes, color, alpha, top),
-            partdiff_sample::F32 => self.store_as::<f32>(bytes, color, alpha, top),
+            partdiff_sample::U8 => self.store_as::<u8>(bytes, color, alpha, rows, top),
+            partdiff_sample::U16 => self.store_as::<u16>(bytes, color, alpha, rows, top),
+            partdiff_sample::F16 => self.store_as::<f16>(bytes, color, alpha, rows, top),
+            partdiff_sample::F32 => self.store_as::<f32>(bytes, color, alpha, rows, top),
         }
     }
 
-    fn store_as<S: Stored>(&self, bytes: &mut [u8], color: &Raster, alpha: Option<&Raster>, top: usize) {
+    fn store_as<S: Stored>(
+        &self,
+        bytes: &mut [u8],
+        color: &Raster,
+        alpha: Option<&Raster>,
+        rows: Range<usize>,
+        top: usize,
+    ) {
         let planes: Vec<(&Raster, usize)> =
             (0..self.colors()).map(|channel| (color, channel)).chain(alpha.map(|alpha| (alpha, 0))).collect();
         // All planes side by side in one band of rows, or each in a band of its own.
         let together = if self.is_planar() { 1 } else { planes.len() };
         let step = self.pixel_bytes();
         for (index, planes) in planes.chunks(together).enumerate() {
-            let band = self.band(index, top, color.height());
+            let band = self.band(index, top, rows.len());
             bytes[band].par_chunks_mut(self.row_stride).enumerate().for_each(|(y, row)| {
                 for (place, (raster, plane)) in planes.iter().enumerate() {
                     let samples = row[place * S::BYTES..].chunks_mut(step);
-                    for (&value, sample) in raster.row(*plane, y).iter().zip(samples) {
+                    for (&value, sample) in raster.row(*plane, rows.start + y).iter().zip(samples) {
                         S::store(value, sample);
                     }
                 }
@@ -292,8 +306,8 @@ mod tests {
                     let mut bytes = vec![0xA5; size];
                     // In two parts, as strips come.
                     for rows in [0..2, 2..3] {
-                        let alpha = opacity.as_ref().map(|alpha| alpha.crop(rows.clone(), 0..5));
-                        form.store(&mut bytes, &raster.crop(rows.clone(), 0..5), alpha.as_ref(), rows.start);
+                        let top = rows.start;
+                        form.store(&mut bytes, &raster, opacity.as_ref(), rows, top);
                     }
                     let (mut back, mut alpha) =
                         (Raster::new(form.colors(), 3, 5), opacity.as_ref().map(|_| Raster::new(1, 3, 5)));

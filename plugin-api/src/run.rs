@@ -281,7 +281,9 @@ fn tell(progress: Option<&ProgressCall>, event: ProgressEvent) -> Result<(), Fai
 /// Puts a strip where the host wants it.
 fn write(form: &Form, sink: &mut Sink<'_>, strip: &Strip) -> Result<(), Failure> {
     match sink {
-        Sink::Memory(bytes) => form.store(bytes, &strip.color, strip.alpha.as_ref(), strip.top),
+        Sink::Memory(bytes) => {
+            form.store(bytes, &strip.color, strip.alpha.as_ref(), 0..strip.color.height(), strip.top)
+        }
         Sink::Rows(HostCall(write, user)) => {
             let write = write.ok_or_else(|| Failure::argument("write is null"))?;
             let height = strip.color.height();
@@ -290,9 +292,7 @@ fn write(form: &Form, sink: &mut Sink<'_>, strip: &Strip) -> Result<(), Failure>
             for top in (0..height).step_by(rows) {
                 let part = top..height.min(top + rows);
                 let some = form.strip(part.len());
-                let color = strip.color.crop(part.clone(), 0..form.width);
-                let alpha = strip.alpha.as_ref().map(|alpha| alpha.crop(part, 0..form.width));
-                some.store(&mut buffer, &color, alpha.as_ref(), 0);
+                some.store(&mut buffer, &strip.color, strip.alpha.as_ref(), part, 0);
                 let image = some.image(buffer.as_mut_ptr());
                 // SAFETY: the host passed a function of this type; the strip lives during the call.
                 let code = call_host(|| unsafe { write(*user, (strip.top + top) as u32, &raw const image) })?;

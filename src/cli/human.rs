@@ -102,8 +102,10 @@ impl Reporter for HumanReporter {
                     ));
                     let drift: Vec<_> = fidelity.drift.iter().map(|drift| format!("{drift:+.3}")).collect();
                     self.line(&format!(
-                        "  shrunk again, its mean colour is off by {} levels of 255, after {} rounds of back-projection",
+                        "  shrunk again, its mean colour is off by {} levels of 255, and {:.3} % of its samples by a \
+                         level or more, after {} rounds of back-projection",
                         drift.join(" "),
+                        100.0 * fidelity.off,
                         fidelity.rounds
                     ));
                 }

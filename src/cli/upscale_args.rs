@@ -166,7 +166,7 @@ Events of --json, one object a line, each with a field \"event\":
   done      input, output, backup (with --in-place), pages, width, height, seconds, and in \"report\" the sampling
             used and the fidelity: max_error, mean_error and drift (result less input, per channel) in levels of 255,
             between the input and the result shrunk to its size, before any resampling to another size than the
-            model's; and rounds of --consistency
+            model's; off, the share of samples (0 to 1) off by a level or more; and rounds of --consistency
   skipped   input, output
   warning   input, message
   failed    input, kind (option, input, output, model, runtime, limit, quality or cancelled), reason

@@ -3,7 +3,7 @@
 use super::Upscaler;
 use super::passes::{Run, cropped, kernel, mean_of_channels};
 use crate::error::Result;
-use crate::fidelity::{Fidelity, RowComparison};
+use crate::fidelity::{Comparison, Fidelity, RowComparison};
 use crate::image::{Kernel, Raster, Resampler, RowResampler};
 use crate::model::TilingKind;
 use crate::options::UpscaleOptions;
@@ -73,17 +73,26 @@ impl Upscaler {
         let size = (picture.height() * scale, picture.width() * scale);
         let target = (plan.height, plan.width);
         let mut comparison = RowComparison::new(image, size, kernel(self.manifest.upsampler));
+        let mut fidelity = None;
         let mut fit = (size != target)
             .then(|| RowResampler::new(Resampler::new(Kernel::Lanczos3, size, target), image.channels()));
         self.with_pass(last, picture, grey, run, |pass, workers| {
-            for rows in pass.bands() {
+            let bands = pass.bands();
+            let single = bands.len() == 1;
+            for rows in bands {
                 let top = rows.start * scale;
                 let band = pass.band(workers, rows)?.picture;
                 meter.check()?;
                 // Below and to the right may lie what was added up to the size multiple.
                 let band = cropped_band(band, size.0 - top, size.1);
-                let band = if grey { mean_of_channels(&band) } else { band };
-                comparison.push(band.clone());
+                let mut band = if grey { mean_of_channels(&band) } else { band };
+                if single {
+                    // All of it is here, so that no rows need be kept for the comparison.
+                    let whole = Comparison::new(image, size, kernel(self.manifest.upsampler));
+                    fidelity = Some(whole.project(&mut band, 0, || meter.check())?);
+                } else {
+                    comparison.push(band.clone());
+                }
                 match &mut fit {
                     None => take(top, band)?,
                     Some(fit) => {
@@ -95,7 +104,7 @@ impl Upscaler {
             }
             Ok(())
         })?;
-        Ok(comparison.fidelity())
+        Ok(fidelity.unwrap_or_else(|| comparison.fidelity()))
     }
 }
 

@@ -47,7 +47,9 @@ impl Form {
         self.width as usize * self.height as usize * self.channels() * self.sample_bytes()
     }
 
-    pub(crate) fn image(&self, data: *mut u8, size: usize) -> partdiff_image {
+    /// The picture as C describes it, for calls through [`Functions`](crate::Functions): at `data`, with `size` bytes
+    /// from there on.
+    pub fn image(&self, data: *mut u8, size: usize) -> partdiff_image {
         partdiff_image {
             struct_size: size_of::<partdiff_image>() as u32,
             sample: self.sample as u32,

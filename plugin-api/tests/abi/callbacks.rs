@@ -7,13 +7,13 @@ use std::thread;
 use partdiff_capi::context::{partdiff_context_create, partdiff_context_destroy, partdiff_context_set_text};
 use partdiff_capi::job::{
     partdiff_job_create, partdiff_job_destroy, partdiff_job_error, partdiff_job_set_progress,
-    partdiff_upscale, partdiff_upscale_strips,
 };
 use partdiff_capi::model::{partdiff_model_destroy, partdiff_model_open};
+use partdiff_capi::upscale::{partdiff_upscale, partdiff_upscale_strips};
 use partdiff_host::abi::partdiff_job;
 use partdiff_host::{Error, Input, Job, Output, Status, Strip, StripMut};
 
-use crate::support::{library, model, pattern, rgb8};
+use crate::support::{image, library, model, pattern, rgb8};
 
 /// Runs a small picture; each function may end it.
 fn run(
@@ -211,25 +211,15 @@ fn a_panic_inside_the_library_is_a_status() {
     }
     let (mut context, mut model, mut job) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
     let (mut small, mut large) = (pattern(20 * 10 * 3), vec![0_u8; 80 * 40 * 3]);
-    let picture = |width, height, data: &mut Vec<u8>| partdiff_capi::abi::partdiff_image {
-        struct_size: size_of::<partdiff_capi::abi::partdiff_image>() as u32,
-        sample: 1,
-        color: 3,
-        layout: 0,
-        width,
-        height,
-        data: data.as_mut_ptr().cast(),
-        size: data.len(),
-        row_stride: 0,
-        plane_stride: 0,
-    };
-    let (from, to) = (picture(20, 10, &mut small), picture(80, 40, &mut large));
+    let (from, to) = (image(20, 10, &mut small), image(80, 40, &mut large));
     let message = |job: *mut partdiff_capi::abi::partdiff_job| {
         let mut buffer = [0_u8; 200];
         // SAFETY: the buffer lives during the call.
         unsafe { partdiff_job_error(job, buffer.as_mut_ptr().cast(), buffer.len(), ptr::null_mut()) };
         String::from_utf8_lossy(&buffer).trim_end_matches('\0').to_owned()
     };
+    // The same C struct, here as another type of Rust.
+    let (from, to) = ((&raw const from).cast(), (&raw const to).cast());
     let internal = partdiff_capi::abi::partdiff_status::Internal;
     // SAFETY: all pointers live during the calls.
     unsafe {
@@ -238,19 +228,18 @@ fn a_panic_inside_the_library_is_a_status() {
         let _ = partdiff_model_open(context, ptr::null(), &raw mut model);
         let _ = partdiff_job_create(model, &raw mut job);
         let _ = partdiff_job_set_progress(job, Some(panics), ptr::null_mut());
-        assert_eq!(partdiff_upscale(job, &raw const from, &raw const to), internal);
+        assert_eq!(partdiff_upscale(job, from, to), internal);
         assert!(message(job).contains("thrown by progress"), "{}", message(job));
         let _ = partdiff_job_set_progress(job, None, ptr::null_mut());
         for (read, write) in [(Some(panics_with_rows as _), None), (None, Some(panics_with_rows as _))] {
             let nobody = ptr::null_mut();
-            let code =
-                partdiff_upscale_strips(job, &raw const from, read, nobody, &raw const to, write, nobody);
+            let code = partdiff_upscale_strips(job, from, read, nobody, to, write, nobody);
             assert_eq!(code, internal);
             assert!(message(job).contains("thrown by rows"), "{}", message(job));
         }
         // It goes on working.
         let ok = partdiff_capi::abi::partdiff_status::Ok;
-        assert_eq!(partdiff_upscale(job, &raw const from, &raw const to), ok);
+        assert_eq!(partdiff_upscale(job, from, to), ok);
         assert_eq!(partdiff_job_destroy(job), ok);
         assert_eq!(partdiff_model_destroy(model), ok);
         assert_eq!(partdiff_context_destroy(context), ok);
@@ -278,19 +267,7 @@ fn a_job_destroyed_by_its_own_callback_ends_cancelled() {
         (f.partdiff_job_set_int)(job, c"steps".as_ptr(), 40);
         let mut end = End(f.partdiff_job_destroy, job, -1);
         (f.partdiff_job_set_progress)(job, Some(destroy), (&raw mut end).cast());
-        let picture = |width, height, data: &mut Vec<u8>| partdiff_host::abi::partdiff_image {
-            struct_size: size_of::<partdiff_host::abi::partdiff_image>() as u32,
-            sample: 1,
-            color: 3,
-            layout: 0,
-            width,
-            height,
-            data: data.as_mut_ptr().cast(),
-            size: data.len(),
-            row_stride: 0,
-            plane_stride: 0,
-        };
-        let (from, to) = (picture(100, 80, &mut small), picture(400, 320, &mut large));
+        let (from, to) = (image(100, 80, &mut small), image(400, 320, &mut large));
         let code = (f.partdiff_upscale)(job, &raw const from, &raw const to);
         assert_eq!(code, Status::Cancelled as i32);
         assert!([Status::Ok as i32, Status::InvalidHandle as i32].contains(&end.2));

@@ -4,10 +4,9 @@ use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use partdiff_host::abi::partdiff_image;
 use partdiff_host::{Input, Output, Status};
 
-use crate::support::{context, library, model, pattern, rgb8};
+use crate::support::{context, image, library, model, pattern, rgb8};
 
 #[test]
 fn jobs_on_one_model_and_on_two_give_what_one_alone_gives() {
@@ -51,19 +50,7 @@ fn two_threads_on_one_job_take_turns_or_hear_that_it_is_busy() {
             scope.spawn(|| {
                 let job = ptr::without_provenance_mut(address);
                 let (mut small, mut large) = (pattern(24 * 16 * 3), vec![0_u8; 96 * 64 * 3]);
-                let picture = |width, height, data: &mut Vec<u8>| partdiff_image {
-                    struct_size: size_of::<partdiff_image>() as u32,
-                    sample: 1,
-                    color: 3,
-                    layout: 0,
-                    width,
-                    height,
-                    data: data.as_mut_ptr().cast(),
-                    size: data.len(),
-                    row_stride: 0,
-                    plane_stride: 0,
-                };
-                let (from, to) = (picture(24, 16, &mut small), picture(96, 64, &mut large));
+                let (from, to) = (image(24, 16, &mut small), image(96, 64, &mut large));
                 for _ in 0..5 {
                     // SAFETY: the pictures are this thread's own.
                     match unsafe { (f.partdiff_upscale)(job, &raw const from, &raw const to) } {
@@ -96,19 +83,7 @@ fn handles_that_vanish_in_the_middle_are_only_statuses() {
                 scope.spawn(move || {
                     let job = ptr::without_provenance_mut(address);
                     let (mut small, mut large) = (pattern(16 * 16 * 3), vec![0_u8; 64 * 64 * 3]);
-                    let picture = |side, data: &mut Vec<u8>| partdiff_image {
-                        struct_size: size_of::<partdiff_image>() as u32,
-                        sample: 1,
-                        color: 3,
-                        layout: 0,
-                        width: side,
-                        height: side,
-                        data: data.as_mut_ptr().cast(),
-                        size: data.len(),
-                        row_stride: 0,
-                        plane_stride: 0,
-                    };
-                    let (from, to) = (picture(16, &mut small), picture(64, &mut large));
+                    let (from, to) = (image(16, 16, &mut small), image(64, 64, &mut large));
                     let allowed = [Status::Ok, Status::Busy, Status::Cancelled, Status::InvalidHandle]
                         .map(|s| s as i32);
                     for turn in 0..8_u64 {

@@ -22,34 +22,107 @@ pub fn good(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+/// An installation somewhere.
 pub struct Installed {
     folder: tempfile::TempDir,
+    /// Where packages believe it to be, if they do not use the folder itself.
+    staged: Option<&'static str>,
 }
 
 impl Installed {
+    /// By our script, which needs nothing but cargo.
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("install.sh");
         let built = built().join("deps");
         let output = Command::new("sh").arg(script).arg(folder.path()).env("PARTDIFF_BUILT", built).output();
         good(&output.unwrap());
-        Self { folder }
+        Self { folder, staged: None }
+    }
+
+    /// By cargo-c, staged as for a package; `None`, said on stderr, where it is missing.
+    fn by_cargo_c() -> Option<Self> {
+        let prefix = "/opt/partdiff";
+        let folder = tempfile::tempdir().unwrap();
+        if !Command::new("cargo")
+            .args(["cinstall", "--help"])
+            .output()
+            .is_ok_and(|help| help.status.success())
+        {
+            eprintln!("skipped: cargo-c is not installed (cargo install cargo-c)");
+            return None;
+        }
+        let mut install = Command::new("cargo");
+        install.args([
+            "cinstall",
+            "--release",
+            "--locked",
+            "--prefix",
+            prefix,
+            "--libdir",
+            "/opt/partdiff/lib",
+        ]);
+        install
+            .arg("--destdir")
+            .arg(folder.path())
+            .arg("--target-dir")
+            .arg(built().with_file_name("cargo-c"));
+        good(&output(install.current_dir(env!("CARGO_MANIFEST_DIR")))?);
+        Some(Self { folder, staged: Some(prefix) })
+    }
+
+    fn prefix(&self) -> PathBuf {
+        let staged = self.staged.unwrap_or_default().trim_start_matches('/');
+        self.folder.path().join(staged)
     }
 
     fn libraries(&self) -> PathBuf {
-        self.folder.path().join("lib")
+        self.prefix().join("lib")
+    }
+
+    /// All files with what they link to, sorted.
+    fn files(&self) -> Vec<(PathBuf, Option<PathBuf>)> {
+        let mut files = Vec::new();
+        for folder in ["include", "lib", "lib/pkgconfig"] {
+            for entry in std::fs::read_dir(self.prefix().join(folder)).unwrap() {
+                let entry = entry.unwrap();
+                if !entry.path().is_dir() {
+                    let name = Path::new(folder).join(entry.file_name());
+                    files.push((name, std::fs::read_link(entry.path()).ok()));
+                }
+            }
+        }
+        files.sort();
+        files
+    }
+
+    /// What pkg-config answers.
+    fn pkg_config(&self, question: &[&str]) -> Option<String> {
+        let mut ask = Command::new("pkg-config");
+        ask.args(question).arg("partdiff").env("PKG_CONFIG_PATH", self.libraries().join("pkgconfig"));
+        if self.staged.is_some() {
+            ask.env("PKG_CONFIG_SYSROOT_DIR", self.folder.path());
+        }
+        Some(good(&output(&mut ask)?))
     }
 
     /// A program from the example `source`, built with `compiler` and what pkg-config says.
     pub fn program(&self, compiler: &[&str], source: &str, flags: &[&str]) -> Option<PathBuf> {
-        let mut ask = Command::new("pkg-config");
-        ask.args(["--cflags", "--libs", "partdiff"]);
-        let flags_found = good(&output(ask.env("PKG_CONFIG_PATH", self.libraries().join("pkgconfig")))?);
+        self.program_with(compiler, source, flags, &self.pkg_config(&["--cflags", "--libs"])?)
+    }
+
+    fn program_with(
+        &self,
+        compiler: &[&str],
+        source: &str,
+        flags: &[&str],
+        libraries: &str,
+    ) -> Option<PathBuf> {
         let program = self.folder.path().join(format!("{}-{}", compiler[0], source.replace(['/', '.'], "-")));
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(source);
         let mut compile = Command::new(compiler[0]);
-        compile.args(&compiler[1..]).args(flags).arg(source).arg("-o").arg(&program);
-        good(&output(compile.args(flags_found.split_whitespace()))?);
+        compile.args(&compiler[1..]).args(flags).arg(source).args(["-x", "none", "-o"]).arg(&program);
+        good(&output(compile.args(libraries.split_whitespace()))?);
         Some(program)
     }
 
@@ -64,10 +137,12 @@ pub const STRICT: [&str; 4] = ["-Wall", "-Wextra", "-Werror", "-pedantic"];
 
 #[test]
 fn programs_in_c_give_the_commands_bytes() {
-    if model().is_none() {
-        return;
+    if model().is_some() {
+        give_the_commands_bytes(&Installed::new());
     }
-    let installed = Installed::new();
+}
+
+fn give_the_commands_bytes(installed: &Installed) {
     let command = built().join("partdiff");
     let folder = installed.folder.path();
     // The pictures of the tests as the formats that the example reads.
@@ -87,12 +162,7 @@ fn programs_in_c_give_the_commands_bytes() {
             .unwrap();
     }
     for compiler in [&["gcc", "-std=c99"][..], &["g++", "-std=c++11", "-x", "c++"]] {
-        let mut flags = STRICT.to_vec();
-        if compiler[0] == "g++" {
-            // The example is C; C++ is asked only whether it can read the header.
-            flags.extend(["-fpermissive", "-Wno-missing-field-initializers", "-w"]);
-        }
-        let Some(program) = installed.program(compiler, "upscale.c", &flags) else { continue };
+        let Some(program) = installed.program(compiler, "upscale.c", &STRICT) else { continue };
         for (file, options) in [
             ("dog.ppm", &["steps=1"][..]),
             ("dog.ppm", &["steps=2", "seed=7", "eta=1"]),
@@ -188,16 +258,57 @@ print("fine")
     assert_eq!(good(&run.output().unwrap()), "fine\n");
 }
 
+#[test]
+fn programs_can_carry_the_library_inside() {
+    if model().is_none() {
+        return;
+    }
+    let installed = Installed::new();
+    let Some(libraries) = installed.pkg_config(&["--static", "--cflags", "--libs"]) else { return };
+    let libraries = libraries.replace("-lpartdiff", "-l:libpartdiff.a");
+    let flags = [&STRICT[..], &["-static-libgcc"]].concat();
+    let Some(program) = installed.program_with(&["gcc", "-std=c99"], "upscale.c", &flags, &libraries) else {
+        return;
+    };
+    let folder = installed.folder.path();
+    std::fs::write(folder.join("small.pgm"), b"P5\n4 2\n255\n\x01\x20\x40\x60\x80\xa0\xc0\xff").unwrap();
+    let large = folder.join("large.pgm");
+    good(&Command::new(program).arg(folder.join("small.pgm")).arg(&large).output().unwrap());
+    assert_eq!(std::fs::read(large).unwrap().len(), "P5\n16 8\n255\n".len() + 16 * 8);
+}
+
+/// Takes minutes; run with `-- --ignored`.
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "slow: cargo-c builds the library once more"]
+fn cargo_c_installs_the_same() {
+    if model().is_none() {
+        return;
+    }
+    let Some(installed) = Installed::by_cargo_c() else { return };
+    let ours = Installed::new();
+    assert_eq!(installed.files(), ours.files());
+    for question in [&["--modversion"][..], &["--print-provides"]] {
+        assert_eq!(installed.pkg_config(question), ours.pkg_config(question));
+    }
+    export_only_our_own_functions(&installed);
+    give_the_commands_bytes(&installed);
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn only_our_own_functions_are_exported() {
-    let installed = Installed::new();
+    export_only_our_own_functions(&Installed::new());
+}
+
+#[cfg(target_os = "linux")]
+fn export_only_our_own_functions(installed: &Installed) {
     let library = installed.libraries().join("libpartdiff.so.1");
     let mut nm = Command::new("nm");
     let Some(names) = output(nm.args(["-D", "--defined-only"]).arg(&library)) else { return };
     let names = good(&names);
     let names: Vec<&str> = names.lines().filter_map(|line| line.split_whitespace().last()).collect();
-    let header = std::fs::read_to_string(installed.folder.path().join("include/partdiff.h")).unwrap();
+    let header = std::fs::read_to_string(installed.prefix().join("include/partdiff.h")).unwrap();
     assert!(names.len() > 20);
     for name in names {
         assert!(name.starts_with("partdiff_"), "{name} is exported");

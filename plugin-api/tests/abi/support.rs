@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use partdiff_host::{Color, Context, Form, Library, Model, Sample};
+use partdiff_host::abi::partdiff_image;
+use partdiff_host::{Color, Context, Form, Library, Model, Sample, Status};
 
 /// The folder that cargo builds into.
 pub fn built() -> PathBuf {
@@ -60,4 +61,14 @@ pub fn rgb8(width: u32, height: u32) -> Form {
 /// Samples in which no two pixels near each other are equal.
 pub fn pattern(bytes: usize) -> Vec<u8> {
     (0..bytes).map(|i| (i * 37 % 251) as u8 ^ (i / 7) as u8).collect()
+}
+
+/// How C describes a picture of interleaved 8-bit colour without gaps that lies in `data`.
+pub fn image(width: u32, height: u32, data: &mut [u8]) -> partdiff_image {
+    rgb8(width, height).image(data.as_mut_ptr(), data.len())
+}
+
+/// Asserts what a call of C returned.
+pub fn expect(code: i32, status: Status) {
+    assert_eq!(code, status as i32, "expected {status:?}");
 }

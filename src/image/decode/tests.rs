@@ -6,7 +6,7 @@ fn seeds() -> Vec<(String, Vec<u8>)> {
     let data = (0..3 * 23 * 19).map(|i| ((i * i * 7 + i * 13) % 256) as f32 / 255.0).collect();
     let mut picture =
         Picture::new(Raster::from_vec(3, 23, 19, data), None, SampleDepth::U8, ImageFormat::Png);
-    picture.metadata.exif = Some(metadata::exif::only_density(super::super::Density {
+    picture.metadata.exif = Some(metadata::exif_fields::only_density(super::super::Density {
         x: 300.0,
         y: 300.0,
         unit: super::super::DensityUnit::Inch,

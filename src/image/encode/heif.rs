@@ -9,7 +9,7 @@ use libheif_rs::{
 
 use super::super::interleave::Rows;
 use super::super::metadata::Metadata;
-use super::super::metadata::exif::only_density;
+use super::super::metadata::exif_fields::only_density;
 use super::super::{ImageFormat, SampleDepth};
 use super::{EncodeOptions, failed};
 use crate::error::Result;

@@ -2,14 +2,12 @@
 
 use std::io::{self, Write};
 
-use jpeg_encoder::{
-    Encoder, EncodingError, ImageBuffer, JpegColorType, PixelDensity, PixelDensityUnit, SamplingFactor,
-};
+use jpeg_encoder::{Encoder, ImageBuffer, JpegColorType, PixelDensity, PixelDensityUnit, SamplingFactor};
 
 use super::super::ImageFormat;
 use super::super::interleave::Rows;
 use super::super::metadata::{self, DensityUnit, Metadata};
-use super::{EncodeOptions, failed};
+use super::{EncodeOptions, failed, huffman};
 use crate::error::Result;
 
 /// Bytes of the start marker and the JFIF segment, after which other segments go.
@@ -30,7 +28,8 @@ pub(super) fn write(
         extra.extend((data.len() as u16 + 2).to_be_bytes());
         extra.extend(data);
     }
-    let mut encoder = Encoder::new(Insert { out, extra, at: 0 }, options.quality);
+    let mut file = Vec::new();
+    let mut encoder = Encoder::new(Insert { out: &mut file, extra, at: 0 }, options.quality);
     if let Some(density) = metadata.density {
         let (unit, x, y) = metadata::jpeg::density(density);
         let unit = match unit {
@@ -42,13 +41,12 @@ pub(super) fn write(
     }
     encoder.set_sampling_factor(SamplingFactor::R_4_4_4);
     encoder.set_progressive(options.progressive);
-    // Optimised tables cost the baseline form its interleaving (one scan per channel), which decoders in use
-    // get wrong; progressive files have such scans anyway.
+    // Of baseline files the encoder would make a scan per channel, which decoders in use get wrong, and hold all
+    // coefficients.
     encoder.set_optimized_huffman_tables(options.progressive);
-    encoder.encode_image(Source { rows, size }).map_err(|error| match error {
-        EncodingError::IoError(io) => failed(ImageFormat::Jpeg, io),
-        other => failed(ImageFormat::Jpeg, other),
-    })?;
+    encoder.encode_image(Source { rows, size }).map_err(|error| failed(ImageFormat::Jpeg, error))?;
+    let file = if options.progressive { file } else { huffman::optimized(file) };
+    out.write_all(&file).map_err(|error| failed(ImageFormat::Jpeg, error))?;
     Ok(notes)
 }
 

@@ -3,6 +3,7 @@
 mod adapt;
 #[cfg(feature = "heif")]
 mod heif;
+mod huffman;
 mod jpeg;
 #[cfg(feature = "jxl")]
 mod jxl;

@@ -243,11 +243,12 @@ fn lossy_webp_is_small_and_keeps_its_metadata() {
         let opacity = alpha.then(|| Raster::from_vec(1, height, width, plane(0.05).collect()));
         let mut source = Picture::new(color, opacity, SampleDepth::U8, ImageFormat::Png);
         source.metadata.icc = Some(vec![7; 333]);
-        source.metadata.exif = Some(crate::image::metadata::exif::only_density(crate::image::Density {
-            x: 300.0,
-            y: 300.0,
-            unit: crate::image::DensityUnit::Inch,
-        }));
+        source.metadata.exif =
+            Some(crate::image::metadata::exif_fields::only_density(crate::image::Density {
+                x: 300.0,
+                y: 300.0,
+                unit: crate::image::DensityUnit::Inch,
+            }));
         source.metadata.xmp = Some(crate::image::metadata::xmp::packet(""));
         let lossless = encode(&source, &EncodeOptions::new(ImageFormat::WebP)).unwrap().bytes;
         let options = EncodeOptions { lossless: false, quality: 90, ..EncodeOptions::new(ImageFormat::WebP) };

@@ -15,7 +15,8 @@ use tiff::{Directory, TiffError};
 
 use super::super::interleave::{Rows, Sample};
 use super::super::metadata::Metadata;
-use super::super::metadata::exif::{EXIF_POINTER, Exif, Fields, GPS_POINTER, INTEROP_POINTER, rational};
+use super::super::metadata::exif::Exif;
+use super::super::metadata::exif_fields::{EXIF_POINTER, Fields, GPS_POINTER, INTEROP_POINTER, rational};
 use super::super::metadata::ifd::{Field, Order};
 use super::super::metadata::tiff::{ICC, IPTC, XMP};
 use super::super::{ImageFormat, SampleDepth};

@@ -7,7 +7,7 @@ use image_webp::{ColorType, EncodingError, WebPEncoder};
 use super::super::ImageFormat;
 use super::super::interleave::Rows;
 use super::super::metadata::Metadata;
-use super::super::metadata::exif::only_density;
+use super::super::metadata::exif_fields::only_density;
 use super::{EncodeOptions, failed};
 use crate::error::Result;
 

@@ -1,6 +1,7 @@
 //! What a file says about its picture: profile, EXIF, XMP, IPTC, resolution, text.
 
 pub(in crate::image) mod exif;
+pub(in crate::image) mod exif_fields;
 pub(in crate::image) mod ifd;
 pub(in crate::image) mod iptc;
 pub(in crate::image) mod jpeg;

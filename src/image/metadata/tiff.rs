@@ -6,7 +6,7 @@ use tiff::decoder::Decoder;
 use tiff::decoder::ifd::Value;
 use tiff::tags::Tag;
 
-use super::exif;
+use super::exif_fields::fields_at;
 use super::ifd::{self, Order};
 use super::{Density, Metadata, iptc};
 
@@ -53,7 +53,7 @@ pub(in crate::image) fn read<R: Read + Seek>(bytes: &[u8], decoder: &mut Decoder
                 metadata.iptc =
                     raw(IPTC).and_then(records).or_else(|| raw(PHOTOSHOP).and_then(iptc::from_resources));
             }
-            let mut fields = exif::fields_at(bytes, order, at, Order::Little);
+            let mut fields = fields_at(bytes, order, at, Order::Little);
             if fields.dropped_maker_note {
                 notes.push("the maker note cannot leave its TIFF file intact; dropped".into());
             }

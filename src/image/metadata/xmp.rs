@@ -50,7 +50,7 @@ impl Edit {
     /// The new value of a property.
     fn value(&self, name: &str) -> Option<String> {
         let fraction = |value: f64| {
-            let (over, under) = super::exif::rational(value);
+            let (over, under) = super::exif_fields::rational(value);
             format!("{over}/{under}")
         };
         match name {

@@ -63,6 +63,11 @@ impl Resampler {
         self.vertical.source(&y)
     }
 
+    /// The source columns that output columns `x` read.
+    pub(crate) fn source_columns(&self, x: Range<usize>) -> Range<usize> {
+        self.horizontal.source(&x)
+    }
+
     /// The whole result; rows are shared out among threads.
     ///
     /// # Panics
@@ -101,14 +106,15 @@ impl Resampler {
             (self.vertical.input(), self.horizontal.input()),
             "the picture does not have the resampler's input size"
         );
-        self.fill_from(src, 0, channel, y, x, out);
+        self.fill_from(src, (0, 0), channel, y, x, out);
     }
 
-    /// As [`fill`](Self::fill), where `src` holds the rows from `first` on of the source, as far as they are needed.
-    fn fill_from(
+    /// As [`fill`](Self::fill), where `src` holds of the source what lies from `origin` (row, column) on, as far as it is
+    /// needed.
+    pub(crate) fn fill_from(
         &self,
         src: &Raster,
-        first: usize,
+        origin: (usize, usize),
         channel: usize,
         y: Range<usize>,
         x: Range<usize>,
@@ -123,9 +129,9 @@ impl Resampler {
         let source_rows = self.vertical.source(&y);
         let mut filtered = vec![0.0; source_rows.len() * width];
         let mut lanes = Vec::new();
-        let top = source_rows.start - first;
+        let top = source_rows.start - origin.0;
         for (group, rows) in filtered.chunks_mut(LANES * width).enumerate() {
-            self.filter_columns(src, channel, top + group * LANES, &x, &mut lanes, rows);
+            self.filter_columns(src, (top + group * LANES, origin.1), channel, &x, &mut lanes, rows);
         }
         for (out_row, i) in out.chunks_exact_mut(width).zip(y) {
             let (start, weights) = self.vertical.taps(i);
@@ -134,12 +140,13 @@ impl Resampler {
         }
     }
 
-    /// Filters up to `LANES` source rows from `top` along x; `lanes` is scratch space.
+    /// Filters up to `LANES` rows of `src` from `top` along x; its first column is the source's column `left`, and
+    /// `lanes` is scratch space.
     fn filter_columns(
         &self,
         src: &Raster,
+        (top, left): (usize, usize),
         channel: usize,
-        top: usize,
         x: &Range<usize>,
         lanes: &mut Vec<[f32; LANES]>,
         out: &mut [f32],
@@ -151,7 +158,7 @@ impl Resampler {
         lanes.clear();
         lanes.resize(source.len(), [0.0; LANES]);
         for lane in 0..rows {
-            let row = &src.row(channel, top + lane)[source.clone()];
+            let row = &src.row(channel, top + lane)[source.start - left..source.end - left];
             for (slot, &sample) in lanes.iter_mut().zip(row) {
                 slot[lane] = sample.clamp(self.within.0, self.within.1);
             }

@@ -74,7 +74,7 @@ impl RowResampler {
             out.plane_mut(channel).par_chunks_mut(BLOCK * width).enumerate().for_each(|(block, rows)| {
                 let top = y.start + block * BLOCK;
                 let part = top..top + rows.len() / width;
-                self.resampler.fill_from(&self.window, self.first, channel, part, 0..width, rows);
+                self.resampler.fill_from(&self.window, (self.first, 0), channel, part, 0..width, rows);
             });
         }
         out

@@ -87,13 +87,13 @@ fn scanner(rgb: &[f32]) -> [f32; 3] {
     [12.0 + 80.0 * (0.25 * r + 0.65 * g + 0.1 * b), 40.0 * (r - g), 35.0 * (0.5 * (r + g) - b)]
 }
 
-fn read(path: &Path) -> Picture {
+pub(super) fn read(path: &Path) -> Picture {
     decode(&fs::read(path).unwrap(), &Limits::default())
         .unwrap_or_else(|error| panic!("{path:?}: {}", error.report()))
 }
 
 /// Mean and largest difference in levels between a picture and ImageMagick's reading of `reference`.
-fn off(picture: &Picture, reference: &Path) -> (f64, f64) {
+pub(super) fn off(picture: &Picture, reference: &Path) -> (f64, f64) {
     let raw =
         Command::new("convert").arg(reference).args(["-depth", "8", "-type", "TrueColor", "rgb:-"]).output();
     let raw = raw.unwrap().stdout;

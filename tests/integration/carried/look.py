@@ -34,8 +34,13 @@ def samples(path):
     return {"type": str(data.dtype), "shape": data.shape, "levels": int(len(np.unique(data)))}
 
 
-def upright(source, result):
-    """Mean difference, in levels, between a result and its source turned by its orientation and enlarged."""
+def upright(*paths):
+    """Of pairs of source and result, the mean difference, in levels, between the result and its source turned by its
+    orientation and enlarged."""
+    return {"differences": [off_upright(*pair) for pair in zip(paths[::2], paths[1::2])]}
+
+
+def off_upright(source, result):
     image = Image.open(source)
     # Pillow turns TIFF files by itself when it loads them.
     turned = image if image.format == "TIFF" else ImageOps.exif_transpose(image)
@@ -44,10 +49,10 @@ def upright(source, result):
     result = Image.open(result).convert("RGB")
     scale = result.width // image.width
     if (image.width * scale, image.height * scale) != result.size:
-        return {"difference": 255.0}
+        return 255.0
     enlarged = image.resize(result.size, Image.BICUBIC)
     difference = np.abs(np.asarray(enlarged, float) - np.asarray(result, float))
-    return {"difference": float(difference.mean())}
+    return float(difference.mean())
 
 
 def fringe(path):

@@ -2,12 +2,16 @@
 //! reads here what ours wrote.
 
 mod color;
+#[cfg(feature = "heif")]
+mod heif;
 mod metadata;
 mod pixels;
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use partdiff::runtime::{Device, find};
 use serde_json::Value;
@@ -43,11 +47,12 @@ fn ready() -> bool {
 
 /// A Python with the libraries that `look.py` needs; the system's own where there are several.
 fn python() -> Option<&'static str> {
+    static FOUND: OnceLock<Option<&str>> = OnceLock::new();
     let fits = |python: &&str| {
         let import = Command::new(python).args(["-c", "import numpy, PIL.ImageCms, tifffile"]).output();
         import.is_ok_and(|output| output.status.success())
     };
-    ["/usr/bin/python3", "python3"].into_iter().find(fits)
+    *FOUND.get_or_init(|| ["/usr/bin/python3", "python3"].into_iter().find(fits))
 }
 
 /// What `look.py` answers.
@@ -85,7 +90,44 @@ fn photo(folder: &Path) -> PathBuf {
     path
 }
 
-/// One of ExifTool's tags, as a number where it is one.
-fn tag(path: &Path, name: &str) -> String {
-    output(Command::new("exiftool").args(["-s3", "-n", name]).arg(path))
+/// The tags of a file as ExifTool has them, numbers as numbers, by "GROUP:SUBGROUP:NAME" (its families 0 and 1, of which
+/// equal ones stand once).
+struct Tags(BTreeMap<String, Value>);
+
+impl Tags {
+    /// The tags of many files, asked for at once: starting ExifTool takes longer than its work.
+    #[track_caller]
+    fn of<P: AsRef<OsStr>>(paths: &[P]) -> Vec<Self> {
+        let mut exiftool = Command::new("exiftool");
+        exiftool.args(["-q", "-j", "-n", "-a", "-G0:1", "-struct"]).args(paths);
+        let Value::Array(files) = serde_json::from_str(&output(&mut exiftool)).unwrap() else { panic!() };
+        assert_eq!(files.len(), paths.len());
+        files.into_iter().map(|file| Self(file.as_object().unwrap().clone().into_iter().collect())).collect()
+    }
+
+    /// The tags of a group, by "SUBGROUP:NAME".
+    fn group(&self, group: &str) -> BTreeMap<&str, &Value> {
+        let inside = |name: &str| name.strip_prefix(group).is_some_and(|rest| rest.starts_with(':'));
+        let found = self.0.iter().filter(|(name, _)| inside(name));
+        found.map(|(name, value)| (&name[group.len() + 1..], value)).collect()
+    }
+
+    /// The value of "GROUP:NAME", in which the group may be one of either kind, as text; empty if there is none.
+    fn text(&self, wanted: &str) -> String {
+        let (group, name) = wanted.split_once(':').unwrap();
+        let mut found = self.0.iter().filter(|(full, _)| {
+            let mut parts = full.rsplit(':');
+            parts.next() == Some(name) && parts.any(|part| part == group)
+        });
+        match found.next() {
+            None => String::new(),
+            Some((_, Value::String(text))) => text.clone(),
+            Some((_, value)) => value.to_string(),
+        }
+    }
+
+    /// Whether any group has a tag of this name.
+    fn has(&self, name: &str) -> bool {
+        self.0.keys().any(|full| full.rsplit(':').next() == Some(name))
+    }
 }

@@ -6,6 +6,8 @@ mod cancelling;
 mod color;
 mod fidelity;
 mod files;
+#[cfg(target_os = "linux")]
+mod gimp;
 mod in_place;
 mod models;
 mod outputs;

@@ -5,6 +5,9 @@ use std::ptr;
 use crate::engine::Sample;
 use crate::host::{Gegl, Pointer, Rectangle, string};
 
+/// Side of the tiles in which GIMP and plug-ins exchange pixels.
+const TILE: usize = 128;
+
 /// GIMP's types of samples; two of them the engine does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stored {
@@ -131,7 +134,8 @@ impl Pixels {
 
     /// Writes all rows to `buffer` from its upper left corner on, some at a time.
     pub fn write(&self, gegl: &Gegl, buffer: Pointer, format: Format) {
-        let rows = ((1 << 22) / self.stride().max(1)).clamp(1, self.height.max(1));
+        // Whole rows of GIMP's tiles, so that none is sent twice.
+        let rows = ((1 << 22) / self.stride().max(1) / TILE).max(1) * TILE;
         for (index, part) in self.data.chunks(rows * self.stride()).enumerate() {
             let area = Rectangle {
                 x: 0,

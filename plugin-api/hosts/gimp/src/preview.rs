@@ -107,7 +107,8 @@ impl<H: Handle> Preview<H> {
             let views = [label, other].map(|heading| {
                 let column = (gtk.gtk_vbox_new)(0, 6);
                 let view = (gtk.gtk_image_new)();
-                (gtk.gtk_widget_set_size_request)(heading, -1, 30);
+                // As high as a combo box of GTK 3, so that the views lie side by side.
+                (gtk.gtk_widget_set_size_request)(heading, -1, 34);
                 (gtk.gtk_widget_set_size_request)(view, VIEW, VIEW);
                 (gtk.gtk_box_pack_start)(column, heading, 0, 0, 0);
                 (gtk.gtk_box_pack_start)(column, view, 0, 0, 0);

@@ -41,15 +41,24 @@ pub fn ctr(message: &str) -> CString {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
     use std::fs;
     use std::path::Path;
 
-    fn messages(language: &str) -> BTreeSet<String> {
+    /// Messages and their translations.
+    fn catalogue(language: &str) -> BTreeMap<String, String> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../src/gimp/po");
         let text = fs::read_to_string(root.join(format!("{language}.po"))).unwrap();
-        let ids = text.lines().filter_map(|line| line.strip_prefix("msgid \"")?.strip_suffix('"'));
-        ids.filter(|id| !id.is_empty()).map(str::to_owned).collect()
+        let strings = |start: &str| -> Vec<String> {
+            let quoted = text.lines().filter_map(|line| line.strip_prefix(start)?.strip_suffix('"'));
+            quoted.map(str::to_owned).collect()
+        };
+        let pairs = strings("msgid \"").into_iter().zip(strings("msgstr \""));
+        pairs.filter(|(id, _)| !id.is_empty()).collect()
+    }
+
+    fn messages(language: &str) -> BTreeSet<String> {
+        catalogue(language).into_keys().collect()
     }
 
     fn source(folder: &Path) -> String {
@@ -72,6 +81,26 @@ mod tests {
             for rest in source.split(call).skip(1) {
                 let id = rest.split('"').next().unwrap();
                 assert!(german.contains(id) || id.contains('\\') || id.is_empty(), "not translated: {id:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_letter_leads_to_two_places_of_the_dialog() {
+        let english = catalogue("de").into_keys().map(|id| (id.clone(), id)).collect();
+        // With the letters of the buttons that GIMP 2.10 and 3 add.
+        for (language, texts, taken) in
+            [("en", english, "ocrhls"), ("de", catalogue("de"), "oczgsha"), ("fr", catalogue("fr"), "nvrcse")]
+        {
+            let mut seen: BTreeSet<char> = taken.chars().collect();
+            for (id, text) in texts {
+                // The menu is another place.
+                if !id.contains('_') || id == "Upscale _with PartDiff…" {
+                    continue;
+                }
+                let letter = text.split('_').nth(1).and_then(|rest| rest.chars().next());
+                let letter = letter.unwrap_or_else(|| panic!("{language}: {text:?} has no letter"));
+                assert!(seen.insert(letter.to_ascii_lowercase()), "{language}: {text:?}");
             }
         }
     }

@@ -7,66 +7,9 @@ mod common;
 use std::fs;
 use std::path::Path;
 
+use common::scheme::{header, save, upscale, with_image};
 use common::{CASES, Generation, Gimp, assert_same, largest_difference, reference};
-
-/// Scheme that loads `input` as `image` with `layer` and then does `rest`.
-fn with_image(gimp: &Gimp, input: &Path, rest: &str) -> String {
-    let input = input.display();
-    match gimp.generation {
-        Generation::Two => format!(
-            "(let* ((image (car (gimp-file-load RUN-NONINTERACTIVE \"{input}\" \"x\")))
-                    (layer (car (gimp-image-get-active-drawable image)))) {rest})\n"
-        ),
-        Generation::Three => format!(
-            "(let* ((image (gimp-file-load RUN-NONINTERACTIVE \"{input}\"))
-                    (layer (vector-ref (gimp-image-get-layers image) 0))) {rest})\n"
-        ),
-    }
-}
-
-/// Scheme for the image that the plug-in makes.
-fn upscale(gimp: &Gimp, scale: u32, this_image: bool) -> String {
-    match gimp.generation {
-        Generation::Two => format!(
-            "(car (plug-in-partdiff-upscale RUN-NONINTERACTIVE image layer {scale} 0 0 \"\" 0 0.0 0 {} \"\" \"cpu\"))",
-            u8::from(this_image)
-        ),
-        Generation::Three => format!(
-            "(plug-in-partdiff-upscale #:run-mode RUN-NONINTERACTIVE #:image image #:drawables (vector layer)
-                #:scale \"x{scale}\" #:output \"{}\" #:device \"cpu\")",
-            if this_image { "this-image" } else { "new-image" }
-        ),
-    }
-}
-
-/// Scheme that writes `image` to `path`.
-fn save(gimp: &Gimp, image: &str, path: &Path) -> String {
-    let kind = if path.extension().is_some_and(|ending| ending == "png") { "png" } else { "tiff" };
-    let path = path.display();
-    match gimp.generation {
-        // The last argument keeps colours under full transparency.
-        Generation::Two if kind == "png" => format!(
-            "(file-png-save2 RUN-NONINTERACTIVE {image} (car (gimp-image-get-active-drawable {image}))
-                \"{path}\" \"x\" 0 9 0 0 0 1 0 0 1)"
-        ),
-        Generation::Two => format!(
-            "(gimp-file-save RUN-NONINTERACTIVE {image} (car (gimp-image-get-active-drawable {image})) \"{path}\" \"x\")"
-        ),
-        // The common exporter leaves the profile out, and colours under full transparency.
-        Generation::Three => format!(
-            "(file-{kind}-export #:run-mode RUN-NONINTERACTIVE #:image {image} #:file \"{path}\" {}
-                #:include-color-profile TRUE)",
-            if kind == "png" { "#:save-transparent TRUE" } else { "" }
-        ),
-    }
-}
-
-fn header(gimp: &Gimp) -> &'static str {
-    match gimp.generation {
-        Generation::Two => "",
-        Generation::Three => "(script-fu-use-v3)\n",
-    }
-}
+use half::f16;
 
 fn pixels_equal_the_command(generation: Generation) {
     let Some(gimp) = Gimp::new(generation) else { return };
@@ -142,6 +85,52 @@ fn everything_is_scaled(generation: Generation) {
     assert_same(&CASES[0], &input, &reference(&gimp, &input, "2"), &result, &said);
 }
 
+/// Precisions that no file of the command has: the image is given the precision in GIMP and brought back to the floats
+/// of the file, whose values all of them hold.
+fn other_precisions_are_kept(generation: Generation) {
+    let Some(gimp) = Gimp::new(generation) else { return };
+    let input = CASES[6].write_rounded(&gimp, |value| f16::from_f32(value).to_f32());
+    let end = if generation == Generation::Two { "GAMMA" } else { "NON-LINEAR" };
+    let (open, close) = if generation == Generation::Two { ("(car ", ")") } else { ("", "") };
+    type Store = fn(f32) -> f32;
+    // By name and by number; how they store a value, and how much GIMP's own way to them and back may lose.
+    let precisions: [(&str, u32, Store, f32); 3] = [
+        ("HALF", 550, |value| f16::from_f32(value).to_f32(), 0.0),
+        ("U32", 350, |value| value.clamp(0.0, 1.0), 1e-5),
+        ("DOUBLE", 750, |value| value, 0.0),
+    ];
+    let mut script = header(&gimp).to_owned();
+    for (name, ..) in precisions {
+        let [new, this] = ["new", "this"].map(|way| gimp.path(&format!("{way}_{name}.tif")));
+        let finish = |image: &str, path: &Path| {
+            format!(
+                "(gimp-message (string-append \"{name}=\" (number->string {open}(gimp-image-get-precision {image}){close})))
+                 (gimp-image-convert-precision {image} PRECISION-FLOAT-{end}) {}",
+                save(&gimp, image, path)
+            )
+        };
+        let rest = format!(
+            "(gimp-image-convert-precision image PRECISION-{name}-{end})
+             (let* ((made {})) {} {} {})",
+            upscale(&gimp, 4, false),
+            finish("made", &new),
+            upscale(&gimp, 4, true),
+            finish("image", &this)
+        );
+        script += &with_image(&gimp, &input, &rest);
+    }
+    let said = gimp.batch(&script);
+    let expected = reference(&gimp, &input, "4");
+    for (name, number, stored, limit) in precisions {
+        assert_eq!(said.matches(&format!("{name}={number}")).count(), 2, "{said}");
+        for way in ["new", "this"] {
+            let result = gimp.path(&format!("{way}_{name}.tif"));
+            let worst = largest_difference(&expected, stored, &result, &said);
+            assert!(worst <= limit, "{way} image of {name}: {worst}");
+        }
+    }
+}
+
 /// An image of linear light comes out as the same image coded for the eye, within one of 255 levels.
 fn linear_images_are_understood(generation: Generation) {
     let Some(gimp) = Gimp::new(generation) else { return };
@@ -155,7 +144,7 @@ fn linear_images_are_understood(generation: Generation) {
         save(&gimp, "made", &result)
     );
     let said = gimp.batch(&(header(&gimp).to_owned() + &with_image(&gimp, &input, &rest)));
-    let worst = largest_difference(&reference(&gimp, &input, "4"), &result, &said);
+    let worst = largest_difference(&reference(&gimp, &input, "4"), |value| value, &result, &said);
     assert!(worst <= 1.01 / 255.0, "{worst}");
 }
 
@@ -204,6 +193,16 @@ fn gimp_2_gives_what_the_command_gives() {
 #[test]
 fn gimp_3_gives_what_the_command_gives() {
     pixels_equal_the_command(Generation::Three);
+}
+
+#[test]
+fn gimp_2_keeps_other_precisions() {
+    other_precisions_are_kept(Generation::Two);
+}
+
+#[test]
+fn gimp_3_keeps_other_precisions() {
+    other_precisions_are_kept(Generation::Three);
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "not every test binary uses all of it")]
 
+pub mod scheme;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -183,12 +185,13 @@ pub struct Case {
 }
 
 /// All kinds that GIMP has and files can carry.
-pub const CASES: [Case; 6] = [
+pub const CASES: [Case; 7] = [
     case("rgb8", "rgb8.png", 3, SampleDepth::U8, false),
     case("rgb16", "rgb16.png", 3, SampleDepth::U16, true),
     case("rgba16", "rgba16.png", 4, SampleDepth::U16, true),
     case("grey8", "grey8.png", 1, SampleDepth::U8, false),
     case("grey16", "grey16.png", 1, SampleDepth::U16, false),
+    case("greya16", "greya16.png", 2, SampleDepth::U16, false),
     case("float", "float.tif", 3, SampleDepth::F32, true),
 ];
 
@@ -205,14 +208,19 @@ const fn case(
 impl Case {
     /// Writes a picture of this kind, 72 x 54 pixels at 300 dpi.
     pub fn write(&self, gimp: &Gimp) -> PathBuf {
+        self.write_rounded(gimp, |value| value)
+    }
+
+    /// As [`write`](Self::write), of the values that `round` makes of the colours.
+    pub fn write_rounded(&self, gimp: &Gimp, round: impl Fn(f32) -> f32) -> PathBuf {
         let dog = fs::read(repository().join("tests/data/dog.png")).unwrap();
         let dog = decode(&dog, &Limits::default()).unwrap().color.crop(20..74, 30..102);
         let colors = if self.channels < 3 { 1 } else { 3 };
         let planes = dog.data()[..colors * 54 * 72].to_vec();
         // 8-bit samples fill no 16-bit levels; a ramp does.
-        let ramp = |(i, value): (usize, f32)| value * 0.97 + (i % 977) as f32 / 977.0 * 0.03;
+        let ramp = |(i, value): (usize, f32)| round(value * 0.97 + (i % 977) as f32 / 977.0 * 0.03);
         let planes = planes.into_iter().enumerate().map(ramp).collect();
-        let alpha = (self.channels == 4).then(|| {
+        let alpha = (self.channels % 2 == 0).then(|| {
             let row = |x: usize| if x < 12 { 0.0 } else { (x as f32 / 60.0).min(1.0) };
             Raster::from_vec(1, 54, 72, (0..54 * 72).map(|i| row(i % 72)).collect())
         });
@@ -250,11 +258,13 @@ fn read(path: &Path, said: &str) -> Picture {
     decode(&bytes, &Limits::default()).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// How far two pictures of one size are apart at most, of 1.
-pub fn largest_difference(expected: &Path, found: &Path, said: &str) -> f32 {
+/// How far the samples of `found` are at most, of 1, from what `stored` makes of those of `expected`, a picture of the
+/// same size.
+pub fn largest_difference(expected: &Path, stored: impl Fn(f32) -> f32, found: &Path, said: &str) -> f32 {
     let (expected, found) = (read(expected, said).color, read(found, said).color);
     assert_eq!((found.width(), found.height()), (expected.width(), expected.height()));
-    found.data().iter().zip(expected.data()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    let pairs = found.data().iter().zip(expected.data());
+    pairs.map(|(found, &expected)| (found - stored(expected)).abs()).fold(0.0, f32::max)
 }
 
 /// Asserts that two files hold the same samples, and that tools which are not ours agree on that, on the depth, the
