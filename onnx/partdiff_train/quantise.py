@@ -92,5 +92,7 @@ def quantise(weights: Path, source: Path, store_folder: Path, folder: Path) -> N
                 nodes_to_exclude=outermost(graph),
             )
         manifest[part] |= {"sha256": digest(folder / f"{part}.onnx")}
-    manifest |= {"name": manifest["name"] + "-int8", "metrics": {}}
+    name = manifest["name"]
+    about = "in 8-bit integers: about twice as fast on x86 processors with VNNI, a little coarser."
+    manifest |= {"name": f"{name}-int8", "description": f"{name} {about}", "metrics": {}}
     (folder / "model.json").write_text(json.dumps(manifest, indent=2) + "\n")

@@ -35,7 +35,11 @@ macro_rules! embedded {
     };
 }
 
-static EMBEDDED: &[Embedded] = &[embedded!("natural-x4": "model.json", "encoder.onnx", "denoiser.onnx")];
+static EMBEDDED: &[Embedded] = &[
+    embedded!("natural-x4": "model.json", "encoder.onnx", "denoiser.onnx"),
+    embedded!("natural-x4-int8": "model.json", "encoder.onnx", "denoiser.onnx"),
+    embedded!("mri-x4": "model.json", "encoder.onnx", "denoiser.onnx"),
+];
 
 /// A bundle in memory, its manifest checked and its files verified against their hashes.
 #[derive(Clone, Debug)]
