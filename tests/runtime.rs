@@ -2,6 +2,10 @@
 
 #![cfg(target_os = "linux")]
 
+#[macro_use]
+#[path = "support/skipped.rs"]
+mod skipped;
+
 use std::path::Path;
 
 use partdiff::ErrorKind;
@@ -33,7 +37,7 @@ fn bad_libraries_are_named_and_a_good_one_still_loads() {
 
     let library = match find(None, Device::Cpu) {
         Ok(library) => library,
-        Err(error) => return eprintln!("skipped: {}", error.report()),
+        Err(error) => return skipped!("{}", error.report()),
     };
     let whole = std::fs::read(&library.path).unwrap();
     let cut = folder.path().join("cut.so");

@@ -1,5 +1,8 @@
 //! Tests of the library and the command from outside, in one binary.
 
+#[macro_use]
+#[path = "../support/skipped.rs"]
+mod skipped;
 mod aligned_oracle;
 mod bundles;
 #[cfg(all(feature = "cli", target_os = "linux"))]

@@ -10,7 +10,7 @@ fn output(command: &mut Command) -> Option<Output> {
     match command.output() {
         Ok(output) => Some(output),
         Err(error) => {
-            eprintln!("skipped: {}: {error}", command.get_program().display());
+            skipped!("{}: {error}", command.get_program().display());
             None
         }
     }
@@ -49,7 +49,7 @@ impl Installed {
             .output()
             .is_ok_and(|help| help.status.success())
         {
-            eprintln!("skipped: cargo-c is not installed (cargo install cargo-c)");
+            skipped!("cargo-c is not installed (cargo install cargo-c)");
             return None;
         }
         let mut install = Command::new("cargo");
@@ -172,7 +172,7 @@ fn give_the_commands_bytes(installed: &Installed) {
             let ours = folder.join(format!("ours-{file}"));
             good(&installed.run(&program).arg(folder.join(file)).arg(&ours).args(options).output().unwrap());
             if !command.exists() {
-                eprintln!("skipped: no {} to compare with (cargo build --release)", command.display());
+                skipped!("no {} to compare with (cargo build --release)", command.display());
                 continue;
             }
             let theirs = folder.join(format!("theirs-{file}"));
@@ -215,7 +215,7 @@ fn python_gives_arrays_and_takes_arrays() {
     let python = std::env::var("PARTDIFF_PYTHON").unwrap_or_else(|_| "python3".into());
     if !Command::new(&python).args(["-c", "import numpy"]).output().is_ok_and(|found| found.status.success())
     {
-        eprintln!("skipped: {python} has no numpy");
+        skipped!("{python} has no numpy");
         return;
     }
     let installed = Installed::new();

@@ -1,5 +1,8 @@
 //! libpartdiff from outside, in one binary.
 
+#[macro_use]
+#[path = "../../../tests/support/skipped.rs"]
+mod skipped;
 mod callbacks;
 mod concurrency;
 mod handles;

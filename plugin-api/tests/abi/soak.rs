@@ -38,7 +38,7 @@ fn valgrind_finds_nothing_of_ours() {
         return;
     }
     if Command::new("valgrind").arg("--version").output().is_err() {
-        eprintln!("skipped: valgrind is not installed");
+        skipped!("valgrind is not installed");
         return;
     }
     let installed = Installed::new();

@@ -41,7 +41,7 @@ pub fn model() -> Option<&'static Model> {
     let open = || match context().open(None) {
         Ok(model) => Some(model),
         Err(error) => {
-            eprintln!("skipped: {error}");
+            skipped!("{error}");
             None
         }
     };

@@ -13,7 +13,7 @@ use super::{Tags, output, photo, upscale};
 fn ready() -> bool {
     for tool in ["avifenc", "avifdec", "heif-enc"] {
         if Command::new(tool).arg("--help").output().is_err() {
-            eprintln!("skipped: {tool} is not installed");
+            skipped!("{tool} is not installed");
             return false;
         }
     }

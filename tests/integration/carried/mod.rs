@@ -29,17 +29,17 @@ fn ready() -> bool {
     .into_iter()
     .find(|(tool, version)| Command::new(tool).arg(version).output().is_err());
     if let Some((tool, _)) = missing {
-        eprintln!("skipped: {tool} is not installed");
+        skipped!("{tool} is not installed");
         return false;
     }
     if python().is_none() {
-        eprintln!("skipped: no python3 with Pillow, NumPy and tifffile");
+        skipped!("no python3 with Pillow, NumPy and tifffile");
         return false;
     }
     match find(None, Device::Cpu) {
         Ok(_) => true,
         Err(error) => {
-            eprintln!("skipped: {}", error.report());
+            skipped!("{}", error.report());
             false
         }
     }

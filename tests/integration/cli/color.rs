@@ -21,7 +21,7 @@ fn delta_e(source: &Path, result: &Path) -> Option<(f64, f64)> {
     let output = Command::new("python3").arg(script).arg(source).arg(result).output().ok()?;
     let stderr = String::from_utf8_lossy(&output.stderr);
     if stderr.contains("No module named") {
-        eprintln!("skipped: python3 has no numpy or Pillow");
+        skipped!("python3 has no numpy or Pillow");
         return None;
     }
     assert!(output.status.success(), "{stderr}");

@@ -118,7 +118,7 @@ fn the_plug_ins_of_an_installed_package_are_found() {
 #[test]
 fn onnx_runtime_is_linked_to_where_it_is_found() {
     let Ok(library) = find(None, Device::Cpu) else {
-        eprintln!("skipped: no ONNX Runtime");
+        skipped!("no ONNX Runtime");
         return;
     };
     let place = with_plug_ins(with_profiles(place()), ["bin", "bin/libpartdiff_capi.so"]);

@@ -128,7 +128,7 @@ fn has_runtime() -> bool {
     match find(None, Device::Cpu) {
         Ok(_) => true,
         Err(error) => {
-            eprintln!("skipped: {}", error.report());
+            skipped!("{}", error.report());
             false
         }
     }

@@ -87,6 +87,6 @@ fn a_full_disk_leaves_neither_result_nor_temporary() {
             assert!(ran.stdout.is_empty(), "left behind: {}", String::from_utf8_lossy(&ran.stdout));
         }
         Ok(output) if output.status.success() => panic!("a picture larger than the disk was written"),
-        _ => eprintln!("skipped: no right to mount a file system"),
+        _ => skipped!("no right to mount a file system"),
     }
 }

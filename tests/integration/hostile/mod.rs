@@ -86,7 +86,7 @@ fn the_command_names_each_hostile_file_and_stays_small() {
     use serde_json::Value;
 
     if let Err(error) = find(None, Device::Cpu) {
-        eprintln!("skipped: {}", error.report());
+        skipped!("{}", error.report());
         return;
     }
     let place = tempfile::tempdir().unwrap();

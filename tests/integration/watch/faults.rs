@@ -137,7 +137,7 @@ pub fn unprivileged(command: Command) -> Option<Command> {
     }
     let setpriv = Command::new("setpriv").arg("--version").output();
     if !setpriv.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: files that root must not read (setpriv is missing)");
+        skipped!("files that root must not read (setpriv is missing)");
         return None;
     }
     let mut wrapped = Command::new("setpriv");

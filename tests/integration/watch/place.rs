@@ -66,7 +66,7 @@ impl Place {
     /// A place for the real program; `None`, told on standard error, where the machine has no ONNX Runtime.
     pub fn real() -> Option<Self> {
         if let Err(error) = find(None, Device::Cpu) {
-            eprintln!("skipped: {}", error.report());
+            skipped!("{}", error.report());
             return None;
         }
         Some(Self::new())
@@ -215,7 +215,7 @@ pub fn names(list: &[&str]) -> BTreeSet<Vec<u8>> {
 pub fn is_root() -> bool {
     let root = fs::metadata("/proc/self").is_ok_and(|data| std::os::unix::fs::MetadataExt::uid(&data) == 0);
     if !root {
-        eprintln!("skipped: mounting file systems takes root");
+        skipped!("mounting file systems takes root");
     }
     root
 }
@@ -233,7 +233,7 @@ impl Mount {
         let mount = Self(path);
         let done = mount.mount(size);
         if !done {
-            eprintln!("skipped: mounting is not allowed here");
+            skipped!("mounting is not allowed here");
         }
         done.then_some(mount)
     }

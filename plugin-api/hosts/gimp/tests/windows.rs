@@ -2,6 +2,7 @@
 
 #![cfg(target_os = "linux")]
 
+#[macro_use]
 mod common;
 
 use std::path::Path;
@@ -18,7 +19,7 @@ fn drive(generation: Generation) {
         .command(&["sh", "-c", "command -v xvfb-run && command -v xdotool && command -v import"])
         .output();
     if !tools.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: xvfb, xdotool and ImageMagick are needed");
+        skipped!("xvfb, xdotool and ImageMagick are needed");
         return;
     }
     let picture = CASES[0].write(&gimp);

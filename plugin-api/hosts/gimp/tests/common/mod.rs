@@ -3,6 +3,9 @@
 #![allow(dead_code, reason = "not every test binary uses all of it")]
 
 pub mod scheme;
+#[macro_use]
+#[path = "../../../../../tests/support/skipped.rs"]
+mod skipped;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -47,7 +50,7 @@ impl Gimp {
     /// `None`, said on stderr, where that GIMP or the built workspace is missing.
     pub fn new(generation: Generation) -> Option<Self> {
         let skip = |why: &str| {
-            eprintln!("skipped: {why}");
+            skipped!("{why}");
             None
         };
         if !built().join("partdiff").is_file() || !built().join("libpartdiff_capi.so").is_file() {
