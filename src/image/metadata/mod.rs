@@ -151,6 +151,7 @@ impl Metadata {
         if let Some(block) = self.exif.take() {
             match Exif::new(block) {
                 Some(mut exif) => {
+                    let upright = exif.orientation() == 1;
                     exif.set_size(width, height);
                     exif.drop_thumbnail();
                     if let Some(density) = self.density {
@@ -158,6 +159,10 @@ impl Metadata {
                     }
                     if change.strip == Strip::Gps {
                         exif.drop_gps();
+                    }
+                    // In a damaged block a value may lie over the entry.
+                    if upright && exif.orientation() != 1 {
+                        exif.reset_orientation();
                     }
                     self.exif = Some(exif.into_bytes());
                 }
@@ -226,5 +231,29 @@ impl Metadata {
             std::mem::swap(&mut density.x, &mut density.y);
         }
         orientation
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_that_lie_over_the_orientation_do_not_turn_the_picture_again() {
+        for (offset, width) in (10_u32..46).flat_map(|offset| [7, 100, 70_000].map(|width| (offset, width))) {
+            let mut block = b"MM\0*\0\0\0\x08\0\x03".to_vec();
+            block.extend([0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, 6, 0, 0]);
+            for tag in [0x1a, 0x1b] {
+                block.extend([0x01, tag, 0, 5, 0, 0, 0, 1]);
+                block.extend(offset.to_be_bytes());
+            }
+            block.extend([0; 16]);
+            let mut metadata = Metadata { exif: Some(block), ..Metadata::default() };
+            metadata.density = Density::new(72.0, 72.0, 2);
+            metadata.take_orientation();
+            let size = (width, width);
+            metadata.retouch(&Retouch { size, old_size: (7, 2), keep_dpi: false, strip: Strip::Nothing });
+            assert_eq!(metadata.take_orientation(), 1, "{offset} {width}");
+        }
     }
 }
