@@ -14,6 +14,9 @@ mod fake_network;
 mod hostile;
 #[cfg(target_os = "linux")]
 mod memory;
+#[path = "../support/python.rs"]
+#[cfg(feature = "cli")]
+mod python;
 mod real_model;
 mod sampler_reference;
 mod sharing;

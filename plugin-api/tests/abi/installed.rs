@@ -212,12 +212,10 @@ fn python_gives_arrays_and_takes_arrays() {
     if model().is_none() {
         return;
     }
-    let python = std::env::var("PARTDIFF_PYTHON").unwrap_or_else(|_| "python3".into());
-    if !Command::new(&python).args(["-c", "import numpy"]).output().is_ok_and(|found| found.status.success())
-    {
-        skipped!("{python} has no numpy");
+    let Some(python) = crate::python::python("numpy") else {
+        skipped!("no python3 with NumPy");
         return;
-    }
+    };
     let installed = Installed::new();
     let script = r#"
 import numpy as np, partdiff_ctypes as p

@@ -10,6 +10,8 @@ mod header;
 mod installed;
 mod misuse;
 mod pictures;
+#[path = "../../../tests/support/python.rs"]
+mod python;
 mod soak;
 mod support;
 mod texts;

@@ -45,14 +45,10 @@ fn ready() -> bool {
     }
 }
 
-/// A Python with the libraries that `look.py` needs; the system's own where there are several.
+/// A Python with the libraries that `look.py` needs.
 fn python() -> Option<&'static str> {
-    static FOUND: OnceLock<Option<&str>> = OnceLock::new();
-    let fits = |python: &&str| {
-        let import = Command::new(python).args(["-c", "import numpy, PIL.ImageCms, tifffile"]).output();
-        import.is_ok_and(|output| output.status.success())
-    };
-    *FOUND.get_or_init(|| ["/usr/bin/python3", "python3"].into_iter().find(fits))
+    static FOUND: OnceLock<Option<String>> = OnceLock::new();
+    FOUND.get_or_init(|| crate::python::python("numpy, PIL.ImageCms, tifffile")).as_deref()
 }
 
 /// What `look.py` answers.

@@ -18,13 +18,12 @@ fn save(place: &Place, name: &str, picture: &Picture) -> PathBuf {
 /// nothing with this one. `None` where it cannot run.
 fn delta_e(source: &Path, result: &Path) -> Option<(f64, f64)> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/delta_e.py");
-    let output = Command::new("python3").arg(script).arg(source).arg(result).output().ok()?;
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    if stderr.contains("No module named") {
-        skipped!("python3 has no numpy or Pillow");
+    let Some(python) = crate::python::python("numpy, PIL") else {
+        skipped!("no python3 with NumPy and Pillow");
         return None;
-    }
-    assert!(output.status.success(), "{stderr}");
+    };
+    let output = Command::new(python).arg(script).arg(source).arg(result).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
     let numbers: Vec<f64> = text.split_whitespace().map(|number| number.parse().unwrap()).collect();
     Some((numbers[0], numbers[1]))
