@@ -160,11 +160,14 @@ impl Metadata {
                     if change.strip == Strip::Gps {
                         exif.drop_gps();
                     }
-                    // In a damaged block a value may lie over the entry.
-                    if upright && exif.orientation() != 1 {
-                        exif.reset_orientation();
+                    let block = exif.into_bytes();
+                    // In a damaged block a value may lie over the entry, or over the header that leads to it.
+                    let turned = Exif::new(block.clone()).is_some_and(|again| again.orientation() != 1);
+                    if upright && turned {
+                        notes.push("the EXIF block is damaged; dropped".into());
+                    } else {
+                        self.exif = Some(block);
                     }
-                    self.exif = Some(exif.into_bytes());
                 }
                 None => notes.push("the EXIF block is damaged; dropped".into()),
             }
