@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from . import checkpoint, optimiser
+from . import checkpoint, optimiser, running
 from .batches import Batch, BatchSource
 from .configs import Config
 from .dataset import Store
@@ -167,10 +167,7 @@ class Texture:
         self.critic_optimiser.zero_grad(set_to_none=True)
         spent = 10 * np.log10(error.item() / floor.item())
         self.force[steps] = float(np.clip(self.force[steps] * np.exp(0.02 * np.clip(budget - spent, -1, 1)), 1e-4, 10))
-        decay = min(self.recipe.ema, self.iteration / (self.iteration + 10))
-        with torch.no_grad():
-            state = self.network.state_dict()
-            torch._foreach_lerp_(list(self.average.values()), [state[k] for k in self.average], 1 - decay)
+        running.follow(self.average, self.network, self.recipe.ema, self.iteration)
         return {"spent": spent, "critic": critic_loss.item(), "distance": distance.item(), "force": self.force[steps]}
 
     def run(self, minutes: float, every: float = 10.0) -> None:
@@ -194,10 +191,7 @@ class Texture:
         self.save()
 
     def log(self, text: str) -> None:
-        line = f"{time.strftime('%H:%M:%S')}  {(time.monotonic() - self.began) / 60:6.1f} min  {self.iteration:6d}  {text}"
-        print(line, flush=True)
-        with open(self.folder / "log.txt", "a") as file:
-            file.write(line + "\n")
+        running.log(self.folder, time.monotonic() - self.began, self.iteration, text)
 
     def save(self) -> None:
         network = type(self.network)(self.network.shape).to(self.device)

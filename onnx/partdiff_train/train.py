@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import checkpoint, figures, optimiser
+from . import checkpoint, figures, optimiser, running
 from .batches import Batch, BatchSource
 from .configs import Config
 from .dataset import Store
@@ -84,10 +84,7 @@ class Trainer:
                 group["lr"] = rate
             o.step()
             o.zero_grad(set_to_none=True)
-        decay = min(self.config.ema, self.iteration / (self.iteration + 10))
-        with torch.no_grad():
-            state = self.network.state_dict()
-            torch._foreach_lerp_(list(self.average.values()), [state[k] for k in self.average], 1 - decay)
+        running.follow(self.average, self.network, self.config.ema, self.iteration)
         return value
 
     def run(self, minutes: float | None = None, iterations: int | None = None, every: float = 5.0) -> None:
@@ -109,10 +106,7 @@ class Trainer:
         self.save()
 
     def log(self, text: str) -> None:
-        line = f"{time.strftime('%H:%M:%S')}  {self.elapsed / 60:6.1f} min  {self.iteration:6d}  {text}"
-        print(line, flush=True)
-        with open(self.folder / "log.txt", "a") as file:
-            file.write(line + "\n")
+        running.log(self.folder, self.elapsed, self.iteration, text)
 
     def averaged(self) -> PartialDiffusion:
         network = PartialDiffusion(self.config.shape).to(self.device)
