@@ -220,7 +220,8 @@ impl Upscaler {
             let work = self.workload(w, h, &sampling, options);
             (w, h) = (w * scale, h * scale);
             let last = w >= out_width && h >= out_height || scale == 1;
-            passes.push(MemoryPlan::choose(&Workload { streamed: streamed && last, ..work }, budget)?);
+            let (streamed, corrected) = (streamed && last, work.corrected && last);
+            passes.push(MemoryPlan::choose(&Workload { streamed, corrected, ..work }, budget)?);
             if last {
                 break;
             }

@@ -40,6 +40,7 @@ pub(crate) fn workload(
         steps: sampling.steps,
         samples: options.uncertainty.unwrap_or(1),
         streamed: false,
+        corrected: sampling.consistency > 0,
         keeps_previous: sampling.sampler == SamplerKind::DpmSolverPp2m,
         exact: manifest.tiling == TilingKind::Exact,
         workers,

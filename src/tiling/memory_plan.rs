@@ -30,6 +30,8 @@ pub struct Workload {
     pub samples: usize,
     /// Whether the result leaves band by band and is never held as a whole.
     pub streamed: bool,
+    /// Whether the result is corrected by its input, as a whole.
+    pub corrected: bool,
     /// Whether the sampler keeps the previous prediction.
     pub keeps_previous: bool,
     /// Whether bands may be cut, that is, whether tiles are exact.
@@ -73,19 +75,19 @@ impl MemoryPlan {
     pub fn choose(work: &Workload, budget: u64) -> Result<Self> {
         let sides = candidate_sides(work);
         let mut least = u64::MAX;
-        // Bands cost halos in every step, so the fewest that fit are taken.
+        let mut best: Option<(f64, Self)> = None;
+        // Few bands cost few halos between them, but leave room for small tiles only, whose halos cost more.
         for rows in candidate_bands(work) {
-            let plans = sides.iter().map(|&side| evaluate(work, side, rows));
-            let mut best: Option<(f64, Self)> = None;
-            for (cost, plan) in plans {
+            for &side in &sides {
+                let (cost, plan) = evaluate(work, side, rows);
                 least = least.min(plan.bytes);
                 if plan.bytes <= budget && best.as_ref().is_none_or(|(known, _)| cost < *known) {
                     best = Some((cost, plan));
                 }
             }
-            if let Some((_, plan)) = best {
-                return Ok(plan);
-            }
+        }
+        if let Some((_, plan)) = best {
+            return Ok(plan);
         }
         Err(Error::new(
             ErrorKind::Limit,
@@ -153,7 +155,9 @@ fn evaluate(work: &Workload, side: usize, rows: usize) -> (f64, MemoryPlan) {
         let region_rows = (region_rows.ceil() as usize).min(work.height).max(1);
         let (ny, nx) = (region_rows.div_ceil(side), work.width.div_ceil(side));
         let (ny, nx) = balance(ny, nx, work.feed, region_rows, work.width);
-        let pixels = padded(region_rows, ny, halo) * padded(work.width, nx, halo);
+        // Beyond a band's edge lie neighbours, too.
+        let outer = 2.0 * halo as f64 * (1.0 / ny as f64 - 1.0 / (ny * bands) as f64);
+        let pixels = (padded(region_rows, ny, halo) + outer) * padded(work.width, nx, halo);
         let count = (ny * nx) as f64;
         tile = (tile.0.max(region_rows.div_ceil(ny)), tile.1.max(work.width.div_ceil(nx)));
         let rounds = (count / work.feed as f64).ceil();
@@ -212,7 +216,9 @@ fn bytes(work: &Workload, tile: (usize, usize), rows: usize, bands: usize) -> u6
     let latent = latent_bytes(work);
     let pixels = |rows: usize| (rows.min(work.height) * work.width) as u64;
     let held = if work.streamed { 0 } else { latent };
-    let picture = pixels(work.height) * (FLOAT * work.channels as u64 + held);
+    let input = FLOAT * work.channels as u64;
+    // The input as it came and as the model wants it.
+    let picture = pixels(work.height) * (2 * input + held);
     let halo = work.denoiser_halo;
     let extended = if bands == 1 { work.height } else { rows + 2 * work.steps * halo };
     // The result itself holds the predictions of an only band.
@@ -231,7 +237,9 @@ fn bytes(work: &Workload, tile: (usize, usize), rows: usize, bands: usize) -> u6
         1 => 0,
         _ => pixels(rows) * (2 * latent + plane) + pixels(work.height) * plane,
     };
-    picture + spread + band + work.workers as u64 * in_work * work.activation_bytes
+    // A correction, the one before, what is lacking, and a byte for each: when bands and deviations are gone.
+    let correction = if work.corrected { pixels(work.height) * (3 * input + input / FLOAT) } else { 0 };
+    picture + (spread + band).max(correction) + work.workers as u64 * in_work * work.activation_bytes
 }
 
 #[cfg(test)]
@@ -251,6 +259,7 @@ mod tests {
             steps,
             samples: 1,
             streamed: false,
+            corrected: false,
             keeps_previous: false,
             exact: true,
             workers: 2,
@@ -272,6 +281,22 @@ mod tests {
         let error = MemoryPlan::choose(&work, 100 << 20).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Limit);
         assert!(error.to_string().contains("100 MiB") && error.to_string().contains("at least"), "{error}");
+    }
+
+    #[test]
+    fn bands_make_room_for_tiles() {
+        // One band would fit with tiles whose halos are most of them.
+        let work = Workload { activation_bytes: 6144, ..work(1000, 1500, 1) };
+        let plan = MemoryPlan::choose(&work, 896 << 20).unwrap();
+        assert!(plan.overhead < 1.5 && plan.bytes <= 896 << 20, "{plan:?}");
+        // What corrects a result afterwards weighs only where bands are small.
+        let corrected = Workload { corrected: true, ..work.clone() };
+        assert_eq!(MemoryPlan::choose(&corrected, 896 << 20).unwrap(), plan);
+        let least = |work: &Workload| {
+            let fits = |mib: &u64| MemoryPlan::choose(work, mib << 20).is_ok();
+            (0..896u64).find(fits).unwrap()
+        };
+        assert!(least(&corrected) > least(&work) + 20, "{} {}", least(&corrected), least(&work));
     }
 
     #[test]
@@ -297,7 +322,7 @@ mod tests {
         let streamed = Workload { streamed: true, ..whole.clone() };
         let plans = [whole, streamed].map(|work| MemoryPlan::choose(&work, 64 << 30).unwrap());
         assert_eq!(plans[0].band_rows, 4000);
-        assert!(plans[1].band_rows * 6000 * 192 < 300 << 20 && plans[1].overhead < 1.15, "{:?}", plans[1]);
+        assert!(plans[1].band_rows * 6000 * 192 < 300 << 20 && plans[1].overhead < 1.25, "{:?}", plans[1]);
         assert!(plans[1].bytes < plans[0].bytes / 4, "{plans:?}");
         let small = Workload { streamed: true, ..work(1000, 1000, 1) };
         assert_eq!(MemoryPlan::choose(&small, 64 << 30).unwrap().band_rows, 1000);
