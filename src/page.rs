@@ -6,8 +6,8 @@ use std::io::{Seek, Write};
 use crate::cleanup::Cleanup;
 use crate::error::{Error, Result};
 use crate::image::{
-    EncodeOptions, Frame, PageWriter, Picture, Prepared, Provenance, Raster, RestoreOptions, decode_page,
-    encode_to, jpeg_quality, prepare_for_model,
+    EncodeOptions, Frame, ImageFormat, PageWriter, Picture, Prepared, Provenance, Raster, RestoreOptions,
+    Retouch, decode_page, encode_to, jpeg_quality, prepare_for_model,
 };
 use crate::limits::Limits;
 use crate::options::UpscaleOptions;
@@ -55,6 +55,20 @@ impl Page {
         self.prepared.frame.picture()
     }
 
+    /// What a file of `encoding` will not hold of the page, or of its record where the result is `recorded`; one
+    /// sentence each, known before the work.
+    pub fn losses(&self, encoding: &EncodeOptions, restore: &RestoreOptions, recorded: bool) -> Vec<String> {
+        let rest = self.rest();
+        let mut metadata = rest.metadata.clone();
+        let size = self.prepared.frame.size();
+        // Without what is left out on purpose.
+        metadata.retouch(&Retouch { size, old_size: size, keep_dpi: restore.keep_dpi, strip: restore.strip });
+        let mut losses = encoding.losses(rest.depth, rest.is_transparent());
+        losses.extend(encoding.metadata_losses(&metadata));
+        losses.extend(recorded.then(|| record_loss(encoding.format)).flatten());
+        losses
+    }
+
     /// Upscales the page, with `cleanup` for that of `options`. With the `hash` of the file's contents (SHA-256 in
     /// hexadecimal), the result records how it was made.
     ///
@@ -92,13 +106,22 @@ impl MadePage {
     pub fn finish(self, restore: &RestoreOptions, encoding: &EncodeOptions) -> Picture {
         let flattened = self.frame.has_alpha() && !encoding.format.has_alpha();
         let mut picture = self.frame.restore(self.image, restore);
-        if let Some(mut record) = self.record {
+        let Some(mut record) = self.record else { return picture };
+        if let Some(loss) = record_loss(encoding.format) {
+            picture.warnings.push(loss);
+        } else {
             record.quality = encoding.is_lossy().then_some(encoding.quality);
             record.background = flattened.then_some(encoding.background);
             picture.warnings.extend(record.write(&mut picture.metadata));
         }
         picture
     }
+}
+
+/// What is to be said where `format` has no room for a record.
+fn record_loss(format: ImageFormat) -> Option<String> {
+    (!format.has_exif())
+        .then(|| format!("{format} cannot store the record of how the picture was made; left out"))
 }
 
 /// Writes a file of `pages` pages to `out`; `page` makes them in turn, by their number from 0. Several pages, of

@@ -77,12 +77,13 @@ impl Reporter for HumanReporter {
                 let fidelity = &report.fidelity;
                 self.line(&format!(
                     "{}: {}{width}x{height} pixels, {steps} step{plural}, {}, {rate:.2} megapixels/s, \
-                     {:.2} levels from the input (at most {:.1})",
+                     {:.2} levels from the input (at most {:.1}, colours drift by {:.2})",
                     arrow(files),
                     count(*pages),
                     show_seconds(*seconds),
                     fidelity.mean_error,
-                    fidelity.max_error
+                    fidelity.max_error,
+                    fidelity.drift.iter().fold(0.0f64, |most, drift| most.max(drift.abs()))
                 ));
                 if let Some(backup) = backup {
                     self.line(&format!("  the original is kept as {}", shown(backup.0)));

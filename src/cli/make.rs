@@ -1,5 +1,6 @@
 //! One file of a run: read, upscaled page by page, written.
 
+use std::cell::RefCell;
 use std::fs;
 use std::io::{self, Cursor, Seek, Write};
 use std::path::Path;
@@ -41,6 +42,8 @@ struct Source<'a> {
     hash: Option<String>,
     /// How the result is encoded.
     encoding: EncodeOptions,
+    /// Warnings that were given.
+    told: RefCell<Vec<String>>,
 }
 
 impl Maker<'_> {
@@ -68,6 +71,7 @@ impl Maker<'_> {
             job,
             hash: self.request.recipe.provenance().then(|| sha256_hex(&bytes)),
             encoding: self.request.recipe.encoding(job.format),
+            told: RefCell::default(),
         };
         let pages = (job.pages.len(), job.pages.iter().map(Page::samples).sum());
         let context = format!("cannot write {}", output.display());
@@ -87,7 +91,7 @@ impl Maker<'_> {
             write_pages(out, &source.encoding, pages, &context, next)
         })?;
         let report = report.ok_or_else(|| Error::new(ErrorKind::Input, "the file has no page"))?;
-        self.warn(&input, &warnings);
+        self.warn(&source, &warnings);
         self.reporter.tell(&Event::Done {
             files,
             backup: job.backup.as_deref().map(Name),
@@ -110,6 +114,9 @@ impl Maker<'_> {
             let message = "is an animation: in place, all but its first frame would be lost";
             return Err(Error::new(ErrorKind::Input, message));
         }
+        let restore = request.recipe.restore_options();
+        self.warn(source, &read.rest().warnings);
+        self.warn(source, &read.losses(&source.encoding, &restore, source.hash.is_some()));
         let relay = Relay { reporter: self.reporter, input, last: AtomicUsize::new(usize::MAX) };
         let hash = source.hash.clone();
         let cleanup = request.recipe.cleanup;
@@ -118,8 +125,8 @@ impl Maker<'_> {
             self.write_map(path, map)?;
         }
         let report = made.report.clone();
-        let picture = made.finish(&request.recipe.restore_options(), &source.encoding);
-        self.warn(input, &picture.warnings);
+        let picture = made.finish(&restore, &source.encoding);
+        self.warn(source, &picture.warnings);
         self.cancel.check()?;
         Ok((picture, report))
     }
@@ -164,9 +171,14 @@ impl Maker<'_> {
         })
     }
 
-    fn warn(&self, input: &Path, warnings: &[String]) {
+    /// Tells each warning once per file.
+    fn warn(&self, source: &Source<'_>, warnings: &[String]) {
+        let mut told = source.told.borrow_mut();
         for message in warnings {
-            self.reporter.tell(&Event::Warning { input: Name(input), message });
+            if !told.contains(message) {
+                self.reporter.tell(&Event::Warning { input: Name(&source.job.input.path), message });
+                told.push(message.clone());
+            }
         }
     }
 }

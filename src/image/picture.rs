@@ -1,5 +1,6 @@
 //! A decoded picture with what its file said about it.
 
+use super::alpha::is_opaque;
 use super::{ImageFormat, Metadata, Raster};
 
 /// How samples are stored in a file.
@@ -67,6 +68,11 @@ impl Picture {
             metadata: Metadata::default(),
             warnings: Vec::new(),
         }
+    }
+
+    /// Whether any pixel is not opaque.
+    pub fn is_transparent(&self) -> bool {
+        self.alpha.as_ref().is_some_and(|alpha| !is_opaque(alpha))
     }
 
     /// Columns.

@@ -119,7 +119,7 @@ fn laid_out(
     options.validate()?;
     let format = options.format;
     format.check_size(picture.width(), picture.height())?;
-    let mut warnings = options.losses(picture.depth, picture.alpha.is_some());
+    let mut warnings = options.losses(picture.depth, picture.is_transparent());
     warnings.extend(options.metadata_losses(&picture.metadata));
     let depth = options.stored_depth(picture.depth);
     let (picture, notes) = adapt::adapt(picture, options);

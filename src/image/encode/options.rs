@@ -78,8 +78,9 @@ impl EncodeOptions {
         self.format.nearest_depth(self.depth.unwrap_or(source))
     }
 
-    /// What the file cannot hold of a picture of `source` depth, one sentence each; known before work starts.
-    pub fn losses(&self, source: SampleDepth, has_alpha: bool) -> Vec<String> {
+    /// What the file cannot hold of a picture of `source` depth, `transparent` or opaque, one sentence each; known
+    /// before work starts.
+    pub fn losses(&self, source: SampleDepth, transparent: bool) -> Vec<String> {
         let mut losses = Vec::new();
         let format = self.format;
         let wanted = self.depth.unwrap_or(source);
@@ -94,10 +95,10 @@ impl EncodeOptions {
         if format == ImageFormat::Avif && stored == SampleDepth::U16 {
             losses.push("AVIF stores 12 of the 16 bits per sample".into());
         }
-        if format == ImageFormat::JpegXl && stored == SampleDepth::U16 && has_alpha {
+        if format == ImageFormat::JpegXl && stored == SampleDepth::U16 && transparent {
             losses.push("JPEG XL is written with 8 bits of opacity beside 16 of colour".into());
         }
-        if has_alpha && !format.has_alpha() {
+        if transparent && !format.has_alpha() {
             losses.push(format!("{format} has no transparency; flattened on the background colour"));
         }
         losses

@@ -1,5 +1,7 @@
 //! What users and scripts are told.
 
+use partdiff::Limits;
+use partdiff::image::{EncodeOptions, ImageFormat, Raster, decode, encode};
 use serde_json::Value;
 
 use super::{Place, has_runtime, png};
@@ -30,6 +32,32 @@ fn events_tell_the_whole_story() {
     let summary = events.last().unwrap();
     assert_eq!((&summary["done"], &summary["failed"], &summary["exit"]), (&1.into(), &1.into(), &1.into()));
     assert!(ran.stderr.is_empty(), "{}", ran.stderr);
+}
+
+#[test]
+fn what_a_format_cannot_hold_is_told_once_and_before_the_work() {
+    if !has_runtime() {
+        return;
+    }
+    let place = Place::new();
+    let mut picture = decode(&png(8, 6), &Limits::default()).unwrap();
+    picture.alpha = Some(Raster::from_vec(1, 6, 8, vec![1.0; 48]));
+    picture.metadata.text.push(("Title".into(), "waves".into()));
+    place.put("a.png", &encode(&picture, &EncodeOptions::new(ImageFormat::Png)).unwrap().bytes);
+    let told = |arguments: &[&str]| {
+        let ran = place.upscale([&["a.png", "--json", "--overwrite"], arguments].concat()).expect(0);
+        let events = events(&ran.stdout);
+        let work = events.iter().position(|event| event["event"] == "progress").unwrap();
+        assert!(events[work..].iter().all(|event| event["event"] != "warning"), "{events:?}");
+        let warnings = events.iter().filter(|event| event["event"] == "warning");
+        warnings.map(|event| event["message"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let record = "PNM cannot store the record of how the picture was made; left out";
+    // The opacity is whole, so nothing of it is lost.
+    assert_eq!(told(&["-o", "b.ppm"]), ["PNM cannot store text; dropped", record]);
+    assert_eq!(told(&["-o", "b.ppm", "--strip", "all"]), [record]);
+    assert_eq!(told(&["-o", "b.ppm", "--strip", "all", "--no-provenance"]), [""; 0]);
+    assert_eq!(told(&["-o", "b.jpg"]), [""; 0]);
 }
 
 #[test]
