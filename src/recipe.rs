@@ -107,7 +107,7 @@ pub struct Recipe {
     #[cfg_attr(feature = "cli", arg(long, help_heading = ENCODING))]
     pub progressive: bool,
 
-    /// Leave out the place where the picture was taken (gps), or all metadata but the colour profile (all)
+    /// Leave out the place where the picture was taken (gps), or all metadata but colour profile and resolution (all)
     #[cfg_attr(feature = "cli", arg(long, help_heading = METADATA, value_name = "WHAT", default_value = "nothing", hide_default_value = true))]
     pub strip: Strip,
 

@@ -117,8 +117,8 @@ pub(in crate::image) fn from_lab(lab: &[[f32; 3]], height: usize, width: usize) 
 pub(in crate::image) fn icc_of_chunks(chunks: &crate::image::metadata::png::ColorChunks) -> Option<Vec<u8>> {
     if let Some([primaries, transfer, 0, 1]) = chunks.cicp {
         use moxcms::{CicpColorPrimaries, CicpProfile, MatrixCoefficients, TransferCharacteristics};
-        // Display P3 with the sRGB curve; others are rare or of high dynamic range.
-        return (primaries == 12 && transfer == 13)
+        // Display P3 with the sRGB curve, which is all of it for grey; others are rare or of high dynamic range.
+        return (primaries == 12 && transfer == 13 && !chunks.grey)
             .then(|| {
                 ColorProfile::new_from_cicp(CicpProfile {
                     color_primaries: CicpColorPrimaries::Smpte432,
@@ -137,6 +137,10 @@ pub(in crate::image) fn icc_of_chunks(chunks: &crate::image::metadata::png::Colo
     let gamma = chunks.gamma.filter(|gamma| (0.1..=2.0).contains(gamma))?;
     // The gamma that stands for sRGB.
     let usual_gamma = (gamma - 0.45455).abs() < 0.002;
+    if chunks.grey {
+        let profile = ColorProfile::new_gray_with_gamma(1.0 / gamma as f32);
+        return (!usual_gamma).then(|| profile.encode().ok()).flatten();
+    }
     let srgb = [[0.3127, 0.329], [0.64, 0.33], [0.3, 0.6], [0.15, 0.06]];
     let points = chunks.chromaticities.unwrap_or(srgb);
     let usual_points = points.iter().flatten().zip(srgb.iter().flatten()).all(|(a, b)| (a - b).abs() < 0.002);
@@ -195,6 +199,14 @@ mod tests {
         let usual = ColorChunks { gamma: Some(0.45455), ..ColorChunks::default() };
         assert_eq!(icc_of_chunks(&usual), None);
         assert_eq!(icc_of_chunks(&ColorChunks { srgb: true, gamma: Some(1.0), ..usual }), None);
+        // Grey has a curve and no primaries.
+        let p3 = ColorChunks { cicp: Some([12, 13, 0, 1]), ..ColorChunks::default() };
+        assert!(icc_of_chunks(&p3).is_some() && icc_of_chunks(&ColorChunks { grey: true, ..p3 }).is_none());
+        let linear = icc_of_chunks(&ColorChunks { grey: true, gamma: Some(1.0), ..usual }).unwrap();
+        assert_eq!(&linear[16..20], b"GRAY");
+        let mut middle = Raster::from_vec(1, 1, 1, vec![0.5]);
+        crate::image::color::Coding::from_icc(&linear, 1).unwrap().to_srgb(&mut middle);
+        assert!((middle.data()[0] - 0.7354).abs() < 1e-3, "{middle:?}");
         let adobe = ColorChunks {
             gamma: Some(0.45455),
             chromaticities: Some([[0.3127, 0.329], [0.64, 0.33], [0.21, 0.71], [0.15, 0.06]]),

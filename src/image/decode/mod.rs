@@ -149,6 +149,7 @@ impl Source {
                 (self.metadata, self.animated) = metadata::riff::read(bytes);
             }
             ImageFormat::Gif => self.animated = sniff::gif_has_frames(bytes),
+            ImageFormat::Bmp => self.metadata.density = sniff::bmp_density(bytes),
             ImageFormat::OpenExr => self.premultiplied = true,
             _ => {}
         }

@@ -1,7 +1,7 @@
 //! Looking at the first bytes.
 
 use crate::error::{Error, ErrorKind};
-use crate::image::ImageFormat;
+use crate::image::{Density, ImageFormat};
 
 /// Whether the container holds as many bytes as it says.
 pub(super) fn riff_is_complete(bytes: &[u8]) -> bool {
@@ -9,6 +9,13 @@ pub(super) fn riff_is_complete(bytes: &[u8]) -> bool {
         let size = u32::from_le_bytes([size[0], size[1], size[2], size[3]]);
         bytes.len() as u64 >= u64::from(size) + 8
     })
+}
+
+/// The resolution in a bitmap's information header; its older form has none.
+pub(super) fn bmp_density(bytes: &[u8]) -> Option<Density> {
+    let number = |at: usize| Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
+    (number(14)? >= 40).then_some(())?;
+    Density::per_meter(number(38)?, number(42)?)
 }
 
 /// Whether a GIF file holds a second picture, found by walking over its blocks (GIF89a, appendix A).

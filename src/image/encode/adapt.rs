@@ -13,7 +13,11 @@ pub(super) fn adapt<'a>(picture: &'a Picture, options: &EncodeOptions) -> (Cow<'
     let premultiply = format == ImageFormat::OpenExr && picture.alpha.is_some();
     let unlinear = picture.linear && !format.is_linear();
     let tagged = picture.metadata.icc.is_some() && !picture.linear;
-    let untag = tagged && !format.has_profile();
+    // Where grey becomes red, green and blue, its own profile cannot describe them.
+    let grey = picture.metadata.icc.as_deref().and_then(|icc| icc.get(16..20)) == Some(b"GRAY")
+        && !format.has_grey();
+    let untag = tagged && (!format.has_profile() || grey);
+    let loss = if grey && format.has_profile() { "a profile of grey" } else { "the colour profile" };
     if !(premultiply || unlinear || untag || format.is_linear() && !picture.linear) {
         return (Cow::Borrowed(picture), notes);
     }
@@ -31,17 +35,17 @@ pub(super) fn adapt<'a>(picture: &'a Picture, options: &EncodeOptions) -> (Cow<'
         match Coding::from_icc(&icc, changed.color.channels()) {
             Ok(Coding::Kept) if through_tables(&mut changed.color, &icc) => {
                 changed.metadata.become_srgb(None);
-                notes.push(format!("{format} cannot store the colour profile; converted to sRGB"));
+                notes.push(format!("{format} cannot store {loss}; converted to sRGB"));
             }
             Ok(Coding::Kept) => {
                 if Some(&icc) != srgb_icc().as_ref() && !is_srgb_named(&icc) {
-                    notes.push(format!("{format} cannot store the colour profile; dropped"));
+                    notes.push(format!("{format} cannot store {loss}; dropped"));
                 }
             }
             Ok(coding) => {
                 coding.to_srgb(&mut changed.color);
                 changed.metadata.become_srgb(None);
-                notes.push(format!("{format} cannot store the colour profile; converted to sRGB"));
+                notes.push(format!("{format} cannot store {loss}; converted to sRGB"));
             }
             Err(why) => notes.push(format!("the colour profile is dropped: {why}")),
         }

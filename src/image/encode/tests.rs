@@ -41,11 +41,16 @@ fn every_format_layout_and_depth_comes_back() {
                     if back.linear {
                         Coding::linear(1.0).to_srgb(&mut back.color);
                     }
-                    let step = if stored == SampleDepth::U8 { 0.501 / 255.0 } else { 0.501 / 65535.0 };
+                    let step: f32 = if stored == SampleDepth::U8 { 0.501 / 255.0 } else { 0.501 / 65535.0 };
                     if format.has_alpha() {
                         assert_eq!(back.alpha.is_some(), alpha, "{what}");
                         if let (Some(a), Some(b)) = (&source.alpha, &back.alpha) {
-                            let step = if format == ImageFormat::JpegXl { 0.501 / 255.0 } else { step };
+                            let step = match format {
+                                ImageFormat::JpegXl => 0.501 / 255.0,
+                                // Of 12 bits, and there as in 8 without loss.
+                                ImageFormat::Avif => step.max(0.501 / 4095.0),
+                                _ => step,
+                            };
                             assert!(worst(a, b) <= step, "{what}: alpha");
                         }
                     }
@@ -93,6 +98,29 @@ fn what_a_format_cannot_hold_is_said() {
     let lower = EncodeOptions { depth: Some(SampleDepth::U8), ..EncodeOptions::new(ImageFormat::Tiff) };
     assert_eq!(lower.losses(SampleDepth::F32, false), [""; 0]);
     assert_eq!(lower.stored_depth(SampleDepth::F32), SampleDepth::U8);
+}
+
+#[test]
+fn a_profile_of_grey_does_not_go_with_red_green_and_blue() {
+    let mut source = picture(1, false, SampleDepth::U8);
+    source.metadata.icc = moxcms::ColorProfile::new_gray_with_gamma(1.5).encode().ok();
+    let coding = Coding::from_icc(source.metadata.icc.as_ref().unwrap(), 1).unwrap();
+    let mut expected = source.color.clone();
+    coding.to_srgb(&mut expected);
+    assert!(worst(&expected, &source.color) > 0.1);
+    for format in ImageFormat::writable().filter(|format| format.has_profile()) {
+        let options = EncodeOptions { quality: 100, ..EncodeOptions::new(format) };
+        let encoded = encode(&source, &options).unwrap();
+        let back = decode(&encoded.bytes, &Limits::default()).unwrap();
+        if format.has_grey() {
+            assert_eq!((&back.metadata.icc, encoded.warnings.len()), (&source.metadata.icc, 0), "{format}");
+        } else {
+            let told = format!("{format} cannot store a profile of grey; converted to sRGB");
+            assert_eq!((back.metadata.icc, encoded.warnings), (None, vec![told]));
+            let grey = Raster::from_vec(1, 13, 17, back.color.plane(1).to_vec());
+            assert!(worst(&expected, &grey) < 4.0 / 255.0, "{format}");
+        }
+    }
 }
 
 #[test]

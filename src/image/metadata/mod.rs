@@ -69,6 +69,18 @@ impl Density {
         (fits(x) && fits(y) && !empty).then_some(Self { x, y, unit })
     }
 
+    /// From pixels per metre, which are rounded: as the whole dots per inch that they stand for, if they do.
+    pub(in crate::image) fn per_meter(x: u32, y: u32) -> Option<Self> {
+        let inches = |value: u32| {
+            let dpi = (f64::from(value) * 0.0254).round();
+            ((dpi / 0.0254).round() == f64::from(value)).then_some(dpi)
+        };
+        match (inches(x), inches(y)) {
+            (Some(x), Some(y)) => Self::new(x, y, 2),
+            _ => Self::new(f64::from(x) / 100.0, f64::from(y) / 100.0, 3),
+        }
+    }
+
     /// TIFF's number of the unit.
     pub(in crate::image) fn unit_code(self) -> u32 {
         match self.unit {
@@ -95,7 +107,7 @@ pub enum Strip {
     /// Nothing.
     #[default]
     Nothing,
-    /// Where the picture was taken.
+    /// Where the picture was taken: coordinates in EXIF and XMP, names of places in IPTC and XMP.
     Gps,
     /// Everything but colour profile and resolution.
     All,
@@ -147,6 +159,11 @@ impl Metadata {
         if change.strip == Strip::All {
             *self = Self { icc: self.icc.take(), density: self.density, ..Self::default() };
             return notes;
+        }
+        if change.strip == Strip::Gps {
+            self.iptc = self.iptc.take().map(|records| iptc::without_places(&records));
+            // Some writers repeat EXIF's fields as texts.
+            self.text.retain(|(keyword, _)| !keyword.to_ascii_lowercase().contains("gps"));
         }
         if let Some(block) = self.exif.take() {
             match Exif::new(block) {
@@ -240,6 +257,19 @@ impl Metadata {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pixels_per_metre_are_the_inches_that_they_stand_for() {
+        let is = |density: Option<Density>, x: f64, unit: DensityUnit| {
+            assert_eq!(density, Some(Density { x, y: x, unit }));
+        };
+        is(Density::per_meter(11811, 11811), 300.0, DensityUnit::Inch);
+        is(Density::per_meter(2835, 2835), 72.0, DensityUnit::Inch);
+        is(Density::per_meter(11800, 11800), 118.0, DensityUnit::Centimeter);
+        let both = Density::per_meter(11811, 11800).unwrap();
+        assert_eq!((both.x, both.y, both.unit), (118.11, 118.0, DensityUnit::Centimeter));
+        assert_eq!(Density::per_meter(0, 0), None);
+    }
 
     #[test]
     fn damaged_blocks_do_not_turn_the_picture_again() {

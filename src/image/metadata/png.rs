@@ -23,6 +23,8 @@ pub(in crate::image) struct ColorChunks {
     pub srgb: bool,
     /// `gAMA`: the encoding exponent.
     pub gamma: Option<f64>,
+    /// The picture is grey.
+    pub grey: bool,
     /// `cHRM`: white, red, green, blue, each (x, y).
     pub chromaticities: Option<[[f64; 2]; 4]>,
 }
@@ -80,14 +82,13 @@ pub(in crate::image) fn read(bytes: &[u8]) -> Chunks {
             }
             b"pHYs" => {
                 if let (Some(x), Some(y), Some(unit)) = (number(data, 0), number(data, 4), data.get(8)) {
-                    // Pixels per metre.
-                    let (x, y) = (f64::from(x), f64::from(y));
                     metadata.density = match unit {
-                        1 => Density::new(x / 100.0, y / 100.0, 3),
-                        _ => Density::new(x, y, 1),
+                        1 => Density::per_meter(x, y),
+                        _ => Density::new(x.into(), y.into(), 1),
                     };
                 }
             }
+            b"IHDR" => out.color.grey = matches!(data.get(9), Some(0 | 4)),
             b"cICP" => out.color.cicp = data.try_into().ok(),
             b"sRGB" => out.color.srgb = true,
             b"gAMA" => out.color.gamma = number(data, 0).map(|value| f64::from(value) / 1e5),

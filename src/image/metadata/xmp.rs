@@ -40,7 +40,7 @@ impl Edit {
                         | "photoshop:City"
                         | "photoshop:State"
                         | "photoshop:Country"
-                        | "mwg-rs:Regions"
+                        | "Iptc4xmpCore:CountryCode"
                         | "MicrosoftPhoto:GPSLatitude"
                         | "MicrosoftPhoto:GPSLongitude"
                 ));

@@ -94,8 +94,12 @@ fn sources(folder: &Path) -> (Vec<PathBuf>, Vec<u8>) {
         "-XMP-photoshop:City=Wien",
         "-IPTC:Keywords=harbour",
         "-IPTC:Caption-Abstract=A long caption",
+        "-IPTC:City=Wien",
+        "-IPTC:Country-PrimaryLocationName=Austria",
     ]);
     output(exiftool.args(&files));
+    let texts = ["-q", "-overwrite_original", "-PNG:Author=Ada L\u{f6}velace", "-PNG:Title=\u{4e16}\u{754c}"];
+    output(Command::new("exiftool").args(texts).arg(&files[1]));
     (files, icc)
 }
 
@@ -150,6 +154,18 @@ fn everything_a_photographer_wrote_is_in_every_format_that_can_hold_it() {
             if iptc && source.extension() != Some("webp".as_ref()) {
                 assert_eq!(made.text("IPTC:Caption-Abstract"), "A long caption", "{what}");
             }
+            if iptc && source.extension() == Some("png".as_ref()) && format != "tif" {
+                let asked = ["-a", "-s3", "-File:Comment"];
+                let comment = output(Command::new("exiftool").args(asked).arg(result));
+                let png = ["PNG:Author", "PNG:Title"].map(|tag| made.text(tag));
+                let expected = if format == "png" {
+                    png == ["Ada L\u{f6}velace", "\u{4e16}\u{754c}"]
+                } else {
+                    comment.contains("Author: Ada L\u{f6}velace")
+                        && comment.contains("Title: \u{4e16}\u{754c}")
+                };
+                assert!(expected, "{what}: {comment} {png:?}");
+            }
             assert_eq!(made.text("EXIF:XResolution"), "960", "{what}");
             assert_eq!(made.text("EXIF:ExifImageWidth"), "160", "{what}");
             assert_eq!(made.text("EXIF:ExifImageHeight"), "112", "{what}");
@@ -189,6 +205,44 @@ fn independent(path: &Path, icc: &[u8], depth: &str, what: &str) {
         let seen = look(["samples".as_ref(), path.as_os_str()]);
         assert_eq!(seen["type"], format!("uint{depth}"), "{what}");
         assert_eq!(seen["shape"], serde_json::json!([112, 160, 3]), "{what}");
+    }
+}
+
+#[test]
+fn prints_keep_their_size_whatever_file_they_come_from_and_go_to() {
+    if !ready() {
+        return;
+    }
+    let temp = tempfile::tempdir().unwrap();
+    let photo = photo(temp.path());
+    let inputs = temp.path().join("in");
+    fs::create_dir(&inputs).unwrap();
+    let from = ["jpg", "png", "tif", "bmp"];
+    for format in from {
+        let path = inputs.join(format).with_extension(format);
+        let density = ["-units", "PixelsPerInch", "-density", "300"];
+        output(Command::new("convert").arg(&photo).args(density).arg(&path));
+    }
+    let jxl =
+        cfg!(feature = "jxl").then_some(("jxl", &["EXIF:XResolution=1200", "EXIF:ResolutionUnit=2"][..]));
+    let formats: [(&str, &[&str]); 5] = [
+        ("jpg", &["JFIF:XResolution=1200", "JFIF:YResolution=1200", "JFIF:ResolutionUnit=1"]),
+        ("png", &["PNG-pHYs:PixelsPerUnitX=47244", "PNG-pHYs:PixelsPerUnitY=47244"]),
+        ("tif", &["EXIF:XResolution=1200", "EXIF:YResolution=1200", "EXIF:ResolutionUnit=2"]),
+        ("bmp", &["File:PixelsPerMeterX=47244", "File:PixelsPerMeterY=47244"]),
+        ("webp", &["EXIF:XResolution=1200", "EXIF:YResolution=1200", "EXIF:ResolutionUnit=2"]),
+    ];
+    for (format, expected) in formats.into_iter().chain(jxl) {
+        let outputs = temp.path().join(format);
+        let asked = [inputs.as_os_str(), "-o".as_ref(), outputs.as_os_str()];
+        upscale(asked.into_iter().chain(["--format".as_ref(), format.as_ref()]));
+        let results = from.map(|source| outputs.join(source).with_extension(format));
+        for (source, tags) in from.iter().zip(Tags::of(&results)) {
+            for line in expected {
+                let (tag, value) = line.split_once('=').unwrap();
+                assert_eq!(tags.text(tag), value, "{source} to {format}: {tag}");
+            }
+        }
     }
 }
 
@@ -307,10 +361,12 @@ fn places_and_everything_can_be_left_out() {
             assert!(!tags.0.keys().any(|name| name.contains("GPS")), "{what}");
             let bytes = fs::read(result).unwrap();
             let holds = |text: &[u8]| bytes.windows(text.len()).any(|part| part == text);
-            assert!(!holds(b"Wien") && !holds(b"partdiff:record"), "{what}");
+            assert!(!holds(b"Wien") && !holds(b"Austria") && !holds(b"partdiff:record"), "{what}");
             if strip == "gps" {
                 assert_eq!(tags.text("EXIF:Artist"), "Ada Lovelace", "{what}");
                 assert_eq!(tags.text("XMP-dc:Title"), "A title", "{what}");
+                let keyword = tags.text("IPTC:Keywords");
+                assert!(keyword == "harbour" || result.extension() == Some("webp".as_ref()), "{what}");
             } else {
                 assert_eq!(tags.text("EXIF:Artist"), "", "{what}");
                 let left = (tags.group("XMP"), tags.group("IPTC"));
