@@ -7,16 +7,17 @@ use moxcms::{ColorProfile, DataColorSpace, Layout, RenderingIntent, TransformOpt
 use rayon::prelude::*;
 
 use super::Curve;
+use super::profile::{self, D65};
 use crate::image::Raster;
 
 /// Bytes of the sRGB profile that converted pictures carry.
 pub(in crate::image) fn srgb_icc() -> Option<Vec<u8>> {
-    ColorProfile::new_srgb().encode().ok()
+    profile::bytes(ColorProfile::new_srgb(), D65)
 }
 
 /// Bytes of an Adobe RGB (1998) profile.
 pub(in crate::image) fn adobe_rgb_icc() -> Option<Vec<u8>> {
-    ColorProfile::new_adobe_rgb().encode().ok()
+    profile::bytes(ColorProfile::new_adobe_rgb(), D65)
 }
 
 /// sRGB-coded planes of interleaved ink amounts (cyan, magenta, yellow, black; 0 no ink, 1 full), and a note.
@@ -118,17 +119,14 @@ pub(in crate::image) fn icc_of_chunks(chunks: &crate::image::metadata::png::Colo
     if let Some([primaries, transfer, 0, 1]) = chunks.cicp {
         use moxcms::{CicpColorPrimaries, CicpProfile, MatrixCoefficients, TransferCharacteristics};
         // Display P3 with the sRGB curve, which is all of it for grey; others are rare or of high dynamic range.
+        let p3 = CicpProfile {
+            color_primaries: CicpColorPrimaries::Smpte432,
+            transfer_characteristics: TransferCharacteristics::Srgb,
+            matrix_coefficients: MatrixCoefficients::Identity,
+            full_range: true,
+        };
         return (primaries == 12 && transfer == 13 && !chunks.grey)
-            .then(|| {
-                ColorProfile::new_from_cicp(CicpProfile {
-                    color_primaries: CicpColorPrimaries::Smpte432,
-                    transfer_characteristics: TransferCharacteristics::Srgb,
-                    matrix_coefficients: MatrixCoefficients::Identity,
-                    full_range: true,
-                })
-                .encode()
-                .ok()
-            })
+            .then(|| profile::bytes(ColorProfile::new_from_cicp(p3), D65))
             .flatten();
     }
     if chunks.srgb {
@@ -139,7 +137,7 @@ pub(in crate::image) fn icc_of_chunks(chunks: &crate::image::metadata::png::Colo
     let usual_gamma = (gamma - 0.45455).abs() < 0.002;
     if chunks.grey {
         let profile = ColorProfile::new_gray_with_gamma(1.0 / gamma as f32);
-        return (!usual_gamma).then(|| profile.encode().ok()).flatten();
+        return (!usual_gamma).then(|| profile::bytes(profile, D65)).flatten();
     }
     let srgb = [[0.3127, 0.329], [0.64, 0.33], [0.3, 0.6], [0.15, 0.06]];
     let points = chunks.chromaticities.unwrap_or(srgb);
@@ -162,8 +160,7 @@ pub(in crate::image) fn icc_of_chunks(chunks: &crate::image::metadata::png::Colo
     profile.red_trc = Some(curve.clone());
     profile.green_trc = Some(curve.clone());
     profile.blue_trc = Some(curve);
-    profile.cicp = None;
-    profile.encode().ok()
+    profile::bytes(profile, points[0])
 }
 
 #[cfg(test)]

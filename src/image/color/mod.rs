@@ -8,6 +8,7 @@
 mod coding;
 mod convert;
 mod curve;
+mod profile;
 
 pub(in crate::image) use coding::Coding;
 use coding::has_tables;

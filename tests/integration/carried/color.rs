@@ -7,7 +7,7 @@ use std::process::Command;
 use partdiff::Limits;
 use partdiff::image::{EncodeOptions, ImageFormat, Picture, decode, encode};
 
-use super::{look, output, photo, ready};
+use super::{look, output, photo, ready, upscale};
 
 /// An ICC version 2 profile whose only way to Lab is a table of 16-bit numbers.
 fn table_profile(
@@ -127,6 +127,37 @@ fn inks_come_through_their_profile_as_little_cms_has_them() {
         let (mean, worst) = off(&picture, &reference);
         println!("{name}: mean {mean:.3}, worst {worst:.3} levels from Little CMS");
         assert!(mean < 0.75 && worst < 4.0, "{name}: mean {mean}, worst {worst}");
+    }
+}
+
+#[test]
+fn profiles_of_our_own_are_as_libpng_wants_them() {
+    if !ready() {
+        return;
+    }
+    let temp = tempfile::tempdir().unwrap();
+    let at = |name: &str| temp.path().join(name);
+    let photo = photo(temp.path());
+    output(Command::new("convert").arg(&photo).args(["-colorspace", "CMYK"]).arg(at("inks.jpg")));
+    output(Command::new("convert").arg(&photo).arg(at("adobe.jpg")));
+    let adobe = ["-q", "-n", "-overwrite_original", "-EXIF:ColorSpace=65535", "-InteropIndex=R03"];
+    output(Command::new("exiftool").args(adobe).arg(at("adobe.jpg")));
+    let chunks = ["-strip", "-gamma", "1.0", "-set", "gamma", "0.6", "-define", "png:include-chunk=gAMA"];
+    output(Command::new("convert").arg(&photo).args(chunks).arg(at("gamma.png")));
+    output(
+        Command::new("convert").arg(&photo).args(["-colorspace", "Gray"]).args(chunks).arg(at("grey.png")),
+    );
+    let named = [("inks.jpg", "sRGB IEC61966-2.1"), ("adobe.jpg", "Adobe RGB 1998")];
+    for (source, name) in named.into_iter().chain([("gamma.png", ""), ("grey.png", "")]) {
+        let result = at(source).with_extension("big.png");
+        upscale([at(source).as_os_str(), "-o".as_ref(), result.as_os_str()]);
+        let seen = output(Command::new("exiftool").args(["-s3", "-ProfileDescription"]).arg(&result));
+        assert!(name.is_empty() || seen == name, "{source}: {seen}");
+        assert!(super::metadata::icc_by_exiftool(&result).len() > 128, "{source}");
+        let header = Command::new("vipsheader").arg(&result).output().unwrap();
+        let complaints = String::from_utf8_lossy(&header.stderr);
+        assert!(header.status.success() && !complaints.contains("ICC"), "{source}: {complaints}");
+        assert!(!complaints.contains("iCCP"), "{source}: {complaints}");
     }
 }
 
