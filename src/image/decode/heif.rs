@@ -6,6 +6,7 @@ use libheif_rs::{
     ColorSpace, HeifContext, HeifError, HeifErrorCode, ImageHandle, ItemId, LibHeif, RgbChroma,
 };
 
+use super::sniff::boxes_are_complete;
 use super::{Decoded, Kind, Samples};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::color::icc_of_chunks;
@@ -23,10 +24,9 @@ pub(super) struct File {
 
 /// The outlines without pixels.
 pub(in crate::image) fn header(mut source: impl BufRead + Seek, format: ImageFormat) -> Option<Header> {
-    let limits = Limits::default();
     let mut bytes = Vec::new();
-    source.by_ref().take(limits.max_decode_bytes).read_to_end(&mut bytes).ok()?;
-    let context = open(&bytes, &limits).ok()?;
+    source.by_ref().take(Limits::default().max_decode_bytes).read_to_end(&mut bytes).ok()?;
+    let context = open(&bytes).ok()?;
     let handle = context.primary_image_handle().ok()?;
     Some(Header {
         width: handle.width() as usize,
@@ -40,12 +40,14 @@ pub(in crate::image) fn header(mut source: impl BufRead + Seek, format: ImageFor
 
 /// Decodes the main picture.
 pub(super) fn read(bytes: &[u8], format: ImageFormat, limits: &Limits) -> Result<File> {
-    let failed = |error| failed(format, error);
-    let context = open(bytes, limits).map_err(failed)?;
+    let failed = |error| failed(bytes, format, error);
+    let mut context = open(bytes).map_err(failed)?;
     let handle = context.primary_image_handle().map_err(failed)?;
     let (height, width) = (handle.height() as usize, handle.width() as usize);
     let (alpha, depth) = (handle.has_alpha_channel(), depth(&handle));
     limits.check(width as u64, height as u64, 4, u64::from(depth.bits() / 8))?;
+    // For what the file does not say of itself, such as the size inside its codestream.
+    restrict(&mut context, limits.max_pixels, limits.max_decode_bytes).map_err(failed)?;
     let chroma = match (depth, alpha) {
         (SampleDepth::U8, false) => RgbChroma::Rgb,
         (SampleDepth::U8, true) => RgbChroma::Rgba,
@@ -94,18 +96,28 @@ pub(super) fn read(bytes: &[u8], format: ImageFormat, limits: &Limits) -> Result
     if context.image_ids().len() > 1 {
         notes.push(format!("the file has {} pictures; this is the main one", context.image_ids().len()));
     }
-    Ok(File { decoded, metadata: metadata(&handle), premultiplied: handle.is_premultiplied_alpha(), notes })
+    Ok(File {
+        decoded,
+        metadata: metadata(&handle, grey),
+        premultiplied: handle.is_premultiplied_alpha(),
+        notes,
+    })
 }
 
-fn open<'a>(bytes: &'a [u8], limits: &Limits) -> Result<HeifContext<'a>, HeifError> {
+/// Reads the boxes, no pixels. A picture may be of any size yet: what is too large, our own limits say better.
+fn open(bytes: &[u8]) -> Result<HeifContext<'_>, HeifError> {
     let mut context = HeifContext::new()?;
-    let mut most = context.security_limits();
-    most.set_max_image_size_pixels(limits.max_pixels);
-    most.set_max_memory_block_size(limits.max_decode_bytes);
-    context.set_security_limits(&most)?;
-    let mut context: HeifContext<'a> = context;
+    restrict(&mut context, u64::MAX, Limits::default().max_decode_bytes)?;
+    let mut context: HeifContext<'_> = context;
     context.read_bytes(bytes)?;
     Ok(context)
+}
+
+fn restrict(context: &mut HeifContext<'_>, pixels: u64, block_bytes: u64) -> Result<(), HeifError> {
+    let mut limits = context.security_limits();
+    limits.set_max_image_size_pixels(pixels);
+    limits.set_max_memory_block_size(block_bytes);
+    context.set_security_limits(&limits)
 }
 
 fn is_grey(handle: &ImageHandle) -> bool {
@@ -116,14 +128,14 @@ fn depth(handle: &ImageHandle) -> SampleDepth {
     if handle.luma_bits_per_pixel() > 8 { SampleDepth::U16 } else { SampleDepth::U8 }
 }
 
-fn metadata(handle: &ImageHandle) -> Metadata {
+fn metadata(handle: &ImageHandle, grey: bool) -> Metadata {
     let mut metadata =
         Metadata { icc: handle.color_profile_raw().map(|profile| profile.data), ..Metadata::default() };
     if metadata.icc.is_none()
         && let Some(profile) = handle.color_profile_nclx()
     {
         let cicp = [profile.color_primaries() as u8, profile.transfer_characteristics() as u8, 0, 1];
-        metadata.icc = icc_of_chunks(&ColorChunks { cicp: Some(cicp), ..ColorChunks::default() });
+        metadata.icc = icc_of_chunks(&ColorChunks { cicp: Some(cicp), grey, ..ColorChunks::default() });
     }
     let count = handle.number_of_metadata_blocks(0).max(0) as usize;
     let mut blocks: Vec<ItemId> = vec![0; count];
@@ -142,7 +154,7 @@ fn metadata(handle: &ImageHandle) -> Metadata {
     metadata
 }
 
-fn failed(format: ImageFormat, error: HeifError) -> Error {
+fn failed(bytes: &[u8], format: ImageFormat, error: HeifError) -> Error {
     let kind = match error.code {
         HeifErrorCode::MemoryAllocationError => ErrorKind::Limit,
         _ => ErrorKind::Input,
@@ -154,6 +166,7 @@ fn failed(format: ImageFormat, error: HeifError) -> Error {
         (_, HeifErrorCode::UnsupportedFeature | HeifErrorCode::UnsupportedFileType) => {
             format!("this kind of {format} is not supported by the libheif that is installed")
         }
+        _ if !boxes_are_complete(bytes) => return super::truncated(format),
         _ => format!("the {format} data is damaged"),
     };
     Error::with_source(kind, message, error)

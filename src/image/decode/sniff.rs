@@ -11,6 +11,25 @@ pub(super) fn riff_is_complete(bytes: &[u8]) -> bool {
     })
 }
 
+/// Whether all boxes of an ISO base media file are as long as they say (ISO 14496-12, 4.2).
+#[cfg(feature = "heif")]
+pub(super) fn boxes_are_complete(bytes: &[u8]) -> bool {
+    let mut rest = bytes;
+    while let [a, b, c, d, _, _, _, _, tail @ ..] = rest {
+        let size = match u32::from_be_bytes([*a, *b, *c, *d]) {
+            // To the end of the file.
+            0 => return true,
+            1 => tail.first_chunk().map_or(u64::MAX, |size| u64::from_be_bytes(*size)),
+            size => u64::from(size),
+        };
+        match usize::try_from(size).ok().and_then(|size| rest.get(size.max(8)..)) {
+            Some(next) => rest = next,
+            None => return false,
+        }
+    }
+    rest.is_empty()
+}
+
 /// The resolution in a bitmap's information header; its older form has none.
 pub(super) fn bmp_density(bytes: &[u8]) -> Option<Density> {
     let number = |at: usize| Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?));

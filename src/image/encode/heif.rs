@@ -73,6 +73,8 @@ fn encode(
     let mut encoder = library.encoder_for_format(CompressionFormat::Av1)?;
     encoder.set_quality(EncoderQuality::Lossy(quality))?;
     encoder.set_parameter_value("chroma", EncoderParameterValue::String("444".into()))?;
+    // Ringing around edges shows most in opacity, which costs little whole. Not all encoders know how.
+    let _ = encoder.set_parameter_value("lossless-alpha", EncoderParameterValue::Bool(true));
     let mut context = HeifContext::new()?;
     let handle = context.encode_image(&image, &mut encoder, None)?;
     // AVIF has no resolution of its own.
