@@ -4,6 +4,7 @@ use std::io::{BufRead, Read, Seek};
 
 use libheif_rs::{
     ColorSpace, HeifContext, HeifError, HeifErrorCode, ImageHandle, ItemId, LibHeif, RgbChroma,
+    SecurityLimits,
 };
 
 use super::sniff::boxes_are_complete;
@@ -13,6 +14,9 @@ use crate::image::color::icc_of_chunks;
 use crate::image::metadata::png::ColorChunks;
 use crate::image::{Header, ImageFormat, Metadata, SampleDepth};
 use crate::limits::Limits;
+
+/// Bytes of `heif_security_limits` as of libheif 1.19.
+const FIRST_FORM: usize = 64;
 
 /// A picture, upright as it is to be seen.
 pub(super) struct File {
@@ -117,6 +121,11 @@ fn restrict(context: &mut HeifContext<'_>, pixels: u64, block_bytes: u64) -> Res
     let mut limits = context.security_limits();
     limits.set_max_image_size_pixels(pixels);
     limits.set_max_memory_block_size(block_bytes);
+    // A newer libheif says that its limits are of a later form, of which there is only the beginning here: it would go
+    // on reading behind that. Called the first form, it adds its own defaults.
+    const { assert!(size_of::<SecurityLimits>() == FIRST_FORM) };
+    // SAFETY: all of the type is C's structure, as its size says, and that begins with a byte that holds its form.
+    unsafe { std::ptr::from_mut(&mut limits).cast::<u8>().write(1) };
     context.set_security_limits(&limits)
 }
 
