@@ -27,6 +27,9 @@ SAMPLERS = {
 SAMPLED = 5
 """Images of the first set that go through all samplers and up to forty steps."""
 
+SHOWN = 3
+"""Rows of a grid of crops."""
+
 DAMAGED = 20
 """Images of the last set that are damaged before they are upscaled."""
 
@@ -154,7 +157,7 @@ def evaluate_set(bundle: Bundle, data: Path, name: str, steps: list[int], limit:
             images[label := plural(n)] = to_bytes(bundle.upscale(lr / 127.5 - 1, n))
             rows.setdefault(label, []).append(measure(images[label], hr, lr, time.perf_counter() - began))
         rows.setdefault("original", []).append(measure(hr, hr, lr, 0.0))
-        if len(examples) < 5:
+        if len(examples) < SHOWN:
             examples.append((lr, hr, images))
     return {label: metrics.mean(r) for label, r in rows.items()}, examples
 

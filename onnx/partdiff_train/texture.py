@@ -41,7 +41,7 @@ class Recipe:
     `anchor`: weight of the loss that keeps one step plain regression; all weights are shared between steps.
     """
 
-    budget: tuple[tuple[int, float], ...] = ((2, 0.5), (4, 1.2))
+    budget: tuple[tuple[int, float], ...] = ((2, 0.5), (4, 1.1), (8, 2.0))
     lr: float = 2e-4
     critic_lr: float = 3e-4
     width: int = 64
