@@ -62,9 +62,9 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--store", type=Path, required=True, help="images for calibration")
 
     p = command("evaluate", "measure bundles on benchmark sets; writes tables, plots and image grids")
-    p.add_argument("bundle", type=Path)
+    p.add_argument("bundles", type=Path, nargs="+")
     p.add_argument("--data", type=Path, required=True, help="folder that holds SET/HR and SET/LR_x4")
-    p.add_argument("--sets", nargs="+", default=["Set5", "BSD100"])
+    p.add_argument("--sets", nargs="+", help="default: Set5 and BSD100, or the MR slices")
     p.add_argument("--steps", type=int, nargs="+", default=[1, 2, 4, 8])
     p.add_argument("--limit", type=int, help="images per set, for a quick look")
     p.add_argument("--report", type=Path, required=True, help="folder to write")
@@ -80,13 +80,16 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--report", type=Path, required=True)
 
     p = command("ablate", "partial with and without alignment against the full chain, on equal budgets")
+    p.add_argument("--config", default="natural-x4", help="what to vary")
     p.add_argument("--store", type=Path, required=True)
-    p.add_argument("--run", type=Path, required=True)
-    p.add_argument("--minutes", type=float, required=True, help="training time of each variant")
-    p.add_argument("--start-steps", type=int, nargs="+", default=[40])
-    p.add_argument("--width", type=int, default=96, help="channels of the network")
+    p.add_argument("--run", type=Path, required=True, help="folder of the variants' runs")
+    p.add_argument("--iterations", type=int, required=True, help="training of each variant")
+    p.add_argument("--start-steps", type=int, nargs="+", default=[40], help="values of K; the first is the claim's")
+    p.add_argument("--width", type=int, help="channels of the network, instead of the configuration's")
+    p.add_argument("--batch", type=int, help="patches per iteration, instead of the configuration's")
     p.add_argument("--report", type=Path, required=True)
     p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    p.add_argument("--compile", action="store_true", help="fuse operations with torch.compile")
     return top
 
 
@@ -136,7 +139,8 @@ def main() -> None:
     elif args.command == "evaluate":
         from .evaluate import evaluate
 
-        evaluate(args.bundle, args.data, args.sets, args.steps, args.report, args.limit, args.threads)
+        for bundle in args.bundles:
+            evaluate(bundle, args.data, args.sets, args.steps, args.report, args.limit, args.threads)
     elif args.command == "naturalness":
         from .dataset import Store
         from .niqe import fit
@@ -149,10 +153,12 @@ def main() -> None:
         observe(args.store, args.name, args.report)
     elif args.command == "ablate":
         from .ablate import ablate
-        from .configs import NATURAL_X4
+        from .configs import CONFIGS
 
-        base = replace(NATURAL_X4, shape=replace(NATURAL_X4.shape, width=args.width))
-        ablate(base, args.store, args.run, args.minutes, args.start_steps, args.report, args.device)
+        base = CONFIGS[args.config]
+        shape = replace(base.shape, width=args.width or base.shape.width)
+        base = replace(base, shape=shape, batch=args.batch or base.batch)
+        ablate(base, args.store, args.run, args.iterations, args.start_steps, args.report, args.device, args.compile)
 
 
 if __name__ == "__main__":

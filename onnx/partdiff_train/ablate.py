@@ -1,34 +1,35 @@
 """Partial diffusion with and without latent alignment against the full chain.
 
-Same network, same data order, same wall-clock budget for each variant. Run again with a larger
-budget and more start steps; variants already trained in the run folder are only measured.
+Same network, same patches in the same order, same number of iterations for each variant. Variants
+already trained in the run folder are only measured.
 """
 
 import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
-from . import metrics, resample
+from . import figures, metrics
 from .checkpoint import load_weights
 from .configs import Config
 from .dataset import Store
-from .evaluate import measure
+from .evaluate import NOTES, interpolate, measure, plural, table
 from .train import Trainer
 from .validate import to_bytes, upscale
 
 PARTIAL_STEPS = (1, 2, 4, 8)
-FULL_STEPS = (4, 8, 20, 50, 100)
+FULL_STEPS = (1, 4, 8, 20, 50, 100, 1000)
+CLAIM_STEPS, CLAIM_FULL = 8, 100
+"""The claim: aligned partial sampling in at most 8 steps is as good as the full chain in 100."""
+
 PATCH = 48
 """LR pixels of the measured middle of each held-out crop."""
 
-HEAD = """| variant | K | steps | PSNR, dB | SSIM | sharpness | NIQE | spectrum, dB | LR consistency, dB | s per output MP |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"""
-
 
 def variants(base: Config, start_steps: list[int]) -> dict[str, tuple[Config, tuple[int, ...]]]:
-    """Name -> configuration and the numbers of steps to measure."""
+    """Label -> configuration and the numbers of steps to measure."""
 
     def variant(name: str, k: int, alignment: str) -> Config:
         shape = replace(base.shape, aligned=alignment != "none")
@@ -37,70 +38,122 @@ def variants(base: Config, start_steps: list[int]) -> dict[str, tuple[Config, tu
     result = {}
     for k in start_steps:
         steps = tuple(n for n in PARTIAL_STEPS if n <= k)
-        result[f"aligned-{k}"] = (variant(f"aligned-{k}", k, "linear"), steps)
-        result[f"unaligned-{k}"] = (variant(f"unaligned-{k}", k, "none"), steps)
-    result["full"] = (variant("full", 1000, "none"), FULL_STEPS)
+        result[f"aligned, K = {k}"] = (variant(f"aligned-{k}", k, "linear"), steps)
+        result[f"unaligned, K = {k}"] = (variant(f"unaligned-{k}", k, "none"), steps)
+    result["full"] = (variant("full", base.schedule.timesteps, "none"), FULL_STEPS)
     return result
 
 
-def measure_variant(weights: Path, store: Store, steps: tuple[int, ...], device: str) -> dict[int, dict[str, float]]:
-    network, schedule, _ = load_weights(weights)
-    network.to(device)
+def middles(store: Store):
+    """Yields (lr, hr) of the held-out crops, [C, ., .] float32 in 0..255; lr is shrunk by the bicubic kernel."""
     side, s = min(PATCH, store.lr.shape[-1]), store.scale
     a = (store.lr.shape[-1] - side) // 2
-    results = {}
-    for n in steps:
-        rows = []
-        for i in store.held_out:
-            raw = store.lr[0, i, :, a : a + side, a : a + side].float()
-            hr = store.hr[i, :, s * a : s * (a + side), s * a : s * (a + side)].float().cpu().numpy()
-            began = time.perf_counter()
-            image = to_bytes(upscale(network, schedule, raw / 127.5 - 1, n))
-            rows.append(measure(image, hr, raw.cpu().numpy(), time.perf_counter() - began))
-        results[n] = metrics.mean(rows)
-    return results
-
-
-def line(name: str, k: int | str, steps: int | str, m: dict[str, float]) -> str:
-    return (
-        f"| {name} | {k} | {steps} | {m['psnr']:.2f} | {m['ssim']:.4f} | {m['sharpness']:.2f} | {m['niqe']:.2f} "
-        f"| {m['spectrum']:.2f} | {m['consistency']:.1f} | {m['seconds']:.1f} |"
-    )
-
-
-def bicubic(store: Store) -> dict[str, float]:
-    side, s = min(PATCH, store.lr.shape[-1]), store.scale
-    a = (store.lr.shape[-1] - side) // 2
-    rows = []
     for i in store.held_out:
-        raw = store.lr[0, i, :, a : a + side, a : a + side].float()
-        hr = store.hr[i, :, s * a : s * (a + side), s * a : s * (a + side)].float().cpu().numpy()
-        image = to_bytes(resample.upsample(raw / 127.5 - 1, s).cpu().numpy())
-        rows.append(measure(image, hr, raw.cpu().numpy(), 0.0))
-    return metrics.mean(rows)
+        hr = store.hr[i, :, s * a : s * (a + side), s * a : s * (a + side)]
+        yield store.lr[0, i, :, a : a + side, a : a + side].float(), hr.float().cpu().numpy()
 
 
-def ablate(base: Config, folder: Path, run: Path, minutes: float, start_steps: list[int], report: Path, device: str):
-    """Trains what is missing, measures all, writes ablation.md."""
+def mean_of(method, store: Store) -> tuple[dict[str, float], list[np.ndarray]]:
+    """method: lr [C, h, w] in 0..255 -> image of the scale in 0..255. -> mean measures, images."""
+    rows, images = [], []
+    for lr, hr in middles(store):
+        began = time.perf_counter()
+        images.append(method(lr))
+        rows.append(measure(images[-1], hr, lr.cpu().numpy(), time.perf_counter() - began))
+    return metrics.mean(rows), images
+
+
+def measure_all(
+    trained: dict[str, tuple[Path, tuple[int, ...]]], store: Store, device: str
+) -> tuple[dict[str, dict[str, float]], dict[str, list[np.ndarray]]]:
+    """Measures and images of bicubic, of every variant at every number of steps, and of the originals."""
+    methods = {"bicubic": lambda lr: interpolate(lr.cpu().numpy(), store.scale, "cubic")}
+    for label, (weights, steps) in trained.items():
+        network, schedule, _ = load_weights(weights)
+        network.to(device)
+        for n in steps:
+            methods[f"{label}, {plural(n)}"] = lambda lr, net=network, s=schedule, n=n: to_bytes(
+                upscale(net, s, lr / 127.5 - 1, n)
+            )
+    results, images = {}, {}
+    for label, method in methods.items():
+        results[label], images[label] = mean_of(method, store)
+        print(f"{label}: " + "  ".join(f"{k} {v:.3f}" for k, v in results[label].items()), flush=True)
+    originals = [hr for _, hr in middles(store)]
+    results["original"] = metrics.mean([measure(hr, hr, lr.cpu().numpy(), 0.0) for lr, hr in middles(store)])
+    return results, images | {"original": originals}
+
+
+def verdict(results: dict[str, dict[str, float]], start_step: int) -> str:
+    """The aligned chain at each number of steps beside the full chain at `CLAIM_FULL`, measure by measure."""
+    full = results.get(f"full, {plural(CLAIM_FULL)}")
+    if full is None:
+        return ""
+    # How far from the best value, so that lower is better for all.
+    worse = {
+        "PSNR": lambda m: -m["psnr"],
+        "SSIM": lambda m: -m["ssim"],
+        "sharpness": lambda m: abs(m["sharpness"] - 1),
+        "spectrum": lambda m: m["spectrum"],
+        "NIQE": lambda m: m["niqe"],
+        "LR consistency": lambda m: -m["consistency"],
+    }
+    lines = [f"Against the full chain in {CLAIM_FULL} steps, aligned from K = {start_step} is", ""]
+    for n in (n for n in PARTIAL_STEPS if n <= min(CLAIM_STEPS, start_step)):
+        ours = results[f"aligned, K = {start_step}, {plural(n)}"]
+        better = [name for name, f in worse.items() if f(ours) <= f(full)]
+        weaker = [name for name, f in worse.items() if f(ours) > f(full)]
+        lines.append(
+            f"- in {plural(n)}: at least as good in {', '.join(better) or 'nothing'}; behind in {', '.join(weaker) or 'nothing'}"
+        )
+    return "\n".join(lines)
+
+
+def ablate(
+    base: Config,
+    folder: Path,
+    run: Path,
+    iterations: int,
+    start_steps: list[int],
+    report: Path,
+    device: str,
+    fuse: bool = False,
+) -> None:
+    """Trains what is missing, measures all, writes ablation-NAME.md and its figures; NAME is the configuration's."""
     store = Store(folder, device)
-    lines = [line("bicubic", "", "", bicubic(store))]
-    for name, (config, steps) in variants(base, start_steps).items():
-        trainer = Trainer(config, store, run / name, device)
+    trained = {}
+    for label, (config, steps) in variants(base, start_steps).items():
+        trainer = Trainer(config, store, run / config.name, device, fuse=fuse)
         trainer.resume()
-        trainer.run(minutes=minutes, every=minutes)
+        if trainer.iteration < iterations:
+            trainer.run(iterations=iterations)
+        trained[label] = (run / config.name / "weights.pt", steps)
         del trainer
         if device == "cuda":
             torch.cuda.empty_cache()
-        for n, m in measure_variant(run / name / "weights.pt", store, steps, device).items():
-            lines.append(line(name, config.schedule.start_step, n, m))
+    results, images = measure_all(trained, store, device)
+
     report.mkdir(parents=True, exist_ok=True)
-    text = f"""# Ablation
+    stem = f"ablation-{base.name}"
+    curves = {
+        label: {n: results[f"{label}, {plural(n)}"] for n in steps} for label, (_, steps) in trained.items()
+    }
+    figures.ablation(report / f"{stem}.png", curves, results["bicubic"])
+    text = f"""# Ablation of {base.name}
 
-{base.shape.width} channels, {minutes:g} minutes of training per variant on {device}; held-out training images, clean bicubic x4.
-DDIM, eta 0, evenly spaced steps. `aligned` starts from the diffused LR image and was trained with latent
-alignment, `unaligned` starts there without it, `full` starts from noise at T = 1000.
+{base.shape.width} channels; {iterations} iterations of {base.batch} patches for each variant, the same patches in the same
+order. Measured on the middle {PATCH}x{PATCH} LR pixels of {len(store.held_out)} held-out training images, clean bicubic x{store.scale}.
+DDIM, eta 0, evenly spaced steps. `aligned` starts from the diffused LR image at K and was trained with latent alignment,
+`unaligned` starts there without it, `full` starts from noise at T = {base.schedule.timesteps}. A quarter of the samples of
+every variant is at its first step.
 
-{HEAD}
-""" + "\n".join(lines)
-    (report / "ablation.md").write_text(text + "\n")
+{NOTES}
+
+{table(results)}
+
+![Measures against steps]({stem}.png)
+
+{verdict(results, start_steps[0])}
+"""
+    (report / f"{stem}.md").write_text(text)
     print(text)

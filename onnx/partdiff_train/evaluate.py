@@ -1,5 +1,6 @@
-"""Measures a bundle on benchmark pairs against bicubic and Lanczos; writes the report."""
+"""Measures bundles on benchmark pairs against bicubic, Lanczos and published numbers; writes the report."""
 
+import io
 import json
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ import torch
 from PIL import Image
 
 from . import figures, metrics, resample
+from .batches import MAX_NOISE, jpeg_quality
 from .bundle import Bundle
 from .niqe import Niqe
 from .validate import to_bytes
@@ -24,6 +26,30 @@ SAMPLERS = {
 
 SAMPLED = 5
 """Images of the first set that go through all samplers and up to forty steps."""
+
+SHOWN = 3
+"""Rows of a grid of crops."""
+
+DAMAGED = 20
+"""Images of the last set that are damaged before they are upscaled."""
+
+DAMAGE = {"JPEG 90": 90, "JPEG 75": 75, "JPEG 50": 50, "noise of deviation 7": -7.0}
+"""JPEG quality (Pillow, 4:2:0), or the negative standard deviation of noise, of 255."""
+
+SETS = {1: ["mri/LR_x4_bicubic", "mri/LR_x4_kspace"], 3: ["Set5", "BSD100"]}
+"""Sets of a bundle by its number of channels."""
+
+PUBLISHED = {
+    (4, "Set5"): "SRCNN 30.48 dB, EDSR-baseline 32.09 dB; trained for texture: ESRGAN about 30.4 dB",
+    (4, "BSD100"): "SRCNN 26.90 dB, EDSR-baseline 27.57 dB; trained for texture: ESRGAN about 25.3 dB",
+    (2, "Set5"): "SRCNN 36.66 dB, EDSR-baseline 37.99 dB",
+    (2, "BSD100"): "SRCNN 31.36 dB, EDSR-baseline 32.16 dB",
+}
+"""Y-PSNR at a scale on a set, as printed in the papers of `SOURCES`."""
+
+SOURCES = """Published: SRCNN (Dong et al., TPAMI 2016) and EDSR-baseline (Lim et al., CVPR Workshops 2017) as in the tables of
+EDSR's successors, ESRGAN (Wang et al. 2018) as measured by Ma et al. (SPSR, CVPR 2020). Real-ESRGAN (Wang et al. 2021) is
+trained on damaged pictures only and its authors give no PSNR on these sets."""
 
 NATURAL = Niqe(Path(__file__).with_name("niqe.npz"))
 
@@ -66,17 +92,54 @@ def measure(result: np.ndarray, hr: np.ndarray, lr: np.ndarray, seconds: float) 
     }
 
 
-def folders(data: Path, name: str) -> tuple[Path, Path]:
+def folders(data: Path, name: str, scale: int) -> tuple[Path, Path]:
     """`Set5` -> Set5/HR, Set5/LR_x4; `mri/LR_x4_kspace` -> mri/HR, mri/LR_x4_kspace."""
     group, _, low = name.partition("/")
-    return data / group / "HR", data / group / (low or "LR_x4")
+    return data / group / "HR", data / group / (low or f"LR_x{scale}")
 
 
 def pairs(bundle: Bundle, data: Path, name: str, limit: int | None):
-    """Yields (hr, lr) of a set, [C, ., .] in 0..255."""
-    hr_folder, lr_folder = folders(data, name)
+    """Yields (hr, lr) of a set, [C, ., .] in 0..255. Without a folder for this scale, the HR images are shrunk here."""
+    hr_folder, lr_folder = folders(data, name, bundle.scale)
     for path in sorted(hr_folder.glob("*.png"))[:limit]:
-        yield tuple(read(f / path.name, bundle.manifest["channels"]) for f in (hr_folder, lr_folder))
+        hr = read(path, bundle.manifest["channels"])
+        if lr_folder.exists():
+            yield hr, read(lr_folder / path.name, bundle.manifest["channels"])
+        else:
+            h, w = (n // bundle.scale * bundle.scale for n in hr.shape[1:])
+            hr = hr[:, :h, :w]
+            lr = resample.downsample(torch.from_numpy(hr).double(), bundle.scale).round().clamp(0, 255)
+            yield hr, lr.float().numpy()
+
+
+def damage(lr: np.ndarray, amount: float) -> tuple[np.ndarray, float]:
+    """lr [C, h, w] in 0..255, one of `DAMAGE` -> the damaged image and the clean-up level that is meant for it."""
+    if amount < 0:
+        noise = np.random.default_rng(0).normal(0, -amount, lr.shape)
+        return np.clip(np.round(lr + noise), 0, 255).astype(np.float32), -amount / MAX_NOISE
+    buffer = io.BytesIO()
+    Image.fromarray(lr.astype(np.uint8).transpose(1, 2, 0)).save(buffer, "JPEG", quality=int(amount))
+    level = (jpeg_quality(0.0) - amount) / (jpeg_quality(0.0) - jpeg_quality(1.0))
+    return np.asarray(Image.open(buffer), np.float32).transpose(2, 0, 1), min(level, 1.0)
+
+
+def cleaned(bundle: Bundle, data: Path, name: str, limit: int) -> dict[str, dict[str, float]]:
+    """{"damage, method": mean measures} with the clean-up level at 0 and as it is meant; consistency is with the clean LR."""
+    rows: dict[str, list] = {}
+    for hr, lr in pairs(bundle, data, name, limit):
+        for title, amount in DAMAGE.items():
+            harmed, level = damage(lr, amount)
+            methods = {"bicubic": lambda: interpolate(harmed, bundle.scale, "cubic")}
+            for n in (1, 2):
+                for chosen in (0.0, level):
+                    methods[f"level {chosen:.2f}, {plural(n)}"] = lambda n=n, chosen=chosen: to_bytes(
+                        bundle.upscale(harmed / 127.5 - 1, n, chosen)
+                    )
+            for label, method in methods.items():
+                began = time.perf_counter()
+                row = measure(method(), hr, lr, time.perf_counter() - began)
+                rows.setdefault(f"{title}: {label}", []).append(row)
+    return {label: metrics.mean(r) for label, r in rows.items()}
 
 
 def evaluate_set(bundle: Bundle, data: Path, name: str, steps: list[int], limit: int | None):
@@ -94,7 +157,7 @@ def evaluate_set(bundle: Bundle, data: Path, name: str, steps: list[int], limit:
             images[label := plural(n)] = to_bytes(bundle.upscale(lr / 127.5 - 1, n))
             rows.setdefault(label, []).append(measure(images[label], hr, lr, time.perf_counter() - began))
         rows.setdefault("original", []).append(measure(hr, hr, lr, 0.0))
-        if len(examples) < 5:
+        if len(examples) < SHOWN:
             examples.append((lr, hr, images))
     return {label: metrics.mean(r) for label, r in rows.items()}, examples
 
@@ -134,13 +197,20 @@ not compare with published values. Seconds: this machine, all threads given, wal
 
 
 def evaluate(
-    folder: Path, data: Path, sets: list[str], steps: list[int], report: Path, limit: int | None = None, threads: int = 0
+    folder: Path,
+    data: Path,
+    sets: list[str] | None,
+    steps: list[int],
+    report: Path,
+    limit: int | None = None,
+    threads: int = 0,
 ) -> None:
     """Writes NAME.md, its figures, and the measures into the bundle's manifest."""
     bundle = Bundle(folder, threads)
     name = bundle.manifest["name"]
+    sets = sets or SETS[bundle.manifest["channels"]]
     report.mkdir(parents=True, exist_ok=True)
-    text, everything = [f"# {name} {bundle.manifest['version']}", NOTES], {}
+    text, everything = [f"# {name} {bundle.manifest['version']}", NOTES, SOURCES], {}
     for chosen in sets:
         results, examples = evaluate_set(bundle, data, chosen, steps, limit)
         everything[chosen] = {
@@ -148,11 +218,21 @@ def evaluate(
         }
         stem = f"{name}-{chosen.replace('/', '-')}"
         figures.grid(report / f"{stem}.png", examples)
-        text += [f"## {chosen}", table(results), f"![crops]({stem}.png)"]
+        text += [f"## {chosen}", table(results)]
+        if published := PUBLISHED.get((bundle.scale, chosen)):
+            text.append(f"Published: {published}.")
+        if not folders(data, chosen, bundle.scale)[1].exists():
+            text.append("The inputs were shrunk here with the bicubic kernel and rounded to 8 bits.")
+        text.append(f"![crops]({stem}.png)")
     figures.dial(report / f"{name}-dial.png", everything)
     text += ["## The dial", f"![PSNR and sharpness against steps]({name}-dial.png)"]
     few = min(limit or SAMPLED, SAMPLED)
     text += [f"Samplers, first {few} images of {sets[0]}:", table(samplers(bundle, data, sets[0], few))]
+    if bundle.manifest["channels"] == 3:
+        few = min(limit or DAMAGED, DAMAGED)
+        text += ["## Clean-up", f"First {few} images of {sets[-1]}, damaged at their low resolution; LR consistency is with"]
+        text[-1] += " the undamaged input."
+        text.append(table(cleaned(bundle, data, sets[-1], few)))
     (report / f"{name}.md").write_text("\n\n".join(text) + "\n")
     if limit is None:
         path = folder / "model.json"

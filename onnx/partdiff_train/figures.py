@@ -52,6 +52,24 @@ def dial(path: Path, results: dict[str, dict[str, dict[str, float]]]) -> None:
     save(figure, path)
 
 
+def ablation(path: Path, curves: dict[str, dict[int, dict[str, float]]], bicubic: dict[str, float]) -> None:
+    """PSNR, sharpness and their trade-off; curves[variant][steps] are measures."""
+    figure, axes = plt.subplots(1, 3, figsize=(15, 4.5))
+    for name, rows in curves.items():
+        column = lambda key: [row[key] for row in rows.values()]  # noqa: E731
+        style = "o--" if name.startswith("unaligned") else "o-"
+        axes[0].plot(list(rows), column("psnr"), style, label=name)
+        axes[1].plot(list(rows), column("sharpness"), style)
+        axes[2].plot(column("sharpness"), column("psnr"), style)
+    for axis, key, title in ((axes[0], "psnr", "PSNR, dB"), (axes[1], "sharpness", "sharpness (1: the original's)")):
+        axis.axhline(bicubic[key], color="gray", ls=":")
+        axis.set(xscale="log", xlabel="steps (dotted: bicubic)", ylabel=title)
+    axes[2].plot([bicubic["sharpness"]], [bicubic["psnr"]], "kx")
+    axes[2].set(xlabel="sharpness (cross: bicubic)", ylabel="PSNR, dB")
+    axes[0].legend()
+    save(figure, path)
+
+
 def lines(path: Path, series: dict[str, tuple[np.ndarray, np.ndarray]], **labels) -> None:
     """Any named curves over one axis, logarithmic upwards."""
     figure, axis = plt.subplots(figsize=(7, 4))

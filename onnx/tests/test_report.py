@@ -82,8 +82,14 @@ def test_observation_suggests_a_step(store_folder, tmp_path):
 
 
 def test_ablation_covers_all_variants(tiny, store_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("partdiff_train.ablate.FULL_STEPS", (2,))
-    ablate(tiny, store_folder, tmp_path / "runs", 0.02, [10], tmp_path / "report", "cpu")
-    text = (tmp_path / "report/ablation.md").read_text()
-    for variant in ("aligned-10", "unaligned-10", "full", "bicubic"):
-        assert f"| {variant} |" in text
+    monkeypatch.setattr("partdiff_train.ablate.FULL_STEPS", (2, 3))
+    monkeypatch.setattr("partdiff_train.ablate.CLAIM_FULL", 3)
+    ablate(tiny, store_folder, tmp_path / "runs", 3, [10], tmp_path / "report", "cpu")
+    text = (tmp_path / "report/ablation-tiny.md").read_text()
+    for method in ("bicubic", "aligned, K = 10, 8 steps", "unaligned, K = 10, 1 step", "full, 2 steps", "original"):
+        assert f"| {method} |" in text
+    assert "- in 8 steps: at least as good in" in text
+    assert (tmp_path / "report/ablation-tiny.png").exists()
+    trained = (tmp_path / "runs/full/weights.pt").stat().st_mtime_ns
+    ablate(tiny, store_folder, tmp_path / "runs", 3, [10], tmp_path / "report", "cpu")
+    assert (tmp_path / "runs/full/weights.pt").stat().st_mtime_ns == trained
