@@ -4,20 +4,18 @@ Same network, same patches in the same order, same number of iterations for each
 already trained in the run folder are only measured.
 """
 
-import time
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from . import figures, metrics
 from .checkpoint import load_weights
 from .configs import Config
 from .dataset import Store
-from .evaluate import NOTES, interpolate, measure, plural, table
+from .evaluate import NOTES, interpolate, measure, plural, table, timed
 from .train import Trainer
-from .validate import to_bytes, upscale
+from .validate import middles, to_bytes, upscale
 
 PARTIAL_STEPS = (1, 2, 4, 8)
 FULL_STEPS = (1, 4, 8, 20, 50, 100, 1000)
@@ -44,29 +42,10 @@ def variants(base: Config, start_steps: list[int]) -> dict[str, tuple[Config, tu
     return result
 
 
-def middles(store: Store):
-    """Yields (lr, hr) of the held-out crops, [C, ., .] float32 in 0..255; lr is shrunk by the bicubic kernel."""
-    side, s = min(PATCH, store.lr.shape[-1]), store.scale
-    a = (store.lr.shape[-1] - side) // 2
-    for i in store.held_out:
-        hr = store.hr[i, :, s * a : s * (a + side), s * a : s * (a + side)]
-        yield store.lr[0, i, :, a : a + side, a : a + side].float(), hr.float().cpu().numpy()
-
-
-def mean_of(method, store: Store) -> tuple[dict[str, float], list[np.ndarray]]:
-    """method: lr [C, h, w] in 0..255 -> image of the scale in 0..255. -> mean measures, images."""
-    rows, images = [], []
-    for lr, hr in middles(store):
-        began = time.perf_counter()
-        images.append(method(lr))
-        rows.append(measure(images[-1], hr, lr.cpu().numpy(), time.perf_counter() - began))
-    return metrics.mean(rows), images
-
-
 def measure_all(
     trained: dict[str, tuple[Path, tuple[int, ...]]], store: Store, device: str
-) -> tuple[dict[str, dict[str, float]], dict[str, list[np.ndarray]]]:
-    """Measures and images of bicubic, of every variant at every number of steps, and of the originals."""
+) -> dict[str, dict[str, float]]:
+    """Mean measures of bicubic, of every variant at every number of steps, and of the originals."""
     methods = {"bicubic": lambda lr: interpolate(lr.cpu().numpy(), store.scale, "cubic")}
     for label, (weights, steps) in trained.items():
         network, schedule, _ = load_weights(weights)
@@ -75,13 +54,13 @@ def measure_all(
             methods[f"{label}, {plural(n)}"] = lambda lr, net=network, s=schedule, n=n: to_bytes(
                 upscale(net, s, lr / 127.5 - 1, n)
             )
-    results, images = {}, {}
+    crops = list(middles(store, PATCH))
+    results = {}
     for label, method in methods.items():
-        results[label], images[label] = mean_of(method, store)
+        results[label] = metrics.mean([timed(lambda: method(lr), hr, lr.cpu().numpy())[1] for lr, hr in crops])
         print(f"{label}: " + "  ".join(f"{k} {v:.3f}" for k, v in results[label].items()), flush=True)
-    originals = [hr for _, hr in middles(store)]
-    results["original"] = metrics.mean([measure(hr, hr, lr.cpu().numpy(), 0.0) for lr, hr in middles(store)])
-    return results, images | {"original": originals}
+    results["original"] = metrics.mean([measure(hr, hr, lr.cpu().numpy(), 0.0) for lr, hr in crops])
+    return results
 
 
 def verdict(results: dict[str, dict[str, float]], start_step: int) -> str:
@@ -131,7 +110,7 @@ def ablate(
         del trainer
         if device == "cuda":
             torch.cuda.empty_cache()
-    results, images = measure_all(trained, store, device)
+    results = measure_all(trained, store, device)
 
     report.mkdir(parents=True, exist_ok=True)
     stem = f"ablation-{base.name}"

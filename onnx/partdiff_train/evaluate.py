@@ -92,6 +92,13 @@ def measure(result: np.ndarray, hr: np.ndarray, lr: np.ndarray, seconds: float) 
     }
 
 
+def timed(method, hr: np.ndarray, lr: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
+    """The image that `method` returns, and its measures."""
+    began = time.perf_counter()
+    image = method()
+    return image, measure(image, hr, lr, time.perf_counter() - began)
+
+
 def folders(data: Path, name: str, scale: int) -> tuple[Path, Path]:
     """`Set5` -> Set5/HR, Set5/LR_x4; `mri/LR_x4_kspace` -> mri/HR, mri/LR_x4_kspace."""
     group, _, low = name.partition("/")
@@ -136,9 +143,7 @@ def cleaned(bundle: Bundle, data: Path, name: str, limit: int) -> dict[str, dict
                         bundle.upscale(harmed / 127.5 - 1, n, chosen)
                     )
             for label, method in methods.items():
-                began = time.perf_counter()
-                row = measure(method(), hr, lr, time.perf_counter() - began)
-                rows.setdefault(f"{title}: {label}", []).append(row)
+                rows.setdefault(f"{title}: {label}", []).append(timed(method, hr, lr)[1])
     return {label: metrics.mean(r) for label, r in rows.items()}
 
 
@@ -147,15 +152,16 @@ def evaluate_set(bundle: Bundle, data: Path, name: str, steps: list[int], limit:
     rows: dict[str, list] = {}
     examples = []
     for hr, lr in pairs(bundle, data, name, limit):
-        images = {}
-        for kernel, label in (("cubic", "bicubic"), ("lanczos", "Lanczos")):
-            began = time.perf_counter()
-            images[label] = interpolate(lr, bundle.scale, kernel)
-            rows.setdefault(label, []).append(measure(images[label], hr, lr, time.perf_counter() - began))
+        methods = {
+            "bicubic": lambda: interpolate(lr, bundle.scale, "cubic"),
+            "Lanczos": lambda: interpolate(lr, bundle.scale, "lanczos"),
+        }
         for n in steps:
-            began = time.perf_counter()
-            images[label := plural(n)] = to_bytes(bundle.upscale(lr / 127.5 - 1, n))
-            rows.setdefault(label, []).append(measure(images[label], hr, lr, time.perf_counter() - began))
+            methods[plural(n)] = lambda n=n: to_bytes(bundle.upscale(lr / 127.5 - 1, n))
+        images = {}
+        for label, method in methods.items():
+            images[label], row = timed(method, hr, lr)
+            rows.setdefault(label, []).append(row)
         rows.setdefault("original", []).append(measure(hr, hr, lr, 0.0))
         if len(examples) < SHOWN:
             examples.append((lr, hr, images))
@@ -170,9 +176,7 @@ def samplers(bundle: Bundle, data: Path, name: str, limit: int | None) -> dict[s
             for n in (n for n in DIAL if n <= bundle.schedule.start_step):
                 if n == 1 and how:
                     continue  # one step is the same for all
-                began = time.perf_counter()
-                image = to_bytes(bundle.upscale(lr / 127.5 - 1, n, **how))
-                row = measure(image, hr, lr, time.perf_counter() - began)
+                _, row = timed(lambda: to_bytes(bundle.upscale(lr / 127.5 - 1, n, **how)), hr, lr)
                 rows.setdefault(f"{label}, {plural(n)}", []).append(row)
     return {label: metrics.mean(r) for label, r in rows.items()}
 
@@ -230,9 +234,8 @@ def evaluate(
     text += [f"Samplers, first {few} images of {sets[0]}:", table(samplers(bundle, data, sets[0], few))]
     if bundle.manifest["channels"] == 3:
         few = min(limit or DAMAGED, DAMAGED)
-        text += ["## Clean-up", f"First {few} images of {sets[-1]}, damaged at their low resolution; LR consistency is with"]
-        text[-1] += " the undamaged input."
-        text.append(table(cleaned(bundle, data, sets[-1], few)))
+        note = "damaged at their low resolution; LR consistency is with the undamaged input."
+        text += ["## Clean-up", f"First {few} images of {sets[-1]}, {note}", table(cleaned(bundle, data, sets[-1], few))]
     (report / f"{name}.md").write_text("\n\n".join(text) + "\n")
     if limit is None:
         path = folder / "model.json"

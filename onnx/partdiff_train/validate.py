@@ -35,15 +35,24 @@ def to_bytes(image: np.ndarray) -> np.ndarray:
     return np.clip(np.round((image + 1) * 127.5), 0, 255)
 
 
+def middles(store: Store, side: int):
+    """Yields (lr, hr) of the held-out crops' middles of at most `side` LR pixels, [C, ., .] float32 in 0..255.
+
+    lr is clean, shrunk by the bicubic kernel, and on the store's device; hr is numpy.
+    """
+    side, s = min(side, store.lr.shape[-1]), store.scale
+    start = (store.lr.shape[-1] - side) // 2
+    for i in store.held_out:
+        hr = store.hr[i, :, s * start : s * (start + side), s * start : s * (start + side)]
+        yield store.lr[0, i, :, start : start + side, start : start + side].float(), hr.float().cpu().numpy()
+
+
 def validate(network: PartialDiffusion, schedule: Schedule, store: Store, steps=(1, 4)) -> dict[str, float]:
     """Y-PSNR and sharpness at each number of steps, and bicubic's PSNR, on clean LR images."""
     rows = []
-    side, s = min(PATCH, store.lr.shape[-1]), store.scale
-    start = (store.lr.shape[-1] - side) // 2
-    for i in store.held_out:
-        lr = store.lr[0, i, :, start : start + side, start : start + side].float() / 127.5 - 1
-        hr = store.hr[i, :, s * start : s * (start + side), s * start : s * (start + side)].cpu().numpy()
-        u = to_bytes(resample.upsample(lr, s).cpu().numpy())
+    for raw, hr in middles(store, PATCH):
+        lr = raw / 127.5 - 1
+        u = to_bytes(resample.upsample(lr, store.scale).cpu().numpy())
         row = {"bicubic": metrics.psnr(u, hr)}
         for n in steps:
             result = to_bytes(upscale(network, schedule, lr, n))
