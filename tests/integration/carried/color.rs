@@ -7,7 +7,7 @@ use std::process::Command;
 use partdiff::Limits;
 use partdiff::image::{EncodeOptions, ImageFormat, Picture, decode, encode};
 
-use super::{look, output, photo, ready, upscale};
+use super::{look, output, photo, ready, said_adobe, upscale};
 
 /// An ICC version 2 profile whose only way to Lab is a table of 16-bit numbers.
 fn table_profile(
@@ -139,9 +139,7 @@ fn profiles_of_our_own_are_as_libpng_wants_them() {
     let at = |name: &str| temp.path().join(name);
     let photo = photo(temp.path());
     output(Command::new("convert").arg(&photo).args(["-colorspace", "CMYK"]).arg(at("inks.jpg")));
-    output(Command::new("convert").arg(&photo).arg(at("adobe.jpg")));
-    let adobe = ["-q", "-n", "-overwrite_original", "-EXIF:ColorSpace=65535", "-InteropIndex=R03"];
-    output(Command::new("exiftool").args(adobe).arg(at("adobe.jpg")));
+    said_adobe(&photo, "adobe.jpg");
     let chunks = ["-strip", "-gamma", "1.0", "-set", "gamma", "0.6", "-define", "png:include-chunk=gAMA"];
     output(Command::new("convert").arg(&photo).args(chunks).arg(at("gamma.png")));
     output(

@@ -7,7 +7,7 @@ use std::process::Command;
 use partdiff::image::{Picture, SampleDepth};
 
 use super::color::{off, read};
-use super::{Tags, output, photo, upscale};
+use super::{Tags, output, photo, said_adobe, upscale};
 
 fn ready() -> bool {
     for tool in ["avifenc", "avifdec", "heif-enc"] {
@@ -100,10 +100,8 @@ fn profile_metadata_and_depth_come_and_go_with_avif() {
     let at = |name: &str| temp.path().join(name);
     let photo = photo(temp.path());
     // The profile that a picture gets whose EXIF block alone says Adobe RGB.
-    output(Command::new("convert").arg(&photo).arg(at("said.jpg")));
-    let said = ["-q", "-n", "-overwrite_original", "-EXIF:ColorSpace=65535", "-InteropIndex=R03"];
-    output(Command::new("exiftool").args(said).arg(at("said.jpg")));
-    upscale([at("said.jpg").as_os_str(), "-o".as_ref(), at("said.png").as_os_str()]);
+    let said = said_adobe(&photo, "said.jpg");
+    upscale([said.as_os_str(), "-o".as_ref(), at("said.png").as_os_str()]);
     let icc = super::metadata::icc_by_exiftool(&at("said.png"));
     fs::write(at("adobe.icc"), &icc).unwrap();
     // A JPEG file to take the EXIF block and the XMP packet from; avifenc says the orientation in AVIF's own way, too, and

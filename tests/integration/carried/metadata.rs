@@ -43,14 +43,19 @@ const CHANGING: [&str; 29] = [
     "YResolution",
 ];
 
+/// A photograph in `folder`, and an empty folder beside it.
+fn photo_and_inputs(folder: &Path) -> (PathBuf, PathBuf) {
+    let inputs = folder.join("in");
+    fs::create_dir(&inputs).unwrap();
+    (photo(folder), inputs)
+}
+
 /// A photographer's files, one for each format, and the profile in them.
 fn sources(folder: &Path) -> (Vec<PathBuf>, Vec<u8>) {
     let icc = ColorProfile::new_adobe_rgb().encode().unwrap();
     let profile = folder.join("adobe.icc");
     fs::write(&profile, &icc).unwrap();
-    let photo = photo(folder);
-    let inputs = folder.join("in");
-    fs::create_dir(&inputs).unwrap();
+    let (photo, inputs) = photo_and_inputs(folder);
     let files = [("a.jpg", "8"), ("b.png", "16"), ("c.tif", "16"), ("d.webp", "8")];
     let files: Vec<PathBuf> = files
         .into_iter()
@@ -214,9 +219,7 @@ fn prints_keep_their_size_whatever_file_they_come_from_and_go_to() {
         return;
     }
     let temp = tempfile::tempdir().unwrap();
-    let photo = photo(temp.path());
-    let inputs = temp.path().join("in");
-    fs::create_dir(&inputs).unwrap();
+    let (photo, inputs) = photo_and_inputs(temp.path());
     let from = ["jpg", "png", "tif", "bmp"];
     for format in from {
         let path = inputs.join(format).with_extension(format);
@@ -252,9 +255,7 @@ fn pictures_of_all_orientations_come_out_upright_and_say_so() {
         return;
     }
     let temp = tempfile::tempdir().unwrap();
-    let photo = photo(temp.path());
-    let inputs = temp.path().join("in");
-    fs::create_dir(&inputs).unwrap();
+    let (photo, inputs) = photo_and_inputs(temp.path());
     let mut files = Vec::new();
     for format in ["jpg", "png", "tif", "webp"] {
         let plain = temp.path().join("plain").with_extension(format);

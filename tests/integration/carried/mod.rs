@@ -86,6 +86,15 @@ fn photo(folder: &Path) -> PathBuf {
     path
 }
 
+/// The photograph at `photo` as a JPEG file of that name, of which the EXIF block alone says that it is Adobe RGB.
+fn said_adobe(photo: &Path, name: &str) -> PathBuf {
+    let path = photo.with_file_name(name);
+    output(Command::new("convert").arg(photo).arg(&path));
+    let said = ["-q", "-n", "-overwrite_original", "-EXIF:ColorSpace=65535", "-InteropIndex=R03"];
+    output(Command::new("exiftool").args(said).arg(&path));
+    path
+}
+
 /// The tags of a file as ExifTool has them, numbers as numbers, by "GROUP:SUBGROUP:NAME" (its families 0 and 1, of which
 /// equal ones stand once).
 struct Tags(BTreeMap<String, Value>);
