@@ -56,7 +56,7 @@ pub fn render(folders: &[Folder], counts: &BTreeMap<String, Counts>, deaths: u64
         reused,
     );
     family("failures_total", "counter", "Files that were given up.", totals(|folder| folder.totals.failed));
-    let seconds = per_folder(&|folder| Some(format!("{:.3}", folder.totals.engine_seconds)));
+    let seconds = per_folder(&|folder| Some(format!("{:.6}", folder.totals.engine_seconds)));
     family(
         "engine_seconds_total",
         "counter",
