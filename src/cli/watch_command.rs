@@ -54,6 +54,8 @@ pub struct WatchArgs {
     #[command(flatten)]
     folders: FolderArgs,
     #[command(flatten)]
+    service: ServiceArgs,
+    #[command(flatten)]
     recipe: Recipe,
     #[command(flatten)]
     model: ModelArgs,
@@ -65,17 +67,11 @@ pub struct WatchArgs {
 #[command(next_help_heading = "Watching")]
 struct FolderArgs {
     /// The folder to watch
-    #[arg(help_heading = None, value_name = "IN", required_unless_present = "config", conflicts_with = "config")]
+    #[arg(help_heading = None, value_name = "IN", required_unless_present = "config")]
     input: Option<PathBuf>,
     /// Where results go; made if missing
     #[arg(help_heading = None, value_name = "OUT", required_unless_present = "config")]
     output: Option<PathBuf>,
-    /// A TOML file with one or more watches, instead of folders and options (see docs/watch.md)
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// The folder for ledger, lock and quarantine
-    #[arg(long, value_name = "DIR")]
-    state: Option<PathBuf>,
     /// Name of the watch in messages and in the ledger; by default that of IN
     #[arg(long, value_name = "NAME")]
     watch_name: Option<String>,
@@ -130,6 +126,18 @@ struct FolderArgs {
     /// Write figures for Prometheus to this file
     #[arg(long, value_name = "FILE")]
     metrics: Option<PathBuf>,
+}
+
+/// What goes with folders and with a configuration alike.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Watching")]
+struct ServiceArgs {
+    /// A TOML file with one or more watches, instead of folders and their options (see docs/watch.md)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["FolderArgs", "Recipe", "ModelArgs", "ResourceArgs"])]
+    config: Option<PathBuf>,
+    /// The folder for ledger, lock and quarantine
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
     /// Do what is there and end, for cron: 0 if all went well, 1 if something failed or waits
     #[arg(long)]
     once: bool,
@@ -154,12 +162,12 @@ impl WatchArgs {
         if let Some(query) = self.query {
             return query.run();
         }
-        let log = Log::new(self.folders.json);
-        if self.folders.dry_run {
+        let log = Log::new(self.service.json);
+        if self.service.dry_run {
             return self.config()?.watches.iter().try_for_each(list).map(|()| ExitCode::SUCCESS);
         }
         let mut config = self.config()?;
-        let state = state_folder(self.folders.state.as_deref().or(config.state.as_deref()))?;
+        let state = state_folder(self.service.state.as_deref().or(config.state.as_deref()))?;
         let state = fs::create_dir_all(&state).and_then(|()| state.canonicalize()).map_err(|error| {
             let message = format!("cannot use the state folder {}", state.display());
             Error::with_source(ErrorKind::Output, message, error)
@@ -181,7 +189,7 @@ impl WatchArgs {
                 watches: config.watches.clone(),
                 state: state.clone(),
                 setup: config.setup.clone(),
-                once: self.folders.once,
+                once: self.service.once,
                 stall: STALL,
                 metrics: config.metrics.clone(),
             };
@@ -216,7 +224,7 @@ impl WatchArgs {
     }
 
     fn config(&self) -> Result<Config> {
-        if let Some(path) = &self.folders.config {
+        if let Some(path) = &self.service.config {
             return Config::read(path);
         }
         let folders = self.folders.clone();

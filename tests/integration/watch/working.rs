@@ -75,15 +75,31 @@ fn loops_and_bad_files_are_refused_by_line_and_a_dry_run_does_nothing() {
         place.path("in"),
         place.path("in/out")
     );
-    let refuse = |text: &str| {
+    let refuse = |text: &str, options: &[&str]| {
         fs::write(&config, text).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_partdiff"));
-        command.arg("watch").arg("--config").arg(&config).arg("--state").arg(place.path("state"));
+        command
+            .arg("watch")
+            .arg("--config")
+            .arg(&config)
+            .arg("--state")
+            .arg(place.path("state"))
+            .args(options);
         let output = command.output().unwrap();
         assert_eq!(output.status.code(), Some(2));
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
-    assert!(refuse(&text).contains("would be taken again"));
-    let message = refuse(&format!("{text}settle = \"soon\"\n"));
+    assert!(refuse(&text, &[]).contains("would be taken again"));
+    let message = refuse(&format!("{text}settle = \"soon\"\n"), &[]);
     assert!(message.contains("watch.toml: line 5: time \"soon\""), "{message}");
+    // What the file would silently overrule.
+    for option in
+        [&["--scale", "2"][..], &["--settle", "5s"], &["--device", "cpu"], &["--threads", "1"], &["in"]]
+    {
+        let message = refuse(&text, option);
+        assert!(
+            message.contains("cannot be used with") && message.contains(option[0]),
+            "{option:?}: {message}"
+        );
+    }
 }
