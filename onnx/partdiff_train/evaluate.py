@@ -221,13 +221,13 @@ def evaluate(
             k: {m: round(v, 4) for m, v in r.items() if np.isfinite(v)} for k, r in results.items() if k != "original"
         }
         stem = f"{name}-{chosen.replace('/', '-')}"
-        figures.grid(report / f"{stem}.png", examples)
+        figures.grid(report / f"{stem}.webp", examples)
         text += [f"## {chosen}", table(results)]
         if published := PUBLISHED.get((bundle.scale, chosen)):
             text.append(f"Published: {published}.")
         if not folders(data, chosen, bundle.scale)[1].exists():
             text.append("The inputs were shrunk here with the bicubic kernel and rounded to 8 bits.")
-        text.append(f"![crops]({stem}.png)")
+        text.append(f"![crops]({stem}.webp)")
     figures.dial(report / f"{name}-dial.png", everything)
     text += ["## The dial", f"![PSNR and sharpness against steps]({name}-dial.png)"]
     few = min(limit or SAMPLED, SAMPLED)

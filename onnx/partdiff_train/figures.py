@@ -22,7 +22,7 @@ def busiest(image: np.ndarray, size: int) -> tuple[int, int]:
 
 
 def grid(path: Path, examples: list[tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]]) -> None:
-    """One row per example: a crop of every method and of the original, at 300 %."""
+    """One row per example: a crop of every method and of the original, at 300 %. Lossless WebP is two thirds of PNG."""
     rows = []
     for _, hr, images in examples:
         size = min(CROP, *hr.shape[1:])
@@ -35,7 +35,7 @@ def grid(path: Path, examples: list[tuple[np.ndarray, np.ndarray, dict[str, np.n
             ImageDraw.Draw(cell).text((4, 4), label, fill="white", stroke_width=2, stroke_fill="black")
             cells.append(np.asarray(cell))
         rows.append(np.concatenate(cells, axis=1))
-    Image.fromarray(np.concatenate(rows)).save(path, optimize=True)
+    Image.fromarray(np.concatenate(rows)).save(path, lossless=True, method=6)
 
 
 def dial(path: Path, results: dict[str, dict[str, dict[str, float]]]) -> None:

@@ -73,7 +73,7 @@ def test_evaluate_writes_report_and_metrics(bundle, tmp_path, image):
     assert "DPM-Solver++(2M), 8 steps" in text and "original" in text
     measured = json.loads((folder / "model.json").read_text())["metrics"]["tiny"]
     assert set(measured) == {"bicubic", "Lanczos", "1 step", "2 steps"}
-    assert (tmp_path / "report/tiny-tiny.png").exists() and (tmp_path / "report/tiny-dial.png").exists()
+    assert (tmp_path / "report/tiny-tiny.webp").exists() and (tmp_path / "report/tiny-dial.png").exists()
 
 
 def test_observation_suggests_a_step(store_folder, tmp_path):
