@@ -113,7 +113,7 @@ def ablate(
     results = measure_all(trained, store, device)
 
     report.mkdir(parents=True, exist_ok=True)
-    stem = f"ablation-{base.name}"
+    stem, side = f"ablation-{base.name}", min(PATCH, store.lr.shape[-1])
     curves = {
         label: {n: results[f"{label}, {plural(n)}"] for n in steps} for label, (_, steps) in trained.items()
     }
@@ -121,7 +121,7 @@ def ablate(
     text = f"""# Ablation of {base.name}
 
 {base.shape.width} channels; {iterations} iterations of {base.batch} patches for each variant, the same patches in the same
-order. Measured on the middle {PATCH}x{PATCH} LR pixels of {len(store.held_out)} held-out training images, clean bicubic x{store.scale}.
+order. Measured on the middle {side}x{side} LR pixels of {len(store.held_out)} held-out training images, clean bicubic x{store.scale}.
 DDIM, eta 0, evenly spaced steps. `aligned` starts from the diffused LR image at K and was trained with latent alignment,
 `unaligned` starts there without it, `full` starts from noise at T = {base.schedule.timesteps}. A quarter of the samples of
 every variant is at its first step.
