@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,9 @@ from pathlib import Path
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import torch  # noqa: E402
+
+from .configs import CONFIGS  # noqa: E402
+from .errors import InputError  # noqa: E402
 
 
 def parser() -> argparse.ArgumentParser:
@@ -23,14 +27,15 @@ def parser() -> argparse.ArgumentParser:
     p = command("prepare", "decode tar archives of images into a store")
     p.add_argument("archives", type=Path, nargs="+")
     p.add_argument("--store", type=Path, required=True, help="folder to write")
-    p.add_argument("--config", default="natural-x4")
+    p.add_argument("--config", default="natural-x4", choices=CONFIGS)
 
     p = command("train", "train one configuration; resumes where the run folder holds a state")
-    p.add_argument("--config", default="natural-x4")
+    p.add_argument("--config", default="natural-x4", choices=CONFIGS)
     p.add_argument("--store", type=Path, required=True)
     p.add_argument("--run", type=Path, required=True, help="folder of checkpoints and log")
-    p.add_argument("--minutes", type=float, help="budget of wall-clock time; the learning rate follows it")
-    p.add_argument("--iterations", type=int, help="budget of iterations, instead of --minutes")
+    budget = p.add_mutually_exclusive_group(required=True)
+    budget.add_argument("--minutes", type=float, help="budget of wall-clock time; the learning rate follows it")
+    budget.add_argument("--iterations", type=int, help="budget of iterations, instead of --minutes")
     p.add_argument("--every", type=float, default=5.0, help="minutes between checkpoints")
     p.add_argument("--batch", type=int, help="patches per iteration, instead of the configuration's")
     p.add_argument("--patch", type=int, help="LR pixels of a patch, instead of the configuration's")
@@ -42,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
 
     p = command("texture", "fine-tune the few-step sampler against a discriminator, within a budget of decibels")
     p.add_argument("weights", type=Path, help="weights.pt of a run, or a bundle")
-    p.add_argument("--config", default="natural-x4")
+    p.add_argument("--config", default="natural-x4", choices=CONFIGS)
     p.add_argument("--store", type=Path, required=True)
     p.add_argument("--run", type=Path, required=True, help="folder of weights and log")
     p.add_argument("--minutes", type=float, required=True, help="budget of wall-clock time")
@@ -80,7 +85,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--report", type=Path, required=True)
 
     p = command("ablate", "partial with and without alignment against the full chain, on equal budgets")
-    p.add_argument("--config", default="natural-x4", help="what to vary")
+    p.add_argument("--config", default="natural-x4", choices=CONFIGS, help="what to vary")
     p.add_argument("--store", type=Path, required=True)
     p.add_argument("--run", type=Path, required=True, help="folder of the variants' runs")
     p.add_argument("--iterations", type=int, required=True, help="training of each variant")
@@ -99,13 +104,11 @@ def main() -> None:
         torch.set_num_threads(args.threads)
     # Imported late: `--help` should not wait for plotting and ONNX libraries.
     if args.command == "prepare":
-        from .configs import CONFIGS
         from .dataset import prepare
 
         c = CONFIGS[args.config]
         prepare(args.archives, args.store, c.shape.scale, c.shape.image_channels, c.crop)
     elif args.command == "train":
-        from .configs import CONFIGS
         from .dataset import Store
         from .train import Trainer
 
@@ -121,7 +124,6 @@ def main() -> None:
             trainer.begin_from(args.begin_from)
         trainer.run(args.minutes, args.iterations, args.every)
     elif args.command == "texture":
-        from .configs import CONFIGS
         from .dataset import Store
         from .texture import Texture
 
@@ -153,7 +155,6 @@ def main() -> None:
         observe(args.store, args.name, args.report)
     elif args.command == "ablate":
         from .ablate import ablate
-        from .configs import CONFIGS
 
         base = CONFIGS[args.config]
         shape = replace(base.shape, width=args.width or base.shape.width)
@@ -161,5 +162,13 @@ def main() -> None:
         ablate(base, args.store, args.run, args.iterations, args.start_steps, args.report, args.device, args.compile)
 
 
+def run() -> None:
+    """`main`, with what the user can mend as one line."""
+    try:
+        main()
+    except (InputError, OSError) as error:
+        sys.exit(f"partdiff_train: error: {error}")
+
+
 if __name__ == "__main__":
-    main()
+    run()

@@ -1,6 +1,5 @@
 """Runs a bundle in ONNX Runtime with the sampling loop of `sampler.py`, whole image at once."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +7,7 @@ import onnxruntime
 import torch
 
 from . import resample
-from .restore import schedule_of
+from .restore import read_manifest, schedule_of
 from .sampler import sample_image, sample_residual, timesteps
 
 
@@ -16,7 +15,7 @@ class Bundle:
     """A folder with model.json; `upscale` mirrors what the runtime does, without tiles."""
 
     def __init__(self, folder: Path, threads: int = 0):
-        self.manifest = m = json.loads((folder / "model.json").read_text())
+        self.manifest = m = read_manifest(folder)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         load = lambda part: onnxruntime.InferenceSession(  # noqa: E731

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from .configs import Config
+from .errors import InputError
 from .network import NetworkShape, PartialDiffusion
 from .restore import load_bundle
 from .schedule import Schedule
@@ -31,7 +32,12 @@ def load_weights(path: Path) -> tuple[PartialDiffusion, Schedule, dict]:
     """weights.pt or a bundle's folder -> network in evaluation mode, schedule, {name, record}."""
     if path.is_dir():
         return load_bundle(path)
-    content = torch.load(path, map_location="cpu", weights_only=True)
-    network: nn.Module = PartialDiffusion(NetworkShape(**content["shape"]))
-    network.load_state_dict(content["weights"])
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        network: nn.Module = PartialDiffusion(NetworkShape(**content["shape"]))
+        network.load_state_dict(content["weights"])
+    except OSError:
+        raise
+    except Exception as error:  # whatever unpickling comes upon
+        raise InputError(f"{path}: expected weights.pt of a run or a bundle's folder") from error
     return network.eval(), Schedule(**content["schedule"]), {k: content[k] for k in ("name", "record")}

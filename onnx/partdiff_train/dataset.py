@@ -13,6 +13,8 @@ import torch
 from PIL import Image
 
 from . import resample
+from .errors import InputError
+from .network import NetworkShape
 
 HELD_OUT = 20
 """Images kept for validation, spread evenly over the sorted names."""
@@ -41,11 +43,17 @@ def read_archives(archives: list[Path], channels: int):
     """Yields (name, uint8 [C, H, W]) in sorted order of names."""
     files = []
     for archive in archives:
-        with tarfile.open(archive) as tar:
-            files += [(Path(m.name).name, tar.extractfile(m).read()) for m in tar if m.isfile()]
+        try:
+            with tarfile.open(archive) as tar:
+                files += [(Path(m.name).name, tar.extractfile(m).read()) for m in tar if m.isfile()]
+        except tarfile.TarError as error:
+            raise InputError(f"{archive}: not a whole tar archive: {error}") from error
     for name, data in sorted(files):
         if name.lower().endswith((".jpg", ".jpeg", ".png")):
-            image = Image.open(io.BytesIO(data)).convert("L" if channels == 1 else "RGB")
+            try:
+                image = Image.open(io.BytesIO(data)).convert("L" if channels == 1 else "RGB")
+            except OSError as error:
+                raise InputError(f"{name}: cannot be decoded: {error}") from error
             yield name, np.asarray(image).reshape(image.height, image.width, channels).transpose(2, 0, 1)
 
 
@@ -72,6 +80,9 @@ def prepare(archives: list[Path], folder: Path, scale: int, channels: int, size:
             for kind in kinds:
                 part = small[kind][:, y.start // scale : y.stop // scale, x.start // scale : x.stop // scale]
                 lr[kind].append(part.round().clamp(0, 255).byte().numpy())
+    if not hr:
+        given = ", ".join(map(str, archives))
+        raise InputError(f"{given}: no JPEG or PNG image of at least {size}x{size} pixels")
     folder.mkdir(parents=True, exist_ok=True)
     for kind in kinds:
         np.save(folder / f"lr_{kind}.npy", np.stack(lr[kind]))
@@ -83,6 +94,9 @@ class Store:
     """A prepared folder. `hr` uint8 [M, C, S, S]; `lr` uint8 [kinds, M, C, s, s] on `device`."""
 
     def __init__(self, folder: Path, device: str = "cpu"):
+        if not (folder / "names.txt").is_file():
+            raise InputError(f"{folder}: not a store, it has no names.txt; `prepare` makes one")
+        self.folder = folder
         self.names = (folder / "names.txt").read_text().split()
         hr = np.load(folder / "hr.npy", mmap_mode="c")
         self.kinds = lr_kinds(hr.shape[1])
@@ -94,3 +108,12 @@ class Store:
         held = set(unique[:: max(len(unique) // HELD_OUT, 2)][:HELD_OUT])
         self.train = torch.tensor([i for i, n in enumerate(self.names) if n not in held], device=device)
         self.held_out = [self.names.index(n) for n in sorted(held)]
+
+    def expect(self, shape: NetworkShape) -> None:
+        """Raises InputError where a network of this shape cannot use these images."""
+        channels = self.hr.shape[1]
+        if (channels, self.scale) != (shape.image_channels, shape.scale):
+            raise InputError(
+                f"{self.folder}: images of {channels} channels for scale {self.scale}; the network takes "
+                f"{shape.image_channels} and {shape.scale}: give the --config that `prepare` was given"
+            )

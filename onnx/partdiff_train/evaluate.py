@@ -12,6 +12,7 @@ from PIL import Image
 from . import figures, metrics, resample
 from .batches import MAX_NOISE, jpeg_quality
 from .bundle import Bundle
+from .errors import InputError
 from .niqe import Niqe
 from .validate import to_bytes
 
@@ -108,7 +109,10 @@ def folders(data: Path, name: str, scale: int) -> tuple[Path, Path]:
 def pairs(bundle: Bundle, data: Path, name: str, limit: int | None):
     """Yields (hr, lr) of a set, [C, ., .] in 0..255. Without a folder for this scale, the HR images are shrunk here."""
     hr_folder, lr_folder = folders(data, name, bundle.scale)
-    for path in sorted(hr_folder.glob("*.png"))[:limit]:
+    paths = sorted(hr_folder.glob("*.png"))
+    if not paths:
+        raise InputError(f"{hr_folder}: no PNG images; set {name} is expected there")
+    for path in paths[:limit]:
         hr = read(path, bundle.manifest["channels"])
         if lr_folder.exists():
             yield hr, read(lr_folder / path.name, bundle.manifest["channels"])
@@ -211,7 +215,9 @@ def evaluate(
 ) -> None:
     """Writes NAME.md, its figures, and the measures into the bundle's manifest."""
     bundle = Bundle(folder, threads)
-    name = bundle.manifest["name"]
+    name, most = bundle.manifest["name"], bundle.schedule.start_step
+    if not all(1 <= n <= most for n in steps):
+        raise InputError(f"--steps {' '.join(map(str, steps))}: {name} takes 1 to {most}")
     sets = sets or SETS[bundle.manifest["channels"]]
     report.mkdir(parents=True, exist_ok=True)
     text, everything = [f"# {name} {bundle.manifest['version']}", NOTES, SOURCES], {}

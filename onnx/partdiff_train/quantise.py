@@ -18,6 +18,7 @@ from .checkpoint import load_weights
 from .dataset import Store
 from .export import digest, round_weights
 from .graph import denoiser_graph, encoder_graph
+from .restore import read_manifest
 
 CROPS = 24
 SIDE = 48
@@ -69,13 +70,14 @@ def quantise(weights: Path, source: Path, store_folder: Path, folder: Path) -> N
     """Writes the int8 variant of bundle `source`, made from the same `weights`, into `folder`."""
     network, _, _ = load_weights(weights)
     round_weights(network)
+    store, manifest = Store(store_folder), read_manifest(source)
+    store.expect(network.shape)
     folder.mkdir(parents=True, exist_ok=True)
-    manifest = json.loads((source / "model.json").read_text())
     graphs = {
         "encoder": encoder_graph(network.encoder, half=False),
         "denoiser": denoiser_graph(network.denoiser, half=False),
     }
-    feeds = dict(zip(graphs, record(Bundle(source), Store(store_folder))))
+    feeds = dict(zip(graphs, record(Bundle(source), store)))
     for part, graph in graphs.items():
         with tempfile.TemporaryDirectory() as scratch:
             path = Path(scratch) / "float.onnx"

@@ -9,9 +9,21 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
+from .errors import InputError
 from .graph import colour_outermost
 from .network import NetworkShape, PartialDiffusion
 from .schedule import Schedule
+
+
+def read_manifest(folder: Path) -> dict:
+    """model.json of a bundle's folder."""
+    path = folder / "model.json"
+    if not path.is_file():
+        raise InputError(f"{folder}: not a bundle's folder, it has no model.json")
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def schedule_of(manifest: dict) -> Schedule:
@@ -57,11 +69,14 @@ def fill(part: nn.Module, condition: nn.Module, graph: onnx.GraphProto) -> None:
 
 def load_bundle(folder: Path) -> tuple[PartialDiffusion, Schedule, dict]:
     """-> network in evaluation mode, schedule, {name, record}; only for bundles that `export` wrote in fp16 or fp32."""
-    manifest = json.loads((folder / "model.json").read_text())
-    network = PartialDiffusion(shape_of(manifest))
-    graphs = {part: onnx.load(folder / manifest[part]["file"]).graph for part in ("encoder", "denoiser")}
-    fill(network.encoder, network.encoder.level, graphs["encoder"])
-    fill(network.denoiser, network.denoiser.time, graphs["denoiser"])
+    manifest = read_manifest(folder)
+    try:
+        network = PartialDiffusion(shape_of(manifest))
+        graphs = {part: onnx.load(folder / manifest[part]["file"]).graph for part in ("encoder", "denoiser")}
+        fill(network.encoder, network.encoder.level, graphs["encoder"])
+        fill(network.denoiser, network.denoiser.time, graphs["denoiser"])
+    except (KeyError, ValueError) as error:
+        raise InputError(f"{folder}: not a bundle that `export` wrote; int8 variants cannot be read back") from error
     head = network.denoiser.head
     head.weight.data = torch.from_numpy(colour_outermost(head.weight.detach().numpy(), network.shape).copy())
     return network.eval(), schedule_of(manifest), {"name": manifest["name"], "record": manifest["training"]}

@@ -83,8 +83,9 @@ class Texture:
 
     def __init__(self, weights: Path, config: Config, store: Store, folder: Path, device: str, recipe: Recipe = Recipe()):
         torch.manual_seed(0)
-        folder.mkdir(parents=True, exist_ok=True)
         network, schedule, about = checkpoint.load_weights(weights)
+        store.expect(network.shape)
+        folder.mkdir(parents=True, exist_ok=True)
         self.network = network.to(device, memory_format=torch.channels_last)
         self.network.encoder.requires_grad_(False)
         self.critic = Critic(network.shape.image_channels, recipe.width).to(device, memory_format=torch.channels_last)

@@ -35,6 +35,7 @@ class Trainer:
         torch.backends.cudnn.benchmark = True
         self.config, self.store, self.folder, self.device = config, store, folder, device
         self.bf16 = has_bf16(device)
+        store.expect(config.shape)
         folder.mkdir(parents=True, exist_ok=True)
         self.source = BatchSource(store, config.schedule, config.batch, config.patch, seed)
         network = PartialDiffusion(config.shape).to(device, memory_format=torch.channels_last)

@@ -59,4 +59,4 @@ def validate(network: PartialDiffusion, schedule: Schedule, store: Store, steps=
             row[f"psnr{n}"] = metrics.psnr(result, hr)
             row[f"sharp{n}"] = metrics.sharpness(result, hr)
         rows.append(row)
-    return metrics.mean(rows)
+    return {key: round(value, 3) for key, value in metrics.mean(rows).items()}

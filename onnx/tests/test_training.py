@@ -9,7 +9,7 @@ import torch
 
 from partdiff_train.bundle import Bundle
 from partdiff_train.checkpoint import load_weights
-from partdiff_train.dataset import Store
+from partdiff_train.dataset import Store, prepare
 from partdiff_train.export import round_weights
 from partdiff_train.texture import Recipe, Texture
 from partdiff_train.train import Trainer
@@ -40,10 +40,11 @@ def test_resumed_run_is_the_same(store_folder, tiny, tmp_path):
         assert torch.equal(value, second.average[key]), key
 
 
-def test_other_shapes_begin_where_they_fit(run, store_folder, tiny, tmp_path):
+def test_other_shapes_begin_where_they_fit(run, archive, tiny, tmp_path):
     """A network for another scale takes the encoder and the blocks, not the latent's ends."""
     other = replace(tiny, shape=replace(tiny.shape, scale=2))
-    trainer = Trainer(other, Store(store_folder), tmp_path, "cpu")
+    prepare([archive], tmp_path / "store", scale=2, channels=3, size=128)
+    trainer = Trainer(other, Store(tmp_path / "store"), tmp_path, "cpu")
     head = trainer.network.denoiser.head.weight.clone()
     trainer.begin_from(run / "weights.pt")
     network, _, _ = load_weights(run / "weights.pt")

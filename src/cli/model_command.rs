@@ -166,7 +166,7 @@ fn plain(value: &impl Serialize) -> String {
     serde_json::to_value(value).map_or_else(|_| "?".into(), |value| words(&value).replace('_', " "))
 }
 
-/// A free record as indented lines.
+/// A free record as indented lines; what holds no further record is one line.
 fn write_record(text: &mut String, record: &Value, depth: usize) {
     let indent = "  ".repeat(depth);
     let Value::Object(fields) = record else {
@@ -174,7 +174,7 @@ fn write_record(text: &mut String, record: &Value, depth: usize) {
         return;
     };
     for (name, value) in fields {
-        if value.is_object() {
+        if value.as_object().is_some_and(|fields| fields.values().any(Value::is_object)) {
             text.push_str(&format!("{indent}{name}\n"));
             write_record(text, value, depth + 1);
         } else {

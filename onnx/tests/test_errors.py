@@ -1,0 +1,68 @@
+"""What is not as expected is named in one line, and nothing is written."""
+
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from partdiff_train.__main__ import run as run_command
+from partdiff_train.dataset import prepare
+from partdiff_train.errors import InputError
+from partdiff_train.evaluate import evaluate
+
+MODELS = Path(__file__).parent.parent / "models"
+
+
+@pytest.fixture
+def places(store_folder, run, bundle, archive, tmp_path) -> dict[str, Path]:
+    (tmp_path / "junk.pt").write_text("hello")
+    (tmp_path / "empty").mkdir()
+    junk = tmp_path / "junk.jpg"
+    junk.write_text("no picture")
+    with tarfile.open(tmp_path / "junk.tar", "w") as tar:
+        tar.add(junk, "junk.jpg")
+    given = {"store": store_folder, "weights": run / "weights.pt", "bundle": bundle, "archive": archive}
+    return given | {"tmp": tmp_path, "models": MODELS}
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("train --store {tmp}/empty --run {tmp}/new --minutes 1", "{tmp}/empty: not a store, it has no names.txt"),
+        ("train --config mri-x4 --store {store} --run {tmp}/new --minutes 1", "{store}: images of 3 channels for scale 4"),
+        ("train --config natural-x2 --store {store} --run {tmp}/new --minutes 1", "the network takes 3 and 2"),
+        ("train --store {store} --run {tmp}/new", "one of the arguments --minutes --iterations is required"),
+        ("train --config huge --store {store} --run {tmp}/new --minutes 1", "natural-x4-large"),
+        ("export {tmp}/none.pt {tmp}/new", "{tmp}/none.pt"),
+        ("export {tmp}/junk.pt {tmp}/new", "{tmp}/junk.pt: expected weights.pt of a run or a bundle's folder"),
+        ("export {tmp}/empty {tmp}/new", "{tmp}/empty: not a bundle's folder, it has no model.json"),
+        ("export {models}/natural-x4-int8 {tmp}/new", "natural-x4-int8: not a bundle that `export` wrote"),
+        ("evaluate {tmp}/empty --data {tmp} --report {tmp}/new", "{tmp}/empty: not a bundle's folder"),
+        ("evaluate {bundle} --data {tmp} --report {tmp}/new --steps 41", "--steps 41: tiny takes 1 to 40"),
+        ("quantise {models}/mri-x4 {models}/mri-x4 {tmp}/new --store {store}", "the network takes 1 and 4"),
+        ("texture {models}/mri-x4 --store {store} --run {tmp}/new --minutes 1", "the network takes 1 and 4"),
+    ],
+)
+def test_bad_input_is_named(command, expected, places, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["partdiff_train", *command.format(**places).split()])
+    with pytest.raises(SystemExit) as end:
+        run_command()
+    assert expected.format(**places) in f"{end.value}{capsys.readouterr().err}"
+    assert not (places["tmp"] / "new").exists()
+
+
+def test_sets_that_are_not_there_are_named(bundle, tmp_path):
+    with pytest.raises(InputError, match="Nope/HR: no PNG images"):
+        evaluate(bundle, tmp_path, ["Nope"], [1], tmp_path / "report")
+
+
+def test_archives_without_pictures_are_named(places):
+    tmp = places["tmp"]
+    with pytest.raises(InputError, match="junk.jpg: cannot be decoded"):
+        prepare([tmp / "junk.tar"], tmp / "new", 4, 3, 32)
+    with pytest.raises(InputError, match="junk.pt: not a whole tar archive"):
+        prepare([tmp / "junk.pt"], tmp / "new", 4, 3, 32)
+    with pytest.raises(InputError, match="no JPEG or PNG image of at least 512x512"):
+        prepare([places["archive"]], tmp / "new", 4, 3, 512)
+    assert not (tmp / "new").exists()
