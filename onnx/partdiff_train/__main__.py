@@ -15,6 +15,19 @@ from .configs import CONFIGS  # noqa: E402
 from .errors import InputError  # noqa: E402
 
 
+def positive(kind: type):
+    """An argument's type: a number above 0."""
+
+    def parse(text: str):
+        value = kind(text)
+        if not value > 0:
+            raise argparse.ArgumentTypeError(f"{text}: expected more than 0")
+        return value
+
+    parse.__name__ = kind.__name__
+    return parse
+
+
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="partdiff_train", description=__doc__)
     commands = top.add_subparsers(dest="command", required=True)
@@ -34,35 +47,34 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--store", type=Path, required=True)
     p.add_argument("--run", type=Path, required=True, help="folder of checkpoints and log")
     budget = p.add_mutually_exclusive_group(required=True)
-    budget.add_argument("--minutes", type=float, help="budget of wall-clock time; the learning rate follows it")
-    budget.add_argument("--iterations", type=int, help="budget of iterations, instead of --minutes")
-    p.add_argument("--every", type=float, default=5.0, help="minutes between checkpoints")
-    p.add_argument("--batch", type=int, help="patches per iteration, instead of the configuration's")
-    p.add_argument("--patch", type=int, help="LR pixels of a patch, instead of the configuration's")
+    budget.add_argument("--minutes", type=positive(float), help="budget of wall-clock time; the learning rate follows it")
+    budget.add_argument("--iterations", type=positive(int), help="budget of iterations, instead of --minutes")
+    p.add_argument("--every", type=positive(float), default=5.0, help="minutes between checkpoints")
+    p.add_argument("--batch", type=positive(int), help="patches per iteration, instead of the configuration's")
+    p.add_argument("--patch", type=positive(int), help="LR pixels of a patch, instead of the configuration's")
     p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--begin-from", type=Path, help="weights.pt of another run, or a bundle, to start from")
     p.add_argument("--compile", action="store_true", help="fuse operations with torch.compile; needs a C++ compiler on CPUs")
-    p.add_argument("--lr", type=float, help="peak learning rate, instead of the configuration's")
+    p.add_argument("--lr", type=positive(float), help="peak learning rate, instead of the configuration's")
 
     p = command("texture", "fine-tune the few-step sampler against a discriminator, within a budget of decibels")
     p.add_argument("weights", type=Path, help="weights.pt of a run, or a bundle")
     p.add_argument("--config", default="natural-x4", choices=CONFIGS)
     p.add_argument("--store", type=Path, required=True)
     p.add_argument("--run", type=Path, required=True, help="folder of weights and log")
-    p.add_argument("--minutes", type=float, required=True, help="budget of wall-clock time")
-    p.add_argument("--batch", type=int, help="patches per iteration, instead of the configuration's")
+    p.add_argument("--minutes", type=positive(float), required=True, help="budget of wall-clock time")
+    p.add_argument("--batch", type=positive(int), help="patches per iteration, instead of the configuration's")
     p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
 
     p = command("export", "write a bundle from averaged weights and verify it in ONNX Runtime")
     p.add_argument("weights", type=Path, help="weights.pt of a run, or a bundle")
     p.add_argument("bundle", type=Path, help="folder to write")
-    p.add_argument("--version", default="0.1.0")
-    p.add_argument("--training", default="", help="one sentence on data and compute, kept in the manifest")
+    p.add_argument("--version", required=True, help="of the bundle, such as 0.2.0")
+    p.add_argument("--training", default="", help="one sentence on data and compute, for the manifest")
 
     p = command("quantise", "write the int8 variant of a bundle")
-    p.add_argument("weights", type=Path, help="weights.pt that the bundle was made from, or the bundle")
-    p.add_argument("source", type=Path, help="the fp32 bundle")
+    p.add_argument("source", type=Path, help="a bundle that `export` wrote")
     p.add_argument("bundle", type=Path, help="folder to write")
     p.add_argument("--store", type=Path, required=True, help="images for calibration")
 
@@ -70,13 +82,13 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("bundles", type=Path, nargs="+")
     p.add_argument("--data", type=Path, required=True, help="folder that holds SET/HR and SET/LR_x4")
     p.add_argument("--sets", nargs="+", help="default: Set5 and BSD100, or the MR slices")
-    p.add_argument("--steps", type=int, nargs="+", default=[1, 2, 4, 8])
-    p.add_argument("--limit", type=int, help="images per set, for a quick look")
+    p.add_argument("--steps", type=positive(int), nargs="+", default=[1, 2, 4, 8])
+    p.add_argument("--limit", type=positive(int), help="images per set, for a quick look")
     p.add_argument("--report", type=Path, required=True, help="folder to write")
 
     p = command("naturalness", "fit the NIQE model on a store's training crops")
     p.add_argument("--store", type=Path, required=True)
-    p.add_argument("--every", type=int, default=6, help="take every n-th crop")
+    p.add_argument("--every", type=positive(int), default=6, help="take every n-th crop")
     p.add_argument("--output", type=Path, default=Path(__file__).with_name("niqe.npz"))
 
     p = command("observe", "plot the distance of diffused LR and HR latents against t")
@@ -88,10 +100,10 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--config", default="natural-x4", choices=CONFIGS, help="what to vary")
     p.add_argument("--store", type=Path, required=True)
     p.add_argument("--run", type=Path, required=True, help="folder of the variants' runs")
-    p.add_argument("--iterations", type=int, required=True, help="training of each variant")
-    p.add_argument("--start-steps", type=int, nargs="+", default=[40], help="values of K; the first is the claim's")
-    p.add_argument("--width", type=int, help="channels of the network, instead of the configuration's")
-    p.add_argument("--batch", type=int, help="patches per iteration, instead of the configuration's")
+    p.add_argument("--iterations", type=positive(int), required=True, help="training of each variant")
+    p.add_argument("--start-steps", type=positive(int), nargs="+", default=[40], help="values of K; the first is the claim's")
+    p.add_argument("--width", type=positive(int), help="channels of the network, instead of the configuration's")
+    p.add_argument("--batch", type=positive(int), help="patches per iteration, instead of the configuration's")
     p.add_argument("--report", type=Path, required=True)
     p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     p.add_argument("--compile", action="store_true", help="fuse operations with torch.compile")
@@ -137,7 +149,7 @@ def main() -> None:
     elif args.command == "quantise":
         from .quantise import quantise
 
-        quantise(args.weights, args.source, args.store, args.bundle)
+        quantise(args.source, args.store, args.bundle)
     elif args.command == "evaluate":
         from .evaluate import evaluate
 

@@ -13,6 +13,7 @@ from . import figures, metrics
 from .checkpoint import load_weights
 from .configs import Config
 from .dataset import Store
+from .errors import InputError
 from .evaluate import NOTES, interpolate, measure, plural, table, timed
 from .train import Trainer
 from .validate import middles, to_bytes, upscale
@@ -64,7 +65,7 @@ def measure_all(
 
 
 def verdict(results: dict[str, dict[str, float]], start_step: int) -> str:
-    """The aligned chain at each number of steps beside the full chain at `CLAIM_FULL`, measure by measure."""
+    """The aligned chain beside the full chain at `CLAIM_FULL`, measure by measure, and beside both others step by step."""
     full = results.get(f"full, {plural(CLAIM_FULL)}")
     if full is None:
         return ""
@@ -85,6 +86,12 @@ def verdict(results: dict[str, dict[str, float]], start_step: int) -> str:
         lines.append(
             f"- in {plural(n)}: at least as good in {', '.join(better) or 'nothing'}; behind in {', '.join(weaker) or 'nothing'}"
         )
+    lines += ["", f"In the same number of steps, PSNR of aligned from K = {start_step} less that of"]
+    lines.append("")
+    for other in (f"unaligned, K = {start_step}", "full"):
+        both = [n for n in PARTIAL_STEPS if f"{other}, {plural(n)}" in results and n <= start_step]
+        gain = lambda n: results[f"aligned, K = {start_step}, {plural(n)}"]["psnr"] - results[f"{other}, {plural(n)}"]["psnr"]  # noqa: B023, E731, E501
+        lines.append(f"- {other}: " + ", ".join(f"{gain(n):+.2f} dB in {plural(n)}" for n in both))
     return "\n".join(lines)
 
 
@@ -102,11 +109,13 @@ def ablate(
     store = Store(folder, device)
     trained = {}
     for label, (config, steps) in variants(base, start_steps).items():
-        trainer = Trainer(config, store, run / config.name, device, fuse=fuse)
-        trainer.resume()
+        place = run / config.name
+        trainer = Trainer(config, store, place, device, fuse=fuse)
+        if trainer.resume() and trainer.iteration > iterations:
+            raise InputError(f"{place}: has {trainer.iteration} iterations, more than --iterations {iterations}")
         if trainer.iteration < iterations:
             trainer.run(iterations=iterations)
-        trained[label] = (run / config.name / "weights.pt", steps)
+        trained[label] = (place / "weights.pt", steps)
         del trainer
         if device == "cuda":
             torch.cuda.empty_cache()

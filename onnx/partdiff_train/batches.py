@@ -10,6 +10,7 @@ from torch import Tensor
 
 from . import jpeg, resample
 from .dataset import BLURS, Store
+from .errors import InputError
 from .schedule import Schedule
 
 MAX_NOISE = 14.0
@@ -22,8 +23,9 @@ OTHER_KERNELS = 0.1
 HARSH = 0.1
 """Share of samples whose contrast is stretched up to fourfold, as in night scenes, line art and posters."""
 
-PATTERN = 0.04
-"""Share of samples that are noise or two-valued dots instead of a photograph; nothing is to be added to them."""
+PATTERN = 0.06
+"""Share of samples that are noise, two-valued dots or a repeated tile of such dots (checkerboards, stripes, dither)
+instead of a photograph; nothing is to be added to them."""
 
 AT_START = 0.25
 """Share of samples at t = K, the regression case, so that one step is good."""
@@ -55,6 +57,9 @@ class BatchSource:
     def __init__(self, store: Store, schedule: Schedule, batch: int, patch: int, seed: int = 0):
         self.store, self.schedule, self.batch, self.patch, self.seed = store, schedule, batch, patch, seed
         self.device = store.hr.device
+        most = store.lr.shape[-1] - MARGIN
+        if patch > most:
+            raise InputError(f"--patch {patch}: the images of {store.folder} allow at most {most}")
 
     def draw(self, iteration: int) -> Batch:
         g = torch.Generator(self.device).manual_seed(self.seed * 1_000_003 + iteration)
@@ -71,15 +76,25 @@ class BatchSource:
         step = 1 + (rand(self.batch) * k).long().clamp(max=k - 1)
         step = torch.where(rand(self.batch) < AT_START, k, step)
         eps = torch.randn(hr.shape, generator=g, device=self.device)
-        dots = 2 * rand(*lr.shape) - 1
-        dots = torch.where(rand(self.batch)[:, None, None, None] < 0.5, dots, dots.sign()) * rand(self.batch, 1, 1, 1) ** 0.3
+        dots = self._dots(lr.shape, rand) * rand(self.batch, 1, 1, 1) ** 0.3
         pattern = (rand(self.batch) < PATTERN)[:, None, None, None]
         lr = torch.where(pattern, dots, lr)
         u = resample.upsample(lr, self.store.scale)
         return Batch(lr, u, torch.where(pattern, u, hr), level, step, eps)
 
+    def _dots(self, shape: torch.Size, rand) -> Tensor:
+        """Noise, dots or a tile of 2x2 or 4x4 dots in colour or grey, a third each; in [-1, 1]."""
+        noise = 2 * rand(*shape) - 1
+        dots = noise.sign()
+        period = 2 + 2 * int(rand(1) * 2)
+        tile = dots[:, :, :period, :period]
+        tile = torch.where(rand(self.batch, 1, 1, 1) < 0.5, tile, tile[:, :1])
+        tiled = tile.repeat(1, 1, *(-(-n // period) for n in shape[2:]))[:, :, : shape[2], : shape[3]]
+        which = rand(self.batch, 1, 1, 1)
+        return torch.where(which < 1 / 3, noise, torch.where(which < 2 / 3, dots, tiled))
+
     def _patches(self, g: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """LR [N, C, p + margin, p + margin] uint8, HR [N, C, s(p + margin), ...] uint8, kind [N]."""
+        """LR [kinds, N, C, p + margin, p + margin] uint8, HR [N, C, s(p + margin), ...] uint8, and [N] uniform in 0..1."""
         store, n = self.store, self.batch
         size = self.patch + MARGIN
         limit = store.lr.shape[-1] - size + 1
@@ -95,7 +110,10 @@ class BatchSource:
         return lr, hr, torch.rand(n, generator=g, device=self.device)
 
     def _degraded(self, kinds: Tensor, hr: Tensor, which: Tensor, rand) -> tuple[Tensor, Tensor, Tensor]:
-        """Chooses the way of shrinking, adds noise and JPEG; returns lr float and hr of patch size, level."""
+        """Chooses the way of shrinking, adds noise and JPEG; returns lr float and hr of patch size, level.
+
+        Takes what `_patches` gives; `which` below CLEAN is a clean sample.
+        """
         names, n = self.store.kinds, self.batch
         clean = which < CLEAN
         level = torch.where(clean, 0.0, rand(n))

@@ -53,7 +53,7 @@ def read_archives(archives: list[Path], channels: int):
             try:
                 image = Image.open(io.BytesIO(data)).convert("L" if channels == 1 else "RGB")
             except OSError as error:
-                raise InputError(f"{name}: cannot be decoded: {error}") from error
+                raise InputError(f"{name}: not a whole JPEG or PNG image") from error
             yield name, np.asarray(image).reshape(image.height, image.width, channels).transpose(2, 0, 1)
 
 
@@ -97,13 +97,14 @@ class Store:
         if not (folder / "names.txt").is_file():
             raise InputError(f"{folder}: not a store, it has no names.txt; `prepare` makes one")
         self.folder = folder
-        self.names = (folder / "names.txt").read_text().split()
+        self.names = (folder / "names.txt").read_text().splitlines()
         hr = np.load(folder / "hr.npy", mmap_mode="c")
         self.kinds = lr_kinds(hr.shape[1])
         self.hr = torch.from_numpy(hr).to(device)
         self.lr = torch.stack([torch.from_numpy(np.load(folder / f"lr_{k}.npy")) for k in self.kinds]).to(device)
         self.scale = self.hr.shape[-1] // self.lr.shape[-1]
-        # Held out by image name, so that no crop of a held-out image is trained on; one crop is measured.
+        # Held out by file name: no crop of a held-out file is trained on, but other files of the same photograph or
+        # volume may be. One crop is measured.
         unique = sorted(set(self.names))
         held = set(unique[:: max(len(unique) // HELD_OUT, 2)][:HELD_OUT])
         self.train = torch.tensor([i for i, n in enumerate(self.names) if n not in held], device=device)

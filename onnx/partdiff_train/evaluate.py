@@ -112,6 +112,8 @@ def pairs(bundle: Bundle, data: Path, name: str, limit: int | None):
     paths = sorted(hr_folder.glob("*.png"))
     if not paths:
         raise InputError(f"{hr_folder}: no PNG images; set {name} is expected there")
+    if "/" in name and not lr_folder.is_dir():
+        raise InputError(f"{lr_folder}: no such folder")
     for path in paths[:limit]:
         hr = read(path, bundle.manifest["channels"])
         if lr_folder.exists():
@@ -185,8 +187,8 @@ def samplers(bundle: Bundle, data: Path, name: str, limit: int | None) -> dict[s
     return {label: metrics.mean(r) for label, r in rows.items()}
 
 
-def plural(n: int) -> str:
-    return f"{n} step" if n == 1 else f"{n} steps"
+def plural(n: int, noun: str = "step") -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def table(results: dict[str, dict[str, float]]) -> str:
@@ -220,7 +222,9 @@ def evaluate(
         raise InputError(f"--steps {' '.join(map(str, steps))}: {name} takes 1 to {most}")
     sets = sets or SETS[bundle.manifest["channels"]]
     report.mkdir(parents=True, exist_ok=True)
-    text, everything = [f"# {name} {bundle.manifest['version']}", NOTES, SOURCES], {}
+    text, everything = [f"# {name} {bundle.manifest['version']}", NOTES], {}
+    if any((bundle.scale, chosen) in PUBLISHED for chosen in sets):
+        text.append(SOURCES)
     for chosen in sets:
         results, examples = evaluate_set(bundle, data, chosen, steps, limit)
         everything[chosen] = {
@@ -228,7 +232,8 @@ def evaluate(
         }
         stem = f"{name}-{chosen.replace('/', '-')}"
         figures.grid(report / f"{stem}.webp", examples)
-        text += [f"## {chosen}", table(results)]
+        count = len(list(pairs(bundle, data, chosen, limit)))
+        text += [f"## {chosen}", f"{plural(count, 'image')}.", table(results)]
         if published := PUBLISHED.get((bundle.scale, chosen)):
             text.append(f"Published: {published}.")
         if not folders(data, chosen, bundle.scale)[1].exists():
@@ -237,13 +242,15 @@ def evaluate(
     figures.dial(report / f"{name}-dial.png", everything)
     text += ["## The dial", f"![PSNR and sharpness against steps]({name}-dial.png)"]
     few = min(limit or SAMPLED, SAMPLED)
-    text += [f"Samplers, first {few} images of {sets[0]}:", table(samplers(bundle, data, sets[0], few))]
+    text += [f"Samplers, at most the first {plural(few, 'image')} of {sets[0]}:"]
+    text += [table(samplers(bundle, data, sets[0], few))]
     if bundle.manifest["channels"] == 3:
         few = min(limit or DAMAGED, DAMAGED)
         note = "damaged at their low resolution; LR consistency is with the undamaged input."
-        text += ["## Clean-up", f"First {few} images of {sets[-1]}, {note}", table(cleaned(bundle, data, sets[-1], few))]
+        text += ["## Clean-up", f"At most the first {plural(few, 'image')} of {sets[-1]}, {note}"]
+        text += [table(cleaned(bundle, data, sets[-1], few))]
     (report / f"{name}.md").write_text("\n\n".join(text) + "\n")
     if limit is None:
         path = folder / "model.json"
-        path.write_text(json.dumps(bundle.manifest | {"metrics": everything}, indent=2) + "\n")
+        path.write_text(json.dumps(bundle.manifest | {"metrics": bundle.manifest["metrics"] | everything}, indent=2) + "\n")
     print("\n\n".join(text))

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import tempfile
 import time
 from pathlib import Path
 
@@ -115,22 +116,28 @@ def manifest(network: PartialDiffusion, schedule: Schedule, folder: Path, name: 
 
 
 def export(weights: Path, folder: Path, version: str, training: str) -> float:
-    """Returns the largest relative error of ONNX Runtime against PyTorch."""
+    """Returns the largest relative error of ONNX Runtime against PyTorch; the folder changes only if it holds.
+
+    `training`: a sentence for the manifest; empty keeps that of a bundle.
+    """
     network, schedule, about = load_weights(weights)
     round_weights(network)
-    folder.mkdir(parents=True, exist_ok=True)
-    onnx.save(encoder_graph(network.encoder), folder / "encoder.onnx")
-    onnx.save(denoiser_graph(network.denoiser), folder / "denoiser.onnx")
-    worst = verify(network, folder)
     encoder, denoiser = network.shape.flops()
-    record = {
-        "summary": training,
+    record = about["record"] | {
+        "summary": training or about["record"].get("summary", ""),
         "date": time.strftime("%Y-%m-%d"),
         "parameters": sum(p.numel() for p in network.parameters()),
         "mflop_per_lr_pixel": {"encoder": round(encoder / 1e6, 3), "denoiser": round(denoiser / 1e6, 3)},
-        **about["record"],
     }
-    text = json.dumps(manifest(network, schedule, folder, about["name"], version, record), indent=2)
-    (folder / "model.json").write_text(text + "\n")
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        made = Path(scratch)
+        onnx.save(encoder_graph(network.encoder), made / "encoder.onnx")
+        onnx.save(denoiser_graph(network.denoiser), made / "denoiser.onnx")
+        worst = verify(network, made)
+        text = json.dumps(manifest(network, schedule, made, about["name"], version, record), indent=2)
+        (made / "model.json").write_text(text + "\n")
+        for path in made.iterdir():
+            path.replace(folder / path.name)
     print(f"{folder}: verified, largest relative error {worst:.1e}")
     return worst

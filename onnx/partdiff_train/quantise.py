@@ -14,11 +14,10 @@ import onnx
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
 from .bundle import Bundle
-from .checkpoint import load_weights
 from .dataset import Store
 from .export import digest, round_weights
 from .graph import denoiser_graph, encoder_graph
-from .restore import read_manifest
+from .restore import load_bundle, read_manifest
 
 CROPS = 24
 SIDE = 48
@@ -66,9 +65,9 @@ def outermost(graph: onnx.ModelProto) -> list[str]:
     return [names[0], names[-1]]
 
 
-def quantise(weights: Path, source: Path, store_folder: Path, folder: Path) -> None:
-    """Writes the int8 variant of bundle `source`, made from the same `weights`, into `folder`."""
-    network, _, _ = load_weights(weights)
+def quantise(source: Path, store_folder: Path, folder: Path) -> None:
+    """Writes the int8 variant of bundle `source`, which `export` wrote, into `folder`."""
+    network, _, _ = load_bundle(source)
     round_weights(network)
     store, manifest = Store(store_folder), read_manifest(source)
     store.expect(network.shape)

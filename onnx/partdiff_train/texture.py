@@ -12,7 +12,7 @@ by the change under a little noise (Lin et al., arXiv 2501.08316).
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -89,7 +89,9 @@ class Texture:
         self.network = network.to(device, memory_format=torch.channels_last)
         self.network.encoder.requires_grad_(False)
         self.critic = Critic(network.shape.image_channels, recipe.width).to(device, memory_format=torch.channels_last)
-        self.config, self.schedule, self.about, self.recipe = config, schedule, about, recipe
+        # Batch and patch are the configuration's, all else that of the weights.
+        self.config = replace(config, name=about["name"], shape=network.shape, schedule=schedule)
+        self.schedule, self.about, self.recipe = schedule, about, recipe
         self.store, self.folder, self.device, self.bf16 = store, folder, device, has_bf16(device)
         self.source = BatchSource(store, schedule, config.batch, config.patch, seed=1)
         self.average = {k: v.clone() for k, v in network.state_dict().items()}

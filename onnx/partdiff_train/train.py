@@ -6,6 +6,7 @@ min(1 + SNR, 10); at t = K that is plain regression.
 
 import math
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from . import checkpoint, figures, optimiser, running
 from .batches import Batch, BatchSource
 from .configs import Config
 from .dataset import Store
+from .errors import InputError
 from .network import PartialDiffusion
 from .validate import validate
 
@@ -36,8 +38,8 @@ class Trainer:
         self.config, self.store, self.folder, self.device = config, store, folder, device
         self.bf16 = has_bf16(device)
         store.expect(config.shape)
-        folder.mkdir(parents=True, exist_ok=True)
         self.source = BatchSource(store, config.schedule, config.batch, config.patch, seed)
+        folder.mkdir(parents=True, exist_ok=True)
         network = PartialDiffusion(config.shape).to(device, memory_format=torch.channels_last)
         self.network = network
         # Fusing what lies between the convolutions saves a fifth of the time; it costs a minute at the start.
@@ -125,16 +127,26 @@ class Trainer:
             "optimisers": [o.state_dict() for o in self.optimisers],
             "iteration": self.iteration,
             "elapsed": self.elapsed,
+            "recipe": self.recipe(),
         }
         checkpoint.write(self.folder / "state.pt", state)
         figures.training(self.folder / "log.png", (self.folder / "log.txt").read_text())
 
+    def recipe(self) -> dict:
+        """What must not change when a run goes on; its length may."""
+        return asdict(self.config) | {"seed": self.source.seed}
+
     def resume(self) -> bool:
-        """Continues from state.pt where there is one."""
+        """Continues from state.pt where there is one; InputError where it was begun with another recipe."""
         path = self.folder / "state.pt"
         if not path.exists():
             return False
         state = torch.load(path, map_location=self.device, weights_only=True)
+        # States of before had no recipe.
+        before, now = state.get("recipe"), self.recipe()
+        if before is not None and before != now:
+            changed = ", ".join(f"{k} was {v}, is {now.get(k)}" for k, v in before.items() if v != now.get(k))
+            raise InputError(f"{path}: begun with another recipe ({changed})")
         self.network.load_state_dict(state["network"])
         self.average = state["average"]
         for o, s in zip(self.optimisers, state["optimisers"]):

@@ -2,14 +2,17 @@
 
 import sys
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from partdiff_train.__main__ import run as run_command
-from partdiff_train.dataset import prepare
+from partdiff_train.dataset import Store, prepare
 from partdiff_train.errors import InputError
 from partdiff_train.evaluate import evaluate
+from partdiff_train.train import Trainer
 
 MODELS = Path(__file__).parent.parent / "models"
 
@@ -34,13 +37,15 @@ def places(store_folder, run, bundle, archive, tmp_path) -> dict[str, Path]:
         ("train --config natural-x2 --store {store} --run {tmp}/new --minutes 1", "the network takes 3 and 2"),
         ("train --store {store} --run {tmp}/new", "one of the arguments --minutes --iterations is required"),
         ("train --config huge --store {store} --run {tmp}/new --minutes 1", "natural-x4-large"),
-        ("export {tmp}/none.pt {tmp}/new", "{tmp}/none.pt"),
-        ("export {tmp}/junk.pt {tmp}/new", "{tmp}/junk.pt: expected weights.pt of a run or a bundle's folder"),
-        ("export {tmp}/empty {tmp}/new", "{tmp}/empty: not a bundle's folder, it has no model.json"),
-        ("export {models}/natural-x4-int8 {tmp}/new", "natural-x4-int8: not a bundle that `export` wrote"),
+        ("export {tmp}/none.pt {tmp}/new --version 1", "{tmp}/none.pt"),
+        ("export {tmp}/junk.pt {tmp}/new --version 1", "{tmp}/junk.pt: expected weights.pt of a run or a bundle's folder"),
+        ("export {tmp}/empty {tmp}/new --version 1", "{tmp}/empty: not a bundle's folder, it has no model.json"),
+        ("export {models}/natural-x4-int8 {tmp}/new --version 1", "natural-x4-int8: not a bundle that `export` wrote"),
         ("evaluate {tmp}/empty --data {tmp} --report {tmp}/new", "{tmp}/empty: not a bundle's folder"),
         ("evaluate {bundle} --data {tmp} --report {tmp}/new --steps 41", "--steps 41: tiny takes 1 to 40"),
-        ("quantise {models}/mri-x4 {models}/mri-x4 {tmp}/new --store {store}", "the network takes 1 and 4"),
+        ("quantise {models}/mri-x4 {tmp}/new --store {store}", "the network takes 1 and 4"),
+        ("train --store {store} --run {tmp}/new --minutes 0", "0: expected more than 0"),
+        ("train --store {store} --run {tmp}/new --minutes 1 --patch 25", "--patch 25: the images of {store} allow at most 24"),
         ("texture {models}/mri-x4 --store {store} --run {tmp}/new --minutes 1", "the network takes 1 and 4"),
     ],
 )
@@ -55,11 +60,26 @@ def test_bad_input_is_named(command, expected, places, monkeypatch, capsys):
 def test_sets_that_are_not_there_are_named(bundle, tmp_path):
     with pytest.raises(InputError, match="Nope/HR: no PNG images"):
         evaluate(bundle, tmp_path, ["Nope"], [1], tmp_path / "report")
+    (tmp_path / "mri/HR").mkdir(parents=True)
+    Image.new("RGB", (8, 8)).save(tmp_path / "mri/HR/a.png")
+    with pytest.raises(InputError, match="mri/LR_x4_kspcae: no such folder"):
+        evaluate(bundle, tmp_path, ["mri/LR_x4_kspcae"], [1], tmp_path / "report")
+
+
+def test_a_run_goes_on_with_its_own_recipe_only(tiny, store_folder, tmp_path):
+    store = Store(store_folder)
+    trainer = Trainer(tiny, store, tmp_path, "cpu")
+    trainer.step(0.5)
+    trainer.save()
+    with pytest.raises(InputError, match="state.pt: begun with another recipe .batch was 4, is 2"):
+        Trainer(replace(tiny, batch=2), store, tmp_path, "cpu").resume()
+    with pytest.raises(InputError, match="seed was 0, is 1"):
+        Trainer(tiny, store, tmp_path, "cpu", seed=1).resume()
 
 
 def test_archives_without_pictures_are_named(places):
     tmp = places["tmp"]
-    with pytest.raises(InputError, match="junk.jpg: cannot be decoded"):
+    with pytest.raises(InputError, match="junk.jpg: not a whole JPEG or PNG image"):
         prepare([tmp / "junk.tar"], tmp / "new", 4, 3, 32)
     with pytest.raises(InputError, match="junk.pt: not a whole tar archive"):
         prepare([tmp / "junk.pt"], tmp / "new", 4, 3, 32)

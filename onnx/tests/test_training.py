@@ -2,15 +2,19 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import onnx
+import pytest
 import torch
 
+from partdiff_train.batches import BatchSource
 from partdiff_train.bundle import Bundle
 from partdiff_train.checkpoint import load_weights
+from partdiff_train.configs import NATURAL_X4
 from partdiff_train.dataset import Store, prepare
-from partdiff_train.export import round_weights
+from partdiff_train.export import digest, export, round_weights
 from partdiff_train.texture import Recipe, Texture
 from partdiff_train.train import Trainer
 from partdiff_train.validate import upscale
@@ -53,9 +57,13 @@ def test_other_shapes_begin_where_they_fit(run, archive, tiny, tmp_path):
 
 
 def test_texture_stays_within_its_budget(run, store_folder, tiny, tmp_path):
-    """The sampler changes, one step hardly does, and the discriminator learns."""
+    """The sampler changes, one step hardly does; the encoder is left alone, and the network stays that of the weights."""
     recipe = Recipe(budget=((2, 0.5),), width=8)
-    Texture(run / "weights.pt", tiny, Store(store_folder), tmp_path, "cpu", recipe).run(minutes=0.2)
+    other = replace(NATURAL_X4, batch=tiny.batch, patch=tiny.patch)
+    Texture(run / "weights.pt", other, Store(store_folder), tmp_path, "cpu", recipe).run(minutes=0.2)
+    was, now = (load_weights(folder / "weights.pt")[0].state_dict() for folder in (run, tmp_path))
+    changed = {key.split(".")[0] for key, value in was.items() if not torch.equal(value, now[key])}
+    assert changed == {"denoiser"}
     before, after = (load_weights(folder / "weights.pt")[2]["record"]["validation"] for folder in (run, tmp_path))
     assert after["psnr1"] > before["psnr1"] - 0.3
     assert after["psnr2"] > after["psnr1"] - 2.5
@@ -112,12 +120,42 @@ def test_halos_are_exact(bundle):
     assert np.flatnonzero(changed).min() == 4 * (20 - m["denoiser"]["halo"])
 
 
-def test_files_are_as_promised(bundle):
-    manifest = json.loads((bundle / "model.json").read_text())
-    assert next(iter(manifest)) == "format"
+@pytest.mark.parametrize("name", ["tiny", "natural-x4", "natural-x4-int8", "natural-x2", "mri-x4"])
+def test_files_are_as_promised(name, bundle):
+    folder = bundle if name == "tiny" else Path(__file__).parents[1] / "models" / name
+    manifest = json.loads((folder / "model.json").read_text())
+    assert next(iter(manifest)) == "format" and manifest["name"] == name
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 8e6
     for part in ("encoder", "denoiser"):
-        model = onnx.load(bundle / manifest[part]["file"])
+        path = folder / manifest[part]["file"]
+        assert manifest[part]["sha256"] == digest(path)
+        model = onnx.load(path)
         assert model.ir_version == 8 and model.opset_import[0].version == 17
+        for value in (*model.graph.input, *model.graph.output):
+            dims = value.type.tensor_type.shape.dim
+            assert all(dims[axis].dim_param for axis in range(len(dims)) if axis != 1), (part, value.name)
         assert {i.name for i in model.graph.input} == set(manifest[part]["inputs"].values())
         kernels = [i for i in model.graph.initializer if len(i.dims) == 4]
-        assert kernels and all(i.data_type == onnx.TensorProto.FLOAT16 for i in kernels)
+        allowed = {onnx.TensorProto.INT8, onnx.TensorProto.FLOAT} if "int8" in name else {onnx.TensorProto.FLOAT16}
+        assert kernels and {i.data_type for i in kernels} <= allowed
+
+
+def test_export_says_what_it_was_told(bundle, tmp_path):
+    """A bundle exported again takes the new sentence and version; without one it keeps its own."""
+    for source, folder, given in ((bundle, tmp_path / "a", "another"), (tmp_path / "a", tmp_path / "b", "")):
+        export(source, folder, "2.0.0", given)
+        manifest = json.loads((folder / "model.json").read_text())
+        assert (manifest["version"], manifest["training"]["summary"]) == ("2.0.0", "another")
+        assert sorted(path.name for path in folder.iterdir()) == ["denoiser.onnx", "encoder.onnx", "model.json"]
+
+
+def test_patterns_are_drawn(store_folder, tiny):
+    """Some are tiles of few dots; nothing is to be added to any."""
+    store = Store(store_folder)
+    source = BatchSource(store, tiny.schedule, 64, 16)
+    batch = source.draw(0)
+    pattern = (batch.x0 == batch.u).flatten(1).all(dim=1)
+    assert 0 < pattern.sum() < 32
+    dots = source._dots(torch.Size((64, 3, 16, 16)), lambda *shape: torch.rand(*shape))
+    tiled = (dots == dots.roll(4, 2)).flatten(1).all(dim=1)
+    assert 8 < tiled.sum() < 40
