@@ -11,7 +11,7 @@ use crate::hash::sha256_hex;
 use crate::image::{EncodeOptions, ImageFormat, RestoreOptions, SampleDepth, Strip};
 use crate::limits::Limits;
 use crate::memory::engine_memory;
-use crate::model::DEFAULT_BUNDLE;
+use crate::model::default_bundle;
 use crate::options::{Target, UpscaleOptions};
 use crate::units::Amount;
 use crate::values::{self, text, text_or_none};
@@ -26,7 +26,7 @@ pub struct Recipe {
     #[cfg_attr(feature = "cli", arg(skip))]
     pub model: Option<String>,
 
-    /// Factor between input and result, such as 4 or 2.5
+    /// Factor between input and result, such as 4 or 2.5; natural-x2 is the default model up to 2, natural-x4 beyond
     #[cfg_attr(feature = "cli", arg(short, long, help_heading = SIZE, value_name = "FACTOR", value_parser = values::scale, conflicts_with_all = ["width", "height", "fit"]))]
     pub scale: Option<f64>,
 
@@ -198,7 +198,7 @@ impl Recipe {
 
     /// The name or path of the model.
     pub fn model(&self) -> &str {
-        self.model.as_deref().unwrap_or(DEFAULT_BUNDLE)
+        self.model.as_deref().unwrap_or(default_bundle(self.target()))
     }
 
     /// The size of the result.
@@ -298,6 +298,18 @@ mod tests {
             wrong(Recipe { memory: Some(Amount(1 << 20)), ..Recipe::default() }).contains("memory is 1 MiB")
         );
         Recipe { fit: Some((3840, 2160)), ..Recipe::default() }.validate().unwrap();
+    }
+
+    #[test]
+    fn the_factor_chooses_the_model_unless_one_is_named() {
+        let model = |model: Option<&str>, scale| {
+            let model = model.map(str::to_string);
+            Recipe { model, scale, ..Recipe::default() }.model().to_string()
+        };
+        assert_eq!(model(None, None), "natural-x4");
+        assert_eq!(model(None, Some(2.0)), "natural-x2");
+        assert_eq!(model(None, Some(2.5)), "natural-x4");
+        assert_eq!(model(Some("mri-x4"), Some(2.0)), "mri-x4");
     }
 
     #[test]

@@ -68,9 +68,9 @@ struct Choice {
 pub fn run(command: &ModelCommand) -> Result<Exit> {
     let text = match &command.action {
         Action::List => list()?,
-        Action::Info { choice, json } => info(&open_bundle(Some(&choice.model))?, *json),
+        Action::Info { choice, json } => info(&open_bundle(&choice.model)?, *json),
         Action::Check { choice, device, library } => {
-            let bundle = open_bundle(Some(&choice.model))?;
+            let bundle = open_bundle(&choice.model)?;
             let runtime =
                 RuntimeOptions { library: library.clone(), device: (*device).into(), ..Default::default() };
             check(&bundle, &runtime)?

@@ -17,7 +17,7 @@ use super::make::Maker;
 use super::plan::RunPlan;
 use super::upscale_request::{UpscaleRequest, Voice};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Bundle, DEFAULT_BUNDLE};
+use crate::model::{Bundle, default_bundle};
 use crate::progress::CancelToken;
 use crate::report::Plan;
 use crate::runtime::Runtime;
@@ -33,7 +33,8 @@ pub fn run(request: &UpscaleRequest, cancel: &CancelToken) -> Result<Exit> {
         Voice::Json => Box::new(JsonReporter::new(cancel.clone())),
         voice => Box::new(HumanReporter::new(voice)),
     };
-    let bundle = open_bundle(request.model.as_deref())?;
+    let target = request.options.target;
+    let bundle = open_bundle(request.model.as_deref().unwrap_or(default_bundle(target).as_ref()))?;
     Sampling::resolve(bundle.manifest(), &request.options)?;
     let facts = ModelFacts { name: &bundle.manifest().name, scale: bundle.manifest().scale };
     let RunPlan { jobs, skipped, failures, notes } = RunPlan::make(request, facts)?;
@@ -59,12 +60,11 @@ pub fn run(request: &UpscaleRequest, cancel: &CancelToken) -> Result<Exit> {
 ///
 /// # Errors
 /// `Model`, as [`Bundle::resolve`].
-pub fn open_bundle(name: Option<&OsStr>) -> Result<Bundle> {
-    match name.map(|name| name.to_str().ok_or(name)) {
-        None => Bundle::resolve(DEFAULT_BUNDLE),
-        Some(Ok(name)) => Bundle::resolve(name),
+pub fn open_bundle(name: &OsStr) -> Result<Bundle> {
+    match name.to_str() {
+        Some(name) => Bundle::resolve(name),
         // No embedded bundle has such a name, so it is a path.
-        Some(Err(path)) => Bundle::open(Path::new(path)),
+        None => Bundle::open(Path::new(name)),
     }
 }
 

@@ -147,7 +147,7 @@ impl VerifyArgs {
     fn bundle(&self, record: &Provenance) -> Result<Bundle> {
         let name = record.model.rsplit_once(' ').map_or(record.model.as_str(), |(name, _)| name);
         let bundle = match &self.model.model {
-            Some(chosen) => open_bundle(Some(chosen))?,
+            Some(chosen) => open_bundle(chosen)?,
             None if Bundle::embedded_names().any(|known| known == name) => Bundle::resolve(name)?,
             None => {
                 let message =

@@ -3,7 +3,7 @@
 mod bundle;
 mod manifest;
 
-pub use bundle::{Bundle, DEFAULT_BUNDLE, MANIFEST_FILE};
+pub use bundle::{Bundle, DEFAULT_BUNDLE, MANIFEST_FILE, default_bundle};
 pub use manifest::{
     Conditioning, DenoiserEntry, DenoiserInputs, EncoderEntry, EncoderInputs, FORMAT, InputScaling, Manifest,
     PredictionConfig, Preset, SamplingDefaults, TilingKind, UpsamplerConfig,
