@@ -23,7 +23,10 @@ fn place() -> Place {
     let place = Place::new();
     fs::create_dir_all(place.path("bin")).unwrap();
     fs::create_dir_all(place.path("home")).unwrap();
-    fs::copy(env!("CARGO_BIN_EXE_partdiff"), place.path("bin/partdiff")).unwrap();
+    // Not by this process: a child that another test starts meanwhile would hold the file open, and it could not run.
+    let mut copy = Command::new("cp");
+    copy.arg(env!("CARGO_BIN_EXE_partdiff")).arg(place.path("bin/partdiff"));
+    copy.assert().success();
     place
 }
 
