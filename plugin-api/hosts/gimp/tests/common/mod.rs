@@ -239,11 +239,22 @@ impl Case {
     }
 }
 
-/// The command's result of `input`, `scale` times as large.
+/// The command's result of `input`, `scale` times as large, by the plug-ins' own default model.
 pub fn reference(gimp: &Gimp, input: &Path, scale: &str) -> PathBuf {
     let output = input.with_file_name(format!("x{scale}_{}", input.file_name().unwrap().to_str().unwrap()));
-    let arguments =
-        ["--keep-dpi", "--no-provenance", "--overwrite", "-q", "--device", "cpu", "-s", scale, "-o"];
+    let arguments = [
+        "--model",
+        "natural-x4",
+        "--keep-dpi",
+        "--no-provenance",
+        "--overwrite",
+        "-q",
+        "--device",
+        "cpu",
+        "-s",
+        scale,
+        "-o",
+    ];
     let said = Command::new(built().join("partdiff"))
         .arg("upscale")
         .args(arguments)
