@@ -86,12 +86,14 @@ def verdict(results: dict[str, dict[str, float]], start_step: int) -> str:
         lines.append(
             f"- in {plural(n)}: at least as good in {', '.join(better) or 'nothing'}; behind in {', '.join(weaker) or 'nothing'}"
         )
-    lines += ["", f"In the same number of steps, PSNR of aligned from K = {start_step} less that of"]
-    lines.append("")
+    lines += ["", f"In the same number of steps, PSNR of aligned from K = {start_step} less that of", ""]
     for other in (f"unaligned, K = {start_step}", "full"):
-        both = [n for n in PARTIAL_STEPS if f"{other}, {plural(n)}" in results and n <= start_step]
-        gain = lambda n: results[f"aligned, K = {start_step}, {plural(n)}"]["psnr"] - results[f"{other}, {plural(n)}"]["psnr"]  # noqa: B023, E731, E501
-        lines.append(f"- {other}: " + ", ".join(f"{gain(n):+.2f} dB in {plural(n)}" for n in both))
+        gains = []
+        for steps in map(plural, PARTIAL_STEPS):
+            rows = [results.get(f"{label}, {steps}") for label in (f"aligned, K = {start_step}", other)]
+            if all(rows):
+                gains.append(f"{rows[0]['psnr'] - rows[1]['psnr']:+.2f} dB in {steps}")
+        lines.append(f"- {other}: " + ", ".join(gains))
     return "\n".join(lines)
 
 

@@ -112,11 +112,12 @@ def pairs(bundle: Bundle, data: Path, name: str, limit: int | None):
     paths = sorted(hr_folder.glob("*.png"))
     if not paths:
         raise InputError(f"{hr_folder}: no PNG images; set {name} is expected there")
-    if "/" in name and not lr_folder.is_dir():
+    given = lr_folder.is_dir()
+    if "/" in name and not given:
         raise InputError(f"{lr_folder}: no such folder")
     for path in paths[:limit]:
         hr = read(path, bundle.manifest["channels"])
-        if lr_folder.exists():
+        if given:
             yield hr, read(lr_folder / path.name, bundle.manifest["channels"])
         else:
             h, w = (n // bundle.scale * bundle.scale for n in hr.shape[1:])
@@ -154,7 +155,7 @@ def cleaned(bundle: Bundle, data: Path, name: str, limit: int) -> dict[str, dict
 
 
 def evaluate_set(bundle: Bundle, data: Path, name: str, steps: list[int], limit: int | None):
-    """-> {method: mean measures}, examples [(lr, hr, {method: image})] for the grids."""
+    """-> {method: mean measures}, examples [(hr, {method: image})] for the grids, number of images."""
     rows: dict[str, list] = {}
     examples = []
     for hr, lr in pairs(bundle, data, name, limit):
@@ -170,8 +171,8 @@ def evaluate_set(bundle: Bundle, data: Path, name: str, steps: list[int], limit:
             rows.setdefault(label, []).append(row)
         rows.setdefault("original", []).append(measure(hr, hr, lr, 0.0))
         if len(examples) < SHOWN:
-            examples.append((lr, hr, images))
-    return {label: metrics.mean(r) for label, r in rows.items()}, examples
+            examples.append((hr, images))
+    return {label: metrics.mean(r) for label, r in rows.items()}, examples, len(rows["original"])
 
 
 def samplers(bundle: Bundle, data: Path, name: str, limit: int | None) -> dict[str, dict[str, float]]:
@@ -226,13 +227,12 @@ def evaluate(
     if any((bundle.scale, chosen) in PUBLISHED for chosen in sets):
         text.append(SOURCES)
     for chosen in sets:
-        results, examples = evaluate_set(bundle, data, chosen, steps, limit)
+        results, examples, count = evaluate_set(bundle, data, chosen, steps, limit)
         everything[chosen] = {
             k: {m: round(v, 4) for m, v in r.items() if np.isfinite(v)} for k, r in results.items() if k != "original"
         }
         stem = f"{name}-{chosen.replace('/', '-')}"
         figures.grid(report / f"{stem}.webp", examples)
-        count = len(list(pairs(bundle, data, chosen, limit)))
         text += [f"## {chosen}", f"{plural(count, 'image')}.", table(results)]
         if published := PUBLISHED.get((bundle.scale, chosen)):
             text.append(f"Published: {published}.")

@@ -21,10 +21,10 @@ def busiest(image: np.ndarray, size: int) -> tuple[int, int]:
     return max(corners, key=lambda c: np.abs(np.diff(plane[c[0] : c[0] + size, c[1] : c[1] + size])).mean())
 
 
-def grid(path: Path, examples: list[tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]]) -> None:
+def grid(path: Path, examples: list[tuple[np.ndarray, dict[str, np.ndarray]]]) -> None:
     """One row per example: a crop of every method and of the original, at 300 %. Lossless WebP is two thirds of PNG."""
     rows = []
-    for _, hr, images in examples:
+    for hr, images in examples:
         size = min(CROP, *hr.shape[1:])
         y, x = busiest(hr, size)
         cells = []

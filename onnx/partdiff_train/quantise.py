@@ -15,9 +15,9 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 
 from .bundle import Bundle
 from .dataset import Store
-from .export import digest, round_weights
+from .export import digest
 from .graph import denoiser_graph, encoder_graph
-from .restore import load_bundle, read_manifest
+from .restore import load_bundle
 
 CROPS = 24
 SIDE = 48
@@ -68,15 +68,15 @@ def outermost(graph: onnx.ModelProto) -> list[str]:
 def quantise(source: Path, store_folder: Path, folder: Path) -> None:
     """Writes the int8 variant of bundle `source`, which `export` wrote, into `folder`."""
     network, _, _ = load_bundle(source)
-    round_weights(network)
-    store, manifest = Store(store_folder), read_manifest(source)
+    store, bundle = Store(store_folder), Bundle(source)
     store.expect(network.shape)
+    manifest = bundle.manifest
     folder.mkdir(parents=True, exist_ok=True)
     graphs = {
         "encoder": encoder_graph(network.encoder, half=False),
         "denoiser": denoiser_graph(network.denoiser, half=False),
     }
-    feeds = dict(zip(graphs, record(Bundle(source), store)))
+    feeds = dict(zip(graphs, record(bundle, store)))
     for part, graph in graphs.items():
         with tempfile.TemporaryDirectory() as scratch:
             path = Path(scratch) / "float.onnx"

@@ -13,7 +13,7 @@ use crate::options::Target;
 /// Name of the manifest in a bundle.
 pub const MANIFEST_FILE: &str = "model.json";
 
-/// The bundle used when none is named.
+/// The bundle used when none is named and no factor speaks for another; see [`default_bundle`].
 pub const DEFAULT_BUNDLE: &str = "natural-x4";
 
 /// The embedded bundle for `target` where none is named: `natural-x2` for factors up to 2, where it is as good at one
