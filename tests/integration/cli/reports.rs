@@ -2,6 +2,7 @@
 
 use partdiff::Limits;
 use partdiff::image::{EncodeOptions, ImageFormat, Raster, decode, encode};
+use partdiff::runtime::{Device, find};
 use serde_json::Value;
 
 use super::{Place, has_runtime, png};
@@ -88,6 +89,23 @@ fn quiet_is_quiet() {
     assert!(ran.stderr.is_empty() && ran.stdout.is_empty(), "{}", ran.stderr);
     let ran = place.upscale(["a.png", "b.png", "-q"]).expect(1);
     assert_eq!(ran.stderr.lines().count(), 2, "{}", ran.stderr);
+}
+
+/// Upscaling is nobody else's business: ONNX Runtime from 1.32 on would leave a device id and a queue of events.
+#[test]
+fn nothing_is_left_in_the_home_folder() {
+    let Ok(library) = find(None, Device::Cpu) else { return skipped!("no ONNX Runtime") };
+    let place = Place::new();
+    place.put("a.png", &png(6, 6));
+    let home = tempfile::tempdir().unwrap();
+    let mut command = place.command();
+    command.env("HOME", home.path()).env_remove("ORT_DISABLE_TELEMETRY");
+    for name in ["XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"] {
+        command.env_remove(name);
+    }
+    command.args(["upscale", "a.png", "--device", "cpu", "--library"]).arg(&library.path).assert().success();
+    let left: Vec<_> = std::fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(left.is_empty(), "{left:?}");
 }
 
 #[test]
