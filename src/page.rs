@@ -7,7 +7,7 @@ use crate::cleanup::Cleanup;
 use crate::error::{Error, Result};
 use crate::image::{
     EncodeOptions, Frame, ImageFormat, PageWriter, Picture, Prepared, Provenance, Raster, RestoreOptions,
-    Retouch, decode_page, encode_to, jpeg_quality, prepare_for_model,
+    Retouch, SampleDepth, decode_page, encode_to, jpeg_quality, prepare_for_model,
 };
 use crate::limits::Limits;
 use crate::options::UpscaleOptions;
@@ -105,7 +105,8 @@ impl MadePage {
     /// The finished picture, to be written with `encoding`.
     pub fn finish(self, restore: &RestoreOptions, encoding: &EncodeOptions) -> Picture {
         let flattened = self.frame.has_alpha() && !encoding.format.has_alpha();
-        let mut picture = self.frame.restore(self.image, restore);
+        let unit_range = encoding.stored_depth(self.frame.picture().depth) != SampleDepth::F32;
+        let mut picture = self.frame.restore(self.image, &RestoreOptions { unit_range, ..*restore });
         let Some(mut record) = self.record else { return picture };
         if let Some(loss) = record_loss(encoding.format) {
             picture.warnings.push(loss);

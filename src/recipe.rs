@@ -247,7 +247,7 @@ impl Recipe {
 
     /// How a result is put together.
     pub fn restore_options(&self) -> RestoreOptions {
-        RestoreOptions { keep_dpi: self.keep_dpi, strip: self.strip }
+        RestoreOptions { keep_dpi: self.keep_dpi, strip: self.strip, unit_range: false }
     }
 
     /// Whether results tell how they were made.

@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{
-    EncodeOptions, Picture, Provenance, Raster, RestoreOptions, decode_page, encode, prepare_for_model,
+    EncodeOptions, Picture, Provenance, Raster, RestoreOptions, SampleDepth, decode_page, encode,
+    prepare_for_model,
 };
 use crate::limits::Limits;
 use crate::options::{Target, UpscaleOptions};
@@ -60,7 +61,9 @@ pub fn verify(
     let prepared = prepare_for_model(decode_page(source, record.page, limits)?);
     let options = options(record, picture, resources)?;
     let upscaled = upscaler.upscale(&prepared.color, &options, &NoProgress, cancel)?;
-    let made = prepared.frame.restore(upscaled.image, &RestoreOptions::default());
+    let unit_range = picture.depth != SampleDepth::F32;
+    let restore = RestoreOptions { unit_range, ..RestoreOptions::default() };
+    let made = prepared.frame.restore(upscaled.image, &restore);
     // Through the format as well, so that what it changes is changed on both sides.
     let defaults = EncodeOptions::new(picture.format);
     let encoding = EncodeOptions {
@@ -155,7 +158,7 @@ fn compare(made: &Picture, picture: &Picture, tolerance: f64, lossy: bool) -> Ve
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::{ImageFormat, SampleDepth};
+    use crate::image::ImageFormat;
 
     fn grey(values: [f32; 4]) -> Picture {
         let color = Raster::from_vec(1, 2, 2, values.to_vec());

@@ -28,7 +28,8 @@ impl SampleDepth {
 /// A picture in memory.
 #[derive(Clone, Debug)]
 pub struct Picture {
-    /// One plane (grey) or three (red, green, blue) of values as coded in the file, 0 to 1.
+    /// One plane (grey) or three (red, green, blue) of values as coded in the file, 0 to 1; floating point may leave
+    /// that range.
     pub color: Raster,
     /// Opacity, one plane of 0 (clear) to 1 (opaque) of the same size; colour is not multiplied by it.
     pub alpha: Option<Raster>,
@@ -36,7 +37,8 @@ pub struct Picture {
     pub depth: SampleDepth,
     /// The format that the picture came in.
     pub format: ImageFormat,
-    /// Whether colour values are linear light (sRGB primaries, may exceed 1) instead of coded by the profile.
+    /// Whether colour values are linear light (sRGB primaries, may exceed 1) or other numbers, instead of coded by the
+    /// profile.
     pub linear: bool,
     /// Whether the file has further frames, which are not here.
     pub animated: bool,

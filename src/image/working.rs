@@ -3,7 +3,7 @@
 use super::alpha::{AlphaRows, extend_colors, resize_alpha};
 use super::color::Coding;
 use super::metadata::{Retouch, Strip};
-use super::{Picture, Raster};
+use super::{Picture, Raster, SampleDepth};
 
 /// A picture made ready: colour for the model, and everything else for afterwards.
 #[derive(Clone, Debug)]
@@ -30,17 +30,21 @@ pub struct RestoreOptions {
     pub keep_dpi: bool,
     /// What metadata to leave out. Default: nothing.
     pub strip: Strip,
+    /// Leave numbers that were scaled to 0..1 for the model at that, for a file of integers. Default: `false`.
+    pub unit_range: bool,
 }
 
 /// Makes `picture` ready for the model; [`Frame::restore`] undoes it.
 ///
-/// A colour profile that cannot be used is dropped with a warning, and the values are taken as sRGB.
+/// A colour profile that cannot be used is dropped with a warning, and the values are taken as sRGB. Floating-point
+/// values that leave the range of a photograph are brought into it: light on an arc hyperbolic sine, numbers without a
+/// profile by their least and largest, with a warning.
 pub fn prepare_for_model(picture: Picture) -> Prepared {
     let mut picture = picture;
     let size = (picture.height(), picture.width());
     let mut color = std::mem::replace(&mut picture.color, Raster::new(1, 1, 1));
-    let coding = if picture.linear {
-        Coding::linear(color.data().iter().copied().filter(|value| value.is_finite()).fold(0.0, f32::max))
+    let mut coding = if picture.linear {
+        Coding::linear(range(&color).1)
     } else if let Some(icc) = &picture.metadata.icc {
         Coding::from_icc(icc, color.channels()).unwrap_or_else(|why| {
             picture.warnings.push(format!("the colour profile is dropped: {why}"));
@@ -50,11 +54,23 @@ pub fn prepare_for_model(picture: Picture) -> Prepared {
     } else {
         Coding::Kept
     };
+    if picture.depth == SampleDepth::F32 && !picture.linear {
+        coding = coding.for_range(range(&color), picture.metadata.icc.is_some());
+        if let Coding::Scaled { low, high } = coding {
+            picture.warnings.push(format!("values from {low} to {high} are taken as 0 to 1 for the model"));
+        }
+    }
     coding.to_srgb(&mut color);
     if let Some(alpha) = &picture.alpha {
         extend_colors(&mut color, alpha);
     }
     Prepared { color, frame: Frame { shell: picture, size, coding } }
+}
+
+/// The least and the largest finite value.
+fn range(color: &Raster) -> (f32, f32) {
+    let finite = color.data().iter().copied().filter(|value| value.is_finite());
+    finite.fold((0.0, 0.0), |(low, high), value| (value.min(low), value.max(high)))
 }
 
 impl Frame {
@@ -78,8 +94,13 @@ impl Frame {
     pub fn restore(self, color: Raster, options: &RestoreOptions) -> Picture {
         let mut color = color;
         let size = (color.height(), color.width());
-        self.coding.undo(&mut color);
         let mut picture = self.shell;
+        if let (Coding::Scaled { low, high }, true) = (&self.coding, options.unit_range) {
+            picture.warnings.push(format!("values from {low} to {high} are stored as black to white"));
+        } else {
+            self.coding.undo(&mut color);
+            picture.linear |= matches!(self.coding, Coding::Scaled { .. });
+        }
         picture.alpha = picture.alpha.map(|alpha| resize_alpha(&alpha, size.0, size.1));
         picture.color = color;
         let notes = picture.metadata.retouch(&Retouch {

@@ -7,7 +7,10 @@ use super::Curve;
 use crate::image::Raster;
 
 /// Peak above which a picture counts as high dynamic range.
-const HDR_PEAK: f32 = 1.25;
+pub(in crate::image) const HDR_PEAK: f32 = 1.25;
+
+/// Peak below which values without a profile are no photograph: the model would drown them.
+const DARKEST_PEAK: f32 = 1.0 / 16.0;
 
 /// Where the logarithmic part of the high-range coding begins, in linear light.
 const HDR_KNEE: f32 = 0.02;
@@ -28,10 +31,19 @@ pub(in crate::image) enum Coding {
         /// Linear sRGB to linear light.
         backward: [[f32; 3]; 3],
     },
-    /// Linear light far above 1, coded on an arc hyperbolic sine up to the picture's peak.
+    /// Light far above 1, coded on an arc hyperbolic sine up to the picture's peak.
     HighRange {
-        /// The brightest value.
+        /// The brightest light.
         peak: f32,
+        /// One curve per channel to linear light, or one for all.
+        curves: Box<[Curve]>,
+    },
+    /// Numbers of any unit, brought to 0..1.
+    Scaled {
+        /// What becomes 0.
+        low: f32,
+        /// What becomes 1.
+        high: f32,
     },
 }
 
@@ -76,10 +88,10 @@ impl Coding {
 
     /// The coding of linear light with `peak` as its brightest value.
     pub fn linear(peak: f32) -> Self {
+        let linear = Curve::identity();
         if peak > HDR_PEAK {
-            return Self::HighRange { peak };
+            return Self::HighRange { peak, curves: Box::new([linear]) };
         }
-        let linear = Curve::Parametric { p: [1.0, 1.0, 0.0, 0.0, f32::NEG_INFINITY, 0.0, 0.0] };
         let identity = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
         Self::Matrix {
             curves: Box::new([linear.clone(), linear.clone(), linear]),
@@ -88,16 +100,35 @@ impl Coding {
         }
     }
 
+    /// The coding of floating-point values that go from `low` to `high`, where they leave the range of a photograph;
+    /// `tagged` says that a profile gave this coding and the values a meaning.
+    pub fn for_range(self, (low, high): (f32, f32), tagged: bool) -> Self {
+        if tagged {
+            let curves: Box<[Curve]> = match &self {
+                _ if high <= HDR_PEAK => return self,
+                Self::Kept => Box::new([Curve::srgb()]),
+                Self::Grey(curve) => Box::new([curve.clone()]),
+                Self::Matrix { curves, .. } => curves.clone(),
+                Self::HighRange { .. } | Self::Scaled { .. } => return self,
+            };
+            let peak = curves.iter().map(|curve| curve.linear(high)).fold(0.0, f32::max);
+            return Self::HighRange { peak, curves };
+        }
+        let photograph = low >= 1.0 - HDR_PEAK && high <= HDR_PEAK && high >= DARKEST_PEAK;
+        if photograph || low >= high { self } else { Self::Scaled { low: low.min(0.0), high } }
+    }
+
     /// Turns coded values into sRGB-coded ones in place; values outside the sRGB gamut leave 0..1 unclipped.
     pub fn to_srgb(&self, raster: &mut Raster) {
         let srgb = Curve::srgb();
         match self {
             Self::Kept => {}
             Self::Grey(curve) => each(raster, |value| srgb.code(curve.linear(value))),
-            Self::HighRange { peak } => {
+            Self::HighRange { peak, curves } => {
                 let scale = (peak / HDR_KNEE).asinh();
-                each(raster, |value| (value / HDR_KNEE).asinh() / scale);
+                planes(raster, curves, |curve, value| (curve.linear(value) / HDR_KNEE).asinh() / scale);
             }
+            Self::Scaled { low, high } => each(raster, |value| (value - low) / (high - low)),
             Self::Matrix { curves, forward, .. } if raster.channels() == 3 => {
                 pixels(raster, |pixel| {
                     let light = [0, 1, 2].map(|i| curves[i].linear(pixel[i]));
@@ -114,10 +145,11 @@ impl Coding {
         match self {
             Self::Kept => {}
             Self::Grey(curve) => each(raster, |value| curve.code(srgb.linear(value))),
-            Self::HighRange { peak } => {
+            Self::HighRange { peak, curves } => {
                 let scale = (peak / HDR_KNEE).asinh();
-                each(raster, |value| (value * scale).sinh() * HDR_KNEE);
+                planes(raster, curves, |curve, value| curve.code((value * scale).sinh() * HDR_KNEE));
             }
+            Self::Scaled { low, high } => each(raster, |value| value * (high - low) + low),
             Self::Matrix { curves, backward, .. } if raster.channels() == 3 => {
                 pixels(raster, |pixel| {
                     let light = multiply(backward, pixel.map(|value| srgb.linear(value)));
@@ -142,10 +174,20 @@ fn multiply(matrix: &[[f32; 3]; 3], v: [f32; 3]) -> [f32; 3] {
 const BLOCK: usize = 1 << 14;
 
 fn each(raster: &mut Raster, map: impl Fn(f32) -> f32 + Sync) {
-    raster
-        .data_mut()
-        .par_chunks_mut(BLOCK)
-        .for_each(|part| part.iter_mut().for_each(|value| *value = map(*value)));
+    blocks(raster.data_mut(), map);
+}
+
+/// Each plane with its curve, the last one for those beyond.
+fn planes(raster: &mut Raster, curves: &[Curve], map: impl Fn(&Curve, f32) -> f32 + Sync) {
+    for channel in 0..raster.channels() {
+        if let Some(curve) = curves.get(channel).or(curves.last()) {
+            blocks(raster.plane_mut(channel), |value| map(curve, value));
+        }
+    }
+}
+
+fn blocks(values: &mut [f32], map: impl Fn(f32) -> f32 + Sync) {
+    values.par_chunks_mut(BLOCK).for_each(|part| part.iter_mut().for_each(|value| *value = map(*value)));
 }
 
 fn pixels(raster: &mut Raster, map: impl Fn([f32; 3]) -> [f32; 3] + Sync) {
@@ -230,6 +272,39 @@ mod tests {
         assert!(matches!(Coding::from_icc(&grey, 1), Ok(Coding::Grey(_))));
         assert!(Coding::from_icc(&grey, 3).unwrap_err().contains("3 colour channels"));
         assert_eq!(Coding::from_icc(&ColorProfile::new_adobe_rgb().encode().unwrap(), 1), Ok(Coding::Kept));
+    }
+
+    #[test]
+    fn floating_point_values_of_any_range_fit_the_unit_interval_and_come_back() {
+        let adobe = Coding::from_icc(&ColorProfile::new_adobe_rgb().encode().unwrap(), 3).unwrap();
+        let grey = Coding::Grey(Curve::identity());
+        for (coding, tagged, range, same) in [
+            (Coding::Kept, false, (0.0, 1.0), true),
+            (Coding::Kept, false, (-0.1, 1.2), true),
+            (Coding::Kept, false, (0.0, 0.0), true),
+            (Coding::Kept, false, (0.0, 4095.0), false),
+            (Coding::Kept, false, (0.0, 1e-5), false),
+            (Coding::Kept, false, (-1000.0, 3000.0), false),
+            (Coding::Kept, false, (-2.0, -1.0), false),
+            (Coding::Kept, true, (0.0, 20.0), false),
+            (adobe.clone(), true, (0.0, 1e-5), true),
+            (adobe, true, (-0.2, 20.0), false),
+            (grey, true, (0.0, 50.0), false),
+        ] {
+            let (low, high) = range;
+            let found = coding.clone().for_range(range, tagged);
+            assert_eq!(found == coding, same, "{coding:?} {range:?}");
+            if same {
+                continue;
+            }
+            let values: Vec<f32> = (0..36).map(|i| low + (high - low) * (i % 12) as f32 / 11.0).collect();
+            let source = Raster::from_vec(3, 3, 4, values);
+            let mut raster = source.clone();
+            found.to_srgb(&mut raster);
+            assert!(raster.data().iter().all(|value| (-0.4..=1.0 + 1e-5).contains(value)), "{raster:?}");
+            found.undo(&mut raster);
+            assert!(worst(&source, &raster) <= 1e-4 * (high - low), "{found:?} {}", worst(&source, &raster));
+        }
     }
 
     #[test]

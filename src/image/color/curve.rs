@@ -23,6 +23,11 @@ impl Curve {
         Self::Parametric { p: SRGB }
     }
 
+    /// The curve of values that are linear light.
+    pub fn identity() -> Self {
+        Self::Parametric { p: [1.0, 1.0, 0.0, 0.0, f32::NEG_INFINITY, 0.0, 0.0] }
+    }
+
     /// A profile's curve; `None` if it cannot be inverted.
     pub fn new(curve: &ToneReprCurve) -> Option<Self> {
         match curve {

@@ -10,8 +10,8 @@ mod convert;
 mod curve;
 mod profile;
 
-pub(in crate::image) use coding::Coding;
 use coding::has_tables;
+pub(in crate::image) use coding::{Coding, HDR_PEAK};
 pub(in crate::image) use convert::{
     adobe_rgb_icc, from_cmyk, from_lab, icc_of_chunks, srgb_icc, through_tables,
 };

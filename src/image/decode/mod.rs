@@ -18,7 +18,7 @@ use image::{ColorType, ImageDecoder, ImageError, ImageReader};
 
 use self::decoded::{Decoded, Kind, Samples};
 use super::alpha::is_opaque;
-use super::color::{adobe_rgb_icc, icc_of_chunks, srgb_icc};
+use super::color::{HDR_PEAK, adobe_rgb_icc, icc_of_chunks, srgb_icc};
 use super::interleave::Sample;
 use super::metadata::{self, Metadata};
 use super::orientation::upright;
@@ -185,16 +185,26 @@ impl Source {
                 self.notes.push(format!("{odd} samples are not finite numbers; taken as 0"));
             }
         }
+        let light = depth == SampleDepth::F32 && self.format == ImageFormat::Tiff && self.is_light(&color);
+        if light {
+            self.notes.push("values above white without a profile are taken as linear light".into());
+        }
         let exif = self.metadata.take_orientation();
         let orientation = orientation.unwrap_or(exif);
         color = upright(color, orientation);
         alpha = alpha.map(|alpha| upright(alpha, orientation));
         let mut picture = Picture::new(color, alpha, depth, self.format);
-        picture.linear = self.format.is_linear();
+        picture.linear = self.format.is_linear() || light;
         picture.animated = self.animated;
         picture.metadata = self.metadata;
         picture.warnings = self.notes;
         Ok(picture)
+    }
+
+    /// Whether floating-point values can only be light: coded ones end at white.
+    fn is_light(&self, color: &Raster) -> bool {
+        let brightest = color.data().iter().copied().fold(0.0, f32::max);
+        self.metadata.icc.is_none() && color.channels() == 3 && brightest > HDR_PEAK
     }
 }
 

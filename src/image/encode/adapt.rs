@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::EncodeOptions;
-use crate::image::color::{Coding, srgb_icc, through_tables};
+use crate::image::color::{Coding, HDR_PEAK, srgb_icc, through_tables};
 use crate::image::{ImageFormat, Picture, SampleDepth};
 
 /// The picture as `format` means its values, with notes on what was changed.
@@ -11,7 +11,13 @@ pub(super) fn adapt<'a>(picture: &'a Picture, options: &EncodeOptions) -> (Cow<'
     let format = options.format;
     let mut notes = Vec::new();
     let premultiply = format == ImageFormat::OpenExr && picture.alpha.is_some();
-    let unlinear = picture.linear && !format.is_linear();
+    // Such numbers came from a TIFF file without a word on what they are, and go back to one as they came.
+    let float = options.stored_depth(picture.depth) == SampleDepth::F32;
+    let untold = float && picture.format == ImageFormat::Tiff && format == ImageFormat::Tiff;
+    let unlinear = picture.linear && !format.is_linear() && !untold;
+    if !float && !picture.linear && picture.depth == SampleDepth::F32 {
+        notes.extend(clipped(picture, format, HDR_PEAK));
+    }
     let tagged = picture.metadata.icc.is_some() && !picture.linear;
     // Where grey becomes red, green and blue, its own profile cannot describe them.
     let grey = picture.metadata.icc.as_deref().and_then(|icc| icc.get(16..20)) == Some(b"GRAY")
@@ -23,9 +29,11 @@ pub(super) fn adapt<'a>(picture: &'a Picture, options: &EncodeOptions) -> (Cow<'
     }
     let mut changed = picture.clone();
     if unlinear {
-        let most = changed.color.data().iter().copied().fold(0.0, f32::max);
-        if most > 1.0 && format != ImageFormat::Tiff {
-            notes.push(format!("{format} has no room above white: values up to {most:.2} are clipped"));
+        if !float {
+            notes.extend(clipped(picture, format, 1.0));
+        } else if changed.color.channels() == 3 && peak(picture) > 1.0 {
+            // Without a profile, values above white would be taken for linear light.
+            changed.metadata.icc = srgb_icc();
         }
         // With a peak of 1 this is the sRGB curve.
         Coding::linear(1.0).to_srgb(&mut changed.color);
@@ -67,6 +75,16 @@ pub(super) fn adapt<'a>(picture: &'a Picture, options: &EncodeOptions) -> (Cow<'
         }
     }
     (Cow::Owned(changed), notes)
+}
+
+fn peak(picture: &Picture) -> f32 {
+    picture.color.data().iter().copied().fold(0.0, f32::max)
+}
+
+/// What is said where values above `allowed` go into a format that ends at white.
+fn clipped(picture: &Picture, format: ImageFormat, allowed: f32) -> Option<String> {
+    let most = peak(picture);
+    (most > allowed).then(|| format!("{format} has no room above white: values up to {most:.2} are clipped"))
 }
 
 /// Lays the picture over `background`, in the coding that it has.

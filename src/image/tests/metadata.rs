@@ -161,7 +161,7 @@ fn thumbnails_places_and_maker_notes() {
     std::fs::write(&target, enlarge(&bytes, 1, &options, &strip).bytes).unwrap();
     assert_eq!(tag(&target, "-GPS:all"), "");
     assert_eq!(tag(&target, "-EXIF:Artist"), "Ada Lovelace");
-    let strip = RestoreOptions { strip: Strip::All, keep_dpi: true };
+    let strip = RestoreOptions { strip: Strip::All, keep_dpi: true, ..RestoreOptions::default() };
     std::fs::write(&target, enlarge(&bytes, 1, &options, &strip).bytes).unwrap();
     assert_eq!(tag(&target, "-EXIF:all") + &tag(&target, "-XMP:all") + &tag(&target, "-IPTC:all"), "");
     assert_eq!(tag(&target, "-JFIF:XResolution"), "240");

@@ -129,6 +129,32 @@ def ramp(path):
     return {}
 
 
+def numbers(source, kind, low, high, result):
+    """A TIFF file of numbers from `low` to `high`: the picture's, of a type and channels such as float32 L."""
+    import tifffile
+
+    dtype, mode = kind.split()
+    data = np.asarray(Image.open(source).convert(mode), np.float64)
+    data = (data - data.min()) / (data.max() - data.min())
+    data = (float(low) + (float(high) - float(low)) * data).astype(dtype)
+    tifffile.imwrite(result, data, photometric="minisblack" if mode == "L" else "rgb")
+    return {}
+
+
+def enlarged(source, result):
+    """How far a result is from its source, enlarged by Pillow, on average and at most, as shares of the range."""
+    import tifffile
+
+    source, data = tifffile.imread(source), tifffile.imread(result)
+    whole = np.iinfo(source.dtype).max if source.dtype.kind == "u" else 1
+    source = (source / whole).astype(np.float32)
+    size = data.shape[1::-1]
+    planes = np.atleast_3d(source).transpose(2, 0, 1)
+    planes = [np.asarray(Image.fromarray(plane).resize(size, Image.BICUBIC)) for plane in planes]
+    off = np.abs(np.stack(planes, -1) - np.atleast_3d(data)) / (source.max() - source.min())
+    return {"mean": float(off.mean()), "most": float(off.max())}
+
+
 def disc(path):
     """A red disc; around it, transparent, green."""
     y, x = np.mgrid[0:48, 0:48] - 23.5
@@ -141,6 +167,6 @@ def disc(path):
     return {}
 
 
-WHAT = (pillow, samples, upright, fringe, to_srgb, save, lab, with_maker_note, maker_note, ramp, disc)
+WHAT = (pillow, samples, upright, fringe, to_srgb, save, lab, with_maker_note, maker_note, ramp, numbers, enlarged, disc)
 WHAT = {function.__name__: function for function in WHAT}
 print(json.dumps(WHAT[sys.argv[1]](*sys.argv[2:])))

@@ -1,6 +1,6 @@
 //! Depth, transparency.
 
-use super::{look, ready, upscale};
+use super::{look, photo, ready, upscale};
 
 #[test]
 fn deep_ramps_stay_smooth() {
@@ -15,6 +15,62 @@ fn deep_ramps_stay_smooth() {
         let seen = look(["samples".as_ref(), result.as_os_str()]);
         assert!(seen["levels"].as_u64().unwrap() > 1024, "{name}: {seen}");
         assert_eq!(seen["shape"], serde_json::json!([32, 1024]), "{name}");
+    }
+}
+
+#[test]
+fn numbers_of_any_range_come_back_in_their_units() {
+    if !ready() {
+        return;
+    }
+    let temp = tempfile::tempdir().unwrap();
+    let (photo, source) = (photo(temp.path()), temp.path().join("numbers.tif"));
+    let result = temp.path().join("big.tif");
+    for (kind, low, high, told) in [
+        ("float32 RGB", "0", "1", None),
+        ("float16 RGB", "0", "1", None),
+        ("float32 RGB", "0", "20", Some("taken as linear light")),
+        ("float16 RGB", "0", "255", Some("taken as linear light")),
+        ("float32 RGB", "0", "1e-4", Some("taken as 0 to 1")),
+        ("float32 L", "0", "4095", Some("values from 0 to 4095 are taken as 0 to 1")),
+        ("float64 L", "-1000", "3000", Some("values from -1000 to 3000 are taken as 0 to 1")),
+        ("uint32 L", "0", "4294967295", None),
+        ("uint32 L", "0", "5000", Some("taken as 0 to 1")),
+    ] {
+        look([
+            "numbers".as_ref(),
+            photo.as_os_str(),
+            kind.as_ref(),
+            low.as_ref(),
+            high.as_ref(),
+            source.as_os_str(),
+        ]);
+        let said = upscale([source.as_os_str(), "-o".as_ref(), result.as_os_str(), "--overwrite".as_ref()]);
+        let what = format!("{kind} {low} {high}");
+        match told {
+            Some(told) => assert!(said.contains(told), "{what}: {said}"),
+            None => assert!(!said.contains("warning"), "{what}: {said}"),
+        }
+        let seen = look(["samples".as_ref(), result.as_os_str()]);
+        assert_eq!(seen["type"], "float32", "{what}");
+        let off = look(["enlarged".as_ref(), source.as_os_str(), result.as_os_str()]);
+        println!("{what}: {off}");
+        // A step too far between two pixels, in light, is as much again.
+        let most = if told == Some("taken as linear light") { 1.0 } else { 0.5 };
+        assert!(
+            off["mean"].as_f64().unwrap() < 0.02 && off["most"].as_f64().unwrap() < most,
+            "{what}: {off}"
+        );
+        // Integers have no units: black and white are the least and the most, but light ends at white.
+        let png = temp.path().join("big.png");
+        let said = upscale([source.as_os_str(), "-o".as_ref(), png.as_os_str(), "--overwrite".as_ref()]);
+        if told == Some("taken as linear light") {
+            assert!(said.contains("has no room above white"), "{what}: {said}");
+            continue;
+        }
+        let levels = look(["samples".as_ref(), png.as_os_str()])["levels"].as_u64().unwrap();
+        assert!(levels > 150, "{what}: {levels} levels");
+        assert_eq!(said.contains("are stored as black to white"), told.is_some(), "{what}: {said}");
     }
 }
 
