@@ -187,7 +187,15 @@ impl Recipe {
         if sizes.into_iter().filter(|given| *given).count() > 1 {
             return Err(invalid("give one of scale, fit, and width or height"));
         }
-        // Any picture's size shows what is wrong with a target.
+        for (name, side) in [("width", self.width), ("height", self.height)] {
+            if side == Some(0) {
+                return Err(invalid(format!("{name} is 0: expected at least 1 pixel")));
+            }
+        }
+        if let Some((width, height)) = self.fit.filter(|(width, height)| *width.min(height) == 0) {
+            return Err(invalid(format!("fit is {width}x{height}: expected at least 1x1 pixels")));
+        }
+        // Any picture's size shows what is wrong with a factor.
         self.target().resolve(64, 64, 4).or_else(|error| match self.scale {
             None => Ok((0, 0)),
             Some(_) => Err(error),
@@ -292,6 +300,7 @@ mod tests {
         let both = Recipe { scale: Some(2.0), width: Some(5), ..Recipe::default() };
         assert!(wrong(both).contains("one of scale"));
         assert!(wrong(Recipe { scale: Some(0.0), ..Recipe::default() }).contains("scale is 0"));
+        assert!(wrong(Recipe { height: Some(0), ..Recipe::default() }).contains("height is 0"));
         assert!(wrong(Recipe { quality: Some(0), ..Recipe::default() }).contains("quality"));
         assert!(wrong(Recipe { steps: Some(0), ..Recipe::default() }).contains("steps"));
         assert!(
