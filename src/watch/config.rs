@@ -69,7 +69,6 @@ impl Config {
             watches.push(watch);
         }
         refuse_loops(&watches)?;
-        let at_the_top = |error: Error| Err(wrong(1, &error.report()));
         if !(0..=19).contains(&file.nice) {
             return Err(wrong(1, "nice must be from 0 to 19"));
         }
@@ -77,7 +76,7 @@ impl Config {
             return Err(wrong(1, "threads is 0: expected at least 1"));
         }
         if !file.device.is_empty() {
-            Device::from_str(&file.device).map(drop).or_else(at_the_top)?;
+            Device::from_str(&file.device).map_err(|error| wrong(1, &error.report()))?;
         }
         let setup = Setup {
             device: file.device,

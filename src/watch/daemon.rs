@@ -19,7 +19,7 @@ use super::running::Running;
 use super::settings::WatchSettings;
 use super::signals::Signal;
 use super::source::Hint;
-use super::supervisor;
+use super::{summary, supervisor};
 use crate::error::{Error, Result};
 use crate::hash::sha256_hex;
 use crate::model::Bundle;
@@ -211,7 +211,7 @@ impl<'a> Daemon<'a> {
             && self.running.as_ref().is_none_or(|running| running.jobs.is_empty())
             && self.idle()?
         {
-            return Ok(Some(End::Finished { failures: self.desk.has_failures()? }));
+            return Ok(Some(End::Finished { failures: summary::tell(&self.desk)? }));
         }
         let mut next = self.receiver.recv_timeout(self.pause());
         loop {

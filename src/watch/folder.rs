@@ -22,6 +22,7 @@ use super::stamp::Stamp;
 use crate::error::Result;
 use crate::hash::hash_file;
 use crate::naming::shown;
+use crate::values::show_seconds;
 
 const RESCAN_LOCAL: Duration = Duration::from_secs(300);
 const RESCAN_POLLED: Duration = Duration::from_secs(10);
@@ -386,11 +387,13 @@ impl Folder {
         log: &Log,
         now: Duration,
     ) -> Result<()> {
-        log.complain("unreadable", &format!("{}: {}: {reason}", self.settings.name, shown(path)));
+        let wait = backoff(self.settings.retry_delay.0, 3);
+        let detail = format!("{reason}; tried again in {}", show_seconds(wait.as_secs_f64()));
+        log.complain_file("unreadable", &self.settings.name, path, &detail);
         if let Some(entry) = ledger.get(&self.settings.name, path)? {
             ledger.unreadable(&entry, reason)?;
         }
-        self.settler.postpone(path, stamp, now + backoff(self.settings.retry_delay.0, 3));
+        self.settler.postpone(path, stamp, now + wait);
         Ok(())
     }
 }

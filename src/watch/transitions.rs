@@ -9,7 +9,6 @@ use super::ledger::{Ledger, failed, unix_millis};
 use super::path_bytes::to_bytes;
 use super::stamp::Stamp;
 use crate::error::Result;
-use crate::naming::shown;
 
 impl Ledger {
     /// Whether `watch` was begun before.
@@ -99,7 +98,7 @@ impl Ledger {
              WHERE id = ?1",
             params![entry.id, to_bytes(&placed.output), placed.hash, placed.details, unix_millis()],
         )?;
-        self.note(entry, State::Done, Some(&shown(&placed.output)))
+        self.note(entry, State::Done, Some(&placed.output.to_string_lossy()))
     }
 
     /// The original of `entry` was moved, deleted or is to be kept.

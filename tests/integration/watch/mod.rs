@@ -8,4 +8,5 @@ mod many;
 mod place;
 mod serving;
 mod stub;
+mod telling;
 mod working;
