@@ -30,6 +30,7 @@ pub mod settle;
 pub mod signals;
 pub mod source;
 pub mod stamp;
+pub mod standing;
 mod summary;
 mod supervisor;
 mod transitions;

@@ -2,6 +2,7 @@
 //! once in OUT.
 
 mod arriving;
+mod asking;
 mod faults;
 mod killing;
 mod many;
