@@ -21,7 +21,7 @@ use crate::watch::lock::Lock;
 use crate::watch::log::Log;
 use crate::watch::names::Names;
 use crate::watch::protocol::Setup;
-use crate::watch::scan::{Kind, scan};
+use crate::watch::scan::{Kind, left_alone, scan};
 use crate::watch::schedule::Schedule;
 use crate::watch::selection::Selection;
 use crate::watch::settings::{Collision, Originals, Quarantine, WatchSettings, refuse_loops};
@@ -309,8 +309,11 @@ fn list(watch: &WatchSettings) -> Result<()> {
         match file.kind {
             Kind::File(Role::Picture, stamp) if stamp.len > 0 => println!("take {}", shown(&file.relative)),
             Kind::File(Role::Picture, _) => println!("wait {} (empty)", shown(&file.relative)),
-            Kind::Odd => println!("skip {} (not an ordinary file)", shown(&file.relative)),
-            _ => {}
+            kind => {
+                if let Some(reason) = left_alone(kind, &file.relative, &selection, watch.recursive) {
+                    println!("skip {} ({reason})", shown(&file.relative));
+                }
+            }
         }
     }
     Ok(())

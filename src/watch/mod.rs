@@ -1,6 +1,7 @@
 //! A watched folder: whatever picture lands in it appears upscaled in another.
 
 pub mod child;
+mod complete;
 pub mod config;
 pub mod daemon;
 mod desk;

@@ -176,17 +176,17 @@ impl Ledger {
         Ok(true)
     }
 
-    /// Forgets an input that is gone and of which nothing was made. Returns whether it did.
+    /// Forgets an input that is gone and of which nothing was made.
     pub fn drop_unmade(&self, watch: &str, path: &Path) -> Result<()> {
         self.execute(
             "DELETE FROM inputs WHERE watch = ?1 AND path = ?2 AND output IS NULL
-             AND state IN ('seen', 'settling', 'queued')",
+             AND state IN ('seen', 'settling', 'queued', 'ignored')",
             params![watch, to_bytes(path)],
         )?;
         // An earlier result is remembered.
         self.execute(
             "UPDATE inputs SET state = 'done', disposed = 1, next_try = NULL WHERE watch = ?1 AND path = ?2
-             AND output IS NOT NULL AND state IN ('seen', 'settling', 'queued')",
+             AND output IS NOT NULL AND state IN ('seen', 'settling', 'queued', 'ignored')",
             params![watch, to_bytes(path)],
         )
     }

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
 
 use serde_json::Value;
 
@@ -82,4 +83,44 @@ fn events_carry_names_as_they_are_and_what_was_made() {
     assert!(attempt["next_try"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok());
     let finished = events.last().unwrap();
     assert_eq!((&finished["event"], &finished["done"]), (&"finished".into(), &2.into()));
+}
+
+#[test]
+fn pictures_that_cannot_be_read_and_links_to_folders_are_told_once_and_condemned_never() {
+    let place = Place::new();
+    let input = place.path("in");
+    fs::create_dir(place.path("album")).unwrap();
+    symlink(place.path("album"), input.join("link")).unwrap();
+    symlink(place.path("album"), input.join(".hidden")).unwrap();
+    for (name, side) in [("a.cr3", 8), ("b.jp2", 8), ("c.psd", 8), ("notes.txt", 8), ("good.ppm", 8)] {
+        fs::write(input.join(name), ppm(side, 1)).unwrap();
+    }
+    let dry = place.command("--dry-run --recursive").output().unwrap();
+    let mut dry: Vec<_> = String::from_utf8(dry.stdout).unwrap().lines().map(str::to_string).collect();
+    dry.sort();
+    assert_eq!(
+        dry,
+        [
+            "skip a.cr3 (camera raw files cannot be read)",
+            "skip b.jp2 (JPEG 2000 files cannot be read)",
+            "skip c.psd (Photoshop files cannot be read)",
+            "skip link (a link to a folder is not followed)",
+            "take good.ppm",
+        ]
+    );
+    let run = || {
+        let output = once(&mut place.stub("recursive = true\n")).output().unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let log = run();
+    assert!(log.contains("ignored: in: a.cr3: camera raw files cannot be read"), "{log}");
+    assert!(log.contains("ignored: in: link: a link to a folder is not followed"), "{log}");
+    assert_eq!(log.matches("ignored: ").count(), 4, "{log}");
+    assert!(!run().contains("ignored: "));
+    assert!(place.status().contains("1 done, 4 ignored"), "{}", place.status());
+    // What is gone does not count.
+    fs::remove_file(input.join("b.jp2")).unwrap();
+    run();
+    assert!(place.status().contains("1 done, 3 ignored"), "{}", place.status());
 }
