@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use serde_json::Value;
 
 use super::exit::Exit;
 use super::upscale_args::{ModelArgs, ResourceArgs};
@@ -18,15 +19,13 @@ use crate::recipe::{RESOURCES, Recipe};
 use crate::runtime::Device;
 use crate::units::{Amount, Period};
 use crate::watch::lock::Lock;
-use crate::watch::log::Log;
+use crate::watch::log::{Log, fields, put_path};
 use crate::watch::names::Names;
+use crate::watch::preview::{Fate, Prospect, preview};
 use crate::watch::protocol::Setup;
-use crate::watch::scan::{Kind, left_alone, scan};
 use crate::watch::schedule::Schedule;
-use crate::watch::selection::Selection;
 use crate::watch::settings::{Collision, Originals, Quarantine, WatchSettings, refuse_loops};
-use crate::watch::settle::Role;
-use crate::watch::{Config, Daemon, End, Happening, Ledger, Service, signals, worker};
+use crate::watch::{Config, Daemon, End, Happening, Ledger, Service, ledger, signals, worker};
 
 /// The hidden command that runs a worker process.
 pub const WORKER: &str = "watch-worker";
@@ -163,11 +162,11 @@ impl WatchArgs {
             return query.run();
         }
         let log = Log::new(self.service.json);
-        if self.service.dry_run {
-            return self.config()?.watches.iter().try_for_each(list).map(|()| ExitCode::SUCCESS);
-        }
         let mut config = self.config()?;
         let state = state_folder(self.service.state.as_deref().or(config.state.as_deref()))?;
+        if self.service.dry_run {
+            return list(&config, &state, self.service.json).map(|()| ExitCode::SUCCESS);
+        }
         let state = fs::create_dir_all(&state).and_then(|()| state.canonicalize()).map_err(|error| {
             let message = format!("cannot use the state folder {}", state.display());
             Error::with_source(ErrorKind::Output, message, error)
@@ -299,22 +298,37 @@ fn worker_command() -> Command {
     command
 }
 
-fn list(watch: &WatchSettings) -> Result<()> {
-    let selection = Selection::new(&watch.include, &watch.exclude)?;
-    let found = scan(&watch.input, watch.recursive, &selection, std::slice::from_ref(&watch.output))
-        .map_err(|error| {
-            Error::with_source(ErrorKind::Input, format!("cannot read {}", watch.input.display()), error)
-        })?;
-    for file in found.files {
-        match file.kind {
-            Kind::File(Role::Picture, stamp) if stamp.len > 0 => println!("take {}", shown(&file.relative)),
-            Kind::File(Role::Picture, _) => println!("wait {} (empty)", shown(&file.relative)),
-            kind => {
-                if let Some(reason) = left_alone(kind, &file.relative, &selection, watch.recursive) {
-                    println!("skip {} ({reason})", shown(&file.relative));
-                }
+/// Lists what would be done; what is done already is only counted.
+fn list(config: &Config, state: &Path, json: bool) -> Result<()> {
+    // One that is not there is not made.
+    let ledger = if state.join(ledger::FILE).exists() { Some(Ledger::open(state)?) } else { None };
+    let mut counts = [
+        (Fate::Take, "to take", 0),
+        (Fate::Wait, "to wait for", 0),
+        (Fate::Skip, "left alone", 0),
+        (Fate::Failed, "given up", 0),
+        (Fate::Done, "done already", 0),
+    ];
+    for watch in &config.watches {
+        let of = if config.watches.len() > 1 { format!("{}: ", watch.name) } else { String::new() };
+        for Prospect { path, fate, reason } in preview(watch, state, ledger.as_ref())? {
+            counts.iter_mut().filter(|(each, ..)| *each == fate).for_each(|(.., count)| *count += 1);
+            if json {
+                let mut all =
+                    fields(&[("fate", fate.to_string().into()), ("watch", watch.name.as_str().into())]);
+                put_path(&mut all, "input", &path);
+                all.extend(reason.map(|reason| ("reason".into(), reason.into())));
+                println!("{}", Value::Object(all));
+            } else if fate != Fate::Done {
+                let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+                println!("{fate} {of}{}{reason}", shown(&path));
             }
         }
+    }
+    if !json {
+        let parts = counts.iter().filter(|(fate, _, count)| *count > 0 || *fate == Fate::Take);
+        let parts: Vec<_> = parts.map(|(_, what, count)| format!("{count} {what}")).collect();
+        eprintln!("{}", parts.join(", "));
     }
     Ok(())
 }

@@ -22,7 +22,6 @@ use super::source::Hint;
 use super::{summary, supervisor};
 use crate::error::{Error, Result};
 use crate::hash::sha256_hex;
-use crate::model::Bundle;
 
 /// Longest sleep: changes that other processes make to the ledger are noticed after it.
 const TICK: Duration = Duration::from_secs(2);
@@ -105,8 +104,7 @@ impl<'a> Daemon<'a> {
         let (sender, receiver) = channel();
         let mut folders = Vec::new();
         for (index, settings) in service.watches.iter().enumerate() {
-            let bundle = Bundle::resolve(settings.upscale.model())?;
-            let digest = settings.upscale.digest(bundle.digest(), settings.names.as_str());
+            let digest = settings.digest()?;
             let sink = sender.clone();
             let sink = move |hint| _ = sink.send(Happening::Hint(index, hint));
             folders.push(Folder::new(settings.clone(), digest, &service.state, sink, log)?);

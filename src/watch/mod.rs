@@ -19,6 +19,7 @@ pub mod names;
 mod overseeing;
 pub mod path_bytes;
 pub mod place;
+pub mod preview;
 pub mod protocol;
 mod report;
 mod room;

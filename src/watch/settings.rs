@@ -155,6 +155,15 @@ impl WatchSettings {
         Ok(())
     }
 
+    /// A hash of all that changes the results: settings, model and names.
+    ///
+    /// # Errors
+    /// `Model` where the model cannot be used.
+    pub fn digest(&self) -> Result<String> {
+        let bundle = Bundle::resolve(self.upscale.model())?;
+        Ok(self.upscale.digest(bundle.digest(), self.names.as_str()))
+    }
+
     /// Makes the folders for results and originals.
     ///
     /// # Errors

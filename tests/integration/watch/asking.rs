@@ -1,6 +1,7 @@
 //! What people ask the ledger, and tell it.
 
 use std::fs;
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -78,4 +79,38 @@ fn programs_get_the_same_as_json() {
     let states: Vec<_> = events.iter().map(|event| event["state"].as_str().unwrap()).collect();
     assert_eq!(states, ["done", "running", "queued"]);
     assert_eq!(events[0]["detail"], good["output"]);
+}
+
+#[test]
+fn a_dry_run_lists_what_is_left_to_do() {
+    let place = place();
+    fs::write(place.path("in/new.ppm"), ppm(8, 3)).unwrap();
+    let history = || answer(&place, &["history"]).1;
+    let before = history();
+    let dry = |options: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_partdiff"));
+        command.arg("watch").arg("--config").arg(place.path("watch.toml")).arg("--dry-run").args(options);
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let bad = "failed bad.ppm (the PNM data is truncated: the file ends too early)\n";
+    let (list, summary) = dry(&[]);
+    assert_eq!(list, format!("{bad}take new.ppm\n"));
+    assert_eq!(summary, "1 to take, 1 given up, 1 done already\n");
+    // Times alone are no reason to do a file again; contents are.
+    fs::write(place.path("in/good.ppm"), ppm(8, 1)).unwrap();
+    fs::write(place.path("in/bad.ppm"), &ppm(8, 2)[..90]).unwrap();
+    assert_eq!(dry(&[]).0, format!("{bad}take new.ppm\n"));
+    fs::write(place.path("in/good.ppm"), ppm(8, 4)).unwrap();
+    assert_eq!(dry(&[]).0, format!("{bad}take good.ppm\ntake new.ppm\n"));
+    assert_eq!(history(), before);
+    assert!(place.query(&["retry", "bad.ppm"]).status.success());
+    assert_eq!(dry(&[]).0, "take bad.ppm\ntake good.ppm\ntake new.ppm\n");
+    let (json, _) = dry(&["--json"]);
+    let first: Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
+    assert_eq!(
+        (&first["fate"], &first["input"], &first["watch"]),
+        (&"take".into(), &"bad.ppm".into(), &"in".into())
+    );
 }
