@@ -11,6 +11,7 @@ use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use super::exit::Exit;
+use super::given::Given;
 use super::upscale_args::{ModelArgs, ResourceArgs};
 use super::watch_query::{WatchQuery, state_folder};
 use crate::error::{Error, ErrorKind, Result};
@@ -48,6 +49,9 @@ Exit status: 0 at the end, 1 with --once if something failed or waits, 2 if it c
 #[derive(Args, Clone, Debug)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct WatchArgs {
+    // Before the others, which take what was given out of clap's hands.
+    #[command(flatten)]
+    given: Given,
     #[command(subcommand)]
     query: Option<WatchQuery>,
     #[command(flatten)]
@@ -132,7 +136,7 @@ struct FolderArgs {
 #[command(next_help_heading = "Watching")]
 struct ServiceArgs {
     /// A TOML file with one or more watches, instead of folders and their options (see docs/watch.md)
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["FolderArgs", "Recipe", "ModelArgs", "ResourceArgs"])]
+    #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The folder for ledger, lock and quarantine
     #[arg(long, value_name = "DIR")]
@@ -224,6 +228,7 @@ impl WatchArgs {
 
     fn config(&self) -> Result<Config> {
         if let Some(path) = &self.service.config {
+            self.given.refuse_beside_config()?;
             return Config::read(path);
         }
         let folders = self.folders.clone();

@@ -133,13 +133,14 @@ fn loops_and_bad_files_are_refused_by_line_and_a_dry_run_does_nothing() {
     let message = refuse(&format!("{text}settle = \"soon\"\n"), &[]);
     assert!(message.contains("watch.toml: line 5: time \"soon\""), "{message}");
     // What the file would silently overrule.
-    for option in
-        [&["--scale", "2"][..], &["--settle", "5s"], &["--device", "cpu"], &["--threads", "1"], &["in"]]
-    {
-        let message = refuse(&text, option);
-        assert!(
-            message.contains("cannot be used with") && message.contains(option[0]),
-            "{option:?}: {message}"
-        );
+    for (options, named) in [
+        (&["--scale", "2"][..], "partdiff: --scale cannot be used with --config: it belongs in that file"),
+        (&["--seed", "0"], "partdiff: --seed cannot be used with --config: it belongs in that file"),
+        (&["--min-free", "1G", "--dry-run"], "partdiff: --min-free cannot be used with"),
+        (&["in", "--once"], "partdiff: IN cannot be used with"),
+        (&["--device", "cpu", "--threads", "1"], "cannot be used with --config: they belong in that file"),
+    ] {
+        let message = refuse(&text, options);
+        assert!(message.contains(named) && message.lines().count() == 1, "{options:?}: {message}");
     }
 }
