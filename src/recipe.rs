@@ -40,6 +40,7 @@ pub struct Recipe {
 
     /// Largest size with the input's aspect ratio that fits into WIDTHxHEIGHT pixels
     #[cfg_attr(feature = "cli", arg(long, help_heading = SIZE, value_name = "WxH", value_parser = values::size_pair))]
+    #[serde(with = "text_or_none::size_pair")]
     pub fit: Option<(u32, u32)>,
 
     /// One of the model's presets: faithful, balanced or detailed
@@ -340,6 +341,15 @@ mod tests {
         let recipe: Recipe = toml::from_str(text).unwrap();
         assert_eq!((recipe.depth, recipe.background), (Some(SampleDepth::U16), [0.0; 3]));
         assert_eq!((recipe.max_pixels, recipe.format), (1_000_000, Some(ImageFormat::Tiff)));
+        for fit in ["fit = \"1920x1080\"", "fit = [1920, 1080]"] {
+            let recipe: Recipe = toml::from_str(fit).unwrap();
+            assert_eq!(recipe.fit, Some((1920, 1080)));
+            // Results that were made before are known by this text.
+            assert!(serde_json::to_string(&recipe).unwrap().contains("\"fit\":[1920,1080]"));
+        }
+        let error = toml::from_str::<Recipe>("fit = \"wide\"").unwrap_err();
+        assert!(error.message().contains("\"wide\": expected WIDTHxHEIGHT"), "{error}");
+        assert!(toml::from_str::<Recipe>("fit = 5").unwrap_err().message().contains("\"WxH\" or [W, H]"));
         assert_eq!(toml::from_str::<Recipe>("depth = 8").unwrap().depth, Some(SampleDepth::U8));
         for wrong in
             ["depth = 12", "background = \"red\"", "max_pixels = \"0\"", "format = \"gif\"", "stops = 1"]

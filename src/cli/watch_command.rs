@@ -46,8 +46,30 @@ Examples:
 SIGTERM and Ctrl-C end it within seconds, and nothing is lost; SIGHUP reads the configuration again.
 Exit status: 0 at the end, 1 with --once if something failed or waits, 2 if it could not start.";
 
+/// Shown below the long help, where no line is too long for a narrow terminal.
+const EVENTS: &str = "\
+Events of --json, one object a line, each with fields \"time\" and \"event\";
+about a file also \"watch\" and \"input\", its path below IN:
+  done         output, width, height, seconds, and reused: whether it is a copy
+               of an earlier result of the same contents
+  warning      detail: what the result could not keep
+  attempt      detail: why a try failed; attempt, attempts (at most), next_try
+  failed       detail: why the file was given up
+  crash        detail: how the worker died over the file, and what follows
+  changed      detail: the file changed while it was read
+  unreadable   detail: why the file cannot be read now
+  ignored      detail: why the file is left alone
+  kept         detail: why the original was not moved or deleted
+  unfinished   detail: why the file was given up, or waits
+               (at the end with --once, of 20 files)
+  finished     done, failed, waiting: numbers (at the end with --once)
+Without a file, with a detail: watching, running, polling, paused, resumed,
+reloaded, kept (the old configuration), away, quarantine, metrics.
+Names that are not valid Unicode come with a field input_hex or output_hex that
+holds their bytes.";
+
 #[derive(Args, Clone, Debug)]
-#[command(args_conflicts_with_subcommands = true)]
+#[command(args_conflicts_with_subcommands = true, after_long_help = format!("{EXAMPLES}\n\n{EVENTS}"))]
 pub struct WatchArgs {
     // Before the others, which take what was given out of clap's hands.
     #[command(flatten)]
@@ -75,32 +97,34 @@ struct FolderArgs {
     /// Where results go; made if missing
     #[arg(help_heading = None, value_name = "OUT", required_unless_present = "config")]
     output: Option<PathBuf>,
-    /// Name of the watch in messages and in the ledger; by default that of IN
+    /// Name of the watch in messages and in the ledger; by default the last part of IN
     #[arg(long, value_name = "NAME")]
     watch_name: Option<String>,
-    /// Watch the folders inside as well, and mirror them
+    /// Watch the folders inside IN as well, and mirror them in OUT
     #[arg(short, long)]
     recursive: bool,
     /// Take only files that match, such as 'scan-*.tif'; may be given several times
     #[arg(long, value_name = "GLOB")]
     include: Vec<String>,
-    /// Leave files and folders alone that match; may be given several times
+    /// Leave alone files and folders that match; may be given several times
     #[arg(long, value_name = "GLOB")]
     exclude: Vec<String>,
-    /// Leave alone what is there at the first start
+    /// Leave alone what is in IN at the first start, until it changes
     #[arg(long)]
     ignore_existing: bool,
-    /// How long a file must stay the same until it is taken
+    /// Take a file once it has stayed the same for this long
     #[arg(long, value_name = "TIME", default_value = "2s")]
     settle: Period,
-    /// How often to walk through the whole folder (5min on local disks, 10s on others)
+    /// How often to walk through all of IN; by default every 5min, or every 10s on network shares, which do not tell
+    /// of changes
     #[arg(long, value_name = "TIME")]
     rescan: Option<Period>,
-    /// Names of the results, from {stem} {ext} {from} {scale} {model} {preset} {width} {height}
+    /// Names of the results, from {stem} {ext} {from} {scale} {model} {preset} {width} {height}; {from} is the ending
+    /// of the input
     #[arg(long, value_name = "TEMPLATE", default_value = "{stem}.{ext}")]
     name: Names,
-    /// Where another file has the result's name: add a number, replace it, or refuse the input
-    #[arg(long, value_enum, default_value_t = CollisionArg::Number)]
+    /// What to do where another file has the result's name
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = CollisionArg::Number)]
     collision: CollisionArg,
     /// Move originals to this folder once their result is in place and verified
     #[arg(long, value_name = "DIR", conflicts_with = "delete_originals")]
@@ -108,25 +132,25 @@ struct FolderArgs {
     /// Delete originals once their result is in place and verified
     #[arg(long)]
     delete_originals: bool,
-    /// Failures until a file is given up and quarantined
+    /// How often to try a file that fails, before it is given up and quarantined
     #[arg(long, value_name = "COUNT", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     attempts: u32,
-    /// The wait after a first failure; it doubles with every other
+    /// How long to wait after a first failure; every further one doubles it, up to 10min
     #[arg(long, value_name = "TIME", default_value = "5s")]
     retry_delay: Period,
-    /// Move bad files into quarantine, instead of linking to them from there
+    /// Move files that are given up into quarantine; by default they stay, and quarantine holds a link
     #[arg(long)]
     quarantine_move: bool,
-    /// Pause below so much free space for results
+    /// Pause while less than this is free for results
     #[arg(long, value_name = "AMOUNT", default_value = "500M")]
     min_free: Amount,
-    /// Work only in these hours, such as 22:00-06:00
+    /// Work only in these hours of the day, such as 22:00-06:00 or 0:00-6:30,12:00-13:00
     #[arg(long, value_name = "HOURS")]
     hours: Option<Schedule>,
-    /// Niceness of the work, 0 to 19
-    #[arg(long, help_heading = RESOURCES, default_value_t = 0, value_parser = clap::value_parser!(i32).range(0..=19))]
+    /// How far the work gives way to other programs: 0 (not at all) to 19
+    #[arg(long, value_name = "0-19", help_heading = RESOURCES, default_value_t = 0, value_parser = clap::value_parser!(i32).range(0..=19))]
     nice: i32,
-    /// Write figures for Prometheus to this file
+    /// Keep figures for Prometheus in this file
     #[arg(long, value_name = "FILE")]
     metrics: Option<PathBuf>,
 }
@@ -135,27 +159,32 @@ struct FolderArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Watching")]
 struct ServiceArgs {
-    /// A TOML file with one or more watches, instead of folders and their options (see docs/watch.md)
+    /// Take folders and their options from this TOML file instead, which may hold several watches (docs/watch.md tells
+    /// how)
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The folder for ledger, lock and quarantine
+    /// The folder for ledger, lock and quarantine; by default this user's, on Linux
+    /// ~/.local/state/partdiff/watch
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
-    /// Do what is there and end, for cron: 0 if all went well, 1 if something failed or waits
+    /// Do what is there, and end: for cron
     #[arg(long)]
     once: bool,
-    /// List what would be taken, and do nothing
+    /// List what would be done, and do nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
-    /// Tell events as JSON, one object a line, on standard output
+    /// Print events for scripts, one JSON object a line, on standard output (described below)
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum CollisionArg {
+    /// Give the result a number: a-2.png
     Number,
+    /// Replace that file
     Replace,
+    /// Let the input fail
     Refuse,
 }
 
@@ -336,4 +365,15 @@ fn list(config: &Config, state: &Path, json: bool) -> Result<()> {
         eprintln!("{}", parts.join(", "));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_narrow_terminal_breaks_no_line_of_the_events() {
+        let broken: Vec<_> = EVENTS.lines().filter(|line| line.len() > 80).collect();
+        assert_eq!(broken, [""; 0]);
+    }
 }

@@ -18,7 +18,7 @@ use crate::watch::{Event, Ledger, ledger};
 /// What people ask a ledger.
 #[derive(Subcommand, Clone, Debug)]
 pub enum WatchQuery {
-    /// Say how many files stand where, and which ones failed or wait, and why; or what is known of one
+    /// Say how many files stand where, and which failed or wait, and why; or what is known of one
     Status(ViewArgs),
     /// Do files again: those that are named, whatever became of them, or all that failed or wait
     Retry {
@@ -36,7 +36,7 @@ pub enum WatchQuery {
         #[command(flatten)]
         state: StateArgs,
     },
-    /// Show what happened, to all files or to one, the last first
+    /// Show what happened to all files or to one, the latest first
     History(ViewArgs),
 }
 
@@ -48,7 +48,7 @@ pub struct ViewArgs {
     /// Show at most so many lines
     #[arg(long, value_name = "COUNT", default_value_t = 20)]
     limit: u32,
-    /// Print JSON for scripts: of status one object, of history one a line
+    /// Print JSON for scripts: status prints one object, history one a line
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -57,7 +57,7 @@ pub struct ViewArgs {
 
 #[derive(Args, Clone, Debug)]
 pub struct StateArgs {
-    /// The state folder that the watch was started with, where that is not the usual one
+    /// The state folder, if the watch was started with another than the usual one
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
 }

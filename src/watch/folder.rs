@@ -19,7 +19,6 @@ use super::source::{Hint, Source};
 use super::stamp::Stamp;
 use crate::error::Result;
 use crate::hash::hash_file;
-use crate::naming::shown;
 
 const RESCAN_LOCAL: Duration = Duration::from_secs(300);
 const RESCAN_POLLED: Duration = Duration::from_secs(10);
@@ -213,7 +212,8 @@ impl Folder {
             }
         };
         for (path, reason) in &scan.unreadable {
-            log.complain("unreadable", &format!("{}: {}: {reason}", settings.name, shown(path)));
+            let relative = path.strip_prefix(&settings.input).unwrap_or(path);
+            log.complain_file("unreadable", &settings.name, relative, reason);
         }
         if let Some(source) = &mut self.source
             && let Some(problem) = source.arm(&scan.branches)
