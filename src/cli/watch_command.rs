@@ -198,6 +198,7 @@ impl WatchArgs {
         let mut config = self.config()?;
         let state = state_folder(self.service.state.as_deref().or(config.state.as_deref()))?;
         if self.service.dry_run {
+            let state = state.canonicalize().unwrap_or(state);
             return list(&config, &state, self.service.json).map(|()| ExitCode::SUCCESS);
         }
         let state = fs::create_dir_all(&state).and_then(|()| state.canonicalize()).map_err(|error| {
