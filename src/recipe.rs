@@ -40,6 +40,7 @@ pub struct Recipe {
 
     /// Largest size with the input's aspect ratio that fits into WIDTHxHEIGHT pixels
     #[cfg_attr(feature = "cli", arg(long, help_heading = SIZE, value_name = "WxH", value_parser = values::size_pair))]
+    #[serde(with = "text_or_none::size_pair")]
     pub fit: Option<(u32, u32)>,
 
     /// One of the model's presets: faithful, balanced or detailed
@@ -187,7 +188,15 @@ impl Recipe {
         if sizes.into_iter().filter(|given| *given).count() > 1 {
             return Err(invalid("give one of scale, fit, and width or height"));
         }
-        // Any picture's size shows what is wrong with a target.
+        for (name, side) in [("width", self.width), ("height", self.height)] {
+            if side == Some(0) {
+                return Err(invalid(format!("{name} is 0: expected at least 1 pixel")));
+            }
+        }
+        if let Some((width, height)) = self.fit.filter(|(width, height)| *width.min(height) == 0) {
+            return Err(invalid(format!("fit is {width}x{height}: expected at least 1x1 pixels")));
+        }
+        // Any picture's size shows what is wrong with a factor.
         self.target().resolve(64, 64, 4).or_else(|error| match self.scale {
             None => Ok((0, 0)),
             Some(_) => Err(error),
@@ -292,6 +301,7 @@ mod tests {
         let both = Recipe { scale: Some(2.0), width: Some(5), ..Recipe::default() };
         assert!(wrong(both).contains("one of scale"));
         assert!(wrong(Recipe { scale: Some(0.0), ..Recipe::default() }).contains("scale is 0"));
+        assert!(wrong(Recipe { height: Some(0), ..Recipe::default() }).contains("height is 0"));
         assert!(wrong(Recipe { quality: Some(0), ..Recipe::default() }).contains("quality"));
         assert!(wrong(Recipe { steps: Some(0), ..Recipe::default() }).contains("steps"));
         assert!(
@@ -331,6 +341,15 @@ mod tests {
         let recipe: Recipe = toml::from_str(text).unwrap();
         assert_eq!((recipe.depth, recipe.background), (Some(SampleDepth::U16), [0.0; 3]));
         assert_eq!((recipe.max_pixels, recipe.format), (1_000_000, Some(ImageFormat::Tiff)));
+        for fit in ["fit = \"1920x1080\"", "fit = [1920, 1080]"] {
+            let recipe: Recipe = toml::from_str(fit).unwrap();
+            assert_eq!(recipe.fit, Some((1920, 1080)));
+            // Results that were made before are known by this text.
+            assert!(serde_json::to_string(&recipe).unwrap().contains("\"fit\":[1920,1080]"));
+        }
+        let error = toml::from_str::<Recipe>("fit = \"wide\"").unwrap_err();
+        assert!(error.message().contains("\"wide\": expected WIDTHxHEIGHT"), "{error}");
+        assert!(toml::from_str::<Recipe>("fit = 5").unwrap_err().message().contains("\"WxH\" or [W, H]"));
         assert_eq!(toml::from_str::<Recipe>("depth = 8").unwrap().depth, Some(SampleDepth::U8));
         for wrong in
             ["depth = 12", "background = \"red\"", "max_pixels = \"0\"", "format = \"gif\"", "stops = 1"]

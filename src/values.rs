@@ -204,6 +204,32 @@ pub mod text_or_none {
         }
     }
 
+    /// A pair of sizes, also read as a list, as which it is written.
+    pub mod size_pair {
+        use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "expected \"WxH\" or [W, H] in pixels, such as \"1920x1080\"")]
+        enum Written {
+            Text(String),
+            List((u32, u32)),
+        }
+
+        pub fn serialize<S: Serializer>(pair: &Option<(u32, u32)>, to: S) -> Result<S::Ok, S::Error> {
+            pair.serialize(to)
+        }
+
+        pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<(u32, u32)>, D::Error> {
+            Option::deserialize(from)?
+                .map(|written| match written {
+                    Written::Text(text) => super::super::size_pair(&text)
+                        .map_err(|problem| D::Error::custom(format!("{text:?}: {problem}"))),
+                    Written::List(pair) => Ok(pair),
+                })
+                .transpose()
+        }
+    }
+
     /// A sample depth.
     pub mod depth {
         use serde::{Deserializer, Serialize, Serializer};

@@ -7,6 +7,7 @@ mod events;
 mod exit;
 mod file_id;
 mod gimp_command;
+mod given;
 mod human;
 mod inputs;
 mod interrupt;

@@ -8,8 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use serde_json::Value;
 
 use super::exit::Exit;
+use super::given::Given;
 use super::upscale_args::{ModelArgs, ResourceArgs};
 use super::watch_query::{WatchQuery, state_folder};
 use crate::error::{Error, ErrorKind, Result};
@@ -18,15 +20,13 @@ use crate::recipe::{RESOURCES, Recipe};
 use crate::runtime::Device;
 use crate::units::{Amount, Period};
 use crate::watch::lock::Lock;
-use crate::watch::log::Log;
+use crate::watch::log::{Log, fields, put_path};
 use crate::watch::names::Names;
+use crate::watch::preview::{Fate, Prospect, preview};
 use crate::watch::protocol::Setup;
-use crate::watch::scan::{Kind, scan};
 use crate::watch::schedule::Schedule;
-use crate::watch::selection::Selection;
 use crate::watch::settings::{Collision, Originals, Quarantine, WatchSettings, refuse_loops};
-use crate::watch::settle::Role;
-use crate::watch::{Config, Daemon, End, Happening, Ledger, Service, signals, worker};
+use crate::watch::{Config, Daemon, End, Happening, Ledger, Service, ledger, signals, worker};
 
 /// The hidden command that runs a worker process.
 pub const WORKER: &str = "watch-worker";
@@ -46,9 +46,34 @@ Examples:
 SIGTERM and Ctrl-C end it within seconds, and nothing is lost; SIGHUP reads the configuration again.
 Exit status: 0 at the end, 1 with --once if something failed or waits, 2 if it could not start.";
 
+/// Shown below the long help, where no line is too long for a narrow terminal.
+const EVENTS: &str = "\
+Events of --json, one object a line, each with fields \"time\" and \"event\";
+about a file also \"watch\" and \"input\", its path below IN:
+  done         output, width, height, seconds, and reused: whether it is a copy
+               of an earlier result of the same contents
+  warning      detail: what the result could not keep
+  attempt      detail: why a try failed; attempt, attempts (at most), next_try
+  failed       detail: why the file was given up
+  crash        detail: how the worker died over the file, and what follows
+  changed      detail: the file changed while it was read
+  unreadable   detail: why the file cannot be read now
+  ignored      detail: why the file is left alone
+  kept         detail: why the original was not moved or deleted
+  unfinished   detail: why the file was given up, or waits
+               (at the end with --once, of 20 files)
+  finished     done, failed, waiting: numbers (at the end with --once)
+Without a file, with a detail: watching, running, polling, paused, resumed,
+reloaded, kept (the old configuration), away, quarantine, metrics.
+Names that are not valid Unicode come with a field input_hex or output_hex that
+holds their bytes.";
+
 #[derive(Args, Clone, Debug)]
-#[command(args_conflicts_with_subcommands = true)]
+#[command(args_conflicts_with_subcommands = true, after_long_help = format!("{EXAMPLES}\n\n{EVENTS}"))]
 pub struct WatchArgs {
+    // Before the others, which take what was given out of clap's hands.
+    #[command(flatten)]
+    given: Given,
     #[command(subcommand)]
     query: Option<WatchQuery>,
     #[command(flatten)]
@@ -72,32 +97,34 @@ struct FolderArgs {
     /// Where results go; made if missing
     #[arg(help_heading = None, value_name = "OUT", required_unless_present = "config")]
     output: Option<PathBuf>,
-    /// Name of the watch in messages and in the ledger; by default that of IN
+    /// Name of the watch in messages and in the ledger; by default the last part of IN
     #[arg(long, value_name = "NAME")]
     watch_name: Option<String>,
-    /// Watch the folders inside as well, and mirror them
+    /// Watch the folders inside IN as well, and mirror them in OUT
     #[arg(short, long)]
     recursive: bool,
     /// Take only files that match, such as 'scan-*.tif'; may be given several times
     #[arg(long, value_name = "GLOB")]
     include: Vec<String>,
-    /// Leave files and folders alone that match; may be given several times
+    /// Leave alone files and folders that match; may be given several times
     #[arg(long, value_name = "GLOB")]
     exclude: Vec<String>,
-    /// Leave alone what is there at the first start
+    /// Leave alone what is in IN at the first start, until it changes
     #[arg(long)]
     ignore_existing: bool,
-    /// How long a file must stay the same until it is taken
+    /// Take a file once it has stayed the same for this long
     #[arg(long, value_name = "TIME", default_value = "2s")]
     settle: Period,
-    /// How often to walk through the whole folder (5min on local disks, 10s on others)
+    /// How often to walk through all of IN; by default every 5min, or every 10s on network shares, which do not tell
+    /// of changes
     #[arg(long, value_name = "TIME")]
     rescan: Option<Period>,
-    /// Names of the results, from {stem} {ext} {from} {scale} {model} {preset} {width} {height}
+    /// Names of the results, from {stem} {ext} {from} {scale} {model} {preset} {width} {height}; {from} is the ending
+    /// of the input
     #[arg(long, value_name = "TEMPLATE", default_value = "{stem}.{ext}")]
     name: Names,
-    /// Where another file has the result's name: add a number, replace it, or refuse the input
-    #[arg(long, value_enum, default_value_t = CollisionArg::Number)]
+    /// What to do where another file has the result's name
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = CollisionArg::Number)]
     collision: CollisionArg,
     /// Move originals to this folder once their result is in place and verified
     #[arg(long, value_name = "DIR", conflicts_with = "delete_originals")]
@@ -105,25 +132,25 @@ struct FolderArgs {
     /// Delete originals once their result is in place and verified
     #[arg(long)]
     delete_originals: bool,
-    /// Failures until a file is given up and quarantined
+    /// How often to try a file that fails, before it is given up and quarantined
     #[arg(long, value_name = "COUNT", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     attempts: u32,
-    /// The wait after a first failure; it doubles with every other
+    /// How long to wait after a first failure; every further one doubles it, up to 10min
     #[arg(long, value_name = "TIME", default_value = "5s")]
     retry_delay: Period,
-    /// Move bad files into quarantine, instead of linking to them from there
+    /// Move files that are given up into quarantine; by default they stay, and quarantine holds a link
     #[arg(long)]
     quarantine_move: bool,
-    /// Pause below so much free space for results
+    /// Pause while less than this is free for results
     #[arg(long, value_name = "AMOUNT", default_value = "500M")]
     min_free: Amount,
-    /// Work only in these hours, such as 22:00-06:00
+    /// Work only in these hours of the day, such as 22:00-06:00 or 0:00-6:30,12:00-13:00
     #[arg(long, value_name = "HOURS")]
     hours: Option<Schedule>,
-    /// Niceness of the work, 0 to 19
-    #[arg(long, help_heading = RESOURCES, default_value_t = 0, value_parser = clap::value_parser!(i32).range(0..=19))]
+    /// How far the work gives way to other programs: 0 (not at all) to 19
+    #[arg(long, value_name = "0-19", help_heading = RESOURCES, default_value_t = 0, value_parser = clap::value_parser!(i32).range(0..=19))]
     nice: i32,
-    /// Write figures for Prometheus to this file
+    /// Keep figures for Prometheus in this file
     #[arg(long, value_name = "FILE")]
     metrics: Option<PathBuf>,
 }
@@ -132,27 +159,32 @@ struct FolderArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Watching")]
 struct ServiceArgs {
-    /// A TOML file with one or more watches, instead of folders and their options (see docs/watch.md)
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["FolderArgs", "Recipe", "ModelArgs", "ResourceArgs"])]
+    /// Take folders and their options from this TOML file instead, which may hold several watches (docs/watch.md tells
+    /// how)
+    #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The folder for ledger, lock and quarantine
+    /// The folder for ledger, lock and quarantine; by default this user's, on Linux
+    /// ~/.local/state/partdiff/watch
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
-    /// Do what is there and end, for cron: 0 if all went well, 1 if something failed or waits
+    /// Do what is there, and end: for cron
     #[arg(long)]
     once: bool,
-    /// List what would be taken, and do nothing
+    /// List what would be done, and do nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
-    /// Tell events as JSON, one object a line, on standard output
+    /// Print events for scripts, one JSON object a line, on standard output (described below)
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum CollisionArg {
+    /// Give the result a number: a-2.png
     Number,
+    /// Replace that file
     Replace,
+    /// Let the input fail
     Refuse,
 }
 
@@ -163,11 +195,12 @@ impl WatchArgs {
             return query.run();
         }
         let log = Log::new(self.service.json);
-        if self.service.dry_run {
-            return self.config()?.watches.iter().try_for_each(list).map(|()| ExitCode::SUCCESS);
-        }
         let mut config = self.config()?;
         let state = state_folder(self.service.state.as_deref().or(config.state.as_deref()))?;
+        if self.service.dry_run {
+            let state = state.canonicalize().unwrap_or(state);
+            return list(&config, &state, self.service.json).map(|()| ExitCode::SUCCESS);
+        }
         let state = fs::create_dir_all(&state).and_then(|()| state.canonicalize()).map_err(|error| {
             let message = format!("cannot use the state folder {}", state.display());
             Error::with_source(ErrorKind::Output, message, error)
@@ -225,6 +258,7 @@ impl WatchArgs {
 
     fn config(&self) -> Result<Config> {
         if let Some(path) = &self.service.config {
+            self.given.refuse_beside_config()?;
             return Config::read(path);
         }
         let folders = self.folders.clone();
@@ -299,19 +333,48 @@ fn worker_command() -> Command {
     command
 }
 
-fn list(watch: &WatchSettings) -> Result<()> {
-    let selection = Selection::new(&watch.include, &watch.exclude)?;
-    let found = scan(&watch.input, watch.recursive, &selection, std::slice::from_ref(&watch.output))
-        .map_err(|error| {
-            Error::with_source(ErrorKind::Input, format!("cannot read {}", watch.input.display()), error)
-        })?;
-    for file in found.files {
-        match file.kind {
-            Kind::File(Role::Picture, stamp) if stamp.len > 0 => println!("take {}", shown(&file.relative)),
-            Kind::File(Role::Picture, _) => println!("wait {} (empty)", shown(&file.relative)),
-            Kind::Odd => println!("skip {} (not an ordinary file)", shown(&file.relative)),
-            _ => {}
+/// Lists what would be done; what is done already is only counted.
+fn list(config: &Config, state: &Path, json: bool) -> Result<()> {
+    // One that is not there is not made.
+    let ledger = if state.join(ledger::FILE).exists() { Some(Ledger::open(state)?) } else { None };
+    let mut counts = [
+        (Fate::Take, "to take", 0),
+        (Fate::Wait, "to wait for", 0),
+        (Fate::Skip, "left alone", 0),
+        (Fate::Failed, "given up", 0),
+        (Fate::Done, "done already", 0),
+    ];
+    for watch in &config.watches {
+        let of = if config.watches.len() > 1 { format!("{}: ", watch.name) } else { String::new() };
+        for Prospect { path, fate, reason } in preview(watch, state, ledger.as_ref())? {
+            counts.iter_mut().filter(|(each, ..)| *each == fate).for_each(|(.., count)| *count += 1);
+            if json {
+                let mut all =
+                    fields(&[("fate", fate.to_string().into()), ("watch", watch.name.as_str().into())]);
+                put_path(&mut all, "input", &path);
+                all.extend(reason.map(|reason| ("reason".into(), reason.into())));
+                println!("{}", Value::Object(all));
+            } else if fate != Fate::Done {
+                let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+                println!("{fate} {of}{}{reason}", shown(&path));
+            }
         }
     }
+    if !json {
+        let parts = counts.iter().filter(|(fate, _, count)| *count > 0 || *fate == Fate::Take);
+        let parts: Vec<_> = parts.map(|(_, what, count)| format!("{count} {what}")).collect();
+        eprintln!("{}", parts.join(", "));
+    }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_narrow_terminal_breaks_no_line_of_the_events() {
+        let broken: Vec<_> = EVENTS.lines().filter(|line| line.len() > 80).collect();
+        assert_eq!(broken, [""; 0]);
+    }
 }

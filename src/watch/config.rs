@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -9,6 +10,7 @@ use toml::Spanned;
 use super::protocol::Setup;
 use super::settings::{WatchSettings, refuse_loops};
 use crate::error::{Error, ErrorKind, Result};
+use crate::runtime::Device;
 
 /// What a configuration file says.
 #[derive(Clone, Debug, Default)]
@@ -70,6 +72,12 @@ impl Config {
         if !(0..=19).contains(&file.nice) {
             return Err(wrong(1, "nice must be from 0 to 19"));
         }
+        if file.threads == Some(0) {
+            return Err(wrong(1, "threads is 0: expected at least 1"));
+        }
+        if !file.device.is_empty() {
+            Device::from_str(&file.device).map_err(|error| wrong(1, &error.report()))?;
+        }
         let setup = Setup {
             device: file.device,
             library: file.library,
@@ -103,8 +111,16 @@ mod tests {
             ("hours = \"22:00-6:00\"", "hours = \"late\"", "line 6: hours \"late\""),
             ("steps = 2", "stops = 2", "line 7: unknown field `stops`"),
             ("steps = 2", "steps = 0", "line 2: in this watch: steps is 0"),
+            ("steps = 2", "steps = 5000", "line 2: in this watch: steps is 5000, expected 1 to"),
+            (
+                "steps = 2",
+                "preset = \"nope\"",
+                "line 2: in this watch: no preset \"nope\" in model natural-x4",
+            ),
             ("/b\"", "/none\"", "line 8: in this watch: cannot use the folder"),
             ("nice = 5", "nice = \"x\"", "line 1"),
+            ("nice = 5", "device = \"toaster\"", "toaster"),
+            ("nice = 5", "threads = 0", "threads is 0"),
         ] {
             let error = Config::parse(&text.replacen(good, bad, 1)).unwrap_err().to_string();
             assert!(error.contains(line), "{bad}: {error}");

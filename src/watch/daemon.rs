@@ -19,10 +19,9 @@ use super::running::Running;
 use super::settings::WatchSettings;
 use super::signals::Signal;
 use super::source::Hint;
-use super::supervisor;
+use super::{summary, supervisor};
 use crate::error::{Error, Result};
 use crate::hash::sha256_hex;
-use crate::model::Bundle;
 
 /// Longest sleep: changes that other processes make to the ledger are noticed after it.
 const TICK: Duration = Duration::from_secs(2);
@@ -105,8 +104,7 @@ impl<'a> Daemon<'a> {
         let (sender, receiver) = channel();
         let mut folders = Vec::new();
         for (index, settings) in service.watches.iter().enumerate() {
-            let bundle = Bundle::resolve(settings.upscale.model())?;
-            let digest = settings.upscale.digest(bundle.digest(), settings.names.as_str());
+            let digest = settings.digest()?;
             let sink = sender.clone();
             let sink = move |hint| _ = sink.send(Happening::Hint(index, hint));
             folders.push(Folder::new(settings.clone(), digest, &service.state, sink, log)?);
@@ -211,7 +209,7 @@ impl<'a> Daemon<'a> {
             && self.running.as_ref().is_none_or(|running| running.jobs.is_empty())
             && self.idle()?
         {
-            return Ok(Some(End::Finished { failures: self.desk.has_failures()? }));
+            return Ok(Some(End::Finished { failures: summary::tell(&self.desk)? }));
         }
         let mut next = self.receiver.recv_timeout(self.pause());
         loop {

@@ -9,15 +9,17 @@ use std::time::Duration;
 use super::entry::{Entry, Placed, State};
 use super::failure::{Fault, backoff};
 use super::folder::Folder;
-use super::ledger::{Ledger, unix_millis};
-use super::log::Log;
+use super::ledger::{Ledger, timestamp, unix_millis};
+use super::log::{Log, fields, put_path};
 use super::place::{holds, move_away, quarantine, rename};
 use super::protocol::{Made, Ready};
 use super::running::Given;
 use super::settings::{Collision, Originals, Quarantine};
 use super::stamp::Stamp;
+use super::summary::SUMMARY;
 use crate::error::Result;
 use crate::naming::shown;
+use crate::values::show_seconds;
 
 /// Worker deaths, alone with a worker, until a file is given up.
 const CRASHES: u32 = 2;
@@ -38,13 +40,15 @@ pub struct Desk<'a> {
     pub log: &'a Log,
     /// Worker processes that died since the start.
     pub deaths: u64,
+    /// The first ones that were given up since the start.
+    pub given_up: Vec<i64>,
     quarantine: PathBuf,
 }
 
 impl<'a> Desk<'a> {
     /// A desk whose bad files go below `quarantine`.
     pub fn new(folders: Vec<Folder>, ledger: &'a Ledger, log: &'a Log, quarantine: PathBuf) -> Self {
-        Self { folders, ledger, log, deaths: 0, quarantine }
+        Self { folders, ledger, log, deaths: 0, given_up: Vec::new(), quarantine }
     }
 
     /// Brings in order what an earlier process did not finish.
@@ -163,7 +167,14 @@ impl<'a> Desk<'a> {
         let watch = folder.settings.name.clone();
         let how = if made.reused { "as an earlier one".into() } else { format!("{:.1} s", made.seconds) };
         let text = format!("{} ({how})", shown(&placed.output));
-        self.log.file("done", &watch, &job.entry.path, &text);
+        let mut more = fields(&[
+            ("width", made.width.into()),
+            ("height", made.height.into()),
+            ("seconds", made.seconds.into()),
+            ("reused", made.reused.into()),
+        ]);
+        put_path(&mut more, "output", &placed.output);
+        self.log.tell("done", &watch, &job.entry.path, &text, more);
         for warning in &made.warnings {
             self.log.file("warning", &watch, &job.entry.path, warning);
         }
@@ -239,8 +250,8 @@ impl<'a> Desk<'a> {
         match result {
             Ok(()) => self.ledger.dispose(&entry),
             Err(error) => {
-                self.log
-                    .complain("kept", &format!("{}: cannot remove {}: {error}", settings.name, shown(&path)));
+                let detail = format!("cannot be removed: {error}");
+                self.log.complain_file("kept", &settings.name, &entry.path, &detail);
                 Ok(())
             }
         }
@@ -255,11 +266,24 @@ impl<'a> Desk<'a> {
                 self.give_up(&job, job.entry.attempts + 1, reason)
             }
             Fault::File => {
-                let attempts = job.entry.attempts + 1;
-                self.ledger.wait(&job.entry, attempts, Some(later(backoff(delay, attempts))), Some(reason))
+                let (attempts, most) = (job.entry.attempts + 1, folder.settings.attempts);
+                let wait = backoff(delay, attempts);
+                let next = later(wait);
+                self.ledger.wait(&job.entry, attempts, Some(next), Some(reason))?;
+                let text = format!("{reason} (try {attempts} of {most}; the next in {})", spoken(wait));
+                let more = fields(&[
+                    ("detail", reason.into()),
+                    ("attempt", attempts.into()),
+                    ("attempts", most.into()),
+                    ("next_try", timestamp(next).into()),
+                ]);
+                self.log.tell("attempt", &folder.settings.name, &job.entry.path, &text, more);
+                Ok(())
             }
             Fault::Moving => {
                 self.ledger.wait(&job.entry, job.entry.attempts, None, Some(reason))?;
+                let detail = format!("{reason}; it has to settle again");
+                self.log.complain_file("changed", &folder.settings.name, &job.entry.path, &detail);
                 folder.again(&job.entry, self.ledger, now)
             }
             Fault::Unreadable => {
@@ -273,18 +297,19 @@ impl<'a> Desk<'a> {
     /// The surroundings failed: `entry` waits, and so does its watch.
     fn pause(&mut self, index: usize, entry: &Entry, reason: &str, now: Duration) -> Result<()> {
         let folder = &mut self.folders[index];
-        // All that was given out meets the same fault.
+        let problem = format!("{}: {reason}", folder.settings.name);
         let until = match folder.paused.filter(|until| now < *until) {
+            // All that was given out meets the same fault.
             Some(until) => until,
             None => {
                 folder.faults += 1;
-                now + backoff(folder.settings.retry_delay.0, folder.faults)
+                let wait = backoff(folder.settings.retry_delay.0, folder.faults);
+                self.log.complain("paused", &format!("{problem}; tried again in {}", spoken(wait)));
+                now + wait
             }
         };
         let wait = until.saturating_sub(now);
         folder.paused = Some(until);
-        let problem = format!("{}: {reason}", folder.settings.name);
-        self.log.complain("paused", &problem);
         folder.trouble = Some(problem);
         // Behind the others, in case it is this file after all.
         self.ledger.wait(entry, entry.attempts, Some(later(wait)), Some(reason))
@@ -295,10 +320,18 @@ impl<'a> Desk<'a> {
         self.deaths += 1;
         let alone = jobs.len() == 1;
         for job in jobs {
-            self.log.file("crash", &self.folders[job.folder].settings.name, &job.entry.path, reason);
-            let delay = backoff(self.folders[job.folder].settings.retry_delay.0, job.entry.crashes + 1);
+            let settings = &self.folders[job.folder].settings;
+            let delay = backoff(settings.retry_delay.0, job.entry.crashes + 1);
+            let last = alone && job.entry.crashes + 1 >= CRASHES;
+            let next = match (last, alone) {
+                (true, _) => String::new(),
+                (_, true) => format!("; tried again in {}", spoken(delay)),
+                // Nobody knows yet which one it was.
+                _ => "; tried again, alone".into(),
+            };
+            self.log.file("crash", &settings.name, &job.entry.path, &format!("{reason}{next}"));
             self.ledger.crash(&job.entry, alone.then(|| later(delay)), reason)?;
-            if alone && job.entry.crashes + 1 >= CRASHES {
+            if last {
                 let entry = self.ledger.by_id(job.entry.id)?.unwrap_or(job.entry);
                 self.give_up(&Given { entry, ..job }, 0, reason)?;
             }
@@ -306,17 +339,11 @@ impl<'a> Desk<'a> {
         Ok(())
     }
 
-    /// Whether something was given up since the start, or waits.
-    pub fn has_failures(&self) -> Result<bool> {
-        let counts = self.ledger.counts()?;
-        Ok(self.folders.iter().any(|folder| {
-            let queued = counts.get(&folder.settings.name).and_then(|counts| counts.get(&State::Queued));
-            folder.totals.failed > 0 || queued.is_some_and(|queued| *queued > 0)
-        }))
-    }
-
     fn give_up(&mut self, job: &Given, attempts: u32, reason: &str) -> Result<()> {
         self.folders[job.folder].totals.failed += 1;
+        if self.given_up.len() < SUMMARY {
+            self.given_up.push(job.entry.id);
+        }
         self.ledger.fail(&job.entry, attempts, reason)?;
         let settings = &self.folders[job.folder].settings;
         self.log.file("failed", &settings.name, &job.entry.path, reason);
@@ -329,6 +356,10 @@ impl<'a> Desk<'a> {
         }
         Ok(())
     }
+}
+
+fn spoken(wait: Duration) -> String {
+    show_seconds(wait.as_secs_f64())
 }
 
 fn later(wait: Duration) -> i64 {

@@ -21,8 +21,8 @@ pub enum Fault {
     Moving,
     /// The file cannot be read now: no permission, its share is away. Tried again without end.
     Unreadable,
-    /// The surroundings: disk full, output away, GPU out of memory, library missing. Others would fail as well, so
-    /// the watch pauses; never the file's fault.
+    /// The surroundings: disk full, output away, GPU out of memory, library missing, an option that does not fit the
+    /// model. Others would fail as well, so the watch pauses; never the file's fault.
     Place,
 }
 
@@ -36,8 +36,13 @@ pub fn classify(error: &Error) -> Fault {
             Some(_) => Fault::Unreadable,
         },
         ErrorKind::Output if io.is_none() => Fault::File,
-        ErrorKind::Limit | ErrorKind::Quality | ErrorKind::InvalidOption => Fault::File,
-        ErrorKind::Output | ErrorKind::Model | ErrorKind::Runtime | ErrorKind::Cancelled => Fault::Place,
+        ErrorKind::Limit | ErrorKind::Quality => Fault::File,
+        // Options were checked at the start; the model may have been replaced since.
+        ErrorKind::InvalidOption
+        | ErrorKind::Output
+        | ErrorKind::Model
+        | ErrorKind::Runtime
+        | ErrorKind::Cancelled => Fault::Place,
     }
 }
 
@@ -74,7 +79,9 @@ mod tests {
         }
         let decoder = Error::with_source(ErrorKind::Input, "x", io::Error::other("bad chunk"));
         assert_eq!(classify(&decoder), Fault::File);
-        assert_eq!(classify(&Error::new(ErrorKind::Runtime, "out of memory")), Fault::Place);
+        for kind in [ErrorKind::Runtime, ErrorKind::Model, ErrorKind::InvalidOption] {
+            assert_eq!(classify(&Error::new(kind, "x")), Fault::Place, "{kind:?}");
+        }
         #[cfg(unix)]
         {
             let (enoent, eacces, enospc) = (2, 13, 28);

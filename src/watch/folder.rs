@@ -7,13 +7,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::entry::{Entry, State};
-use super::failure::backoff;
 use super::filesystem::{Reach, is_mount_point, reach};
 use super::ledger::Ledger;
 use super::log::Log;
 use super::metrics::Totals;
-use super::place::holds;
-use super::scan::{Kind, look, scan};
+use super::scan::{Kind, left_alone, look, scan};
 use super::selection::Selection;
 use super::settings::WatchSettings;
 use super::settle::{Role, Settler, Sign};
@@ -21,7 +19,6 @@ use super::source::{Hint, Source};
 use super::stamp::Stamp;
 use crate::error::Result;
 use crate::hash::hash_file;
-use crate::naming::shown;
 
 const RESCAN_LOCAL: Duration = Duration::from_secs(300);
 const RESCAN_POLLED: Duration = Duration::from_secs(10);
@@ -47,8 +44,8 @@ pub struct Folder {
     pub trouble: Option<String>,
     /// What was done since the start.
     pub totals: Totals,
-    selection: Selection,
-    settler: Settler,
+    pub(super) selection: Selection,
+    pub(super) settler: Settler,
     complete: VecDeque<(PathBuf, Stamp)>,
     source: Option<Source>,
     own: Vec<PathBuf>,
@@ -215,7 +212,8 @@ impl Folder {
             }
         };
         for (path, reason) in &scan.unreadable {
-            log.complain("unreadable", &format!("{}: {}: {reason}", settings.name, shown(path)));
+            let relative = path.strip_prefix(&settings.input).unwrap_or(path);
+            log.complain_file("unreadable", &settings.name, relative, reason);
         }
         if let Some(source) = &mut self.source
             && let Some(problem) = source.arm(&scan.branches)
@@ -233,7 +231,7 @@ impl Folder {
             }
             // What waited and is not there any more is not waited for.
             if !self.scanned {
-                for state in [State::Seen, State::Settling, State::Queued] {
+                for state in [State::Seen, State::Settling, State::Queued, State::Ignored] {
                     for entry in ledger.in_state(&self.settings.name, state)? {
                         if fs::symlink_metadata(self.path_of(&entry)).is_err() {
                             ledger.drop_unmade(&self.settings.name, &entry.path)?;
@@ -265,19 +263,18 @@ impl Folder {
         now: Duration,
     ) -> Result<()> {
         let watch = &self.settings.name;
+        if let Some(reason) = left_alone(kind, path, &self.selection, self.settings.recursive)
+            && ledger.ignore(watch, path, Stamp::default(), None, &reason)?
+        {
+            log.complain_file("ignored", watch, path, &reason);
+        }
         let (role, stamp) = match kind {
             Kind::File(role, stamp) => (role, stamp),
             Kind::Folder => {
                 self.scan_soon(now);
                 return Ok(());
             }
-            Kind::Odd => {
-                let reason = "not an ordinary file";
-                if ledger.ignore(watch, path, Stamp::default(), None, reason)? {
-                    log.file("ignored", watch, path, reason);
-                }
-                return Ok(());
-            }
+            Kind::Odd | Kind::Link => return Ok(()),
             Kind::Nothing => return self.gone(path, ledger),
         };
         if role == Role::Companion {
@@ -321,76 +318,9 @@ impl Folder {
         input.is_dir() && (!self.input_mounted || is_mount_point(input))
     }
 
-    fn gone(&mut self, path: &Path, ledger: &Ledger) -> Result<()> {
+    pub(super) fn gone(&mut self, path: &Path, ledger: &Ledger) -> Result<()> {
         self.settler.forget(path);
         // Without the root nothing is known about the file.
         if self.input_is_there() { ledger.drop_unmade(&self.settings.name, path) } else { Ok(()) }
-    }
-
-    /// A file is complete and was read: what is to be done about its contents?
-    fn settled(
-        &mut self,
-        path: &Path,
-        stamp: Stamp,
-        hash: io::Result<String>,
-        ledger: &Ledger,
-        log: &Log,
-        now: Duration,
-    ) -> Result<()> {
-        let hash = match hash {
-            Ok(hash) => hash,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return self.gone(path, ledger),
-            Err(error) => return self.cannot_read(path, stamp, &error.to_string(), ledger, log, now),
-        };
-        if let Kind::File(role, after) = look(&self.settings.input, path, &self.selection)
-            && after != stamp
-        {
-            self.settler.observe(path, after, Sign::Found, role, now);
-            return Ok(());
-        }
-        let watch = &self.settings.name;
-        let Some(entry) = ledger.get(watch, path)? else {
-            return ledger.see(watch, path, stamp, State::Settling);
-        };
-        if ledger.is_result(watch, &hash)? {
-            let reason = "is a result of this watch";
-            if ledger.ignore(watch, path, stamp, Some(&hash), reason)? {
-                log.file("ignored", watch, path, reason);
-            }
-            return Ok(());
-        }
-        let same = entry.hash.as_ref() == Some(&hash) && entry.settings.as_ref() == Some(&self.digest);
-        let made = entry.done.as_ref().is_some_and(|done| *done == (hash.clone(), self.digest.clone()));
-        if made
-            && (!entry.disposed
-                || entry.result.as_ref().is_some_and(|result| holds(&result.output, &result.hash)))
-        {
-            return ledger.restore(&entry, stamp, &hash, State::Done);
-        }
-        if same && (entry.attempts >= self.settings.attempts || entry.crashes >= 2) {
-            return ledger.restore(&entry, stamp, &hash, State::Failed);
-        }
-        ledger.queue(&entry, stamp, &hash, &self.digest)
-    }
-
-    /// A file cannot be read now; it is looked at again later, without end.
-    ///
-    /// # Errors
-    /// As the ledger fails.
-    pub fn cannot_read(
-        &mut self,
-        path: &Path,
-        stamp: Stamp,
-        reason: &str,
-        ledger: &Ledger,
-        log: &Log,
-        now: Duration,
-    ) -> Result<()> {
-        log.complain("unreadable", &format!("{}: {}: {reason}", self.settings.name, shown(path)));
-        if let Some(entry) = ledger.get(&self.settings.name, path)? {
-            ledger.unreadable(&entry, reason)?;
-        }
-        self.settler.postpone(path, stamp, now + backoff(self.settings.retry_delay.0, 3));
-        Ok(())
     }
 }

@@ -231,6 +231,11 @@ pub fn unix_millis() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
+/// Such a time as people and programs read it.
+pub fn timestamp(millis: i64) -> String {
+    format!("{:.0}", jiff::Timestamp::from_millisecond(millis).unwrap_or_default())
+}
+
 pub(super) fn failed(error: rusqlite::Error) -> Error {
     Error::with_source(ErrorKind::Output, "the ledger failed", error)
 }

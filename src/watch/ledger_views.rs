@@ -56,6 +56,20 @@ impl Ledger {
         )
     }
 
+    /// The entries of this path below a watched folder, one for each watch that knows it.
+    pub fn named(&self, path: &Path) -> Result<Vec<Entry>> {
+        self.many("path = ?1 ORDER BY watch", params![super::path_bytes::to_bytes(path)])
+    }
+
+    /// Entries that failed, or wait for a reason; failed ones first, the last changed before others, at most `limit`.
+    pub fn troubled(&self, limit: u32) -> Result<Vec<Entry>> {
+        self.many(
+            "state = 'failed' OR state IN ('queued', 'seen') AND reason IS NOT NULL
+             ORDER BY state <> 'failed', updated DESC, id DESC LIMIT ?1",
+            params![limit],
+        )
+    }
+
     /// The last `limit` lines of history, the last first; of one path if given.
     pub fn history(&self, path: Option<&Path>, limit: u32) -> Result<Vec<Event>> {
         type Columns = (i64, String, Vec<u8>, String, Option<String>);

@@ -5,6 +5,11 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::path_bytes::to_bytes;
+use crate::hash::hex;
 use crate::naming::shown;
 
 /// The same complaint is repeated at most this often.
@@ -40,69 +45,120 @@ impl Log {
 
     /// Tells `event` about a file of a watch.
     pub fn file(&self, event: &str, watch: &str, input: &Path, detail: &str) {
-        let input = shown(input);
+        self.tell(event, watch, input, detail, fields(&[("detail", detail.into())]));
+    }
+
+    /// Tells `event` about a file of a watch: `text` to people, `more` to programs.
+    pub fn tell(&self, event: &str, watch: &str, input: &Path, text: &str, more: Map<String, Value>) {
         if self.json {
-            let line = serde_json::json!({
-                "time": jiff::Timestamp::now().to_string(), "event": event, "watch": watch, "input": input,
-                "detail": detail,
-            });
-            print(true, &line.to_string());
+            let mut all = fields(&[("watch", watch.into())]);
+            put_path(&mut all, "input", input);
+            all.extend(more);
+            print_object(event, all);
         } else {
-            let colon = if detail.is_empty() { "" } else { ": " };
-            print(false, &format!("{event}: {watch}: {input}{colon}{detail}"));
+            let colon = if text.is_empty() { "" } else { ": " };
+            print(false, &format!("{event}: {watch}: {}{colon}{text}", shown(input)));
         }
     }
 
     /// Tells something about the service or a watch; `event` is one word.
     pub fn service(&self, event: &str, text: &str) {
-        if self.json {
-            let time = jiff::Timestamp::now().to_string();
-            print(true, &serde_json::json!({ "time": time, "event": event, "detail": text }).to_string());
-        } else {
-            print(false, &format!("{event}: {text}"));
-        }
+        self.tell_service(event, text, fields(&[("detail", text.into())]));
+    }
+
+    /// Tells something about the service: `text` to people, `more` to programs.
+    pub fn tell_service(&self, event: &str, text: &str, more: Map<String, Value>) {
+        if self.json { print_object(event, more) } else { print(false, &format!("{event}: {text}")) }
     }
 
     /// As [`service`](Self::service), but the same text only now and then, and only so many texts of one event a
     /// minute, so that a lasting fault fills no disk.
     pub fn complain(&self, event: &str, text: &str) {
+        self.limited(event, text, |times| self.service(event, &format!("{text}{times}")));
+    }
+
+    /// As [`file`](Self::file), as rarely as [`complain`](Self::complain).
+    pub fn complain_file(&self, event: &str, watch: &str, input: &Path, detail: &str) {
+        let text = format!("{watch}: {}: {detail}", shown(input));
+        self.limited(event, &text, |times| self.file(event, watch, input, &format!("{detail}{times}")));
+    }
+
+    /// Calls `tell`, if `text` may be told, with how often it was not.
+    fn limited(&self, event: &str, text: &str, tell: impl FnOnce(&str)) {
         let mut limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
-        for line in limits.admit(event, text, Instant::now()) {
-            self.service(event, &line);
+        let Leave { missed, repeated } = limits.admit(event, text, Instant::now());
+        if missed > 0 {
+            self.service(event, &format!("{missed} more complaints of this kind were not told"));
+        }
+        match repeated {
+            Some(0) => tell(""),
+            Some(times) => tell(&format!(" (and {times} times since)")),
+            None => {}
         }
     }
 }
 
+/// What may be told.
+#[derive(Debug, PartialEq, Eq)]
+struct Leave {
+    /// Complaints of the kind that were not told in the last window.
+    missed: u32,
+    /// How often the complaint was not told since the last time; `None` where it is not told now either.
+    repeated: Option<u32>,
+}
+
 impl Limits {
-    /// What is to be told at `now` of a complaint.
-    fn admit(&mut self, event: &str, text: &str, now: Instant) -> Vec<String> {
-        let mut lines = Vec::new();
+    /// What may be told at `now` of a complaint.
+    fn admit(&mut self, event: &str, text: &str, now: Instant) -> Leave {
+        let mut missed = 0;
         let (since, count) = self.windows.entry(event.into()).or_insert((now, 0));
         if now.duration_since(*since) >= WINDOW {
-            if *count > BURST {
-                lines.push(format!("{} more complaints of this kind were not told", *count - BURST));
-            }
+            missed = count.saturating_sub(BURST);
             (*since, *count) = (now, 0);
         }
-        let repeated = match self.told.get_mut(text) {
+        let times = match self.told.get_mut(text) {
             Some((since, times)) if now.duration_since(*since) < REPEAT => {
                 *times += 1;
-                return lines;
+                return Leave { missed, repeated: None };
             }
             Some((_, times)) => *times,
             None => 0,
         };
         *count += 1;
         if *count > BURST {
-            return lines;
+            return Leave { missed, repeated: None };
         }
         if self.told.len() >= MEMORY {
             self.told.clear();
         }
         self.told.insert(text.into(), (now, 0));
-        lines.push(if repeated > 0 { format!("{text} (and {repeated} times since)") } else { text.into() });
-        lines
+        Leave { missed, repeated: Some(times) }
     }
+}
+
+/// Fields of an event.
+pub fn fields(list: &[(&str, Value)]) -> Map<String, Value> {
+    list.iter().map(|(name, value)| ((*name).into(), value.clone())).collect()
+}
+
+/// Puts the name of `path` into `all` as `field`; one that is no Unicode comes with its bytes as `field_hex`.
+pub fn put_path(all: &mut Map<String, Value>, field: &str, path: &Path) {
+    all.insert(field.into(), path.to_string_lossy().into());
+    if path.to_str().is_none() {
+        all.insert(format!("{field}_hex"), hex(&to_bytes(path)).into());
+    }
+}
+
+fn print_object(event: &str, more: Map<String, Value>) {
+    #[derive(Serialize)]
+    struct Object<'a> {
+        time: String,
+        event: &'a str,
+        #[serde(flatten)]
+        more: Map<String, Value>,
+    }
+    let object = Object { time: jiff::Timestamp::now().to_string(), event, more };
+    print(true, &serde_json::to_string(&object).unwrap_or_default());
 }
 
 /// Prints a line. A log that nobody takes any more must not end the work, as `println!` would.
@@ -118,21 +174,24 @@ mod tests {
     #[test]
     fn lasting_faults_fill_no_disk() {
         let (mut limits, start) = (Limits::default(), Instant::now());
-        assert_eq!(limits.admit("paused", "disk full", start), ["disk full"]);
+        let told = |times| Leave { missed: 0, repeated: times };
+        assert_eq!(limits.admit("paused", "disk full", start), told(Some(0)));
         for second in 1..500 {
-            assert!(limits.admit("paused", "disk full", start + Duration::from_secs(second)).is_empty());
+            let later = start + Duration::from_secs(second);
+            assert_eq!(limits.admit("paused", "disk full", later), told(None));
         }
-        let again = limits.admit("paused", "disk full", start + REPEAT);
-        assert_eq!(again, ["disk full (and 499 times since)"]);
+        assert_eq!(limits.admit("paused", "disk full", start + REPEAT), told(Some(499)));
     }
 
     #[test]
     fn many_files_with_one_fault_fill_no_disk() {
         let (mut limits, start) = (Limits::default(), Instant::now());
-        let told = (0..5000).flat_map(|file| limits.admit("unreadable", &format!("file {file}"), start));
+        let mut admit = |text: &str, event, now| limits.admit(event, text, now);
+        let told =
+            (0..5000).filter(|file| admit(&format!("file {file}"), "unreadable", start).repeated.is_some());
         assert_eq!(told.count(), BURST as usize);
-        assert_eq!(limits.admit("paused", "another kind", start).len(), 1);
-        let later = limits.admit("unreadable", "file 4999", start + WINDOW);
-        assert_eq!(later, ["4980 more complaints of this kind were not told", "file 4999"]);
+        assert_eq!(admit("x", "another kind", start).repeated, Some(0));
+        let later = admit("file 4999", "unreadable", start + WINDOW);
+        assert_eq!(later, Leave { missed: 4980, repeated: Some(0) });
     }
 }

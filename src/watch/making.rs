@@ -141,7 +141,10 @@ impl Making<'_> {
     fn size(&self, page: &Page) -> Result<(usize, usize)> {
         let color = page.color();
         let scale = self.upscaler.manifest().scale;
-        let (width, height) = self.options.target.resolve(color.width(), color.height(), scale)?;
+        // The options were found right at the start: this picture is too small for them.
+        let too_small = |error: Error| Error::new(ErrorKind::Limit, error.to_string());
+        let target = self.options.target;
+        let (width, height) = target.resolve(color.width(), color.height(), scale).map_err(too_small)?;
         self.encoding.format.check_size(width, height)?;
         Ok((width, height))
     }

@@ -1,6 +1,7 @@
 //! A watched folder: whatever picture lands in it appears upscaled in another.
 
 pub mod child;
+mod complete;
 pub mod config;
 pub mod daemon;
 mod desk;
@@ -18,6 +19,7 @@ pub mod names;
 mod overseeing;
 pub mod path_bytes;
 pub mod place;
+pub mod preview;
 pub mod protocol;
 mod report;
 mod room;
@@ -30,6 +32,8 @@ pub mod settle;
 pub mod signals;
 pub mod source;
 pub mod stamp;
+pub mod standing;
+mod summary;
 mod supervisor;
 mod transitions;
 pub mod worker;

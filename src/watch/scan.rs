@@ -28,6 +28,8 @@ pub enum Kind {
     Odd,
     /// A folder.
     Folder,
+    /// A link to a folder.
+    Link,
     /// Nothing that concerns the watch.
     Nothing,
 }
@@ -100,15 +102,27 @@ pub fn look(root: &Path, relative: &Path, selection: &Selection) -> Kind {
     if own.is_dir() {
         return Kind::Folder;
     }
-    let Some(role) = selection.role(relative) else { return Kind::Nothing };
     // A link whose target is missing may get one.
     let Ok(data) = (if own.is_symlink() { fs::metadata(&path) } else { Ok(own) }) else {
         return Kind::Nothing;
     };
-    match (data.is_file(), data.is_dir(), role) {
-        (true, ..) => Kind::File(role, Stamp::of(&data)),
-        (_, false, Role::Picture) => Kind::Odd,
+    if data.is_dir() {
+        return if selection.enters(relative) { Kind::Link } else { Kind::Nothing };
+    }
+    match selection.role(relative) {
+        Some(role) if data.is_file() => Kind::File(role, Stamp::of(&data)),
+        Some(Role::Picture) => Kind::Odd,
         _ => Kind::Nothing,
+    }
+}
+
+/// Why something that users may take for an input is left alone; `None` for what is taken or plainly is no picture.
+pub fn left_alone(kind: Kind, relative: &Path, selection: &Selection, recursive: bool) -> Option<String> {
+    match kind {
+        Kind::Odd => Some("not an ordinary file".into()),
+        Kind::Link if recursive => Some("a link to a folder is not followed".into()),
+        Kind::File(Role::Companion, _) => selection.unreadable(relative),
+        _ => None,
     }
 }
 
@@ -176,8 +190,10 @@ mod tests {
         let _socket = std::os::unix::net::UnixListener::bind(folder.join("socket.png")).unwrap();
         let selection = Selection::new(&[], &[]).unwrap();
         let scan = scan(&folder, true, &selection, &[]).unwrap();
-        assert_eq!(names(&scan), ["a.png", "link.png", "socket.png", "sub/b.png"]);
-        assert_eq!(scan.files[2].kind, Kind::Odd);
+        assert_eq!(names(&scan), ["a.png", "folder.png", "link.png", "socket.png", "sub/b.png", "sub/up"]);
+        assert_eq!(scan.files[1].kind, Kind::Link);
+        assert_eq!(scan.files[3].kind, Kind::Odd);
+        assert_eq!(scan.files[5].kind, Kind::Link);
         assert!(scan.unreadable.is_empty());
     }
 }

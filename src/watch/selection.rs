@@ -12,8 +12,17 @@ use crate::image::ImageFormat;
 /// Endings of files that go with a picture of the same stem.
 const SIDECARS: [&str; 6] = ["xmp", "pp3", "dop", "aae", "json", "thm"];
 
-/// Endings of raw pictures, which cannot be read but whose developed sibling waits for them.
-const RAWS: [&str; 11] = ["cr2", "cr3", "nef", "arw", "dng", "raf", "orf", "rw2", "pef", "srw", "raw"];
+/// Pictures that cannot be read, by their endings. A readable sibling, such as a developed one, waits for them.
+const FOREIGN: [(&str, &[&str]); 8] = [
+    ("camera raw", &["cr2", "cr3", "nef", "arw", "dng", "raf", "orf", "rw2", "pef", "srw", "raw"]),
+    ("JPEG 2000", &["jp2", "j2k", "jpf", "jpx"]),
+    ("Photoshop", &["psd", "psb"]),
+    ("GIMP", &["xcf"]),
+    ("Krita", &["kra"]),
+    ("Targa", &["tga"]),
+    ("DICOM", &["dcm"]),
+    ("NIfTI", &["nii"]),
+];
 
 /// Endings of files that some program has not finished.
 const UNFINISHED: [&str; 9] =
@@ -68,15 +77,33 @@ impl Selection {
         if wanted {
             return Some(Role::Picture);
         }
-        let ext = ext.to_ascii_lowercase();
-        let goes_with = SIDECARS.contains(&ext.as_str()) || RAWS.contains(&ext.as_str());
+        let goes_with = SIDECARS.contains(&ext.to_ascii_lowercase().as_str()) || unreadable(ext).is_some();
         goes_with.then_some(Role::Companion)
+    }
+
+    /// Why the picture `relative` cannot be read; `None` for what can be, is no picture, or was not asked for.
+    pub fn unreadable(&self, relative: &Path) -> Option<String> {
+        let ext = relative.extension().and_then(OsStr::to_str)?;
+        if self.include.is_none() { unreadable(ext) } else { None }
     }
 }
 
-/// Whether a camera or a scanner makes files with this ending, so that `a.EXT.xmp` is about `a`.
-pub fn is_camera_extension(ext: &str) -> bool {
-    ImageFormat::from_extension(ext).is_some() || RAWS.contains(&ext.to_ascii_lowercase().as_str())
+/// Why pictures with this ending cannot be read; `None` for those that can be, and for other files.
+fn unreadable(ext: &str) -> Option<String> {
+    if let Some(format) = ImageFormat::from_extension(ext) {
+        let feature = format.missing_feature()?;
+        return Some(format!(
+            "{format} cannot be read: this program was built without the feature {feature}"
+        ));
+    }
+    let ext = ext.to_ascii_lowercase();
+    let (name, _) = FOREIGN.into_iter().find(|(_, endings)| endings.contains(&ext.as_str()))?;
+    Some(format!("{name} files cannot be read"))
+}
+
+/// Whether files with this ending are pictures, readable or not, so that `a.EXT.xmp` is about `a`.
+pub fn is_picture_extension(ext: &str) -> bool {
+    ImageFormat::from_extension(ext).is_some() || unreadable(ext).is_some()
 }
 
 fn is_hidden(name: &OsStr) -> bool {
@@ -125,7 +152,23 @@ mod tests {
         }
         for other in [".a.png", "a.png.part", "a.png~", "~a.png", "notes.txt", "png", "a.png.crdownload"] {
             assert_eq!(rules.role(Path::new(other)), None, "{other}");
+            assert_eq!(rules.unreadable(Path::new(other)), None, "{other}");
         }
+    }
+
+    #[test]
+    fn pictures_that_cannot_be_read_are_told_from_other_files() {
+        let all = rules(&[], &[]);
+        let unreadable = |name: &str| all.unreadable(Path::new(name));
+        assert_eq!(unreadable("a.JP2").unwrap(), "JPEG 2000 files cannot be read");
+        assert_eq!(unreadable("sub/a.CR3").unwrap(), "camera raw files cannot be read");
+        assert_eq!(unreadable("a.heic").is_some(), cfg!(not(feature = "heif")));
+        assert_eq!(all.role(Path::new("a.psd")), Some(Role::Companion));
+        for other in ["a.png", "a.xmp", "a.txt", "psd"] {
+            assert_eq!(unreadable(other), None, "{other}");
+        }
+        // Who names what to take has left out the rest on purpose.
+        assert_eq!(rules(&["*.png"], &[]).unreadable(Path::new("a.psd")), None);
     }
 
     #[test]

@@ -9,8 +9,11 @@ use serde::Deserialize;
 use super::names::Names;
 use super::schedule::Schedule;
 use super::selection::Selection;
+use crate::diffusion::Trajectory;
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::Bundle;
 use crate::recipe::Recipe;
+use crate::sampling::Sampling;
 use crate::units::{Amount, Period};
 
 /// What happens to an original once its result is in place and was read back.
@@ -126,7 +129,8 @@ impl WatchSettings {
     /// Checks everything but loops, and resolves links in the paths. Makes nothing.
     ///
     /// # Errors
-    /// `InvalidOption` naming the setting; `Input` or `Output` where a folder cannot be used.
+    /// `InvalidOption` naming the setting; `Input` or `Output` where a folder cannot be used; `Model` where the model
+    /// cannot be.
     pub fn prepare(&mut self) -> Result<()> {
         if self.input.as_os_str().is_empty() || self.output.as_os_str().is_empty() {
             return Err(invalid("a watch needs both folders, in and out"));
@@ -139,6 +143,7 @@ impl WatchSettings {
         }
         Selection::new(&self.include, &self.exclude)?;
         self.upscale.validate()?;
+        fits_model(&self.upscale)?;
         self.input = canonical(&self.input, ErrorKind::Input)?;
         for folder in [Some(&mut self.output), self.move_to.as_mut()].into_iter().flatten() {
             *folder = to_be(folder)?;
@@ -148,6 +153,15 @@ impl WatchSettings {
             self.name = name.to_string_lossy().into_owned();
         }
         Ok(())
+    }
+
+    /// A hash of all that changes the results: settings, model and names.
+    ///
+    /// # Errors
+    /// `Model` where the model cannot be used.
+    pub fn digest(&self) -> Result<String> {
+        let bundle = Bundle::resolve(self.upscale.model())?;
+        Ok(self.upscale.digest(bundle.digest(), self.names.as_str()))
     }
 
     /// Makes the folders for results and originals.
@@ -231,6 +245,15 @@ pub fn refuse_loops(watches: &[WatchSettings]) -> Result<()> {
     Ok(())
 }
 
+/// Checks what depends on the model, so that no picture meets a mistake of the settings.
+fn fits_model(recipe: &Recipe) -> Result<()> {
+    let bundle = Bundle::resolve(recipe.model())?;
+    let manifest = bundle.manifest();
+    recipe.cleanup.level(None, manifest)?;
+    let trajectory = Trajectory::new(manifest.schedule.build()?, manifest.alignment, manifest.start_step)?;
+    Sampling::resolve(manifest, &recipe.options()?)?.plan(manifest, &trajectory).map(drop)
+}
+
 /// The path of a folder that may have to be made: links in what exists of it are resolved.
 fn to_be(path: &Path) -> Result<PathBuf> {
     let path = std::path::absolute(path).map_err(|error| {
@@ -301,6 +324,25 @@ mod tests {
         assert!(
             check(&[watch(root, "w", "a", "b"), watch(root, "w", "d", "b")]).unwrap_err().contains("called")
         );
+    }
+
+    #[test]
+    fn what_no_picture_could_be_made_with_is_refused() {
+        let root = tempfile::tempdir().unwrap();
+        let wrong = |upscale: Recipe| {
+            let watch = WatchSettings { upscale, ..watch(root.path(), "w", "a", "b") };
+            watch.clone().prepare().unwrap_err().report()
+        };
+        let preset = wrong(Recipe { preset: Some("nope".into()), ..Recipe::default() });
+        assert!(preset.starts_with("no preset \"nope\" in model natural-x4: expected one of"), "{preset}");
+        let steps = wrong(Recipe { steps: Some(5000), ..Recipe::default() });
+        assert!(steps.starts_with("steps is 5000, expected 1 to"), "{steps}");
+        let start = wrong(Recipe { start_step: Some(5000), ..Recipe::default() });
+        assert!(start.starts_with("start step is 5000, expected 1 to"), "{start}");
+        let fit = wrong(Recipe { fit: Some((0, 9)), ..Recipe::default() });
+        assert!(fit.starts_with("fit is 0x9"), "{fit}");
+        let model = wrong(Recipe { model: Some("nope".into()), ..Recipe::default() });
+        assert!(model.contains("nope"), "{model}");
     }
 
     #[cfg(unix)]

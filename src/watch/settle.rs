@@ -168,7 +168,7 @@ impl Settler {
 fn stem(path: &Path, role: Role) -> PathBuf {
     let stem = path.with_extension("");
     let inner = stem.extension().and_then(|ext| ext.to_str());
-    if role == Role::Companion && inner.is_some_and(super::selection::is_camera_extension) {
+    if role == Role::Companion && inner.is_some_and(super::selection::is_picture_extension) {
         return stem.with_extension("");
     }
     stem

@@ -9,7 +9,6 @@ use super::ledger::{Ledger, failed, unix_millis};
 use super::path_bytes::to_bytes;
 use super::stamp::Stamp;
 use crate::error::Result;
-use crate::naming::shown;
 
 impl Ledger {
     /// Whether `watch` was begun before.
@@ -99,7 +98,7 @@ impl Ledger {
              WHERE id = ?1",
             params![entry.id, to_bytes(&placed.output), placed.hash, placed.details, unix_millis()],
         )?;
-        self.note(entry, State::Done, Some(&shown(&placed.output)))
+        self.note(entry, State::Done, Some(&placed.output.to_string_lossy()))
     }
 
     /// The original of `entry` was moved, deleted or is to be kept.
@@ -177,17 +176,17 @@ impl Ledger {
         Ok(true)
     }
 
-    /// Forgets an input that is gone and of which nothing was made. Returns whether it did.
+    /// Forgets an input that is gone and of which nothing was made.
     pub fn drop_unmade(&self, watch: &str, path: &Path) -> Result<()> {
         self.execute(
             "DELETE FROM inputs WHERE watch = ?1 AND path = ?2 AND output IS NULL
-             AND state IN ('seen', 'settling', 'queued')",
+             AND state IN ('seen', 'settling', 'queued', 'ignored')",
             params![watch, to_bytes(path)],
         )?;
         // An earlier result is remembered.
         self.execute(
             "UPDATE inputs SET state = 'done', disposed = 1, next_try = NULL WHERE watch = ?1 AND path = ?2
-             AND output IS NOT NULL AND state IN ('seen', 'settling', 'queued')",
+             AND output IS NOT NULL AND state IN ('seen', 'settling', 'queued', 'ignored')",
             params![watch, to_bytes(path)],
         )
     }

@@ -167,3 +167,17 @@ fn too_little_space_pauses_until_there_is_more() {
     assert_eq!(status.code(), Some(1));
     expect_calm(&place);
 }
+
+#[test]
+fn an_option_that_the_model_no_longer_has_pauses_and_condemns_no_picture() {
+    let place = Place::new();
+    fs::write(place.path("in/a.ppm"), ppm(8, 1)).unwrap();
+    // The network of the tests has no presets, unlike the model that the start looks at.
+    let daemon = place.spawn(&mut place.stub("upscale = { preset = \"faithful\" }\n"));
+    place.until_logged("paused: in: no preset \"faithful\" in model");
+    assert!(place.log().contains("; tried again in 0.1 s"), "{}", place.log());
+    place.configure("");
+    daemon.signal("-HUP");
+    place.until("the result", || place.results() == names(&["a.ppm"]));
+    expect_calm(&place);
+}

@@ -2,10 +2,12 @@
 //! once in OUT.
 
 mod arriving;
+mod asking;
 mod faults;
 mod killing;
 mod many;
 mod place;
 mod serving;
 mod stub;
+mod telling;
 mod working;

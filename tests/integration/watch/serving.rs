@@ -105,6 +105,21 @@ fn work_waits_for_its_hours() {
 }
 
 #[test]
+fn a_picture_that_is_too_small_for_the_wanted_width_fails_alone() {
+    let place = Place::new();
+    fs::write(place.path("in/icon.ppm"), ppm(2, 1)).unwrap();
+    fs::write(place.path("in/photo.ppm"), ppm(8, 2)).unwrap();
+    let code = place.spawn(once(&mut place.stub("attempts = 1\nupscale = { width = 200 }\n"))).0.wait();
+    assert_eq!(code.unwrap().code(), Some(1));
+    assert_eq!(place.results(), names(&["photo.ppm"]));
+    assert!(
+        place.log().contains("failed: in: icon.ppm: target 200x200 is more than 64 times"),
+        "{}",
+        place.log()
+    );
+}
+
+#[test]
 fn figures_are_written_as_prometheus_reads_them() {
     let place = Place::new();
     fs::write(place.path("in/good.ppm"), ppm(8, 1)).unwrap();

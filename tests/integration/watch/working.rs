@@ -59,6 +59,46 @@ fn originals_go_only_after_their_result_stands() {
 }
 
 #[test]
+fn options_that_do_not_fit_the_model_end_the_start_and_condemn_no_picture() {
+    let place = Place::new();
+    fs::write(place.path("in/a.ppm"), ppm(8, 1)).unwrap();
+    for (option, message) in [
+        ("--preset nope", "partdiff: no preset \"nope\" in model natural-x4: expected one of"),
+        ("--steps 5000", "partdiff: steps is 5000, expected 1 to"),
+        ("--start-step 5000", "partdiff: start step is 5000, expected 1 to"),
+        ("--scale 65", "partdiff: scale is 65"),
+        ("--model nope", "partdiff: "),
+    ] {
+        for mode in ["--once", "--dry-run"] {
+            let output = place.command(&format!("{option} {mode}")).output().unwrap();
+            let text = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(2), "{option} {mode}: {text}");
+            assert!(text.starts_with(message) && text.lines().count() == 1, "{option} {mode}: {text}");
+        }
+    }
+    assert!(!place.path("state").exists() && !place.path("out").exists());
+}
+
+#[test]
+fn a_configuration_that_does_not_fit_the_model_is_refused_and_the_old_one_stays() {
+    let Some(place) = Place::real() else { return };
+    place.configure("upscale = { steps = 1 }\n");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_partdiff"));
+    command.arg("watch").arg("--config").arg(place.path("watch.toml"));
+    let daemon = place.spawn(&mut command);
+    place.until_logged("watching: in");
+    place.configure("upscale = { steps = 5000 }\n");
+    daemon.signal("-HUP");
+    place.until_logged("kept: the old configuration: ");
+    assert!(place.log().contains("watch.toml: line 3: in this watch: steps is 5000"), "{}", place.log());
+    fs::write(place.path("in/a.ppm"), ppm(8, 1)).unwrap();
+    place.until("the result", || place.results() == names(&["a.ppm"]));
+    place.configure("upscale = { steps = 2 }\n");
+    daemon.signal("-HUP");
+    place.until_logged("reloaded: the configuration");
+}
+
+#[test]
 fn loops_and_bad_files_are_refused_by_line_and_a_dry_run_does_nothing() {
     let place = Place::new();
     fs::write(place.path("in/a.ppm"), ppm(8, 1)).unwrap();
@@ -93,13 +133,14 @@ fn loops_and_bad_files_are_refused_by_line_and_a_dry_run_does_nothing() {
     let message = refuse(&format!("{text}settle = \"soon\"\n"), &[]);
     assert!(message.contains("watch.toml: line 5: time \"soon\""), "{message}");
     // What the file would silently overrule.
-    for option in
-        [&["--scale", "2"][..], &["--settle", "5s"], &["--device", "cpu"], &["--threads", "1"], &["in"]]
-    {
-        let message = refuse(&text, option);
-        assert!(
-            message.contains("cannot be used with") && message.contains(option[0]),
-            "{option:?}: {message}"
-        );
+    for (options, named) in [
+        (&["--scale", "2"][..], "partdiff: --scale cannot be used with --config: it belongs in that file"),
+        (&["--seed", "0"], "partdiff: --seed cannot be used with --config: it belongs in that file"),
+        (&["--min-free", "1G", "--dry-run"], "partdiff: --min-free cannot be used with"),
+        (&["in", "--once"], "partdiff: IN cannot be used with"),
+        (&["--device", "cpu", "--threads", "1"], "cannot be used with --config: they belong in that file"),
+    ] {
+        let message = refuse(&text, options);
+        assert!(message.contains(named) && message.lines().count() == 1, "{options:?}: {message}");
     }
 }
