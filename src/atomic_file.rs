@@ -17,7 +17,8 @@ static TEMPORARIES: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 /// Writes `path` so that a crash leaves either the old state or the new one; `fill` writes the contents.
 ///
-/// An existing file is replaced only if `replace`; else it is an error, also when it appeared a moment ago.
+/// An existing file is replaced only if `replace`; else it is an error, also when it appeared a moment ago. The new file
+/// has the permissions of the one that it replaces, and where `path` is a link, the file that it leads to is replaced.
 ///
 /// # Errors
 /// What `fill` returns; `Output`, naming `path`, when the folder is missing or read-only, the disk is full, or the
@@ -27,7 +28,17 @@ pub fn write_with<T>(
     replace: bool,
     fill: impl FnOnce(&mut BufWriter<&File>) -> Result<T>,
 ) -> Result<T> {
+    let named = path;
+    let end = if replace { end_of_links(path) } else { None };
+    let path = end.as_deref().unwrap_or(path);
     let (temporary, value) = filled(path, fill)?;
+    if replace && let Ok(old) = fs::metadata(path) {
+        temporary
+            .file
+            .as_file()
+            .set_permissions(old.permissions())
+            .map_err(|error| cannot_write(named, error))?;
+    }
     temporary.persist(path, replace).map_err(|error| {
         if error.kind() == std::io::ErrorKind::AlreadyExists {
             Error::new(ErrorKind::Output, format!("{} exists already", path.display()))
@@ -51,6 +62,8 @@ pub fn replace_with<T>(
     unchanged: impl FnOnce() -> Result<()>,
     fill: impl FnOnce(&mut BufWriter<&File>) -> Result<T>,
 ) -> Result<T> {
+    let end = end_of_links(path);
+    let path = end.as_deref().unwrap_or(path);
     let fail = |error: std::io::Error| cannot_write(path, error);
     let (temporary, value) = filled(path, fill)?;
     let permissions = fs::metadata(path).map_err(fail)?.permissions();
@@ -73,6 +86,11 @@ pub fn replace_with<T>(
     })?;
     sync_folder(path);
     Ok(value)
+}
+
+/// The file that `path` leads to, if it is a link to one that exists.
+fn end_of_links(path: &Path) -> Option<PathBuf> {
+    fs::symlink_metadata(path).ok()?.is_symlink().then(|| fs::canonicalize(path).ok()).flatten()
 }
 
 /// A flushed temporary beside `path` with the contents that `fill` writes.
@@ -292,6 +310,37 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         check_writable(&folder.path().join("new/deeper/a.png")).unwrap();
         assert!(names(folder.path()).is_empty());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_replaced_keeps_its_permissions_and_its_links() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("a.png"), folder.path().join("b.png"));
+        fs::write(&file, b"old").unwrap();
+        symlink("a.png", &link).unwrap();
+        for mode in [0o600, 0o444] {
+            fs::set_permissions(&file, PermissionsExt::from_mode(mode)).unwrap();
+            write(&file, b"new", true).unwrap();
+            assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, mode);
+        }
+        write(&link, b"newer", true).unwrap();
+        replace_with(
+            &link,
+            None,
+            || Ok(()),
+            |out| out.write_all(b"newest").map_err(|e| cannot_write(&link, e)),
+        )
+        .unwrap();
+        assert_eq!(
+            (fs::read(&file).unwrap(), fs::read_link(&link).unwrap()),
+            (b"newest".into(), "a.png".into())
+        );
+        // A link to nothing is a name like any other.
+        symlink("nowhere", folder.path().join("c.png")).unwrap();
+        write(&folder.path().join("c.png"), b"x", true).unwrap();
+        assert_eq!(names(folder.path()), ["a.png", "b.png", "c.png"]);
     }
 
     #[cfg(unix)]

@@ -107,7 +107,11 @@ impl MadePage {
         let flattened = self.frame.has_alpha() && !encoding.format.has_alpha();
         let unit_range = encoding.stored_depth(self.frame.picture().depth) != SampleDepth::F32;
         let mut picture = self.frame.restore(self.image, &RestoreOptions { unit_range, ..*restore });
-        let Some(mut record) = self.record else { return picture };
+        let Some(mut record) = self.record else {
+            // One that the source has tells of another picture.
+            Provenance::remove(&mut picture.metadata);
+            return picture;
+        };
         if let Some(loss) = record_loss(encoding.format) {
             picture.warnings.push(loss);
         } else {

@@ -5,6 +5,7 @@ use std::io::Cursor;
 use super::decode::jpeg_frame;
 use super::metadata::exif::Exif;
 use super::metadata::ifd::Order;
+use super::metadata::xmp_edit::Edit;
 use super::metadata::{self, Metadata, Retouch, Strip, xmp};
 use super::{ImageFormat, Provenance, header};
 
@@ -66,5 +67,5 @@ pub fn xmp(bytes: &[u8]) {
     assert_eq!(Provenance::read(&metadata), Some(record));
     // What was well-formed stays so.
     let packet = metadata.xmp.expect("just written");
-    assert!(xmp::edit(&packet, &xmp::Edit::default()).is_some());
+    assert!(xmp::edit(&packet, &Edit::default()).is_some());
 }

@@ -1,17 +1,18 @@
 //! A record of how a picture was made, inside the picture.
 
-use quick_xml::Reader;
 use quick_xml::escape::escape;
-use quick_xml::events::Event;
 use serde::{Deserialize, Serialize};
 
 use super::Metadata;
+use super::metadata::xmp_edit::{Edit, Name};
 use super::metadata::{RECORD, xmp};
 
 /// The XMP property that holds the record.
-const PROPERTY: &str = "partdiff:record";
+const PROPERTY: Name<'_> = Name { space: "urn:partdiff:1.0#", local: "record" };
 
-const NAMESPACE: &str = "urn:partdiff:1.0#";
+/// IPTC's property for what made a picture.
+const DIGITAL_SOURCE_TYPE: Name<'_> =
+    Name { space: "http://iptc.org/std/Iptc4xmpExt/2008-02-29/", local: "DigitalSourceType" };
 
 /// IPTC's NewsCode for a picture that generative AI has worked on.
 const SOURCE_TYPE: &str =
@@ -66,20 +67,23 @@ impl Provenance {
     pub fn write(&self, metadata: &mut Metadata) -> Option<String> {
         let record = serde_json::to_string(self).unwrap_or_default();
         let description = format!(
-            "<rdf:Description rdf:about=\"\" xmlns:partdiff=\"{NAMESPACE}\" \
-             xmlns:Iptc4xmpExt=\"http://iptc.org/std/Iptc4xmpExt/2008-02-29/\" \
-             Iptc4xmpExt:DigitalSourceType=\"{SOURCE_TYPE}\" {PROPERTY}=\"{}\"/>",
+            "<rdf:Description xmlns:rdf=\"http://www.w3.org/1999/02/22-rdf-syntax-ns#\" rdf:about=\"\" \
+             xmlns:partdiff=\"{}\" xmlns:Iptc4xmpExt=\"{}\" Iptc4xmpExt:DigitalSourceType=\"{SOURCE_TYPE}\" \
+             partdiff:{}=\"{}\"/>",
+            PROPERTY.space,
+            DIGITAL_SOURCE_TYPE.space,
+            PROPERTY.local,
             escape(record.as_str())
         );
-        let edit = xmp::Edit {
-            remove: &["Iptc4xmpExt:DigitalSourceType", PROPERTY],
+        let edit = Edit {
+            remove: &[DIGITAL_SOURCE_TYPE, PROPERTY],
             add: Some(description.clone()),
-            ..xmp::Edit::default()
+            ..Edit::default()
         };
         let old = metadata.xmp.take();
         let edited = old.as_ref().and_then(|packet| xmp::edit(packet, &edit));
         let lost = old.is_some() && edited.is_none();
-        metadata.xmp = edited.or_else(|| Some(xmp::packet(&description)));
+        metadata.xmp = Some(edited.map_or_else(|| xmp::packet(&description), |edited| edited.packet));
         metadata.text.retain(|(keyword, _)| keyword != RECORD);
         metadata.text.push((RECORD.into(), record));
         lost.then(|| "the XMP packet is damaged; dropped".into())
@@ -88,23 +92,16 @@ impl Provenance {
     /// The record of a picture that was made by this program.
     pub fn read(metadata: &Metadata) -> Option<Self> {
         let chunk = metadata.text.iter().find(|(keyword, _)| keyword == RECORD).map(|(_, text)| text.clone());
-        let record = chunk.or_else(|| property(metadata.xmp.as_deref()?))?;
+        let record = chunk.or_else(|| xmp::property(metadata.xmp.as_deref()?, PROPERTY))?;
         serde_json::from_str(&record).ok()
     }
-}
 
-/// The record in an XMP packet.
-fn property(packet: &[u8]) -> Option<String> {
-    let mut reader = Reader::from_str(std::str::from_utf8(packet).ok()?);
-    loop {
-        match reader.read_event().ok()? {
-            Event::Start(element) | Event::Empty(element) => {
-                if let Some(attribute) = element.try_get_attribute(PROPERTY).ok()? {
-                    return Some(quick_xml::escape::unescape(&attribute.value).ok()?.into_owned());
-                }
-            }
-            Event::Eof => return None,
-            _ => {}
+    /// Takes an older record out of `metadata`; that AI has worked on the picture stays true, and told.
+    pub fn remove(metadata: &mut Metadata) {
+        metadata.text.retain(|(keyword, _)| keyword != RECORD);
+        let edit = Edit { remove: &[PROPERTY], ..Edit::default() };
+        if let Some(edited) = metadata.xmp.as_deref().and_then(|packet| xmp::edit(packet, &edit)) {
+            metadata.xmp = Some(edited.packet);
         }
     }
 }
@@ -133,6 +130,10 @@ mod tests {
         metadata.text.clear();
         assert_eq!(Provenance::read(&metadata), Some(record.clone()));
         assert_eq!(Provenance::read(&Metadata::default()), None);
+        Provenance::default().write(&mut metadata);
+        Provenance::remove(&mut metadata);
+        assert_eq!(Provenance::read(&metadata), None);
+        assert!(String::from_utf8(metadata.xmp.unwrap()).unwrap().contains(SOURCE_TYPE));
         metadata.xmp = Some(b"<broken".to_vec());
         assert!(record.write(&mut metadata).unwrap().contains("damaged"));
         assert_eq!(Provenance::read(&metadata), Some(record));

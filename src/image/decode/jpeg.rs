@@ -24,6 +24,8 @@ pub(super) struct Frame {
     pub scan_components: u8,
     /// Whether the end-of-image marker is there.
     pub complete: bool,
+    /// Whether anything but filling lies behind the picture.
+    pub followed: bool,
 }
 
 impl Frame {
@@ -63,6 +65,8 @@ impl Frame {
         }
         // Within scans 0xff is followed by 0 or a restart marker; a false find elsewhere only makes this lenient.
         frame.complete = rest.windows(2).rev().any(|pair| pair == [0xff, 0xd9]);
+        frame.followed =
+            behind_picture(rest).is_some_and(|tail| tail.iter().any(|byte| !matches!(byte, 0 | 0xff)));
         (frame.components > 0).then_some(frame)
     }
 
@@ -72,6 +76,21 @@ impl Frame {
         self.components == 4
             || self.process == 3
             || (self.process < 2 && self.scan_components < self.components)
+    }
+}
+
+/// What lies behind the end-of-image marker, from within the first scan on.
+fn behind_picture(scan: &[u8]) -> Option<&[u8]> {
+    let mut rest = scan;
+    loop {
+        let at =
+            rest.windows(2).position(|pair| pair[0] == 0xff && !matches!(pair[1], 0 | 0xd0..=0xd7 | 0xff))?;
+        let (marker, tail) = (rest[at + 1], &rest[at + 2..]);
+        if marker == 0xd9 {
+            return Some(tail);
+        }
+        // Tables and headers between the scans of a progressive file.
+        rest = tail.get(usize::from(u16::from_be_bytes(*tail.first_chunk::<2>()?))..)?;
     }
 }
 

@@ -126,6 +126,10 @@ impl Source {
         // Decoders fill what is missing with grey and say nothing.
         let frame =
             jpeg::Frame::read(bytes).filter(|frame| frame.complete).ok_or_else(|| truncated(self.format))?;
+        if segments.pictures || frame.followed {
+            let what = "what lies in the file beside the picture (previews, gain or depth map, a motion photo's video)";
+            self.notes.push(format!("{what} is dropped"));
+        }
         if frame.is_special() {
             return jpeg::read(bytes, &frame, segments.adobe_transform, limits);
         }
@@ -191,6 +195,10 @@ impl Source {
         }
         let exif = self.metadata.take_orientation();
         let orientation = orientation.unwrap_or(exif);
+        // Some decoders have turned the picture already.
+        if orientation != 1 || exif != 1 {
+            self.notes.extend(self.metadata.drop_regions());
+        }
         color = upright(color, orientation);
         alpha = alpha.map(|alpha| upright(alpha, orientation));
         let mut picture = Picture::new(color, alpha, depth, self.format);

@@ -18,6 +18,8 @@ pub(in crate::image) struct Segments {
     pub metadata: Metadata,
     /// Adobe's colour transform (0 none, 1 YCbCr, 2 YCCK), if the marker is there.
     pub adobe_transform: Option<u8>,
+    /// Whether the file says that it holds further pictures.
+    pub pictures: bool,
     /// What cannot be carried over, one sentence each.
     pub notes: Vec<String>,
 }
@@ -50,7 +52,6 @@ pub(in crate::image) fn read(bytes: &[u8]) -> Segments {
     let mut icc_count = 0;
     let mut resources = Vec::new();
     let mut extended = false;
-    let mut others = false;
     for (marker, data) in segments(bytes) {
         let metadata = &mut out.metadata;
         match marker {
@@ -69,7 +70,7 @@ pub(in crate::image) fn read(bytes: &[u8]) -> Segments {
                 icc.push((data[12], &data[14..]));
                 icc_count = data[13];
             }
-            0xe2 if data.starts_with(b"MPF\0") => others = true,
+            0xe2 if data.starts_with(b"MPF\0") => out.pictures = true,
             0xed if data.starts_with(PHOTOSHOP) => resources.extend(&data[PHOTOSHOP.len()..]),
             0xee if data.starts_with(b"Adobe") && data.len() >= 12 => out.adobe_transform = Some(data[11]),
             0xfe => metadata.text.push(("Comment".into(), text(data))),
@@ -89,10 +90,6 @@ pub(in crate::image) fn read(bytes: &[u8]) -> Segments {
     out.metadata.iptc = iptc::from_resources(&resources);
     if extended {
         out.notes.push("extended XMP (over 64 KiB) is not carried over".into());
-    }
-    if others {
-        out.notes
-            .push("further pictures inside the file (previews, gain map or depth map) are dropped".into());
     }
     out
 }

@@ -5,12 +5,15 @@ pub(in crate::image) mod exif_fields;
 pub(in crate::image) mod ifd;
 pub(in crate::image) mod iptc;
 pub(in crate::image) mod jpeg;
+mod place;
 pub(in crate::image) mod png;
 pub(in crate::image) mod riff;
 pub(in crate::image) mod tiff;
 pub(in crate::image) mod xmp;
+pub(in crate::image) mod xmp_edit;
 
 use self::exif::Exif;
+use self::xmp_edit::Edit;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Keyword of the text that repeats the record of making; only PNG, whose readers show texts, is given it.
@@ -163,7 +166,8 @@ impl Metadata {
         if change.strip == Strip::Gps {
             self.iptc = self.iptc.take().map(|records| iptc::without_places(&records));
             // Some writers repeat EXIF's fields as texts.
-            self.text.retain(|(keyword, _)| !keyword.to_ascii_lowercase().contains("gps"));
+            let place = |keyword: &str| keyword.rsplit(':').next().is_some_and(place::is_place);
+            self.text.retain(|(keyword, _)| !place(keyword));
         }
         if let Some(block) = self.exif.take() {
             match Exif::new(block) {
@@ -190,14 +194,15 @@ impl Metadata {
             }
         }
         if let Some(packet) = self.xmp.take() {
-            let edit = xmp::Edit {
-                size: Some((width, height)),
+            let old_size = (change.old_size.1 as u32, change.old_size.0 as u32);
+            let edit = Edit {
+                size: Some([old_size, (width, height)]),
                 density: self.density,
                 strip_gps: change.strip == Strip::Gps,
-                ..xmp::Edit::default()
+                ..Edit::default()
             };
             match xmp::edit(&packet, &edit) {
-                Some(packet) => self.xmp = Some(packet),
+                Some(edited) => self.xmp = Some(edited.packet),
                 None => notes.push("the XMP packet is damaged; dropped".into()),
             }
         }
@@ -224,6 +229,13 @@ impl Metadata {
         }
     }
 
+    /// Removes what marks places in a picture that was turned since. Returns a note if there was any.
+    pub(in crate::image) fn drop_regions(&mut self) -> Option<String> {
+        let edited = xmp::edit(self.xmp.as_ref()?, &Edit { turned: true, ..Edit::default() })?;
+        self.xmp = Some(edited.packet);
+        edited.dropped.then(|| "marked regions (faces, say) do not turn with the picture; dropped".into())
+    }
+
     /// Settles on one resolution, says everywhere that the picture is upright, and returns the orientation (1 to 8) that was given.
     pub(in crate::image) fn take_orientation(&mut self) -> u8 {
         let mut orientation = 1;
@@ -241,9 +253,9 @@ impl Metadata {
             }
         }
         if let Some(packet) = &self.xmp
-            && let Some(edited) = xmp::edit(packet, &xmp::Edit { upright: true, ..xmp::Edit::default() })
+            && let Some(edited) = xmp::edit(packet, &Edit { upright: true, ..Edit::default() })
         {
-            self.xmp = Some(edited);
+            self.xmp = Some(edited.packet);
         }
         if orientation > 4
             && let Some(density) = &mut self.density

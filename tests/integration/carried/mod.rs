@@ -6,6 +6,7 @@ mod color;
 mod heif;
 mod metadata;
 mod pixels;
+mod rewritten;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
