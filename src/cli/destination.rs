@@ -4,6 +4,8 @@ use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
 use super::inputs::STDIO;
 use crate::error::{Error, ErrorKind, Result};
+use crate::image::ImageFormat;
+use crate::naming::shown;
 
 /// Where results go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +24,7 @@ impl Destination {
     /// Judges `-o`: a folder if it is one, ends in a separator, or several results have to fit in.
     ///
     /// # Errors
-    /// `InvalidOption` where several pictures would go to standard output.
+    /// `InvalidOption` where several pictures would go to standard output, or to one file.
     pub fn choose(output: Option<&Path>, inputs: &[PathBuf]) -> Result<Self> {
         let several = inputs.len() > 1 || inputs.iter().any(|input| input.is_dir());
         let Some(output) = output else {
@@ -38,6 +40,17 @@ impl Destination {
         }
         let last = output.as_os_str().as_encoded_bytes().last();
         let marked = last.is_some_and(|&byte| byte == b'/' || byte == MAIN_SEPARATOR as u8);
+        if several
+            && !marked
+            && !output.is_dir()
+            && ImageFormat::from_path(output).is_some_and(ImageFormat::can_write)
+        {
+            let message = format!(
+                "{} cannot hold several pictures: give a folder as OUT, with a / at the end if that is its name",
+                shown(output)
+            );
+            return Err(Error::new(ErrorKind::InvalidOption, message));
+        }
         if several || marked || output.is_dir() {
             Ok(Self::Folder(output.to_path_buf()))
         } else {
@@ -63,6 +76,10 @@ mod tests {
         assert_eq!(choose(Some("-"), &["a.png"]).unwrap(), Destination::Stdout);
         assert!(choose(Some("-"), &["a.png", "b.png"]).is_err());
         assert!(choose(Some("-"), &[here]).is_err());
+        assert!(
+            choose(Some("o.png"), &["a.png", "b.png"]).unwrap_err().to_string().contains("a / at the end")
+        );
+        assert_eq!(choose(Some("o.png/"), &["a.png", here]).unwrap(), Destination::Folder("o.png/".into()));
         assert_eq!(choose(Some("o.png"), &["a.png"]).unwrap(), Destination::File("o.png".into()));
         assert_eq!(choose(Some("o/"), &["a.png"]).unwrap(), Destination::Folder("o/".into()));
         assert_eq!(choose(Some(here), &["a.png"]).unwrap(), Destination::Folder(here.into()));

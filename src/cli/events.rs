@@ -51,6 +51,9 @@ pub enum Event<'a> {
         /// Where the original is kept that was replaced.
         #[serde(skip_serializing_if = "Option::is_none")]
         backup: Option<Name<'a>>,
+        /// Where the map of uncertainty is, if one was asked for.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        uncertainty: Option<Name<'a>>,
         pages: usize,
         width: usize,
         height: usize,

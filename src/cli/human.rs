@@ -66,7 +66,7 @@ impl Reporter for HumanReporter {
                 let details = if verbose { format!("\n  {details}") } else { String::new() };
                 let _ = writeln!(io::stdout().lock(), "{text}{details}");
             }
-            Event::Done { files, backup, pages, width, height, seconds, report } => {
+            Event::Done { files, backup, uncertainty, pages, width, height, seconds, report } => {
                 self.bar().clear();
                 if quiet {
                     return;
@@ -75,8 +75,13 @@ impl Reporter for HumanReporter {
                 let steps = report.sampling.steps;
                 let plural = if steps == 1 { "" } else { "s" };
                 let fidelity = &report.fidelity;
+                let cleanup = if report.cleanup > 0.0 {
+                    format!("clean-up {:.2}, ", report.cleanup)
+                } else {
+                    String::new()
+                };
                 self.line(&format!(
-                    "{}: {}{width}x{height} pixels, {steps} step{plural}, {}, {rate:.2} megapixels/s, \
+                    "{}: {}{width}x{height} pixels, {steps} step{plural}, {cleanup}{}, {rate:.2} megapixels/s, \
                      {:.2} levels from the input (at most {:.1}, colours drift by {:.2})",
                     arrow(files),
                     count(*pages),
@@ -87,6 +92,9 @@ impl Reporter for HumanReporter {
                 ));
                 if let Some(backup) = backup {
                     self.line(&format!("  the original is kept as {}", shown(backup.0)));
+                }
+                if let Some(map) = uncertainty {
+                    self.line(&format!("  the map of uncertainty is {}", shown(map.0)));
                 }
                 if verbose {
                     self.line(&format!(
@@ -115,6 +123,7 @@ impl Reporter for HumanReporter {
                 self.line(&format!("{}: skipped, exists already", arrow(files)));
             }
             Event::Skipped { .. } => {}
+            Event::Warning { .. } if quiet => {}
             Event::Warning { input, message } => {
                 self.line(&format!("partdiff: {}: warning: {message}", shown(input.0)));
             }
@@ -143,9 +152,9 @@ impl HumanReporter {
                 text.push_str(&format!(", {count} {what}"));
             }
         }
-        let how = if cancelled { "cancelled after" } else { "in" };
+        let how = if cancelled { ", cancelled after" } else { " in" };
         let colon = if failed > 0 { ":" } else { "" };
-        self.line(&format!("{text} {how} {}{colon}", show_seconds(seconds)));
+        self.line(&format!("{text}{how} {}{colon}", show_seconds(seconds)));
         for (input, reason) in self.failed.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             self.line(&format!("  {}: {reason}", shown(input)));
         }

@@ -8,13 +8,17 @@ use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
-use super::file_id::FileId;
+use super::file_id::{FileId, resolved};
 use crate::atomic_file::TEMPORARY_PREFIX;
 use crate::error::{Error, ErrorKind};
-use crate::image::ImageFormat;
+use crate::image::{ImageFormat, unreadable};
+use crate::naming::shown;
 
 /// The name by which standard input and output are called.
 pub const STDIO: &str = "-";
+
+/// How many of the files that are left out are named.
+const NAMED: usize = 5;
 
 /// One picture to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,35 +47,47 @@ pub struct Failure {
     pub error: Error,
 }
 
+/// What arguments come to.
+#[derive(Debug, Default)]
+pub struct Collected {
+    /// Every picture, once.
+    pub inputs: Vec<Input>,
+    /// What cannot be worked on.
+    pub failures: Vec<Failure>,
+    /// What a folder has besides, in a sentence.
+    pub notes: Vec<(PathBuf, String)>,
+}
+
 /// Lists every input once, folders in order of names. Links to files count, links to folders are not followed.
 ///
 /// `skip` is a folder not to look into, that is, the output folder.
-pub fn collect(arguments: &[PathBuf], skip: Option<&Path>) -> (Vec<Input>, Vec<Failure>) {
-    let mut found = Vec::new();
-    let mut failures = Vec::new();
+pub fn collect(arguments: &[PathBuf], skip: Option<&Path>) -> Collected {
+    let mut all = Collected::default();
     let skip = skip.and_then(FileId::of);
     for argument in arguments {
         if argument == Path::new(STDIO) {
-            found.push(Input { path: argument.clone(), relative: PathBuf::from("stdin"), walked: false });
+            let relative = PathBuf::from("stdin");
+            all.inputs.push(Input { path: argument.clone(), relative, walked: false });
             continue;
         }
         match fs::metadata(argument) {
-            Ok(data) if data.is_dir() => walk(argument, skip.as_ref(), &mut found, &mut failures),
+            Ok(data) if data.is_dir() => walk(argument, skip.as_ref(), &mut all),
             Ok(_) => {
                 let relative = argument.file_name().map_or_else(|| argument.clone(), PathBuf::from);
-                found.push(Input { path: argument.clone(), relative, walked: false });
+                all.inputs.push(Input { path: argument.clone(), relative, walked: false });
             }
-            Err(error) => failures.push(cannot_read(argument, error)),
+            Err(error) => all.failures.push(cannot_read(argument, error)),
         }
     }
-    // The same path named twice, or named and found, is one input; what was named comes first.
+    // The same path named twice, however spelt, or named and found, is one input; what was named comes first.
     let mut seen = HashSet::new();
-    found.retain(|input| seen.insert(input.path.clone()));
-    (found, failures)
+    all.inputs.retain(|input| input.is_stdin() || seen.insert(resolved(&input.path)));
+    all
 }
 
-fn walk(folder: &Path, skip: Option<&FileId>, found: &mut Vec<Input>, failures: &mut Vec<Failure>) {
-    let before = (found.len(), failures.len());
+fn walk(folder: &Path, skip: Option<&FileId>, all: &mut Collected) {
+    let before = (all.inputs.len(), all.failures.len());
+    let mut foreign = Vec::new();
     let wanted = |entry: &DirEntry| {
         entry.depth() == 0
             || !(is_hidden(entry.file_name())
@@ -83,7 +99,7 @@ fn walk(folder: &Path, skip: Option<&FileId>, found: &mut Vec<Input>, failures: 
             Err(error) => {
                 let path = error.path().unwrap_or(folder).to_path_buf();
                 let error = error.into_io_error().unwrap_or_else(|| io::Error::other("a loop of links"));
-                failures.push(cannot_read(&path, error));
+                all.failures.push(cannot_read(&path, error));
                 continue;
             }
         };
@@ -91,12 +107,20 @@ fn walk(folder: &Path, skip: Option<&FileId>, found: &mut Vec<Input>, failures: 
             || entry.path_is_symlink() && fs::metadata(entry.path()).is_ok_and(|data| data.is_file());
         if is_file && has_image_extension(entry.path()) {
             let relative = entry.path().strip_prefix(folder).unwrap_or(entry.path()).to_path_buf();
-            found.push(Input { path: entry.into_path(), relative, walked: true });
+            all.inputs.push(Input { path: entry.into_path(), relative, walked: true });
+        } else if is_file && entry.path().extension().and_then(OsStr::to_str).and_then(unreadable).is_some() {
+            foreign.push(shown(Path::new(entry.file_name())));
         }
     }
-    if before == (found.len(), failures.len()) {
+    if !foreign.is_empty() {
+        let some = foreign.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let more = if foreign.len() > NAMED { ", ..." } else { "" };
+        let text = format!("{} of its files are pictures that cannot be read: {some}{more}", foreign.len());
+        all.notes.push((folder.to_path_buf(), text));
+    }
+    if before == (all.inputs.len(), all.failures.len()) {
         let error = Error::new(ErrorKind::Input, "no pictures in this folder");
-        failures.push(Failure { input: folder.to_path_buf(), error });
+        all.failures.push(Failure { input: folder.to_path_buf(), error });
     }
 }
 
@@ -138,11 +162,23 @@ mod tests {
     #[test]
     fn folders_give_pictures_in_order() {
         let root = tree();
-        let (inputs, failures) = collect(&[root.path().join("in")], None);
+        let Collected { inputs, failures, .. } = collect(&[root.path().join("in")], None);
         assert_eq!(relative(&inputs), ["a.jpg", "b.PNG", "sub/c.webp", "sub/out/old.png"]);
         assert!(failures.is_empty());
-        let (inputs, _) = collect(&[root.path().join("in")], Some(&root.path().join("in/sub/../sub/out")));
+        let Collected { inputs, .. } =
+            collect(&[root.path().join("in")], Some(&root.path().join("in/sub/../sub/out")));
         assert_eq!(relative(&inputs), ["a.jpg", "b.PNG", "sub/c.webp"]);
+    }
+
+    #[test]
+    fn pictures_that_cannot_be_read_are_named() {
+        let root = tree();
+        for name in ["x.psd", "sub/y.NEF", "z.jp2"] {
+            fs::write(root.path().join("in").join(name), b"").unwrap();
+        }
+        let notes = collect(&[root.path().join("in")], None).notes;
+        let text = "3 of its files are pictures that cannot be read: y.NEF, x.psd, z.jp2";
+        assert_eq!(notes, [(root.path().join("in"), text.to_owned())]);
     }
 
     #[test]
@@ -151,8 +187,18 @@ mod tests {
         let notes = root.path().join("in/notes.txt");
         let hidden = root.path().join("in/.hidden.png");
         let a = root.path().join("in/a.jpg");
-        let (inputs, failures) =
-            collect(&[notes.clone(), hidden, notes, a, root.path().join("in"), STDIO.into()], None);
+        let Collected { inputs, failures, .. } = collect(
+            &[
+                notes.clone(),
+                hidden,
+                notes,
+                a,
+                root.path().join("in/sub/../a.jpg"),
+                root.path().join("in"),
+                STDIO.into(),
+            ],
+            None,
+        );
         assert_eq!(
             relative(&inputs),
             ["notes.txt", ".hidden.png", "a.jpg", "b.PNG", "sub/c.webp", "sub/out/old.png", "stdin"]
@@ -166,7 +212,7 @@ mod tests {
         let root = tree();
         let arguments = [root.path().join("nowhere.png"), root.path().join("in/.git/none")];
         fs::create_dir(&arguments[1]).unwrap();
-        let (inputs, failures) = collect(&arguments, None);
+        let Collected { inputs, failures, .. } = collect(&arguments, None);
         assert!(inputs.is_empty());
         assert!(failures[0].error.report().starts_with("cannot read: No such file"));
         assert_eq!(failures[1].error.report(), "no pictures in this folder");
@@ -180,7 +226,7 @@ mod tests {
         std::os::unix::fs::symlink(root.path().join("in"), root.path().join("in/sub/up")).unwrap();
         std::os::unix::fs::symlink("a.jpg", root.path().join("in/link.jpg")).unwrap();
         std::os::unix::fs::symlink("gone.jpg", root.path().join("in/dangling.jpg")).unwrap();
-        let (inputs, failures) = collect(&[root.path().join("in")], None);
+        let Collected { inputs, failures, .. } = collect(&[root.path().join("in")], None);
         assert_eq!(relative(&inputs), ["a.jpg", "b.PNG", "link.jpg", "sub/c.webp", "sub/out/old.png"]);
         assert!(failures.is_empty());
     }

@@ -95,6 +95,7 @@ impl Maker<'_> {
         self.reporter.tell(&Event::Done {
             files,
             backup: job.backup.as_deref().map(Name),
+            uncertainty: self.request.uncertainty.as_deref().map(Name),
             pages: job.pages.len(),
             width,
             height,
@@ -122,6 +123,11 @@ impl Maker<'_> {
         let cleanup = request.recipe.cleanup;
         let mut made = read.upscale(self.upscaler, &request.options, cleanup, hash, &relay, self.cancel)?;
         if let (Some(path), Some(map)) = (&request.uncertainty, made.uncertainty.take()) {
+            if map.data().iter().all(|&deviation| deviation == 0.0) {
+                let text =
+                    "all samples are the same, so the map of uncertainty is black; more steps invent more";
+                self.warn(source, &[text.into()]);
+            }
             self.write_map(path, map)?;
         }
         let report = made.report.clone();

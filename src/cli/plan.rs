@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::destination::Destination;
 use super::file_id::{FileId, resolved};
-use super::inputs::{Failure, collect};
+use super::inputs::{Collected, Failure, collect};
 use super::job::{Job, ModelFacts, jobs, same_folder};
 use super::upscale_request::{Existing, Originals, UpscaleRequest};
 use crate::error::{Error, ErrorKind, Result};
@@ -36,9 +36,9 @@ impl RunPlan {
             Destination::Folder(folder) => Some(folder.as_path()),
             _ => None,
         };
-        let (inputs, failures) = collect(&request.inputs, folder);
+        let Collected { inputs, failures, notes } = collect(&request.inputs, folder);
         let mut known: HashSet<FileId> = inputs.iter().filter_map(|input| FileId::of(&input.path)).collect();
-        let mut plan = Self { failures, ..Self::default() };
+        let mut plan = Self { failures, notes, ..Self::default() };
         for input in inputs {
             match jobs(request, model, &input) {
                 Ok(jobs) => {
@@ -86,13 +86,18 @@ impl RunPlan {
         for job in &self.jobs {
             let Some(output) = &job.output else { continue };
             if let Some(other) = taken.insert(resolved(output), &job.input.path) {
+                let path = &job.input.path;
+                let remedy = if other.extension() == path.extension() {
+                    "write them to folders of their own, or give the folder above them, whose tree is mirrored"
+                } else {
+                    "tell them apart with --name, for instance {stem}-{from}.{ext}"
+                };
                 return Err(Error::new(
                     ErrorKind::InvalidOption,
                     format!(
-                        "{} and {} would both be written to {}: nothing was done; tell them apart with --name, \
-                         for instance {{stem}}-{{from}}.{{ext}}",
+                        "{} and {} would both be written to {}: nothing was done; {remedy}",
                         shown(other),
-                        shown(&job.input.path),
+                        shown(path),
                         shown(output)
                     ),
                 ));

@@ -102,6 +102,12 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
                 ImageFormat::writable_endings()
             )));
         }
+        if let (Destination::File(path), Some(format)) = (&destination, recipe.format)
+            && let Some(named) = ImageFormat::from_path(path).filter(|named| *named != format)
+        {
+            let path = path.display();
+            return Err(usage(format!("{path} is a name for {named}, and --format says {format}")));
+        }
         if report.json && destination == Destination::Stdout && !report.dry_run {
             return Err(usage("--json and a picture cannot both go to standard output: give a file as OUT"));
         }
@@ -242,6 +248,8 @@ mod tests {
             message("a.png -o b.xyz").contains("cannot write b.xyz by its ending: expected one of png, jpg")
         );
         assert!(request("a.png -o b.xyz --format png").is_ok());
+        assert!(request("a.png -o b.jpeg --format jpg").is_ok());
+        assert!(message("a.png -o b.png --format jpg").contains("is a name for PNG, and --format says JPEG"));
         assert!(message("a.png -o b.png --name {stem}").contains("--name needs a folder"));
         assert!(message("a.png -o - --json").contains("both go to standard output"));
         assert!(message("a.png b.png -o -").contains("one picture"));

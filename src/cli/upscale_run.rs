@@ -4,10 +4,12 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ffi::OsStr;
+use std::io::{self, IsTerminal};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::destination::Destination;
 use super::events::{Event, Files, JsonReporter, Name, Reporter};
 use super::exit::{Exit, kind_name};
 use super::human::HumanReporter;
@@ -29,6 +31,10 @@ use crate::upscaler::Upscaler;
 /// # Errors
 /// What keeps the run from starting; what happens to single pictures is told and counted.
 pub fn run(request: &UpscaleRequest, cancel: &CancelToken) -> Result<Exit> {
+    if request.destination == Destination::Stdout && io::stdout().is_terminal() && !request.dry_run {
+        let message = "a picture is nothing for a terminal: give a file as OUT, or a pipe";
+        return Err(Error::new(ErrorKind::InvalidOption, message));
+    }
     let reporter: Box<dyn Reporter> = match request.voice {
         Voice::Json => Box::new(JsonReporter::new(cancel.clone())),
         voice => Box::new(HumanReporter::new(voice)),

@@ -95,7 +95,14 @@ impl VerifyArgs {
         let most = details["pages"]
             .as_array()
             .map(|pages| pages.iter().filter_map(|page| page["max_difference"].as_f64()).fold(0.0, f64::max));
-        let off = most.map_or(String::new(), |most| format!(" (off by at most {most:.2} levels of 255)"));
+        let reshaped = details["pages"].as_array().is_some_and(|pages| {
+            pages.iter().any(|page| page.get("max_difference").is_some_and(Value::is_null))
+        });
+        let off = match most {
+            _ if reshaped => " (its size or its channels are others)".to_owned(),
+            Some(most) => format!(" (off by at most {most:.2} levels of 255)"),
+            None => String::new(),
+        };
         let text = |name: &str| details[name].as_str().unwrap_or_default().to_owned();
         let how = format!("{}, {}, on {}", text("software"), text("model"), text("provider"));
         match verdict {

@@ -8,6 +8,7 @@ mod alpha;
 mod color;
 mod decode;
 mod encode;
+mod foreign;
 mod format;
 #[cfg(fuzzing)]
 pub mod fuzzing;
@@ -24,6 +25,7 @@ mod working;
 
 pub use decode::{decode, decode_page, page_count};
 pub use encode::{EncodeOptions, Encoded, PageWriter, encode, encode_to};
+pub use foreign::unreadable;
 pub use format::ImageFormat;
 pub use header::{Header, header, page_headers};
 pub use interleave::Sample;

@@ -7,22 +7,10 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::settle::Role;
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::ImageFormat;
+use crate::image::{ImageFormat, unreadable};
 
 /// Endings of files that go with a picture of the same stem.
 const SIDECARS: [&str; 6] = ["xmp", "pp3", "dop", "aae", "json", "thm"];
-
-/// Pictures that cannot be read, by their endings. A readable sibling, such as a developed one, waits for them.
-const FOREIGN: [(&str, &[&str]); 8] = [
-    ("camera raw", &["cr2", "cr3", "nef", "arw", "dng", "raf", "orf", "rw2", "pef", "srw", "raw"]),
-    ("JPEG 2000", &["jp2", "j2k", "jpf", "jpx"]),
-    ("Photoshop", &["psd", "psb"]),
-    ("GIMP", &["xcf"]),
-    ("Krita", &["kra"]),
-    ("Targa", &["tga"]),
-    ("DICOM", &["dcm"]),
-    ("NIfTI", &["nii"]),
-];
 
 /// Endings of files that some program has not finished.
 const UNFINISHED: [&str; 9] =
@@ -86,19 +74,6 @@ impl Selection {
         let ext = relative.extension().and_then(OsStr::to_str)?;
         if self.include.is_none() { unreadable(ext) } else { None }
     }
-}
-
-/// Why pictures with this ending cannot be read; `None` for those that can be, and for other files.
-fn unreadable(ext: &str) -> Option<String> {
-    if let Some(format) = ImageFormat::from_extension(ext) {
-        let feature = format.missing_feature()?;
-        return Some(format!(
-            "{format} cannot be read: this program was built without the feature {feature}"
-        ));
-    }
-    let ext = ext.to_ascii_lowercase();
-    let (name, _) = FOREIGN.into_iter().find(|(_, endings)| endings.contains(&ext.as_str()))?;
-    Some(format!("{name} files cannot be read"))
 }
 
 /// Whether files with this ending are pictures, readable or not, so that `a.EXT.xmp` is about `a`.

@@ -114,7 +114,7 @@ impl Coding {
             let peak = curves.iter().map(|curve| curve.linear(high)).fold(0.0, f32::max);
             return Self::HighRange { peak, curves };
         }
-        let photograph = low >= 1.0 - HDR_PEAK && high <= HDR_PEAK && high >= DARKEST_PEAK;
+        let photograph = low >= 1.0 - HDR_PEAK && (DARKEST_PEAK..=HDR_PEAK).contains(&high);
         if photograph || low >= high { self } else { Self::Scaled { low: low.min(0.0), high } }
     }
 

@@ -94,6 +94,13 @@ pub(super) fn read(bytes: &[u8], page: usize, limits: &Limits) -> Result<Page> {
     let mut decoded = Decoded { kind, channels, depth, height, width, samples };
     let has_alpha = matches!(extra.first(), Some(1 | 2)) || (extra.is_empty() && channels == 4 && used == 3);
     decoded.keep_channels(used + usize::from(has_alpha && kind != Kind::Cmyk && kind != Kind::Lab));
+    // The decoder counts those that it knows.
+    let stored = decoder.find_tag_unsigned::<u16>(Tag::SamplesPerPixel).ok().flatten().unwrap_or(1);
+    let (kept, all) = (decoded.channels, channels.max(stored.into()));
+    if kept < all {
+        tags.notes
+            .push(format!("{} of its {all} channels are left out; this is the first {kept}", all - kept));
+    }
     if let Some((_, 3)) = photometric {
         let map = decoder.find_tag_unsigned_vec::<u16>(Tag::ColorMap).ok().flatten().unwrap_or_default();
         decoded = indexed(&decoded, &map, bits)?;
@@ -165,6 +172,9 @@ fn unpack(
             let most = f64::from(u32::MAX);
             (data.iter().map(|&v| (f64::from(v) / most) as f32).collect::<Vec<_>>().into(), SampleDepth::F32)
         }
+        // Numbers with a sign are measured ones.
+        DecodingResult::I8(data) => (numbers(&data), SampleDepth::F32),
+        DecodingResult::I16(data) => (numbers(&data), SampleDepth::F32),
         DecodingResult::F16(data) => {
             (data.iter().map(|v| v.to_f32()).collect::<Vec<_>>().into(), SampleDepth::F32)
         }
@@ -174,6 +184,10 @@ fn unpack(
         }
         _ => return None,
     })
+}
+
+fn numbers<T: Copy + Into<f32>>(data: &[T]) -> Samples {
+    data.iter().map(|&value| value.into()).collect::<Vec<f32>>().into()
 }
 
 /// Colours of indices, which were widened to 8 bits.

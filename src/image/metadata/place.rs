@@ -5,12 +5,14 @@ const PARTS: [&str; 8] =
     ["gps", "latitude", "longitude", "longtitude", "altitude", "location", "geotag", "geohash"];
 
 /// Whole names.
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 12] = [
     "city",
     "state",
     "country",
     "countrycode",
     "countryname",
+    "country-code",
+    "country-name",
     "provincestate",
     "province-state",
     "sub-location",
@@ -22,4 +24,27 @@ const NAMES: [&str; 10] = [
 pub(super) fn is_place(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     PARTS.iter().any(|part| name.contains(part)) || NAMES.contains(&name.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_place;
+
+    #[test]
+    fn places_are_told_from_the_rest() {
+        for name in [
+            "GPSLatitude",
+            "GpsLongtitude",
+            "Location",
+            "LocationShown",
+            "City",
+            "Country-Code",
+            "Sub-location",
+        ] {
+            assert!(is_place(name), "{name}");
+        }
+        for name in ["Title", "Author", "FlightYawDegree", "StateOfMind", "Velocity", "DateTimeOriginal"] {
+            assert!(!is_place(name), "{name}");
+        }
+    }
 }

@@ -65,7 +65,12 @@ pub(in crate::image) fn read<R: Read + Seek>(bytes: &[u8], decoder: &mut Decoder
             }
         }
         // BigTIFF has 64-bit directories.
-        _ => notes.push("EXIF and IPTC of a BigTIFF file are not carried over".into()),
+        _ => {
+            let blocks = [Tag::ExifDirectory, Tag::GpsDirectory, IPTC, PHOTOSHOP, Tag::Make];
+            if blocks.into_iter().any(|tag| matches!(decoder.find_tag(tag), Ok(Some(_)))) {
+                notes.push("EXIF and IPTC of a BigTIFF file are not carried over".into());
+            }
+        }
     }
     Tags { metadata, orientation, notes }
 }

@@ -34,6 +34,7 @@ fn numbers_of_any_range_come_back_in_their_units() {
         ("float32 RGB", "0", "1e-4", Some("taken as 0 to 1")),
         ("float32 L", "0", "4095", Some("values from 0 to 4095 are taken as 0 to 1")),
         ("float64 L", "-1000", "3000", Some("values from -1000 to 3000 are taken as 0 to 1")),
+        ("int16 L", "-1000", "3000", Some("values from -1000 to 3000 are taken as 0 to 1")),
         ("uint32 L", "0", "4294967295", None),
         ("uint32 L", "0", "5000", Some("taken as 0 to 1")),
     ] {
