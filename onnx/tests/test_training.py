@@ -159,3 +159,17 @@ def test_patterns_are_drawn(store_folder, tiny):
     dots = source._dots(torch.Size((64, 3, 16, 16)), lambda *shape: torch.rand(*shape))
     tiled = (dots == dots.roll(4, 2)).flatten(1).all(dim=1)
     assert 8 < tiled.sum() < 40
+
+
+def test_slices_come_from_both_ways_of_scanning(archive, tiny, tmp_path):
+    """Half of the one-channel samples are cut in k-space, and none is blurred."""
+    prepare([archive], tmp_path, scale=4, channels=1, size=128)
+    store = Store(tmp_path)
+    assert store.kinds == ["cubic", "kspace"] and store.lr.shape[0] == 2
+    same = (store.lr[0] == store.lr[1]).flatten(1).all(dim=1)
+    assert not same.any()
+    store.lr[1] = 0
+    batch = BatchSource(store, tiny.schedule, 64, 16).draw(0)
+    assert batch.lr.shape == (64, 1, 16, 16) and batch.x0.shape == (64, 1, 64, 64)
+    black = (batch.lr[batch.level == 0] == -1).flatten(1).all(dim=1).float().mean()
+    assert 0.25 < black < 0.75
