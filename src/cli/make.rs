@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::fs;
 use std::io::{self, Cursor, Seek, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Instant, SystemTime};
@@ -29,6 +29,8 @@ pub struct Maker<'a> {
     pub reporter: &'a dyn Reporter,
     pub cancel: &'a CancelToken,
     pub upscaler: &'a Upscaler,
+    /// The latest input, and the warnings that were given about it, by all files that become of its pages.
+    pub told: RefCell<(PathBuf, Vec<String>)>,
 }
 
 /// A file that is being written.
@@ -42,8 +44,6 @@ struct Source<'a> {
     hash: Option<String>,
     /// How the result is encoded.
     encoding: EncodeOptions,
-    /// Warnings that were given.
-    told: RefCell<Vec<String>>,
 }
 
 impl Maker<'_> {
@@ -71,7 +71,6 @@ impl Maker<'_> {
             job,
             hash: self.request.recipe.provenance().then(|| sha256_hex(&bytes)),
             encoding: self.request.recipe.encoding(job.format),
-            told: RefCell::default(),
         };
         let pages = (job.pages.len(), job.pages.iter().map(Page::samples).sum());
         let context = format!("cannot write {}", output.display());
@@ -177,13 +176,17 @@ impl Maker<'_> {
         })
     }
 
-    /// Tells each warning once per file.
+    /// Tells each warning once per input.
     fn warn(&self, source: &Source<'_>, warnings: &[String]) {
-        let mut told = source.told.borrow_mut();
+        let input = &source.job.input.path;
+        let mut told = self.told.borrow_mut();
+        if told.0 != *input {
+            *told = (input.clone(), Vec::new());
+        }
         for message in warnings {
-            if !told.contains(message) {
-                self.reporter.tell(&Event::Warning { input: Name(&source.job.input.path), message });
-                told.push(message.clone());
+            if !told.1.contains(message) {
+                self.reporter.tell(&Event::Warning { input: Name(input), message });
+                told.1.push(message.clone());
             }
         }
     }

@@ -1,6 +1,7 @@
 //! `partdiff upscale` at work: plan, open the model, make one picture after the other.
 
 use std::any::Any;
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ffi::OsStr;
@@ -120,6 +121,7 @@ impl Run<'_> {
             reporter: self.reporter,
             cancel: self.cancel,
             upscaler: &upscaler,
+            told: RefCell::default(),
         };
         for (index, mut job) in jobs.into_iter().enumerate() {
             if self.cancel.is_cancelled() {

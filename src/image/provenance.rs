@@ -86,7 +86,7 @@ impl Provenance {
         metadata.xmp = Some(edited.map_or_else(|| xmp::packet(&description), |edited| edited.packet));
         metadata.text.retain(|(keyword, _)| keyword != RECORD);
         metadata.text.push((RECORD.into(), record));
-        lost.then(|| "the XMP packet is damaged; dropped".into())
+        lost.then(|| "the XMP packet is damaged, or not plain XML in UTF-8; dropped".into())
     }
 
     /// The record of a picture that was made by this program.

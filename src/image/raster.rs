@@ -55,6 +55,15 @@ impl Raster {
         &mut self.data
     }
 
+    /// The least and the largest finite sample; zeros where there is none.
+    pub fn range(&self) -> (f32, f32) {
+        let finite = self.data.iter().copied().filter(|value| value.is_finite());
+        finite
+            .map(|value| (value, value))
+            .reduce(|(low, high), (value, _)| (low.min(value), high.max(value)))
+            .unwrap_or((0.0, 0.0))
+    }
+
     /// One plane of `height * width` samples.
     pub fn plane(&self, channel: usize) -> &[f32] {
         let size = self.height * self.width;

@@ -44,7 +44,7 @@ pub fn prepare_for_model(picture: Picture) -> Prepared {
     let size = (picture.height(), picture.width());
     let mut color = std::mem::replace(&mut picture.color, Raster::new(1, 1, 1));
     let mut coding = if picture.linear {
-        Coding::linear(range(&color).1)
+        Coding::linear(color.range())
     } else if let Some(icc) = &picture.metadata.icc {
         Coding::from_icc(icc, color.channels()).unwrap_or_else(|why| {
             picture.warnings.push(format!("the colour profile is dropped: {why}"));
@@ -55,8 +55,9 @@ pub fn prepare_for_model(picture: Picture) -> Prepared {
         Coding::Kept
     };
     if picture.depth == SampleDepth::F32 && !picture.linear {
-        coding = coding.for_range(range(&color), picture.metadata.icc.is_some());
+        coding = coding.for_range(color.range(), picture.metadata.icc.is_some());
         if let Coding::Scaled { low, high } = coding {
+            let (low, high) = (Plain(low), Plain(high));
             picture.warnings.push(format!("values from {low} to {high} are taken as 0 to 1 for the model"));
         }
     }
@@ -67,10 +68,16 @@ pub fn prepare_for_model(picture: Picture) -> Prepared {
     Prepared { color, frame: Frame { shell: picture, size, coding } }
 }
 
-/// The least and the largest finite value.
-fn range(color: &Raster) -> (f32, f32) {
-    let finite = color.data().iter().copied().filter(|value| value.is_finite());
-    finite.fold((0.0, 0.0), |(low, high), value| (value.min(low), value.max(high)))
+/// A number for people: without dozens of zeros.
+struct Plain(f32);
+
+impl std::fmt::Display for Plain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0.abs() {
+            0.0 | 1e-4..1e7 => self.0.fmt(f),
+            _ => write!(f, "{:e}", self.0),
+        }
+    }
 }
 
 impl Frame {
@@ -96,6 +103,7 @@ impl Frame {
         let size = (color.height(), color.width());
         let mut picture = self.shell;
         if let (Coding::Scaled { low, high }, true) = (&self.coding, options.unit_range) {
+            let (low, high) = (Plain(*low), Plain(*high));
             picture.warnings.push(format!("values from {low} to {high} are stored as black to white"));
         } else {
             self.coding.undo(&mut color);

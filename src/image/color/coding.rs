@@ -12,6 +12,9 @@ pub(in crate::image) const HDR_PEAK: f32 = 1.25;
 /// Peak below which values without a profile are no photograph: the model would drown them.
 const DARKEST_PEAK: f32 = 1.0 / 16.0;
 
+/// How far beyond its range high-range light may go: a third of a stop, as a natural logarithm.
+const OVERSHOOT: f32 = 0.23;
+
 /// Where the logarithmic part of the high-range coding begins, in linear light.
 const HDR_KNEE: f32 = 0.02;
 
@@ -33,8 +36,8 @@ pub(in crate::image) enum Coding {
     },
     /// Light far above 1, coded on an arc hyperbolic sine up to the picture's peak.
     HighRange {
-        /// The brightest light.
-        peak: f32,
+        /// The darkest light, 0 or below, and the brightest.
+        range: (f32, f32),
         /// One curve per channel to linear light, or one for all.
         curves: Box<[Curve]>,
     },
@@ -86,11 +89,11 @@ impl Coding {
         finite.then(|| Self::Matrix { curves: Box::new(curves), forward, backward })
     }
 
-    /// The coding of linear light with `peak` as its brightest value.
-    pub fn linear(peak: f32) -> Self {
+    /// The coding of linear light between `low` and `peak`.
+    pub fn linear((low, peak): (f32, f32)) -> Self {
         let linear = Curve::identity();
         if peak > HDR_PEAK {
-            return Self::HighRange { peak, curves: Box::new([linear]) };
+            return Self::HighRange { range: (low.min(0.0), peak), curves: Box::new([linear]) };
         }
         let identity = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
         Self::Matrix {
@@ -112,10 +115,13 @@ impl Coding {
                 Self::HighRange { .. } | Self::Scaled { .. } => return self,
             };
             let peak = curves.iter().map(|curve| curve.linear(high)).fold(0.0, f32::max);
-            return Self::HighRange { peak, curves };
+            let least = curves.iter().map(|curve| curve.linear(low)).fold(0.0, f32::min);
+            return Self::HighRange { range: (least, peak), curves };
         }
         let photograph = low >= 1.0 - HDR_PEAK && (DARKEST_PEAK..=HDR_PEAK).contains(&high);
-        if photograph || low >= high { self } else { Self::Scaled { low: low.min(0.0), high } }
+        // All alike is black, or no division.
+        let high = if high > low { high } else { low + 1.0 };
+        if photograph || (low, high) == (0.0, 1.0) { self } else { Self::Scaled { low, high } }
     }
 
     /// Turns coded values into sRGB-coded ones in place; values outside the sRGB gamut leave 0..1 unclipped.
@@ -124,9 +130,11 @@ impl Coding {
         match self {
             Self::Kept => {}
             Self::Grey(curve) => each(raster, |value| srgb.code(curve.linear(value))),
-            Self::HighRange { peak, curves } => {
-                let scale = (peak / HDR_KNEE).asinh();
-                planes(raster, curves, |curve, value| (curve.linear(value) / HDR_KNEE).asinh() / scale);
+            Self::HighRange { range, curves } => {
+                let [low, high] = ends(*range);
+                planes(raster, curves, |curve, value| {
+                    ((curve.linear(value) / HDR_KNEE).asinh() - low) / (high - low)
+                });
             }
             Self::Scaled { low, high } => each(raster, |value| (value - low) / (high - low)),
             Self::Matrix { curves, forward, .. } if raster.channels() == 3 => {
@@ -145,9 +153,13 @@ impl Coding {
         match self {
             Self::Kept => {}
             Self::Grey(curve) => each(raster, |value| curve.code(srgb.linear(value))),
-            Self::HighRange { peak, curves } => {
-                let scale = (peak / HDR_KNEE).asinh();
-                planes(raster, curves, |curve, value| curve.code((value * scale).sinh() * HDR_KNEE));
+            Self::HighRange { range, curves } => {
+                let [low, high] = ends(*range);
+                planes(raster, curves, |curve, value| {
+                    // What leaves the range by a little would leave it, as light, by a lot.
+                    let coded = (value * (high - low) + low).clamp(low - OVERSHOOT, high + OVERSHOOT);
+                    curve.code(coded.sinh() * HDR_KNEE)
+                });
             }
             Self::Scaled { low, high } => each(raster, |value| value * (high - low) + low),
             Self::Matrix { curves, backward, .. } if raster.channels() == 3 => {
@@ -159,6 +171,11 @@ impl Coding {
             Self::Matrix { curves, .. } => each(raster, |value| curves[1].code(srgb.linear(value))),
         }
     }
+}
+
+/// The ends of a range of light on the arc hyperbolic sine.
+fn ends((low, peak): (f32, f32)) -> [f32; 2] {
+    [low, peak].map(|light| (light / HDR_KNEE).asinh())
 }
 
 /// Whether a profile describes colours by tables, which no matrix stands for.
@@ -282,6 +299,8 @@ mod tests {
             (Coding::Kept, false, (0.0, 1.0), true),
             (Coding::Kept, false, (-0.1, 1.2), true),
             (Coding::Kept, false, (0.0, 0.0), true),
+            (Coding::Kept, false, (1e5, 1e5 + 1.0), false),
+            (Coding::Kept, false, (1000.0, 1000.0), false),
             (Coding::Kept, false, (0.0, 4095.0), false),
             (Coding::Kept, false, (0.0, 1e-5), false),
             (Coding::Kept, false, (-1000.0, 3000.0), false),
@@ -297,13 +316,18 @@ mod tests {
             if same {
                 continue;
             }
+            let span = (high - low).max(1e-3);
             let values: Vec<f32> = (0..36).map(|i| low + (high - low) * (i % 12) as f32 / 11.0).collect();
             let source = Raster::from_vec(3, 3, 4, values);
             let mut raster = source.clone();
             found.to_srgb(&mut raster);
-            assert!(raster.data().iter().all(|value| (-0.4..=1.0 + 1e-5).contains(value)), "{raster:?}");
+            assert!(raster.data().iter().all(|value| (-1e-5..=1.0 + 1e-5).contains(value)), "{raster:?}");
             found.undo(&mut raster);
-            assert!(worst(&source, &raster) <= 1e-4 * (high - low), "{found:?} {}", worst(&source, &raster));
+            assert!(
+                worst(&source, &raster) <= 1e-4 * span.max(high * 1e-2),
+                "{found:?} {}",
+                worst(&source, &raster)
+            );
         }
     }
 
@@ -311,12 +335,15 @@ mod tests {
     fn high_range_fits_the_unit_interval_and_comes_back() {
         let values = vec![0.0, 0.001, 0.18, 1.0, 7.5, 900.0, -0.01];
         let mut raster = Raster::from_vec(1, 1, 7, values.clone());
-        let coding = Coding::linear(900.0);
+        let coding = Coding::linear((-0.01, 900.0));
         coding.to_srgb(&mut raster);
-        assert!(raster.data().iter().all(|value| (-0.1..=1.0 + 1e-6).contains(value)));
+        assert!(raster.data().iter().all(|value| (-1e-6..=1.0 + 1e-6).contains(value)));
         coding.undo(&mut raster);
         for (value, expected) in raster.data().iter().zip(values) {
             assert!((value - expected).abs() <= 1e-5 + expected.abs() * 1e-4);
         }
+        let mut beyond = Raster::from_vec(1, 1, 2, vec![-0.5, 1.5]);
+        coding.undo(&mut beyond);
+        assert!(beyond.data()[0] > -0.03 && beyond.data()[1] < 1.5 * 900.0, "{beyond:?}");
     }
 }

@@ -71,6 +71,7 @@ fn decode_known(bytes: &[u8], format: ImageFormat, page: usize, limits: &Limits)
         metadata: Metadata::default(),
         notes: Vec::new(),
         premultiplied: false,
+        measured: false,
         animated: false,
     };
     let mut orientation = None;
@@ -81,6 +82,7 @@ fn decode_known(bytes: &[u8], format: ImageFormat, page: usize, limits: &Limits)
             source.metadata = page.tags.metadata;
             source.notes = page.tags.notes;
             source.premultiplied = page.premultiplied;
+            source.measured = page.signed;
             page.decoded
         }
         ImageFormat::Pfm => pfm::read(bytes, limits)?,
@@ -114,6 +116,8 @@ struct Source {
     metadata: Metadata,
     notes: Vec<String>,
     premultiplied: bool,
+    /// Whether samples were integers with a sign, which measure something.
+    measured: bool,
     /// Whether there are frames after the first.
     animated: bool,
 }
@@ -183,13 +187,14 @@ impl Source {
             unmultiply(&mut color, alpha);
         }
         if depth == SampleDepth::F32 {
-            let odd = color.data().iter().filter(|value| !value.is_finite()).count();
-            if odd > 0 {
-                color.data_mut().iter_mut().filter(|value| !value.is_finite()).for_each(|value| *value = 0.0);
-                self.notes.push(format!("{odd} samples are not finite numbers; taken as 0"));
-            }
+            self.notes.extend(fill_gaps(&mut color));
+            let opacity = |alpha: &mut f32| *alpha = if alpha.is_nan() { 1.0 } else { alpha.clamp(0.0, 1.0) };
+            alpha.iter_mut().for_each(|alpha| alpha.data_mut().iter_mut().for_each(opacity));
         }
-        let light = depth == SampleDepth::F32 && self.format == ImageFormat::Tiff && self.is_light(&color);
+        let light = self.format == ImageFormat::Tiff
+            && depth == SampleDepth::F32
+            && !self.measured
+            && self.is_light(&color);
         if light {
             self.notes.push("values above white without a profile are taken as linear light".into());
         }
@@ -209,11 +214,34 @@ impl Source {
         Ok(picture)
     }
 
-    /// Whether floating-point values can only be light: coded ones end at white.
+    /// Whether floating-point values are light: coded ones end at white, and of numbers with units of their own more
+    /// than half lie above it, or many far below 0.
     fn is_light(&self, color: &Raster) -> bool {
-        let brightest = color.data().iter().copied().fold(0.0, f32::max);
-        self.metadata.icc.is_none() && color.channels() == 3 && brightest > HDR_PEAK
+        let (low, high) = color.range();
+        let bright = color.data().iter().filter(|value| **value > HDR_PEAK).count();
+        self.metadata.icc.is_none()
+            && color.channels() == 3
+            && bright > 0
+            && 2 * bright < color.data().len()
+            && low > -0.1 * high
     }
+}
+
+/// Magnitude above which a floating-point value stands for "no data".
+const NO_DATA: f32 = 1e30;
+
+/// Puts the least of all values in the place of what is no number, and of what stands for none.
+fn fill_gaps(color: &mut Raster) -> Option<String> {
+    let gap = |value: &f32| value.is_nan() || value.abs() > NO_DATA;
+    let gaps = color.data().iter().filter(|value| gap(value)).count();
+    if gaps == 0 {
+        return None;
+    }
+    let least = color.data().iter().copied().filter(|value| !gap(value)).reduce(f32::min).unwrap_or(0.0);
+    color.data_mut().iter_mut().filter(|value| gap(value)).for_each(|value| *value = least);
+    Some(format!(
+        "{gaps} samples are no numbers, or beyond {NO_DATA:e}; taken as {least}, the least of the others"
+    ))
 }
 
 /// Divides colour by alpha where there is any.

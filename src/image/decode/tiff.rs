@@ -36,6 +36,8 @@ pub(super) struct Page {
     pub tags: Tags,
     /// Whether colour is multiplied by alpha.
     pub premultiplied: bool,
+    /// Whether samples were integers with a sign.
+    pub signed: bool,
 }
 
 /// Decodes page `page`, counted from 0.
@@ -86,6 +88,11 @@ pub(super) fn read(bytes: &[u8], page: usize, limits: &Limits) -> Result<Page> {
             "decoding the TIFF data needs more memory than the limit allows",
         ));
     }
+    let signed = matches!(result, DecodingResult::I8(_) | DecodingResult::I16(_));
+    if matches!(result, DecodingResult::U32(_)) {
+        tags.notes.push("32-bit integers become floating point, with 1 for 4294967295".into());
+    }
+    let floats = matches!(result, DecodingResult::F16(_) | DecodingResult::F32(_) | DecodingResult::F64(_));
     let (mut samples, depth) = unpack(result, bits, height, width * channels / layout.planes.max(1), &layout)
         .ok_or_else(|| unsupported(color))?;
     if layout.planes > 1 {
@@ -108,7 +115,13 @@ pub(super) fn read(bytes: &[u8], page: usize, limits: &Limits) -> Result<Page> {
     if matches!(photometric, Some((_, 8))) {
         decoded.turn_signed();
     }
-    Ok(Page { decoded, tags, premultiplied: extra.first() == Some(&1) })
+    // The decoder turns values that begin at white round; numbers with units of their own have no white.
+    if let (Some((_, 0)), true, Samples::F32(data)) = (photometric, floats, &mut decoded.samples)
+        && data.iter().any(|value| !(0.0..=1.0).contains(value))
+    {
+        data.iter_mut().for_each(|value| *value = 1.0 - *value);
+    }
+    Ok(Page { decoded, tags, premultiplied: extra.first() == Some(&1), signed })
 }
 
 fn open<'a>(bytes: &'a [u8], page: usize, limits: &Limits) -> Result<PageDecoder<'a>> {

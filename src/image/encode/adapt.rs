@@ -1,6 +1,7 @@
 //! Bringing a picture's values into the coding that a format implies.
 
 use std::borrow::Cow;
+use std::ops::RangeInclusive;
 
 use super::EncodeOptions;
 use crate::image::color::{Coding, HDR_PEAK, srgb_icc, through_tables};
@@ -16,7 +17,7 @@ pub(super) fn adapt<'a>(picture: &'a Picture, options: &EncodeOptions) -> (Cow<'
     let untold = float && picture.format == ImageFormat::Tiff && format == ImageFormat::Tiff;
     let unlinear = picture.linear && !format.is_linear() && !untold;
     if !float && !picture.linear && picture.depth == SampleDepth::F32 {
-        notes.extend(clipped(picture, format, HDR_PEAK));
+        notes.extend(clipped(picture, format, (1.0 - HDR_PEAK) / 4.0..=HDR_PEAK));
     }
     let tagged = picture.metadata.icc.is_some() && !picture.linear;
     // Where grey becomes red, green and blue, its own profile cannot describe them.
@@ -30,13 +31,13 @@ pub(super) fn adapt<'a>(picture: &'a Picture, options: &EncodeOptions) -> (Cow<'
     let mut changed = picture.clone();
     if unlinear {
         if !float {
-            notes.extend(clipped(picture, format, 1.0));
-        } else if changed.color.channels() == 3 && peak(picture) > 1.0 {
+            notes.extend(clipped(picture, format, f32::MIN..=1.0));
+        } else if changed.color.channels() == 3 && picture.color.range().1 > 1.0 {
             // Without a profile, values above white would be taken for linear light.
             changed.metadata.icc = srgb_icc();
         }
         // With a peak of 1 this is the sRGB curve.
-        Coding::linear(1.0).to_srgb(&mut changed.color);
+        Coding::linear((0.0, 1.0)).to_srgb(&mut changed.color);
         changed.linear = false;
     } else if tagged && (untag || format.is_linear()) {
         let icc = changed.metadata.icc.take().unwrap_or_default();
@@ -63,7 +64,7 @@ pub(super) fn adapt<'a>(picture: &'a Picture, options: &EncodeOptions) -> (Cow<'
         if !format.has_alpha() {
             flatten(&mut changed, options.background);
         }
-        Coding::linear(1.0).undo(&mut changed.color);
+        Coding::linear((0.0, 1.0)).undo(&mut changed.color);
         changed.linear = true;
         changed.depth = SampleDepth::F32;
     }
@@ -77,14 +78,14 @@ pub(super) fn adapt<'a>(picture: &'a Picture, options: &EncodeOptions) -> (Cow<'
     (Cow::Owned(changed), notes)
 }
 
-fn peak(picture: &Picture) -> f32 {
-    picture.color.data().iter().copied().fold(0.0, f32::max)
-}
-
-/// What is said where values above `allowed` go into a format that ends at white.
-fn clipped(picture: &Picture, format: ImageFormat, allowed: f32) -> Option<String> {
-    let most = peak(picture);
-    (most > allowed).then(|| format!("{format} has no room above white: values up to {most:.2} are clipped"))
+/// What is said where values outside `allowed` go into a format that begins at black and ends at white.
+fn clipped(picture: &Picture, format: ImageFormat, allowed: RangeInclusive<f32>) -> Option<String> {
+    let (least, most) = picture.color.range();
+    let above = most > *allowed.end();
+    let (where_to, end, value) =
+        if above { ("above white", "up to", most) } else { ("below black", "down to", least) };
+    (above || least < *allowed.start())
+        .then(|| format!("{format} has no room {where_to}: values {end} {value:.2} are clipped"))
 }
 
 /// Lays the picture over `background`, in the coding that it has.

@@ -39,7 +39,7 @@ fn every_format_layout_and_depth_comes_back() {
                     assert_eq!(encoded.warnings, options.losses(depth, alpha), "{what}");
                     let mut back = back;
                     if back.linear {
-                        Coding::linear(1.0).to_srgb(&mut back.color);
+                        Coding::linear((0.0, 1.0)).to_srgb(&mut back.color);
                     }
                     let step: f32 = if stored == SampleDepth::U8 { 0.501 / 255.0 } else { 0.501 / 65535.0 };
                     if format.has_alpha() {

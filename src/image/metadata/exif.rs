@@ -6,8 +6,9 @@
 
 use super::Density;
 use super::exif_fields::{
-    EXIF_POINTER, Fields, GPS_POINTER, INTEROP_POINTER, ORIENTATION, PIXEL_X, PIXEL_Y, RESOLUTION_UNIT,
-    X_RESOLUTION, Y_RESOLUTION, fields_at, rational,
+    EXIF_POINTER, FOCAL_PLANE_X, FOCAL_PLANE_Y, Fields, GPS_POINTER, INTEROP_POINTER, ORIENTATION, PIXEL_X,
+    PIXEL_Y, RESOLUTION_UNIT, SUBJECT_AREA, SUBJECT_LOCATION, X_RESOLUTION, Y_RESOLUTION, fields_at,
+    rational,
 };
 use super::ifd::{self, Directory, Order};
 
@@ -138,6 +139,33 @@ impl Exif {
             }
         }
         self.set_number(&main, RESOLUTION_UNIT, density.unit_code());
+    }
+
+    /// Multiplies what is counted in pixels: the focal plane's resolution, the subject's place and size.
+    pub fn scale(&mut self, across: f64, down: f64) {
+        let Some(exif) = self.main().and_then(|main| self.child(&main, EXIF_POINTER)) else { return };
+        for (tag, factor) in [(FOCAL_PLANE_X, across), (FOCAL_PLANE_Y, down)] {
+            let Some(entry) = exif.find(tag).filter(|entry| entry.kind == 5 && entry.count == 1) else {
+                continue;
+            };
+            let at = entry.data_at;
+            let parts = [at, at + 4].map(|at| self.order.u32(&self.bytes, at).map_or(0.0, f64::from));
+            if parts[1] > 0.0 {
+                let (over, under) = rational(parts[0] / parts[1] * factor);
+                self.bytes[at..at + 4].copy_from_slice(&self.order.bytes32(over));
+                self.bytes[at + 4..at + 8].copy_from_slice(&self.order.bytes32(under));
+            }
+        }
+        for tag in [SUBJECT_AREA, SUBJECT_LOCATION] {
+            let Some(entry) = exif.find(tag).filter(|entry| entry.kind == 3) else { continue };
+            // A point, a circle with its diameter, or a rectangle.
+            for (i, factor) in (0..entry.size / 2).zip([across, down, across, down]) {
+                let at = entry.data_at + 2 * i;
+                let Some(value) = self.order.u16(&self.bytes, at) else { continue };
+                let value = (f64::from(value) * factor).round().min(65535.0) as u16;
+                self.bytes[at..at + 2].copy_from_slice(&self.order.bytes16(value));
+            }
+        }
     }
 
     /// Cuts the link to the thumbnail's directory and blanks the thumbnail; `true` if there was one.

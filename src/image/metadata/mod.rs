@@ -166,7 +166,9 @@ impl Metadata {
         if change.strip == Strip::Gps {
             self.iptc = self.iptc.take().map(|records| iptc::without_places(&records));
             // Some writers repeat EXIF's fields as texts.
-            let place = |keyword: &str| keyword.rsplit(':').next().is_some_and(place::is_place);
+            let place = |keyword: &str| {
+                keyword.starts_with("geo:") || keyword.rsplit(':').next().is_some_and(place::is_place)
+            };
             self.text.retain(|(keyword, _)| !place(keyword));
         }
         if let Some(block) = self.exif.take() {
@@ -174,6 +176,11 @@ impl Metadata {
                 Some(mut exif) => {
                     let upright = exif.orientation() == 1;
                     exif.set_size(width, height);
+                    let factor = |new: usize, old: usize| new as f64 / old.max(1) as f64;
+                    exif.scale(
+                        factor(change.size.1, change.old_size.1),
+                        factor(change.size.0, change.old_size.0),
+                    );
                     exif.drop_thumbnail();
                     if let Some(density) = self.density {
                         exif.set_density(density);
@@ -203,7 +210,7 @@ impl Metadata {
             };
             match xmp::edit(&packet, &edit) {
                 Some(edited) => self.xmp = Some(edited.packet),
-                None => notes.push("the XMP packet is damaged; dropped".into()),
+                None => notes.push("the XMP packet is damaged, or not plain XML in UTF-8; dropped".into()),
             }
         }
         notes

@@ -5,7 +5,7 @@ const PARTS: [&str; 8] =
     ["gps", "latitude", "longitude", "longtitude", "altitude", "location", "geotag", "geohash"];
 
 /// Whole names.
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 14] = [
     "city",
     "state",
     "country",
@@ -18,6 +18,8 @@ const NAMES: [&str; 12] = [
     "sub-location",
     "worldregion",
     "coverage",
+    "coordinates",
+    "place",
 ];
 
 /// Whether a property or text of this name, without its prefix, tells a place; whoever wrote it, in any case.

@@ -12,6 +12,8 @@ const CAMERA: &str = "http://ns.google.com/photos/1.0/camera/";
 const DIMENSIONS: &str = "http://ns.adobe.com/xap/1.0/sType/Dimensions#";
 const REGIONS: &str = "http://www.metadataworkinggroup.com/schemas/regions/";
 const MICROSOFT_REGIONS: &str = "http://ns.microsoft.com/photo/1.2/";
+const RDF: &str = "http://www.w3.org/1999/02/22-rdf-syntax-ns#";
+const GEO: &str = "http://www.w3.org/2003/01/geo/wgs84_pos#";
 const IPTC_EXTENSION: &str = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/";
 
 /// Namespaces that describe further pictures, sound or video inside the file, which are not carried over.
@@ -66,6 +68,10 @@ impl Name<'_> {
         )
     }
 
+    fn is_place(self) -> bool {
+        self.space == GEO || self.space != RDF && is_place(self.local)
+    }
+
     /// What holds only with the rest of a file of which the main picture is taken.
     fn is_of_old_file(self) -> bool {
         let live = self.space == CAMERA
@@ -76,11 +82,18 @@ impl Name<'_> {
     }
 }
 
+/// A number, or one over another.
+fn number(text: &str) -> Option<f64> {
+    let (over, under) = text.trim().split_once('/').unwrap_or((text.trim(), "1"));
+    let value = over.parse::<f64>().ok()? / under.parse::<f64>().ok()?;
+    value.is_finite().then_some(value)
+}
+
 impl Edit<'_> {
     /// Whether a property goes.
     pub fn drops(&self, name: Name<'_>) -> bool {
         self.size.is_some() && name.is_of_old_file()
-            || self.strip_gps && is_place(name.local)
+            || self.strip_gps && name.is_place()
             || self.turned && (name.is_region() || name.space == PANORAMA && name.local.ends_with("Pixels"))
             || self.remove.contains(&name)
     }
@@ -104,6 +117,14 @@ impl Edit<'_> {
             (TIFF, "XResolution") => self.density.map(|density| fraction(density.x)),
             (TIFF, "YResolution") => self.density.map(|density| fraction(density.y)),
             (TIFF, "ResolutionUnit") => self.density.map(|density| density.unit_code().to_string()),
+            (EXIF, "FocalPlaneXResolution") => {
+                let [before, after] = self.size?;
+                Some(fraction(number(old)? * f64::from(after.0) / f64::from(before.0.max(1))))
+            }
+            (EXIF, "FocalPlaneYResolution") => {
+                let [before, after] = self.size?;
+                Some(fraction(number(old)? * f64::from(after.1) / f64::from(before.1.max(1))))
+            }
             (DIMENSIONS, "w") if in_regions => self.size.map(across),
             (DIMENSIONS, "h") if in_regions => self.size.map(down),
             (PANORAMA, local) => {

@@ -130,12 +130,14 @@ def ramp(path):
 
 
 def numbers(source, kind, low, high, result):
-    """A TIFF file of numbers from `low` to `high`: the picture's, of a type and channels such as float32 L."""
+    """A TIFF file of numbers from `low` to `high`: the picture's, of a type, channels and an exponent, such as
+    float32 L 1."""
     import tifffile
 
-    dtype, mode = kind.split()
+    dtype, mode, power = kind.split()
     data = np.asarray(Image.open(source).convert(mode), np.float64)
     data = (data - data.min()) / (data.max() - data.min())
+    data **= float(power)
     data = (float(low) + (float(high) - float(low)) * data).astype(dtype)
     tifffile.imwrite(result, data, photometric="minisblack" if mode == "L" else "rgb")
     return {}

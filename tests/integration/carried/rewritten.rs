@@ -110,6 +110,9 @@ fn marked_faces_follow_the_size_and_go_where_the_picture_is_turned() {
              Area={X=0.5,Y=0.25,W=0.1,H=0.2,Unit=normalized}}]}",
             "-XMP-GPano:FullPanoWidthPixels=400",
             "-XMP-GPano:ProjectionType=equirectangular",
+            "-EXIF:FocalPlaneXResolution=3000.5",
+            "-EXIF:SubjectArea=5 6 7 8",
+            "-XMP-exif:FocalPlaneYResolution=100",
         ],
     );
     let (result, said) = upscaled(&path, "big.jpg", &[]);
@@ -119,6 +122,11 @@ fn marked_faces_follow_the_size_and_go_where_the_picture_is_turned() {
     assert_eq!(value("-RegionAppliedToDimensionsH"), "112");
     assert_eq!((value("-RegionName").as_str(), value("-RegionAreaY").as_str()), ("Ada", "0.25"));
     assert_eq!(value("-FullPanoWidthPixels"), "1600");
+    assert_eq!(
+        (value("-EXIF:FocalPlaneXResolution").as_str(), value("-SubjectArea").as_str()),
+        ("12002", "20 24 28 32")
+    );
+    assert_eq!(value("-XMP-exif:FocalPlaneYResolution"), "400");
     exiftool(&path, &["-Orientation=6"]);
     let (_, said) = upscaled(&path, "big.jpg", &[]);
     assert!(said.contains("marked regions"), "{said}");
