@@ -88,6 +88,10 @@ pub(in crate::image) fn read(bytes: &[u8]) -> Segments {
         }
     }
     out.metadata.iptc = iptc::from_resources(&resources);
+    let rights = [&b"8BIM\x04\x0a"[..], b"8BIM\x04\x0b"];
+    if rights.iter().any(|start| resources.windows(start.len()).any(|part| part == *start)) {
+        out.notes.push("Photoshop's own copyright flag and address are not carried over".into());
+    }
     if extended {
         out.notes.push("extended XMP (over 64 KiB) is not carried over".into());
     }

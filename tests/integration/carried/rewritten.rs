@@ -148,11 +148,13 @@ fn a_motion_photo_becomes_a_photo_and_says_so() {
         );
         let (_, said) = upscaled(&path, "big.jpg", &[]);
         assert!(!said.contains("warning"), "{name}: {said}");
+        exiftool(&path, &["-Photoshop:CopyrightFlag=1"]);
         let mut bytes = fs::read(&path).unwrap();
         bytes.extend(b"\0\0\0\x0cftypmp42");
         fs::write(&path, bytes).unwrap();
         let (result, said) = upscaled(&path, "big.jpg", &[]);
         assert!(said.contains("a motion photo's video) is dropped"), "{name}: {said}");
+        assert!(said.contains("Photoshop's own copyright flag"), "{name}: {said}");
         let tags = Tags::of(&[&result]).remove(0);
         assert!(!tags.has("MotionPhoto") && !tags.has("MicroVideoOffset"), "{name}: {}", packet(&result));
         assert_eq!(tags.text("XMP:Title"), "Evening", "{name}");
