@@ -28,7 +28,6 @@ pub fn write_with<T>(
     replace: bool,
     fill: impl FnOnce(&mut BufWriter<&File>) -> Result<T>,
 ) -> Result<T> {
-    let named = path;
     let end = if replace { end_of_links(path) } else { None };
     let path = end.as_deref().unwrap_or(path);
     let (temporary, value) = filled(path, fill)?;
@@ -37,7 +36,7 @@ pub fn write_with<T>(
             .file
             .as_file()
             .set_permissions(old.permissions())
-            .map_err(|error| cannot_write(named, error))?;
+            .map_err(|error| cannot_write(path, error))?;
     }
     temporary.persist(path, replace).map_err(|error| {
         if error.kind() == std::io::ErrorKind::AlreadyExists {

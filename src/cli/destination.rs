@@ -40,18 +40,15 @@ impl Destination {
         }
         let last = output.as_os_str().as_encoded_bytes().last();
         let marked = last.is_some_and(|&byte| byte == b'/' || byte == MAIN_SEPARATOR as u8);
-        if several
-            && !marked
-            && !output.is_dir()
-            && ImageFormat::from_path(output).is_some_and(ImageFormat::can_write)
-        {
+        let folder = marked || output.is_dir();
+        if several && !folder && ImageFormat::from_path(output).is_some_and(ImageFormat::can_write) {
             let message = format!(
                 "{} cannot hold several pictures: give a folder as OUT, with a / at the end if that is its name",
                 shown(output)
             );
             return Err(Error::new(ErrorKind::InvalidOption, message));
         }
-        if several || marked || output.is_dir() {
+        if several || folder {
             Ok(Self::Folder(output.to_path_buf()))
         } else {
             Ok(Self::File(output.to_path_buf()))

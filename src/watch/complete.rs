@@ -4,8 +4,8 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use super::entry::State;
-use super::failure::backoff;
+use super::entry::{Entry, State};
+use super::failure::{CRASHES, backoff};
 use super::folder::Folder;
 use super::ledger::Ledger;
 use super::log::Log;
@@ -15,6 +15,20 @@ use super::settle::Sign;
 use super::stamp::Stamp;
 use crate::error::Result;
 use crate::values::show_seconds;
+
+/// Whether contents of that `hash` were made with the settings of that `digest`, and the result is still there where it
+/// is all that is left.
+pub(super) fn is_made(entry: &Entry, hash: &str, digest: &str) -> bool {
+    let made = entry.done.as_ref().is_some_and(|done| (done.0.as_str(), done.1.as_str()) == (hash, digest));
+    made && (!entry.disposed
+        || entry.result.as_ref().is_some_and(|result| holds(&result.output, &result.hash)))
+}
+
+/// Whether contents of that `hash` were given up with the settings of that `digest`, of at most so many `attempts`.
+pub(super) fn is_given_up(entry: &Entry, hash: &str, digest: &str, attempts: u32) -> bool {
+    (entry.hash.as_deref(), entry.settings.as_deref()) == (Some(hash), Some(digest))
+        && (entry.attempts >= attempts || entry.crashes >= CRASHES)
+}
 
 impl Folder {
     /// A file is complete and was read: what is to be done about its contents?
@@ -52,15 +66,10 @@ impl Folder {
             }
             return Ok(());
         }
-        let same = entry.hash.as_ref() == Some(&hash) && entry.settings.as_ref() == Some(&self.digest);
-        let made = entry.done.as_ref().is_some_and(|done| *done == (hash.clone(), self.digest.clone()));
-        if made
-            && (!entry.disposed
-                || entry.result.as_ref().is_some_and(|result| holds(&result.output, &result.hash)))
-        {
+        if is_made(&entry, &hash, &self.digest) {
             return ledger.restore(&entry, stamp, &hash, State::Done);
         }
-        if same && (entry.attempts >= self.settings.attempts || entry.crashes >= 2) {
+        if is_given_up(&entry, &hash, &self.digest, self.settings.attempts) {
             return ledger.restore(&entry, stamp, &hash, State::Failed);
         }
         ledger.queue(&entry, stamp, &hash, &self.digest)

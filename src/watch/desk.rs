@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::entry::{Entry, Placed, State};
-use super::failure::{Fault, backoff};
+use super::failure::{CRASHES, Fault, backoff};
 use super::folder::Folder;
 use super::ledger::{Ledger, timestamp, unix_millis};
 use super::log::{Log, fields, put_path};
@@ -20,9 +20,6 @@ use super::summary::SUMMARY;
 use crate::error::Result;
 use crate::naming::shown;
 use crate::values::show_seconds;
-
-/// Worker deaths, alone with a worker, until a file is given up.
-const CRASHES: u32 = 2;
 
 /// How often is looked whether results can be placed again.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);

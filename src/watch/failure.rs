@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind};
 
+/// Worker deaths, alone with a worker, until a file is given up.
+pub const CRASHES: u32 = 2;
+
 /// Longest wait between two tries.
 const LONGEST: Duration = Duration::from_secs(600);
 

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::complete::{is_given_up, is_made};
 use super::entry::{Entry, State};
 use super::ledger::Ledger;
-use super::place::holds;
 use super::scan::{Kind, left_alone, scan};
 use super::selection::Selection;
 use super::settings::WatchSettings;
@@ -115,17 +115,11 @@ fn again(
         }
     }
     let Ok(hash) = hash_file(&watch.input.join(&entry.path)) else { return Ok((Fate::Wait, reason())) };
-    let result = entry.result.as_ref();
     Ok(if ledger.is_result(&watch.name, &hash)? {
         (Fate::Skip, Some("is a result of this watch".into()))
-    } else if entry.done.as_ref().is_some_and(|done| done.0 == hash && done.1 == digest)
-        && (!entry.disposed || result.is_some_and(|result| holds(&result.output, &result.hash)))
-    {
+    } else if is_made(entry, &hash, digest) {
         (Fate::Done, None)
-    } else if entry.hash.as_ref() == Some(&hash)
-        && entry.settings.as_deref() == Some(digest)
-        && entry.attempts >= watch.attempts
-    {
+    } else if is_given_up(entry, &hash, digest, watch.attempts) {
         (Fate::Failed, reason())
     } else {
         fresh(stamp)

@@ -130,30 +130,28 @@ impl Exif {
     pub fn set_density(&mut self, density: Density) {
         let Some(main) = self.main() else { return };
         for (tag, value) in [(X_RESOLUTION, density.x), (Y_RESOLUTION, density.y)] {
-            let Some(entry) = main.find(tag) else { continue };
-            if entry.kind == 5 && entry.count == 1 {
-                let (over, under) = rational(value);
-                let at = entry.data_at;
-                self.bytes[at..at + 4].copy_from_slice(&self.order.bytes32(over));
-                self.bytes[at + 4..at + 8].copy_from_slice(&self.order.bytes32(under));
-            }
+            self.set_rational(&main, tag, value);
         }
         self.set_number(&main, RESOLUTION_UNIT, density.unit_code());
+    }
+
+    fn set_rational(&mut self, directory: &Directory, tag: u16, value: f64) {
+        let Some(entry) = directory.find(tag).filter(|entry| entry.kind == 5 && entry.count == 1) else {
+            return;
+        };
+        let (over, under) = rational(value);
+        let at = entry.data_at;
+        self.bytes[at..at + 4].copy_from_slice(&self.order.bytes32(over));
+        self.bytes[at + 4..at + 8].copy_from_slice(&self.order.bytes32(under));
     }
 
     /// Multiplies what is counted in pixels: the focal plane's resolution, the subject's place and size.
     pub fn scale(&mut self, across: f64, down: f64) {
         let Some(exif) = self.main().and_then(|main| self.child(&main, EXIF_POINTER)) else { return };
         for (tag, factor) in [(FOCAL_PLANE_X, across), (FOCAL_PLANE_Y, down)] {
-            let Some(entry) = exif.find(tag).filter(|entry| entry.kind == 5 && entry.count == 1) else {
-                continue;
-            };
-            let at = entry.data_at;
-            let parts = [at, at + 4].map(|at| self.order.u32(&self.bytes, at).map_or(0.0, f64::from));
-            if parts[1] > 0.0 {
-                let (over, under) = rational(parts[0] / parts[1] * factor);
-                self.bytes[at..at + 4].copy_from_slice(&self.order.bytes32(over));
-                self.bytes[at + 4..at + 8].copy_from_slice(&self.order.bytes32(under));
+            let old = exif.find(tag).and_then(|entry| entry.rational(&self.bytes, self.order));
+            if let Some(old) = old {
+                self.set_rational(&exif, tag, old * factor);
             }
         }
         for tag in [SUBJECT_AREA, SUBJECT_LOCATION] {

@@ -4,15 +4,20 @@ const SIGNATURE: &[u8] = b"8BIM";
 const IPTC: u16 = 0x0404;
 
 /// The IPTC records among the resources in `bytes`.
-pub(in crate::image) fn from_resources(mut bytes: &[u8]) -> Option<Vec<u8>> {
+pub(in crate::image) fn from_resources(bytes: &[u8]) -> Option<Vec<u8>> {
+    resource(bytes, IPTC).map(<[u8]>::to_vec)
+}
+
+/// The data of resource `id` in `bytes`.
+pub(super) fn resource(mut bytes: &[u8], id: u16) -> Option<&[u8]> {
     while let [b'8', b'B', b'I', b'M', high, low, name_length, rest @ ..] = bytes {
         // The name is padded to an even length, its length byte included.
         let name = usize::from(*name_length) | 1;
         let rest = rest.get(name..)?;
         let size = u32::from_be_bytes(rest.get(..4)?.try_into().ok()?) as usize;
         let data = rest.get(4..4usize.checked_add(size)?)?;
-        if u16::from_be_bytes([*high, *low]) == IPTC {
-            return Some(data.to_vec());
+        if u16::from_be_bytes([*high, *low]) == id {
+            return Some(data);
         }
         bytes = rest.get(4 + size + size % 2..)?;
     }

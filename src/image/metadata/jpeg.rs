@@ -8,6 +8,9 @@ const EXTENDED_XMP: &[u8] = b"http://ns.adobe.com/xmp/extension/\0";
 const ICC: &[u8] = b"ICC_PROFILE\0";
 const PHOTOSHOP: &[u8] = b"Photoshop 3.0\0";
 
+/// Photoshop's resources for the copyright flag and the address.
+const RIGHTS: [u16; 2] = [0x040a, 0x040b];
+
 /// Most payload bytes of one segment.
 const SEGMENT: usize = 65_533;
 
@@ -88,8 +91,7 @@ pub(in crate::image) fn read(bytes: &[u8]) -> Segments {
         }
     }
     out.metadata.iptc = iptc::from_resources(&resources);
-    let rights = [&b"8BIM\x04\x0a"[..], b"8BIM\x04\x0b"];
-    if rights.iter().any(|start| resources.windows(start.len()).any(|part| part == *start)) {
+    if RIGHTS.iter().any(|&id| iptc::resource(&resources, id).is_some()) {
         out.notes.push("Photoshop's own copyright flag and address are not carried over".into());
     }
     if extended {

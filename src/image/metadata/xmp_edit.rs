@@ -82,11 +82,11 @@ impl Name<'_> {
     }
 }
 
-/// A number, or one over another.
-fn number(text: &str) -> Option<f64> {
+/// A number, or one over another, from a side of `before` pixels to one of `after`.
+fn scaled(text: &str, before: u32, after: u32) -> Option<f64> {
     let (over, under) = text.trim().split_once('/').unwrap_or((text.trim(), "1"));
     let value = over.parse::<f64>().ok()? / under.parse::<f64>().ok()?;
-    value.is_finite().then_some(value)
+    Some(value * f64::from(after) / f64::from(before.max(1))).filter(|value| value.is_finite())
 }
 
 impl Edit<'_> {
@@ -106,10 +106,9 @@ impl Edit<'_> {
         };
         let across = |[_, new]: [(u32, u32); 2]| new.0.to_string();
         let down = |[_, new]: [(u32, u32); 2]| new.1.to_string();
-        let scaled = |old_side: u32, new_side: u32| {
-            let pixels: f64 = old.trim().parse().ok()?;
-            Some((pixels * f64::from(new_side) / f64::from(old_side.max(1))).round().to_string())
-        };
+        let wider = || self.size.and_then(|[before, after]| scaled(old, before.0, after.0));
+        let higher = || self.size.and_then(|[before, after]| scaled(old, before.1, after.1));
+        let whole = |value: f64| value.round().to_string();
         match (name.space, name.local) {
             (TIFF, "Orientation") => self.upright.then(|| "1".into()),
             (TIFF, "ImageWidth") | (EXIF, "PixelXDimension") => self.size.map(across),
@@ -117,30 +116,26 @@ impl Edit<'_> {
             (TIFF, "XResolution") => self.density.map(|density| fraction(density.x)),
             (TIFF, "YResolution") => self.density.map(|density| fraction(density.y)),
             (TIFF, "ResolutionUnit") => self.density.map(|density| density.unit_code().to_string()),
-            (EXIF, "FocalPlaneXResolution") => {
-                let [before, after] = self.size?;
-                Some(fraction(number(old)? * f64::from(after.0) / f64::from(before.0.max(1))))
-            }
-            (EXIF, "FocalPlaneYResolution") => {
-                let [before, after] = self.size?;
-                Some(fraction(number(old)? * f64::from(after.1) / f64::from(before.1.max(1))))
-            }
+            (EXIF, "FocalPlaneXResolution") => wider().map(fraction),
+            (EXIF, "FocalPlaneYResolution") => higher().map(fraction),
             (DIMENSIONS, "w") if in_regions => self.size.map(across),
             (DIMENSIONS, "h") if in_regions => self.size.map(down),
-            (PANORAMA, local) => {
-                let [old, new] = self.size?;
-                match local {
-                    "FullPanoWidthPixels" | "CroppedAreaImageWidthPixels" | "CroppedAreaLeftPixels" => {
-                        scaled(old.0, new.0)
-                    }
-                    "FullPanoHeightPixels" | "CroppedAreaImageHeightPixels" | "CroppedAreaTopPixels" => {
-                        scaled(old.1, new.1)
-                    }
-                    "LargestValidInteriorRectLeft" | "LargestValidInteriorRectWidth" => scaled(old.0, new.0),
-                    "LargestValidInteriorRectTop" | "LargestValidInteriorRectHeight" => scaled(old.1, new.1),
-                    _ => None,
-                }
-            }
+            (
+                PANORAMA,
+                "FullPanoWidthPixels"
+                | "CroppedAreaImageWidthPixels"
+                | "CroppedAreaLeftPixels"
+                | "LargestValidInteriorRectLeft"
+                | "LargestValidInteriorRectWidth",
+            ) => wider().map(whole),
+            (
+                PANORAMA,
+                "FullPanoHeightPixels"
+                | "CroppedAreaImageHeightPixels"
+                | "CroppedAreaTopPixels"
+                | "LargestValidInteriorRectTop"
+                | "LargestValidInteriorRectHeight",
+            ) => higher().map(whole),
             _ => None,
         }
     }
