@@ -47,7 +47,9 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--store", type=Path, required=True)
     p.add_argument("--run", type=Path, required=True, help="folder of checkpoints and log")
     budget = p.add_mutually_exclusive_group(required=True)
-    budget.add_argument("--minutes", type=positive(float), help="budget of wall-clock time; the learning rate follows it")
+    budget.add_argument(
+        "--minutes", type=positive(float), help="budget of wall-clock time; the learning rate follows it"
+    )
     budget.add_argument("--iterations", type=positive(int), help="budget of iterations, instead of --minutes")
     p.add_argument("--every", type=positive(float), default=5.0, help="minutes between checkpoints")
     p.add_argument("--batch", type=positive(int), help="patches per iteration, instead of the configuration's")
@@ -55,15 +57,20 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--begin-from", type=Path, help="weights.pt of another run, or a bundle, to start from")
-    p.add_argument("--compile", action="store_true", help="fuse operations with torch.compile; needs a C++ compiler on CPUs")
+    p.add_argument(
+        "--compile", action="store_true", help="fuse operations with torch.compile; needs a C++ compiler on CPUs"
+    )
     p.add_argument("--lr", type=positive(float), help="peak learning rate, instead of the configuration's")
 
-    p = command("texture", "fine-tune the few-step sampler against a discriminator, within a budget of decibels")
+    p = command(
+        "texture", "fine-tune the few-step sampler against a discriminator; resumes where the run folder holds a state"
+    )
     p.add_argument("weights", type=Path, help="weights.pt of a run, or a bundle")
     p.add_argument("--config", default="natural-x4", choices=CONFIGS)
     p.add_argument("--store", type=Path, required=True)
-    p.add_argument("--run", type=Path, required=True, help="folder of weights and log")
+    p.add_argument("--run", type=Path, required=True, help="folder of checkpoints and log")
     p.add_argument("--minutes", type=positive(float), required=True, help="budget of wall-clock time")
+    p.add_argument("--every", type=positive(float), default=10.0, help="minutes between checkpoints")
     p.add_argument("--batch", type=positive(int), help="patches per iteration, instead of the configuration's")
     p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
 
@@ -101,7 +108,9 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--store", type=Path, required=True)
     p.add_argument("--run", type=Path, required=True, help="folder of the variants' runs")
     p.add_argument("--iterations", type=positive(int), required=True, help="training of each variant")
-    p.add_argument("--start-steps", type=positive(int), nargs="+", default=[40], help="values of K; the first is the claim's")
+    p.add_argument(
+        "--start-steps", type=positive(int), nargs="+", default=[40], help="values of K; the first is the claim's"
+    )
     p.add_argument("--width", type=positive(int), help="channels of the network, instead of the configuration's")
     p.add_argument("--batch", type=positive(int), help="patches per iteration, instead of the configuration's")
     p.add_argument("--report", type=Path, required=True)
@@ -141,7 +150,9 @@ def main() -> None:
 
         config = CONFIGS[args.config]
         config = replace(config, batch=args.batch or config.batch)
-        Texture(args.weights, config, Store(args.store, args.device), args.run, args.device).run(args.minutes)
+        texture = Texture(args.weights, config, Store(args.store, args.device), args.run, args.device)
+        texture.resume()
+        texture.run(args.minutes, every=args.every)
     elif args.command == "export":
         from .export import export
 

@@ -1,10 +1,10 @@
-"""Partial diffusion with and without latent alignment against the full chain.
+"""Partial diffusion with and without latent alignment, and predicting v, against the full chain.
 
 Same network, same patches in the same order, same number of iterations for each variant. Variants
 already trained in the run folder are only measured.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -27,33 +27,45 @@ PATCH = 48
 """LR pixels of the measured middle of each held-out crop."""
 
 
-def variants(base: Config, start_steps: list[int]) -> dict[str, tuple[Config, tuple[int, ...]]]:
-    """Label -> configuration and the numbers of steps to measure."""
+@dataclass(frozen=True)
+class Variant:
+    """What is trained, and how it is sampled from."""
 
-    def variant(name: str, k: int, alignment: str) -> Config:
+    config: Config
+    steps: tuple[int, ...]
+    spacing: str = "uniform"
+
+
+def variants(base: Config, start_steps: list[int]) -> dict[str, Variant]:
+    """By label; two that share a configuration are trained once."""
+
+    def config(name: str, k: int, alignment: str, prediction: str = "residual") -> Config:
         shape = replace(base.shape, aligned=alignment != "none")
-        return replace(base, name=name, shape=shape, schedule=replace(base.schedule, start_step=k, alignment=alignment))
+        schedule = replace(base.schedule, start_step=k, alignment=alignment, prediction=prediction)
+        return replace(base, name=name, shape=shape, schedule=schedule)
 
     result = {}
-    for k in start_steps:
+    for i, k in enumerate(start_steps):
         steps = tuple(n for n in PARTIAL_STEPS if n <= k)
-        result[f"aligned, K = {k}"] = (variant(f"aligned-{k}", k, "linear"), steps)
-        result[f"unaligned, K = {k}"] = (variant(f"unaligned-{k}", k, "none"), steps)
-    result["full"] = (variant("full", base.schedule.timesteps, "none"), FULL_STEPS)
+        aligned = config(f"aligned-{k}", k, "linear")
+        result[f"aligned, K = {k}"] = Variant(aligned, steps)
+        if i == 0:
+            result[f"aligned, K = {k}, quadratic"] = Variant(aligned, steps[1:], "quadratic")
+            result[f"aligned, K = {k}, v"] = Variant(config(f"aligned-{k}-v", k, "linear", "v"), steps)
+        result[f"unaligned, K = {k}"] = Variant(config(f"unaligned-{k}", k, "none"), steps)
+    result["full"] = Variant(config("full", base.schedule.timesteps, "none"), FULL_STEPS)
     return result
 
 
-def measure_all(
-    trained: dict[str, tuple[Path, tuple[int, ...]]], store: Store, device: str
-) -> dict[str, dict[str, float]]:
+def measure_all(chosen: dict[str, Variant], run: Path, store: Store, device: str) -> dict[str, dict[str, float]]:
     """Mean measures of bicubic, of every variant at every number of steps, and of the originals."""
     methods = {"bicubic": lambda lr: interpolate(lr.cpu().numpy(), store.scale, "cubic")}
-    for label, (weights, steps) in trained.items():
-        network, schedule, _ = load_weights(weights)
+    for label, variant in chosen.items():
+        network, schedule, _ = load_weights(run / variant.config.name / "weights.pt")
         network.to(device)
-        for n in steps:
-            methods[f"{label}, {plural(n)}"] = lambda lr, net=network, s=schedule, n=n: to_bytes(
-                upscale(net, s, lr / 127.5 - 1, n)
+        for n in variant.steps:
+            methods[f"{label}, {plural(n)}"] = lambda lr, net=network, s=schedule, n=n, spacing=variant.spacing: (
+                to_bytes(upscale(net, s, lr / 127.5 - 1, n, spacing=spacing))
             )
     crops = list(middles(store, PATCH))
     results = {}
@@ -78,19 +90,23 @@ def verdict(results: dict[str, dict[str, float]], start_step: int) -> str:
         "NIQE": lambda m: m["niqe"],
         "LR consistency": lambda m: -m["consistency"],
     }
-    lines = [f"Against the full chain in {CLAIM_FULL} steps, aligned from K = {start_step} is", ""]
-    for n in (n for n in PARTIAL_STEPS if n <= min(CLAIM_STEPS, start_step)):
-        ours = results[f"aligned, K = {start_step}, {plural(n)}"]
-        better = [name for name, f in worse.items() if f(ours) <= f(full)]
-        weaker = [name for name, f in worse.items() if f(ours) > f(full)]
-        lines.append(
-            f"- in {plural(n)}: at least as good in {', '.join(better) or 'nothing'}; behind in {', '.join(weaker) or 'nothing'}"
-        )
-    lines += ["", f"In the same number of steps, PSNR of aligned from K = {start_step} less that of", ""]
-    for other in (f"unaligned, K = {start_step}", "full"):
+    lines, start = [], f"aligned, K = {start_step}"
+    for label in (start, f"{start}, quadratic"):
+        lines += [f"Against the full chain in {CLAIM_FULL} steps, {label} is", ""]
+        for n in (n for n in PARTIAL_STEPS if n <= CLAIM_STEPS):
+            if ours := results.get(f"{label}, {plural(n)}"):
+                better = [name for name, f in worse.items() if f(ours) <= f(full)]
+                weaker = [name for name, f in worse.items() if f(ours) > f(full)]
+                verdicts = (
+                    f"at least as good in {', '.join(better) or 'nothing'}; behind in {', '.join(weaker) or 'nothing'}"
+                )
+                lines.append(f"- in {plural(n)}: {verdicts}")
+        lines.append("")
+    lines += [f"In the same number of steps, PSNR of {start} less that of", ""]
+    for other in (f"{start}, quadratic", f"{start}, v", f"unaligned, K = {start_step}", "full"):
         gains = []
         for steps in map(plural, PARTIAL_STEPS):
-            rows = [results.get(f"{label}, {steps}") for label in (f"aligned, K = {start_step}", other)]
+            rows = [results.get(f"{label}, {steps}") for label in (start, other)]
             if all(rows):
                 gains.append(f"{rows[0]['psnr'] - rows[1]['psnr']:+.2f} dB in {steps}")
         lines.append(f"- {other}: " + ", ".join(gains))
@@ -109,33 +125,32 @@ def ablate(
 ) -> None:
     """Trains what is missing, measures all, writes ablation-NAME.md and its figures; NAME is the configuration's."""
     store = Store(folder, device)
-    trained = {}
-    for label, (config, steps) in variants(base, start_steps).items():
+    chosen = variants(base, start_steps)
+    for config in {v.config.name: v.config for v in chosen.values()}.values():
         place = run / config.name
         trainer = Trainer(config, store, place, device, fuse=fuse)
         if trainer.resume() and trainer.iteration > iterations:
             raise InputError(f"{place}: has {trainer.iteration} iterations, more than --iterations {iterations}")
         if trainer.iteration < iterations:
             trainer.run(iterations=iterations)
-        trained[label] = (place / "weights.pt", steps)
         del trainer
         if device == "cuda":
             torch.cuda.empty_cache()
-    results = measure_all(trained, store, device)
+    results = measure_all(chosen, run, store, device)
 
     report.mkdir(parents=True, exist_ok=True)
     stem, side = f"ablation-{base.name}", min(PATCH, store.lr.shape[-1])
-    curves = {
-        label: {n: results[f"{label}, {plural(n)}"] for n in steps} for label, (_, steps) in trained.items()
-    }
+    curves = {label: {n: results[f"{label}, {plural(n)}"] for n in variant.steps} for label, variant in chosen.items()}
     figures.ablation(report / f"{stem}.png", curves, results["bicubic"])
+    origin = plural(store.held_sources, "photograph" if store.hr.shape[1] == 3 else "volume")
     text = f"""# Ablation of {base.name}
 
 {base.shape.width} channels; {iterations} iterations of {base.batch} patches for each variant, the same patches in the same
-order. Measured on the middle {side}x{side} LR pixels of {len(store.held_out)} held-out training images, clean bicubic x{store.scale}.
-DDIM, eta 0, evenly spaced steps. `aligned` starts from the diffused LR image at K and was trained with latent alignment,
-`unaligned` starts there without it, `full` starts from noise at T = {base.schedule.timesteps}. A quarter of the samples of
-every variant is at its first step.
+order. Measured on the middle {side}x{side} LR pixels of {len(store.held_out)} images, clean bicubic x{store.scale}; they are of {origin}
+of which nothing was trained on. DDIM, eta 0, evenly spaced steps but for `quadratic`. `aligned` starts from the diffused LR image at K and
+was trained with latent alignment, `unaligned` starts there without it, `full` starts from noise at T = {base.schedule.timesteps}. With
+`v` the network predicts v instead of the residual, under the same loss. A quarter of the samples of every variant is at
+its first step.
 
 {NOTES}
 

@@ -45,17 +45,20 @@ class Bundle:
         level: float = 0.0,
         seed: int = 0,
         eta: float = 0.0,
-        spacing: str = "uniform",
+        spacing: str | None = None,
         noise: list[np.ndarray] | None = None,
         form: str = "residual",
         multistep: bool = False,
     ) -> np.ndarray:
-        """lr [C, h, w] float32 in [-1, 1] -> [C, sh, sw], not yet clipped; see `sampler.py` for the options."""
+        """lr [C, h, w] float32 in [-1, 1] -> [C, sh, sw], not yet clipped; see `sampler.py` for the options.
+
+        `spacing`: the manifest's where none is given.
+        """
         u, features = self.upsample(lr), self.encode(lr, level)
         if noise is None:
             rng = np.random.default_rng(seed)
             noise = [rng.standard_normal(u.shape) for _ in range(steps if eta > 0 else 1)]
-        ts = timesteps(self.schedule.start_step, steps, spacing)
+        ts = timesteps(self.schedule.start_step, steps, spacing or self.manifest["defaults"]["spacing"])
         predict = lambda z, t: self.denoise(z, features, t)  # noqa: E731
         if form == "image":
             return sample_image(predict, u, self.schedule, ts, noise, eta)

@@ -8,7 +8,10 @@ from .schedule import Schedule
 
 @dataclass(frozen=True)
 class Config:
-    """patch: LR pixels; crop: HR pixels of a stored training crop; lr: peak learning rate."""
+    """patch: LR pixels; crop: HR pixels of a stored training crop; lr: peak learning rate.
+
+    spacing, presets: what the bundle proposes, the spacing of steps and their number for each preset.
+    """
 
     name: str
     description: str
@@ -21,6 +24,8 @@ class Config:
     muon: bool = True
     ema: float = 0.999
     clip: float = 1.0
+    spacing: str = "uniform"
+    presets: tuple[tuple[str, int], ...] = (("faithful", 1), ("balanced", 2), ("detailed", 4))
 
 
 NATURAL_X4 = Config("natural-x4", "Photographs, 4 times larger. Small enough for a CPU.")

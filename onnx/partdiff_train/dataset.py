@@ -17,10 +17,26 @@ from .errors import InputError
 from .network import NetworkShape
 
 HELD_OUT = 20
-"""Images kept for validation, spread evenly over the sorted names."""
+"""Images measured for validation."""
+
+HELD_OUT_SHARE = 0.05
+"""Share of the sources, photographs or volumes, that validation images come from; at least one."""
 
 BLURS = (0.8, 1.4, 2.0)
 """Blur before shrinking, in HR pixels at scale 4."""
+
+
+def source(name: str) -> str:
+    """What an image was cut from: `sea_04f1_2.jpg` is part 2 of the photograph `sea_04f1`, or slice 2 of that volume."""
+    stem = Path(name).stem
+    head, _, tail = stem.rpartition("_")
+    return head if head and tail.isdigit() else stem
+
+
+def evenly(items: list, count: int) -> list:
+    """`count` of the items, or all, spread over the list."""
+    count = min(count, len(items))
+    return [items[i * len(items) // count] for i in range(count)]
 
 
 def lr_kinds(channels: int) -> list[str]:
@@ -103,12 +119,15 @@ class Store:
         self.hr = torch.from_numpy(hr).to(device)
         self.lr = torch.stack([torch.from_numpy(np.load(folder / f"lr_{k}.npy")) for k in self.kinds]).to(device)
         self.scale = self.hr.shape[-1] // self.lr.shape[-1]
-        # Held out by file name: no crop of a held-out file is trained on, but other files of the same photograph or
-        # volume may be. One crop is measured.
-        unique = sorted(set(self.names))
-        held = set(unique[:: max(len(unique) // HELD_OUT, 2)][:HELD_OUT])
-        self.train = torch.tensor([i for i, n in enumerate(self.names) if n not in held], device=device)
-        self.held_out = [self.names.index(n) for n in sorted(held)]
+        # Held out by source: of the photographs and volumes that are measured nothing is trained on.
+        sources = sorted({source(n) for n in self.names})
+        if len(sources) < 2:
+            raise InputError(f"{folder}: all images are of {sources[0]}; at least two are needed, one to measure on")
+        held = set(evenly(sources, max(round(len(sources) * HELD_OUT_SHARE), 1)))
+        self.train = torch.tensor([i for i, n in enumerate(self.names) if source(n) not in held], device=device)
+        files = sorted({n for n in self.names if source(n) in held})
+        self.held_sources = len(held)
+        self.held_out = [self.names.index(n) for n in evenly(files, HELD_OUT)]
 
     def expect(self, shape: NetworkShape) -> None:
         """Raises InputError where a network of this shape cannot use these images."""

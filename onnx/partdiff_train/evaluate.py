@@ -3,6 +3,7 @@
 import io
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,11 @@ from .validate import to_bytes
 
 DIAL = (1, 2, 4, 8, 16, 40)
 SAMPLERS = {
-    "DDIM": {},
-    "DDPM": {"eta": 1.0},
-    "DPM-Solver++(2M)": {"multistep": True},
+    "DDIM": {"spacing": "uniform"},
+    "DDPM": {"spacing": "uniform", "eta": 1.0},
+    "DPM-Solver++(2M)": {"spacing": "uniform", "multistep": True},
     "DDIM, quadratic steps": {"spacing": "quadratic"},
+    "DDPM, quadratic steps": {"spacing": "quadratic", "eta": 1.0},
 }
 """What the dial compares."""
 
@@ -137,55 +139,60 @@ def damage(lr: np.ndarray, amount: float) -> tuple[np.ndarray, float]:
     return np.asarray(Image.open(buffer), np.float32).transpose(2, 0, 1), min(level, 1.0)
 
 
-def cleaned(bundle: Bundle, data: Path, name: str, limit: int) -> dict[str, dict[str, float]]:
-    """{"damage, method": mean measures} with the clean-up level at 0 and as it is meant; consistency is with the clean LR."""
-    rows: dict[str, list] = {}
-    for hr, lr in pairs(bundle, data, name, limit):
-        for title, amount in DAMAGE.items():
-            harmed, level = damage(lr, amount)
-            methods = {"bicubic": lambda: interpolate(harmed, bundle.scale, "cubic")}
-            for n in (1, 2):
-                for chosen in (0.0, level):
-                    methods[f"level {chosen:.2f}, {plural(n)}"] = lambda n=n, chosen=chosen: to_bytes(
-                        bundle.upscale(harmed / 127.5 - 1, n, chosen)
-                    )
-            for label, method in methods.items():
-                rows.setdefault(f"{title}: {label}", []).append(timed(method, hr, lr)[1])
-    return {label: metrics.mean(r) for label, r in rows.items()}
+Methods = Callable[[np.ndarray], dict[str, Callable[[], np.ndarray]]]
+"""lr -> {label: method that returns an image in 0..255}."""
 
 
-def evaluate_set(bundle: Bundle, data: Path, name: str, steps: list[int], limit: int | None):
-    """-> {method: mean measures}, examples [(hr, {method: image})] for the grids, number of images."""
+def gather(given, methods: Methods) -> tuple[dict[str, dict[str, float]], list]:
+    """Mean measures of every method over pairs of (hr, lr); and the first `SHOWN` as (hr, {label: image})."""
     rows: dict[str, list] = {}
     examples = []
-    for hr, lr in pairs(bundle, data, name, limit):
-        methods = {
-            "bicubic": lambda: interpolate(lr, bundle.scale, "cubic"),
-            "Lanczos": lambda: interpolate(lr, bundle.scale, "lanczos"),
-        }
-        for n in steps:
-            methods[plural(n)] = lambda n=n: to_bytes(bundle.upscale(lr / 127.5 - 1, n))
+    for hr, lr in given:
         images = {}
-        for label, method in methods.items():
+        for label, method in methods(lr).items():
             images[label], row = timed(method, hr, lr)
             rows.setdefault(label, []).append(row)
-        rows.setdefault("original", []).append(measure(hr, hr, lr, 0.0))
         if len(examples) < SHOWN:
             examples.append((hr, images))
-    return {label: metrics.mean(r) for label, r in rows.items()}, examples, len(rows["original"])
+    return {label: metrics.mean(r) for label, r in rows.items()}, examples
 
 
-def samplers(bundle: Bundle, data: Path, name: str, limit: int | None) -> dict[str, dict[str, float]]:
-    """{"sampler, n steps": mean measures} over the dial."""
-    rows: dict[str, list] = {}
-    for hr, lr in pairs(bundle, data, name, limit):
-        for label, how in SAMPLERS.items():
-            for n in (n for n in DIAL if n <= bundle.schedule.start_step):
-                if n == 1 and how:
-                    continue  # one step is the same for all
-                _, row = timed(lambda: to_bytes(bundle.upscale(lr / 127.5 - 1, n, **how)), hr, lr)
-                rows.setdefault(f"{label}, {plural(n)}", []).append(row)
-    return {label: metrics.mean(r) for label, r in rows.items()}
+def upscaled(bundle: Bundle, lr: np.ndarray, steps: int, level: float = 0.0, **how) -> Callable[[], np.ndarray]:
+    return lambda: to_bytes(bundle.upscale(lr / 127.5 - 1, steps, level, **how))
+
+
+def plain(bundle: Bundle, steps: list[int]) -> Methods:
+    """Both interpolations, and the bundle at all numbers of steps."""
+
+    def methods(lr: np.ndarray):
+        kernels = {"bicubic": "cubic", "Lanczos": "lanczos"}
+        found = {label: lambda k=kernel: interpolate(lr, bundle.scale, k) for label, kernel in kernels.items()}
+        return found | {plural(n): upscaled(bundle, lr, n) for n in steps}
+
+    return methods
+
+
+def samplers(bundle: Bundle) -> Methods:
+    """All samplers over the dial; one step is the same for all."""
+    dial = [n for n in DIAL if n <= bundle.schedule.start_step]
+    chosen = [(label, n, how) for label, how in SAMPLERS.items() for n in dial if n > 1 or label == "DDIM"]
+    return lambda lr: {f"{label}, {plural(n)}": upscaled(bundle, lr, n, **how) for label, n, how in chosen}
+
+
+def cleaned(bundle: Bundle) -> Methods:
+    """Every damage, with the clean-up level at 0 and as it is meant."""
+
+    def methods(lr: np.ndarray):
+        found = {}
+        for title, amount in DAMAGE.items():
+            harmed, level = damage(lr, amount)
+            found[f"{title}: bicubic"] = lambda harmed=harmed: interpolate(harmed, bundle.scale, "cubic")
+            for n in (1, 2):
+                for chosen in (0.0, level):
+                    found[f"{title}: level {chosen:.2f}, {plural(n)}"] = upscaled(bundle, harmed, n, chosen)
+        return found
+
+    return methods
 
 
 def plural(n: int, noun: str = "step") -> str:
@@ -227,13 +234,13 @@ def evaluate(
     if any((bundle.scale, chosen) in PUBLISHED for chosen in sets):
         text.append(SOURCES)
     for chosen in sets:
-        results, examples, count = evaluate_set(bundle, data, chosen, steps, limit)
-        everything[chosen] = {
-            k: {m: round(v, 4) for m, v in r.items() if np.isfinite(v)} for k, r in results.items() if k != "original"
-        }
+        given = list(pairs(bundle, data, chosen, limit))
+        results, examples = gather(given, plain(bundle, steps))
+        everything[chosen] = {k: {m: round(v, 4) for m, v in r.items() if np.isfinite(v)} for k, r in results.items()}
+        results["original"] = metrics.mean([measure(hr, hr, lr, 0.0) for hr, lr in given])
         stem = f"{name}-{chosen.replace('/', '-')}"
         figures.grid(report / f"{stem}.webp", examples)
-        text += [f"## {chosen}", f"{plural(count, 'image')}.", table(results)]
+        text += [f"## {chosen}", f"{plural(len(given), 'image')}.", table(results)]
         if published := PUBLISHED.get((bundle.scale, chosen)):
             text.append(f"Published: {published}.")
         if not folders(data, chosen, bundle.scale)[1].exists():
@@ -243,14 +250,16 @@ def evaluate(
     text += ["## The dial", f"![PSNR and sharpness against steps]({name}-dial.png)"]
     few = min(limit or SAMPLED, SAMPLED)
     text += [f"Samplers, at most the first {plural(few, 'image')} of {sets[0]}:"]
-    text += [table(samplers(bundle, data, sets[0], few))]
+    text += [table(gather(pairs(bundle, data, sets[0], few), samplers(bundle))[0])]
     if bundle.manifest["channels"] == 3:
         few = min(limit or DAMAGED, DAMAGED)
         note = "damaged at their low resolution; LR consistency is with the undamaged input."
         text += ["## Clean-up", f"At most the first {plural(few, 'image')} of {sets[-1]}, {note}"]
-        text += [table(cleaned(bundle, data, sets[-1], few))]
+        text += [table(gather(pairs(bundle, data, sets[-1], few), cleaned(bundle))[0])]
     (report / f"{name}.md").write_text("\n\n".join(text) + "\n")
     if limit is None:
         path = folder / "model.json"
-        path.write_text(json.dumps(bundle.manifest | {"metrics": bundle.manifest["metrics"] | everything}, indent=2) + "\n")
+        path.write_text(
+            json.dumps(bundle.manifest | {"metrics": bundle.manifest["metrics"] | everything}, indent=2) + "\n"
+        )
     print("\n\n".join(text))

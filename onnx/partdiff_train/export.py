@@ -14,7 +14,8 @@ from torch import nn
 
 from .batches import jpeg_quality
 from .checkpoint import load_weights
-from .configs import CONFIGS
+from .configs import CONFIGS, NATURAL_X4
+from .errors import InputError
 from .graph import denoiser_graph, encoder_graph
 from .network import PartialDiffusion
 from .schedule import Schedule
@@ -62,7 +63,10 @@ def manifest(network: PartialDiffusion, schedule: Schedule, folder: Path, name: 
     """model.json as a dict; the runtime refuses unknown and missing fields."""
     shape = network.shape
     std = schedule.residual_std
-    detailed = min(4, schedule.start_step)
+    config = CONFIGS.get(name, NATURAL_X4)
+    presets = {label: {"steps": min(steps, schedule.start_step)} for label, steps in config.presets}
+    # Back-projection brings the one regression step the rest of the way to the input.
+    presets["faithful"]["consistency"] = 32
     return {
         "format": 1,
         "name": name,
@@ -104,12 +108,8 @@ def manifest(network: PartialDiffusion, schedule: Schedule, folder: Path, name: 
         },
         "size_multiple": 1,
         "tiling": {"kind": "exact"},
-        "defaults": {"steps": 1, "sampler": "ddim", "eta": 0.0, "spacing": "uniform"},
-        "presets": {
-            "faithful": {"steps": 1, "consistency": 32},
-            "balanced": {"steps": 2},
-            "detailed": {"steps": detailed},
-        },
+        "defaults": {"steps": 1, "sampler": "ddim", "eta": 0.0, "spacing": config.spacing},
+        "presets": presets,
         "training": training,
         "metrics": {},
     }
@@ -121,6 +121,10 @@ def export(weights: Path, folder: Path, version: str, training: str) -> float:
     `training`: a sentence for the manifest; empty keeps that of a bundle.
     """
     network, schedule, about = load_weights(weights)
+    if schedule.prediction != "residual":
+        raise InputError(
+            f"{weights}: predicts {schedule.prediction}, which is for the ablation; bundles predict the residual"
+        )
     round_weights(network)
     encoder, denoiser = network.shape.flops()
     record = about["record"] | {

@@ -57,7 +57,7 @@ def ablation(path: Path, curves: dict[str, dict[int, dict[str, float]]], bicubic
     figure, axes = plt.subplots(1, 3, figsize=(15, 4.5))
     for name, rows in curves.items():
         column = lambda key: [row[key] for row in rows.values()]  # noqa: E731
-        style = "o--" if name.startswith("unaligned") else "o-"
+        style = "o--" if name.startswith("unaligned") else "o:" if name.endswith((" v", " quadratic")) else "o-"
         axes[0].plot(list(rows), column("psnr"), style, label=name)
         axes[1].plot(list(rows), column("sharpness"), style)
         axes[2].plot(column("sharpness"), column("psnr"), style)
@@ -82,13 +82,20 @@ def lines(path: Path, series: dict[str, tuple[np.ndarray, np.ndarray]], **labels
 
 
 def training(path: Path, log: str) -> None:
-    """Loss, and PSNR of the held-out images, against minutes; `log` as `train.py` writes it."""
+    """Loss or decibels spent, and PSNR of the held-out images, against minutes; `log` as `running.py` writes it."""
     figure, axes = plt.subplots(1, 2, figsize=(10, 4))
     number = r"([-\d.]+)"
     losses = re.findall(rf"{number} min +\d+  loss {number}", log)
-    axes[0].plot([float(m) for m, _ in losses], [float(v) for _, v in losses])
-    axes[0].set(xlabel="minutes", ylabel="median loss of 100 iterations", yscale="log")
-    for key in ("psnr1", "psnr4", "bicubic"):
+    if losses:
+        axes[0].plot([float(m) for m, _ in losses], [float(v) for _, v in losses])
+        axes[0].set(xlabel="minutes", ylabel="median loss of 100 iterations", yscale="log")
+    spent = re.findall(rf"{number} min +\d+  (\d+) steps  spent {number}", log)
+    for steps in dict.fromkeys(n for _, n, _ in spent):
+        points = [(float(m), float(v)) for m, n, v in spent if n == steps]
+        axes[0].plot(*zip(*points), label=f"{steps} steps")
+        axes[0].set(xlabel="minutes", ylabel="error above one step's, dB")
+        axes[0].legend()
+    for key in dict.fromkeys(re.findall(r"psnr\d+|bicubic", log)):
         found = re.findall(rf"{number} min +\d+  valid .*{key} {number}", log)
         axes[1].plot([float(m) for m, _ in found], [float(v) for _, v in found], "o-", label=key)
     axes[1].set(xlabel="minutes", ylabel="PSNR of held-out images, dB")

@@ -108,7 +108,9 @@ def denoiser_graph(denoiser: Denoiser, half: bool = True) -> onnx.ModelProto:
         rest = g.add("Sub", g.constant(np.array(1.0, np.float32)), "t")
         z = g.add("Mul", z, g.add("Unsqueeze", rest, g.constant(np.array([1, 2, 3]))))
     c, s = shape.image_channels, shape.scale
-    x = g.conv(g.add("SpaceToDepth", z, blocksize=s), denoiser.head, colour_innermost(array(denoiser.head.weight), shape))
+    x = g.conv(
+        g.add("SpaceToDepth", z, blocksize=s), denoiser.head, colour_innermost(array(denoiser.head.weight), shape)
+    )
     x = g.add("Add", x, "features")
     for block, bias in zip(denoiser.blocks, g.condition("t", denoiser.time)):
         x = g.block(x, block, bias)

@@ -23,7 +23,7 @@ CROPS = 24
 SIDE = 48
 """Training crops for calibration and their side in LR pixels."""
 
-STEPS = (1, 2, 4)
+STEPS = (1, 2, 4, 8)
 
 
 class Recorded(CalibrationDataReader):
@@ -54,7 +54,7 @@ def record(bundle: Bundle, store: Store) -> tuple[list[dict], list[dict]]:
     chosen = store.train[:: max(len(store.train) // CROPS, 1)][:CROPS]
     for seed, i in enumerate(chosen.tolist()):
         crop = store.lr[0, i, :, :SIDE, :SIDE].numpy().astype(np.float32) / 127.5 - 1
-        bundle.upscale(crop, STEPS[seed % len(STEPS)], level=(seed % 4) / 3, seed=seed)
+        bundle.upscale(crop, STEPS[seed % len(STEPS)], level=(seed % 5) / 4, seed=seed)
     bundle.encode, bundle.denoise = encode, denoise
     return encoder_feeds, denoiser_feeds
 

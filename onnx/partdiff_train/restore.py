@@ -28,9 +28,7 @@ def read_manifest(folder: Path) -> dict:
 
 def schedule_of(manifest: dict) -> Schedule:
     s, std = manifest["schedule"], manifest["prediction"]["scale"]
-    return Schedule(
-        manifest["start_step"], manifest["alignment"], std, s["timesteps"], s["beta_start"], s["beta_end"]
-    )
+    return Schedule(manifest["start_step"], manifest["alignment"], std, s["timesteps"], s["beta_start"], s["beta_end"])
 
 
 def shape_of(manifest: dict) -> NetworkShape:

@@ -16,7 +16,11 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Schedule:
-    """t runs over 0..start_step; index 0 is the clean image (abar_0 = 1)."""
+    """t runs over 0..start_step; index 0 is the clean image (abar_0 = 1).
+
+    prediction: what the network's output is, the `residual` r itself or `v` = cos eps - sin r with cos = c_in A_t
+    and sin = c_in S_t (Salimans and Ho, arXiv 2202.00512); v is for comparison only.
+    """
 
     start_step: int = 40
     alignment: str = "linear"
@@ -24,6 +28,7 @@ class Schedule:
     timesteps: int = 1000
     beta_start: float = 1e-4
     beta_end: float = 0.02
+    prediction: str = "residual"
 
     @property
     def abar(self) -> np.ndarray:
@@ -52,6 +57,13 @@ class Schedule:
     def input_scale(self) -> np.ndarray:
         """[start_step + 1] c_in = 1 / sqrt(A^2 + S^2): the network sees unit variance."""
         return 1 / np.sqrt(self.signal**2 + self.noise**2)
+
+    def residual(self, output: np.ndarray, z: np.ndarray, t: int) -> np.ndarray:
+        """The network's output at t, given z of unit variance -> r."""
+        if self.prediction == "residual":
+            return output
+        cos, sin = (self.input_scale[t] * x[t] for x in (self.signal, self.noise))
+        return cos * z - sin * output
 
     @property
     def loss_weight(self) -> np.ndarray:

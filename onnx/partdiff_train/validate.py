@@ -14,19 +14,28 @@ PATCH = 64
 
 
 @torch.no_grad()
-def upscale(network: PartialDiffusion, schedule: Schedule, lr: torch.Tensor, steps: int, level: float = 0.0, seed=0):
+def upscale(
+    network: PartialDiffusion,
+    schedule: Schedule,
+    lr: torch.Tensor,
+    steps: int,
+    level: float = 0.0,
+    seed: int = 0,
+    spacing: str = "uniform",
+) -> np.ndarray:
     """lr [C, h, w] in [-1, 1] -> [C, sh, sw] float32 numpy, the whole image at once."""
     device = lr.device
     features = network.encoder(lr[None], torch.tensor([level], device=device))
     u = resample.upsample(lr, network.shape.scale)
 
     def predict(z, t):
-        z = torch.from_numpy(z.astype(np.float32)).to(device)[None]
-        out = network.denoiser(z, features, torch.tensor([t], dtype=torch.float32, device=device))
-        return out[0].float().cpu().numpy() * schedule.residual_std
+        given = torch.from_numpy(z.astype(np.float32)).to(device)[None]
+        out = network.denoiser(given, features, torch.tensor([t], dtype=torch.float32, device=device))
+        r = schedule.residual(out[0].float().cpu().numpy(), z, round(t * schedule.start_step))
+        return r * schedule.residual_std
 
     noise = [np.random.default_rng(seed).standard_normal(u.shape)]
-    ts = timesteps(schedule.start_step, steps)
+    ts = timesteps(schedule.start_step, steps, spacing)
     return sample_residual(predict, u.cpu().numpy(), schedule, ts, noise)
 
 
@@ -47,7 +56,9 @@ def middles(store: Store, side: int):
         yield store.lr[0, i, :, start : start + side, start : start + side].float(), hr.float().cpu().numpy()
 
 
-def validate(network: PartialDiffusion, schedule: Schedule, store: Store, steps=(1, 4)) -> dict[str, float]:
+def validate(
+    network: PartialDiffusion, schedule: Schedule, store: Store, steps=(1, 4), spacing: str = "uniform"
+) -> dict[str, float]:
     """Y-PSNR and sharpness at each number of steps, and bicubic's PSNR, on clean LR images."""
     rows = []
     for raw, hr in middles(store, PATCH):
@@ -55,7 +66,7 @@ def validate(network: PartialDiffusion, schedule: Schedule, store: Store, steps=
         u = to_bytes(resample.upsample(lr, store.scale).cpu().numpy())
         row = {"bicubic": metrics.psnr(u, hr)}
         for n in steps:
-            result = to_bytes(upscale(network, schedule, lr, n))
+            result = to_bytes(upscale(network, schedule, lr, n, spacing=spacing))
             row[f"psnr{n}"] = metrics.psnr(result, hr)
             row[f"sharp{n}"] = metrics.sharpness(result, hr)
         rows.append(row)

@@ -39,7 +39,7 @@ def archive(tmp_path_factory) -> Path:
             image = np.stack([128 + 60 * w + 50 * disc for w in waves], axis=-1).clip(0, 255).astype(np.uint8)
             buffer = io.BytesIO()
             Image.fromarray(image).save(buffer, "PNG")
-            info = tarfile.TarInfo(f"image_{i}.png")
+            info = tarfile.TarInfo(f"image{i}_0.png")
             info.size = buffer.tell()
             tar.addfile(info, io.BytesIO(buffer.getvalue()))
     return path

@@ -33,19 +33,28 @@ def places(store_folder, run, bundle, archive, tmp_path) -> dict[str, Path]:
     ("command", "expected"),
     [
         ("train --store {tmp}/empty --run {tmp}/new --minutes 1", "{tmp}/empty: not a store, it has no names.txt"),
-        ("train --config mri-x4 --store {store} --run {tmp}/new --minutes 1", "{store}: images of 3 channels for scale 4"),
+        (
+            "train --config mri-x4 --store {store} --run {tmp}/new --minutes 1",
+            "{store}: images of 3 channels for scale 4",
+        ),
         ("train --config natural-x2 --store {store} --run {tmp}/new --minutes 1", "the network takes 3 and 2"),
         ("train --store {store} --run {tmp}/new", "one of the arguments --minutes --iterations is required"),
         ("train --config huge --store {store} --run {tmp}/new --minutes 1", "natural-x4-large"),
         ("export {tmp}/none.pt {tmp}/new --version 1", "{tmp}/none.pt"),
-        ("export {tmp}/junk.pt {tmp}/new --version 1", "{tmp}/junk.pt: expected weights.pt of a run or a bundle's folder"),
+        (
+            "export {tmp}/junk.pt {tmp}/new --version 1",
+            "{tmp}/junk.pt: expected weights.pt of a run or a bundle's folder",
+        ),
         ("export {tmp}/empty {tmp}/new --version 1", "{tmp}/empty: not a bundle's folder, it has no model.json"),
         ("export {models}/natural-x4-int8 {tmp}/new --version 1", "natural-x4-int8: not a bundle that `export` wrote"),
         ("evaluate {tmp}/empty --data {tmp} --report {tmp}/new", "{tmp}/empty: not a bundle's folder"),
         ("evaluate {bundle} --data {tmp} --report {tmp}/new --steps 41", "--steps 41: tiny takes 1 to 40"),
         ("quantise {models}/mri-x4 {tmp}/new --store {store}", "the network takes 1 and 4"),
         ("train --store {store} --run {tmp}/new --minutes 0", "0: expected more than 0"),
-        ("train --store {store} --run {tmp}/new --minutes 1 --patch 25", "--patch 25: the images of {store} allow at most 24"),
+        (
+            "train --store {store} --run {tmp}/new --minutes 1 --patch 25",
+            "--patch 25: the images of {store} allow at most 24",
+        ),
         ("texture {models}/mri-x4 --store {store} --run {tmp}/new --minutes 1", "the network takes 1 and 4"),
     ],
 )

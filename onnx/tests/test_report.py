@@ -13,8 +13,9 @@ from scipy.ndimage import gaussian_filter
 from partdiff_train import metrics, resample
 from partdiff_train import niqe as niqe_module
 from partdiff_train.ablate import ablate
+from partdiff_train.bundle import Bundle
 from partdiff_train.dataset import Store
-from partdiff_train.evaluate import evaluate, read
+from partdiff_train.evaluate import DAMAGE, cleaned, damage, evaluate, gather, read
 from partdiff_train.niqe import Niqe, fit
 from partdiff_train.observe import observe
 
@@ -60,6 +61,35 @@ def test_naturalness_is_fitted(store_folder, tmp_path):
     assert np.load(tmp_path / "niqe.npz")["mean"].shape == (36,)
 
 
+def test_damage_is_what_its_level_says():
+    """JPEG of a quality sets the level that such an input sets in the program; noise has its deviation."""
+    lr = read(Path(__file__).parents[2] / "tests/data/house.png", 3)[:, :96, :96]
+    worse = []
+    for quality, level in ((90, 1 / 6), (75, 5 / 12), (50, 5 / 6), (20, 1.0)):
+        harmed, meant = damage(lr, quality)
+        assert meant == pytest.approx(level) and harmed.shape == lr.shape
+        worse.append(metrics.psnr(harmed, lr))
+    assert worse == sorted(worse, reverse=True) and worse[0] < 60
+    noisy, meant = damage(lr, -7.0)
+    assert meant == pytest.approx(0.5)
+    assert (noisy - lr).std() == pytest.approx(7, rel=0.05) and noisy.min() >= 0 and noisy.max() <= 255
+
+
+def test_clean_up_is_measured_on_damaged_input(bundle):
+    """Every damage at level 0 and at its own, against the undamaged original."""
+    seen = []
+    b = Bundle(bundle)
+    upscale = b.upscale
+    b.upscale = lambda lr, steps, level, **how: seen.append((level, steps)) or upscale(lr, steps, level, **how)
+    hr = read(Path(__file__).parents[2] / "tests/data/house.png", 3)[:, :128, :128]
+    lr = resample.downsample(torch.from_numpy(hr), 4).round().clamp(0, 255).numpy()
+    rows, _ = gather([(hr, lr)], cleaned(b))
+    assert len(rows) == len(DAMAGE) * 5
+    assert {level for level, _ in seen} == {0.0, 1 / 6, 5 / 12, 5 / 6, 0.5} and len(seen) == len(DAMAGE) * 4
+    for measure in ("psnr", "consistency"):
+        assert rows["JPEG 50: bicubic"][measure] < rows["JPEG 90: bicubic"][measure]
+
+
 def test_evaluate_writes_report_and_metrics(bundle, tmp_path, image):
     folder = tmp_path / "bundle"
     shutil.copytree(bundle, folder)
@@ -86,9 +116,17 @@ def test_ablation_covers_all_variants(tiny, store_folder, tmp_path, monkeypatch)
     monkeypatch.setattr("partdiff_train.ablate.CLAIM_FULL", 3)
     ablate(tiny, store_folder, tmp_path / "runs", 3, [10], tmp_path / "report", "cpu")
     text = (tmp_path / "report/ablation-tiny.md").read_text()
-    for method in ("bicubic", "aligned, K = 10, 8 steps", "unaligned, K = 10, 1 step", "full, 2 steps", "original"):
+    for method in (
+        "bicubic",
+        "aligned, K = 10, 8 steps",
+        "aligned, K = 10, v, 2 steps",
+        "aligned, K = 10, quadratic, 2 steps",
+        "unaligned, K = 10, 1 step",
+        "full, 2 steps",
+        "original",
+    ):
         assert f"| {method} |" in text
-    assert "- in 8 steps: at least as good in" in text
+    assert text.count("- in 8 steps: at least as good in") == 2
     assert (tmp_path / "report/ablation-tiny.png").exists()
     trained = (tmp_path / "runs/full/weights.pt").stat().st_mtime_ns
     ablate(tiny, store_folder, tmp_path / "runs", 3, [10], tmp_path / "report", "cpu")

@@ -93,7 +93,9 @@ def test_perfect_prediction_returns_the_original():
     rng = np.random.default_rng(2)
     u, x0 = rng.uniform(-1, 1, (2, 3, 8, 8))
     for steps in (1, 4):
-        got = sample_residual(lambda z, t: x0 - u, u, replace(Schedule()), timesteps(40, steps), [rng.standard_normal(u.shape)])
+        got = sample_residual(
+            lambda z, t: x0 - u, u, replace(Schedule()), timesteps(40, steps), [rng.standard_normal(u.shape)]
+        )
         np.testing.assert_allclose(got, x0, atol=1e-12)
 
 

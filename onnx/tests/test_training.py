@@ -13,8 +13,10 @@ from partdiff_train.batches import BatchSource
 from partdiff_train.bundle import Bundle
 from partdiff_train.checkpoint import load_weights
 from partdiff_train.configs import NATURAL_X4
-from partdiff_train.dataset import Store, prepare
+from partdiff_train.dataset import Store, prepare, source
+from partdiff_train.errors import InputError
 from partdiff_train.export import digest, export, round_weights
+from partdiff_train.objective import Objective
 from partdiff_train.texture import Recipe, Texture
 from partdiff_train.train import Trainer
 from partdiff_train.validate import upscale
@@ -69,10 +71,71 @@ def test_texture_stays_within_its_budget(run, store_folder, tiny, tmp_path):
     assert after["psnr2"] > after["psnr1"] - 2.5
 
 
-def test_held_out_images_are_not_trained_on(store_folder):
+def test_resumed_texture_is_the_same(run, store_folder, tiny, tmp_path):
+    """Denoiser, critic, both optimisers, the steered weights and the random numbers: 6 iterations equal 3 and 3."""
+
+    def begin(name: str) -> Texture:
+        recipe = Recipe(budget=((2, 0.5), (4, 1.0)), width=8)
+        return Texture(run / "weights.pt", tiny, Store(store_folder), tmp_path / name, "cpu", recipe)
+
+    whole, first, second = begin("whole"), begin("halves"), begin("halves")
+    for i in range(6):
+        whole.step(i / 6)
+    for i in range(3):
+        first.step(i / 6)
+    first.save()
+    assert second.resume() and second.iteration == 3
+    for i in range(3, 6):
+        second.step(i / 6)
+    assert second.force == whole.force
+    for key, value in whole.average.items():
+        assert torch.equal(value, second.average[key]), key
+    other = Texture(run / "weights.pt", tiny, Store(store_folder), tmp_path / "halves", "cpu", Recipe(width=8))
+    with pytest.raises(InputError, match="another recipe"):
+        other.resume()
+
+
+def test_what_v_says_is_the_residual(tiny):
+    """v = cos eps - sin r gives r back at every step, in the objective as in the sampler; bundles do not take it."""
+    schedule = replace(tiny.schedule, prediction="v")
+    objective = Objective(schedule, "cpu")
+    r, eps = torch.randn(2, schedule.start_step, 3, 4, 4)
+    step = torch.arange(1, schedule.start_step + 1)
+    z = objective.latent(r, eps, step)
+    cos, sin = ((x * objective.scale)[step].view(-1, 1, 1, 1) for x in (objective.signal, objective.noise))
+    assert torch.allclose(cos**2 + sin**2, torch.ones(1))
+    v = cos * eps - sin * r
+    torch.testing.assert_close(objective.residual(v, z, step), r)
+    for t in (1, 17, 40):
+        found = schedule.residual(v[t - 1].numpy(), z[t - 1].numpy(), t)
+        np.testing.assert_allclose(found, r[t - 1].numpy(), atol=1e-5)
+
+
+def test_export_refuses_what_the_program_does_not_know(run, tiny, tmp_path):
+    content = torch.load(run / "weights.pt", weights_only=True)
+    content["schedule"]["prediction"] = "v"
+    torch.save(content, tmp_path / "weights.pt")
+    with pytest.raises(InputError, match="bundles predict the residual"):
+        export(tmp_path / "weights.pt", tmp_path / "bundle", "1.0.0", "")
+
+
+def test_held_out_photographs_are_not_trained_on(store_folder, archive, tmp_path):
+    """No crop of a measured photograph is among the training images, under any of its names."""
     store = Store(store_folder)
-    trained = {store.names[i] for i in store.train.tolist()}
-    assert trained and not trained & {store.names[i] for i in store.held_out}
+    trained = {source(store.names[i]) for i in store.train.tolist()}
+    assert trained and store.held_out and not trained & {source(store.names[i]) for i in store.held_out}
+    assert [source(n) for n in ("sea_04f1_2.jpg", "adi_T1_021.png", "12.png", "a/sea.png")] == [
+        "sea_04f1",
+        "adi_T1",
+        "12",
+        "sea",
+    ]
+    for part in store_folder.iterdir():
+        (tmp_path / part.name).symlink_to(part)
+    (tmp_path / "names.txt").unlink()
+    (tmp_path / "names.txt").write_text("".join(f"sea_{i}.png\n" for i in range(len(store.names))))
+    with pytest.raises(InputError, match="all images are of sea"):
+        Store(tmp_path)
 
 
 def test_bundle_equals_pytorch(run, bundle):
@@ -142,8 +205,8 @@ def test_files_are_as_promised(name, bundle):
 
 def test_export_says_what_it_was_told(bundle, tmp_path):
     """A bundle exported again takes the new sentence and version; without one it keeps its own."""
-    for source, folder, given in ((bundle, tmp_path / "a", "another"), (tmp_path / "a", tmp_path / "b", "")):
-        export(source, folder, "2.0.0", given)
+    for begun, folder, given in ((bundle, tmp_path / "a", "another"), (tmp_path / "a", tmp_path / "b", "")):
+        export(begun, folder, "2.0.0", given)
         manifest = json.loads((folder / "model.json").read_text())
         assert (manifest["version"], manifest["training"]["summary"]) == ("2.0.0", "another")
         assert sorted(path.name for path in folder.iterdir()) == ["denoiser.onnx", "encoder.onnx", "model.json"]
