@@ -42,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--store", type=Path, required=True, help="folder to write")
     p.add_argument("--config", default="natural-x4", choices=CONFIGS)
 
-    p = command("train", "train one configuration; resumes where the run folder holds a state")
+    p = command("train", "train one configuration; goes on where the run folder holds a state")
     p.add_argument("--config", default="natural-x4", choices=CONFIGS)
     p.add_argument("--store", type=Path, required=True)
     p.add_argument("--run", type=Path, required=True, help="folder of checkpoints and log")
@@ -63,7 +63,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--lr", type=positive(float), help="peak learning rate, instead of the configuration's")
 
     p = command(
-        "texture", "fine-tune the few-step sampler against a discriminator; resumes where the run folder holds a state"
+        "texture", "fine-tune the few-step sampler against a discriminator; goes on where the run folder holds a state"
     )
     p.add_argument("weights", type=Path, help="weights.pt of a run, or a bundle")
     p.add_argument("--config", default="natural-x4", choices=CONFIGS)
@@ -89,8 +89,13 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("bundles", type=Path, nargs="+")
     p.add_argument("--data", type=Path, required=True, help="folder that holds SET/HR and SET/LR_x4")
     p.add_argument("--sets", nargs="+", help="default: Set5 and BSD100, or the MR slices")
-    p.add_argument("--steps", type=positive(int), nargs="+", default=[1, 2, 4, 8])
+    p.add_argument(
+        "--steps", type=positive(int), nargs="+", help="numbers of steps; default: 1, 2, 4, 8 and the presets'"
+    )
     p.add_argument("--limit", type=positive(int), help="images per set, for a quick look")
+    p.add_argument(
+        "--no-grids", action="store_true", help="no crops; for a variant whose pictures look like its source's"
+    )
     p.add_argument("--report", type=Path, required=True, help="folder to write")
 
     p = command("naturalness", "fit the NIQE model on a store's training crops")
@@ -165,7 +170,8 @@ def main() -> None:
         from .evaluate import evaluate
 
         for bundle in args.bundles:
-            evaluate(bundle, args.data, args.sets, args.steps, args.report, args.limit, args.threads)
+            grids = not args.no_grids
+            evaluate(bundle, args.data, args.sets, args.steps, args.report, args.limit, args.threads, grids)
     elif args.command == "naturalness":
         from .dataset import Store
         from .niqe import fit

@@ -7,14 +7,15 @@ already trained in the run folder are only measured.
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
-from . import figures, metrics
+from . import figures
 from .checkpoint import load_weights
 from .configs import Config
 from .dataset import Store
 from .errors import InputError
-from .evaluate import NOTES, interpolate, measure, plural, table, timed
+from .evaluate import NOTES, gather, interpolate, originals, plural, table
 from .train import Trainer
 from .validate import middles, to_bytes, upscale
 
@@ -59,25 +60,27 @@ def variants(base: Config, start_steps: list[int]) -> dict[str, Variant]:
 
 def measure_all(chosen: dict[str, Variant], run: Path, store: Store, device: str) -> dict[str, dict[str, float]]:
     """Mean measures of bicubic, of every variant at every number of steps, and of the originals."""
-    methods = {"bicubic": lambda lr: interpolate(lr.cpu().numpy(), store.scale, "cubic")}
+    loaded = []
     for label, variant in chosen.items():
         network, schedule, _ = load_weights(run / variant.config.name / "weights.pt")
-        network.to(device)
-        for n in variant.steps:
-            methods[f"{label}, {plural(n)}"] = lambda lr, net=network, s=schedule, n=n, spacing=variant.spacing: (
-                to_bytes(upscale(net, s, lr / 127.5 - 1, n, spacing=spacing))
+        loaded += [(f"{label}, {plural(n)}", network.to(device), schedule, n, variant.spacing) for n in variant.steps]
+
+    def methods(lr: np.ndarray):
+        given = torch.from_numpy(lr).to(device) / 127.5 - 1
+        found = {"bicubic": lambda: interpolate(lr, store.scale, "cubic")}
+        for label, network, schedule, n, spacing in loaded:
+            found[label] = lambda net=network, s=schedule, n=n, spacing=spacing: to_bytes(
+                upscale(net, s, given, n, spacing=spacing)
             )
-    crops = list(middles(store, PATCH))
-    results = {}
-    for label, method in methods.items():
-        results[label] = metrics.mean([timed(lambda: method(lr), hr, lr.cpu().numpy())[1] for lr, hr in crops])
-        print(f"{label}: " + "  ".join(f"{k} {v:.3f}" for k, v in results[label].items()), flush=True)
-    results["original"] = metrics.mean([measure(hr, hr, lr.cpu().numpy(), 0.0) for lr, hr in crops])
-    return results
+        return found
+
+    crops = [(hr, lr.cpu().numpy()) for lr, hr in middles(store, PATCH)]
+    results, _ = gather(crops, methods)
+    return results | {"original": originals(crops)}
 
 
 def verdict(results: dict[str, dict[str, float]], start_step: int) -> str:
-    """The aligned chain beside the full chain at `CLAIM_FULL`, measure by measure, and beside both others step by step."""
+    """The aligned chain beside the full chain at `CLAIM_FULL`, measure by measure, and beside the others step by step."""
     full = results.get(f"full, {plural(CLAIM_FULL)}")
     if full is None:
         return ""
@@ -124,6 +127,8 @@ def ablate(
     fuse: bool = False,
 ) -> None:
     """Trains what is missing, measures all, writes ablation-NAME.md and its figures; NAME is the configuration's."""
+    if wrong := [k for k in start_steps if not 1 < k <= base.schedule.timesteps]:
+        raise InputError(f"--start-steps {wrong[0]}: expected 2 to {base.schedule.timesteps}")
     store = Store(folder, device)
     chosen = variants(base, start_steps)
     for config in {v.config.name: v.config for v in chosen.values()}.values():
@@ -142,7 +147,7 @@ def ablate(
     stem, side = f"ablation-{base.name}", min(PATCH, store.lr.shape[-1])
     curves = {label: {n: results[f"{label}, {plural(n)}"] for n in variant.steps} for label, variant in chosen.items()}
     figures.ablation(report / f"{stem}.png", curves, results["bicubic"])
-    origin = plural(store.held_sources, "photograph" if store.hr.shape[1] == 3 else "volume")
+    origin = plural(len(store.held_sources), "photograph" if store.hr.shape[1] == 3 else "subject")
     text = f"""# Ablation of {base.name}
 
 {base.shape.width} channels; {iterations} iterations of {base.batch} patches for each variant, the same patches in the same

@@ -21,6 +21,16 @@ def write(path: Path, content: dict) -> None:
     os.replace(temporary, path)
 
 
+def read(path: Path, expected: str) -> dict:
+    """What `write` wrote, on the CPU; InputError where it is something else."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception as error:  # whatever unpickling comes upon
+        raise InputError(f"{path}: expected {expected}") from error
+
+
 def save_weights(path: Path, config: Config, weights: dict[str, torch.Tensor], record: dict) -> None:
     """The averaged weights with what is needed to rebuild the network, in fp32."""
     weights = {k: v.detach().float().cpu() for k, v in weights.items()}
@@ -32,12 +42,11 @@ def load_weights(path: Path) -> tuple[PartialDiffusion, Schedule, dict]:
     """weights.pt or a bundle's folder -> network in evaluation mode, schedule, {name, record}."""
     if path.is_dir():
         return load_bundle(path)
+    expected = "weights.pt of a run or a bundle's folder"
+    content = read(path, expected)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
         network: nn.Module = PartialDiffusion(NetworkShape(**content["shape"]))
         network.load_state_dict(content["weights"])
-    except OSError:
-        raise
-    except Exception as error:  # whatever unpickling comes upon
-        raise InputError(f"{path}: expected weights.pt of a run or a bundle's folder") from error
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise InputError(f"{path}: expected {expected}") from error
     return network.eval(), Schedule(**content["schedule"]), {k: content[k] for k in ("name", "record")}

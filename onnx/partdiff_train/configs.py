@@ -24,8 +24,8 @@ class Config:
     muon: bool = True
     ema: float = 0.999
     clip: float = 1.0
-    spacing: str = "uniform"
-    presets: tuple[tuple[str, int], ...] = (("faithful", 1), ("balanced", 2), ("detailed", 4))
+    spacing: str = "quadratic"
+    presets: tuple[tuple[str, int], ...] = (("faithful", 1), ("balanced", 3), ("detailed", 6))
 
 
 NATURAL_X4 = Config("natural-x4", "Photographs, 4 times larger. Small enough for a CPU.")
@@ -51,6 +51,9 @@ CONFIGS = {
             shape=NetworkShape(scale=2, width=64),
             schedule=Schedule(start_step=25, residual_std=0.06),
             patch=48,
+            # Quadratic steps gain nothing here.
+            spacing="uniform",
+            presets=(("faithful", 1), ("balanced", 2), ("detailed", 4)),
         ),
         replace(
             NATURAL_X4,

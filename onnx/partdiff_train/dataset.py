@@ -20,15 +20,20 @@ HELD_OUT = 20
 """Images measured for validation."""
 
 HELD_OUT_SHARE = 0.05
-"""Share of the sources, photographs or volumes, that validation images come from; at least one."""
+"""Share of the sources that they come from."""
+
+FEWEST_SOURCES = 2
+"""Held out at least, where as many are left to train on."""
 
 BLURS = (0.8, 1.4, 2.0)
 """Blur before shrinking, in HR pixels at scale 4."""
 
 
-def source(name: str) -> str:
-    """What an image was cut from: `sea_04f1_2.jpg` is part 2 of the photograph `sea_04f1`, or slice 2 of that volume."""
+def source(name: str, channels: int) -> str:
+    """What an image was cut from: the photograph `sea_04f1` of `sea_04f1_2.jpg`, the subject `adi` of slice `adi_T1_021.png`."""
     stem = Path(name).stem
+    if channels == 1:
+        return stem.partition("_")[0]
     head, _, tail = stem.rpartition("_")
     return head if head and tail.isdigit() else stem
 
@@ -119,15 +124,17 @@ class Store:
         self.hr = torch.from_numpy(hr).to(device)
         self.lr = torch.stack([torch.from_numpy(np.load(folder / f"lr_{k}.npy")) for k in self.kinds]).to(device)
         self.scale = self.hr.shape[-1] // self.lr.shape[-1]
-        # Held out by source: of the photographs and volumes that are measured nothing is trained on.
-        sources = sorted({source(n) for n in self.names})
+        # Of the photographs and subjects that are measured nothing is trained on.
+        origins = [source(n, hr.shape[1]) for n in self.names]
+        sources = sorted(set(origins))
         if len(sources) < 2:
             raise InputError(f"{folder}: all images are of {sources[0]}; at least two are needed, one to measure on")
-        held = set(evenly(sources, max(round(len(sources) * HELD_OUT_SHARE), 1)))
-        self.train = torch.tensor([i for i, n in enumerate(self.names) if source(n) not in held], device=device)
-        files = sorted({n for n in self.names if source(n) in held})
-        self.held_sources = len(held)
-        self.held_out = [self.names.index(n) for n in evenly(files, HELD_OUT)]
+        count = max(round(len(sources) * HELD_OUT_SHARE), min(FEWEST_SOURCES, len(sources) // 2))
+        self.held_sources = evenly(sources, min(count, HELD_OUT))
+        self.train = torch.tensor([i for i, o in enumerate(origins) if o not in self.held_sources], device=device)
+        files = [sorted({n for n, o in zip(self.names, origins) if o == held}) for held in self.held_sources]
+        each = -(-HELD_OUT // len(files))
+        self.held_out = [self.names.index(n) for names in files for n in evenly(names, each)][:HELD_OUT]
 
     def expect(self, shape: NetworkShape) -> None:
         """Raises InputError where a network of this shape cannot use these images."""

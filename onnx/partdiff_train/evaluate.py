@@ -18,6 +18,9 @@ from .niqe import Niqe
 from .validate import to_bytes
 
 DIAL = (1, 2, 4, 8, 16, 40)
+STEPS = (1, 2, 4, 8)
+"""Numbers of steps in the tables of the sets, besides those of the presets."""
+
 SAMPLERS = {
     "DDIM": {"spacing": "uniform"},
     "DDPM": {"spacing": "uniform", "eta": 1.0},
@@ -157,6 +160,11 @@ def gather(given, methods: Methods) -> tuple[dict[str, dict[str, float]], list]:
     return {label: metrics.mean(r) for label, r in rows.items()}, examples
 
 
+def originals(given) -> dict[str, float]:
+    """Mean measures of the originals themselves."""
+    return metrics.mean([measure(hr, hr, lr, 0.0) for hr, lr in given])
+
+
 def upscaled(bundle: Bundle, lr: np.ndarray, steps: int, level: float = 0.0, **how) -> Callable[[], np.ndarray]:
     return lambda: to_bytes(bundle.upscale(lr / 127.5 - 1, steps, level, **how))
 
@@ -218,34 +226,47 @@ def evaluate(
     folder: Path,
     data: Path,
     sets: list[str] | None,
-    steps: list[int],
+    steps: list[int] | None,
     report: Path,
     limit: int | None = None,
     threads: int = 0,
+    grids: bool = True,
 ) -> None:
-    """Writes NAME.md, its figures, and the measures into the bundle's manifest."""
+    """Writes NAME.md, its figures, and the measures into the bundle's manifest.
+
+    `steps`, by default `STEPS` and those of the presets, are spaced as the manifest says. `grids`: crops at 300 % of bicubic
+    and the presets.
+    """
     bundle = Bundle(folder, threads)
+    presets = {label: preset["steps"] for label, preset in bundle.manifest["presets"].items()}
     name, most = bundle.manifest["name"], bundle.schedule.start_step
+    steps = steps or sorted({n for n in (*STEPS, *presets.values()) if n <= most})
     if not all(1 <= n <= most for n in steps):
         raise InputError(f"--steps {' '.join(map(str, steps))}: {name} takes 1 to {most}")
     sets = sets or SETS[bundle.manifest["channels"]]
     report.mkdir(parents=True, exist_ok=True)
-    text, everything = [f"# {name} {bundle.manifest['version']}", NOTES], {}
+    told = ", ".join(f"{label} {plural(n)}" for label, n in presets.items())
+    told = f"Presets: {told}. Back-projection, which a preset may add, is left out here. Spacing of steps where nothing else is\nsaid: {bundle.manifest['defaults']['spacing']}."
+    text, everything = [f"# {name} {bundle.manifest['version']}", NOTES, told], {}
     if any((bundle.scale, chosen) in PUBLISHED for chosen in sets):
         text.append(SOURCES)
     for chosen in sets:
         given = list(pairs(bundle, data, chosen, limit))
         results, examples = gather(given, plain(bundle, steps))
         everything[chosen] = {k: {m: round(v, 4) for m, v in r.items() if np.isfinite(v)} for k, r in results.items()}
-        results["original"] = metrics.mean([measure(hr, hr, lr, 0.0) for hr, lr in given])
+        results["original"] = originals(given)
         stem = f"{name}-{chosen.replace('/', '-')}"
-        figures.grid(report / f"{stem}.webp", examples)
+        if grids:
+            shown = {"bicubic", *map(plural, {*presets.values()} & {*steps} or steps)}
+            chosen_images = [(hr, {k: i for k, i in images.items() if k in shown}) for hr, images in examples]
+            figures.grid(report / f"{stem}.webp", chosen_images)
         text += [f"## {chosen}", f"{plural(len(given), 'image')}.", table(results)]
         if published := PUBLISHED.get((bundle.scale, chosen)):
             text.append(f"Published: {published}.")
         if not folders(data, chosen, bundle.scale)[1].exists():
             text.append("The inputs were shrunk here with the bicubic kernel and rounded to 8 bits.")
-        text.append(f"![crops]({stem}.webp)")
+        if grids:
+            text.append(f"![crops]({stem}.webp)")
     figures.dial(report / f"{name}-dial.png", everything)
     text += ["## The dial", f"![PSNR and sharpness against steps]({name}-dial.png)"]
     few = min(limit or SAMPLED, SAMPLED)

@@ -4,6 +4,8 @@ The loss is the squared error of the residual, scaled to unit variance and weigh
 min(1 + SNR, 10); at t = K that is plain regression.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -40,5 +42,8 @@ class Objective:
         at = lambda values: (values * self.scale)[step][:, None, None, None]  # noqa: E731
         return at(self.signal) * z - at(self.noise) * output.float()
 
-    def loss(self, predicted: Tensor, r: Tensor, step: Tensor) -> Tensor:
+    def loss(self, denoise: Callable[[Tensor, Tensor], Tensor], r: Tensor, eps: Tensor, step: Tensor) -> Tensor:
+        """Of `denoise`, which takes z and the denoiser's time and returns the network's output."""
+        z = self.latent(r, eps, step)
+        predicted = self.residual(denoise(z, self.fraction(step)), z, step)
         return (self.weight[step][:, None, None, None] * (predicted - r) ** 2).mean()

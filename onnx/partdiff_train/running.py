@@ -1,5 +1,6 @@
 """A training run: its loop, its averaged weights, and what it saves. What is trained is its subclasses' business."""
 
+import hashlib
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -25,17 +26,34 @@ def follow(average: dict[str, Tensor], network: nn.Module, decay: float, iterati
     torch._foreach_lerp_(list(average.values()), [state[k] for k in average], 1 - decay)
 
 
-class Run:
-    """One run in `folder`: state.pt (resumes exactly), weights.pt (averaged), log.txt and log.png.
+def digest(weights: dict[str, Tensor]) -> str:
+    """Of the values alone, 16 characters."""
+    values = hashlib.sha256()
+    for key in sorted(weights):
+        values.update(weights[key].detach().float().cpu().contiguous().numpy().tobytes())
+    return values.hexdigest()[:16]
 
-    Subclasses have `step(progress) -> dict`, `parts()`, and say what else they keep.
+
+def differences(before: dict, now: dict, place: str = "") -> list[str]:
+    """`key was a, is b` for all that differs, in what is nested too."""
+    found = []
+    for key in sorted(before.keys() | now.keys()):
+        a, b = before.get(key), now.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            found += differences(a, b, f"{place}{key}.")
+        elif a != b:
+            found.append(f"{place}{key} was {a}, is {b}")
+    return found
+
+
+class Run:
+    """One run in `folder`: state.pt (to go on from), weights.pt (averaged), log.txt and log.png.
+
+    Subclasses have `step`, `parts` and `summary`; what else they keep they add to the other methods.
     """
 
     VALIDATED = (1, 4)
-    """Numbers of steps measured at every checkpoint."""
-
-    spacing = "uniform"
-    """Of those steps."""
+    """Numbers of steps measured at every checkpoint, spaced as the configuration says."""
 
     def __init__(self, network: PartialDiffusion, config: Config, store: Store, folder: Path, device: str, seed: int):
         store.expect(network.shape)
@@ -65,9 +83,12 @@ class Run:
         """What the weights' file says about the run."""
         return {"iterations": self.iteration, "minutes": round(self.elapsed / 60, 1)}
 
-    def recipe(self) -> dict:
+    def fixed(self) -> dict:
         """What must not change when a run goes on; its length may."""
-        return asdict(self.config) | {"seed": self.source.seed}
+        c = self.config
+        images = hashlib.sha256("\n".join([*self.store.names, *self.store.held_sources]).encode()).hexdigest()[:16]
+        own = {"batch": c.batch, "patch": c.patch, "seed": self.source.seed, "images": images}
+        return own | {"network": asdict(c.shape), "schedule": asdict(c.schedule)}
 
     def run(self, minutes: float | None = None, iterations: int | None = None, every: float = 5.0) -> None:
         """Until the budget is spent; validates and saves each `every` minutes and at the end."""
@@ -101,33 +122,32 @@ class Run:
         return network.eval()
 
     def save(self) -> None:
-        measures = validate(self.averaged(), self.config.schedule, self.store, self.VALIDATED, self.spacing)
-        self.log("valid " + "  ".join(f"{k} {v:.3f}" for k, v in measures.items()))
-        record = self.record() | {"validation": measures}
-        checkpoint.save_weights(self.folder / "weights.pt", self.config, self.average, record)
         checkpoint.write(self.folder / "state.pt", self.state())
+        steps = [n for n in self.VALIDATED if n <= self.config.schedule.start_step]
+        measures = validate(self.averaged(), self.config.schedule, self.store, steps, self.config.spacing)
+        self.log("valid " + "  ".join(f"{k} {v:.3f}" for k, v in measures.items()))
+        record = self.record() | {"validation": measures, "validation_spacing": self.config.spacing}
+        checkpoint.save_weights(self.folder / "weights.pt", self.config, self.average, record)
         figures.training(self.folder / "log.png", (self.folder / "log.txt").read_text())
 
     def state(self) -> dict:
         parts = {name: part.state_dict() for name, part in self.parts().items()}
-        own = {"average": self.average, "iteration": self.iteration, "elapsed": self.elapsed, "recipe": self.recipe()}
+        own = {"average": self.average, "iteration": self.iteration, "elapsed": self.elapsed, "fixed": self.fixed()}
         return parts | own
 
     def restore(self, state: dict) -> None:
         for name, part in self.parts().items():
             part.load_state_dict(state[name])
-        self.average, self.iteration, self.elapsed = (state[k] for k in ("average", "iteration", "elapsed"))
+        self.average = {k: v.to(self.device) for k, v in state["average"].items()}
+        self.iteration, self.elapsed = state["iteration"], state["elapsed"]
 
     def resume(self) -> bool:
         """Continues from state.pt where there is one; InputError where it was begun with another recipe."""
         path = self.folder / "state.pt"
         if not path.exists():
             return False
-        state = torch.load(path, map_location=self.device, weights_only=True)
-        before, now = state.get("recipe", {}), self.recipe()
-        if before != now:
-            keys = sorted(before.keys() | now.keys())
-            changed = [f"{k} was {before.get(k)}, is {now.get(k)}" for k in keys if before.get(k) != now.get(k)]
+        state = checkpoint.read(path, "state.pt of a run")
+        if changed := differences(state.get("fixed", {}), self.fixed()):
             raise InputError(f"{path}: begun with another recipe ({', '.join(changed)})")
         self.restore(state)
         return True

@@ -24,9 +24,9 @@ from torch import Tensor, nn
 
 from . import checkpoint, optimiser
 from .batches import Batch
-from .configs import Config
+from .configs import CONFIGS, Config
 from .dataset import Store
-from .running import Run, follow
+from .running import Run, digest, follow
 from .sampler import timesteps
 
 ANCHOR_AT_START = 0.5
@@ -80,22 +80,28 @@ class Critic(nn.Module):
         return self.score(x), features
 
 
+def steered(force: float, left: float) -> float:
+    """The discriminator's weight after an iteration that left `left` decibels of its budget, or overdrew it."""
+    return float(np.clip(force * np.exp(0.02 * np.clip(left, -1, 1)), 1e-4, 10))
+
+
 class Texture(Run):
     """Trains the denoiser alone, from the weights of another run."""
 
     VALIDATED = (1, 2, 4, 6, 8)
-    spacing = "quadratic"
 
     def __init__(
         self, weights: Path, config: Config, store: Store, folder: Path, device: str, recipe: Recipe = Recipe()
     ):
         torch.manual_seed(0)
         network, schedule, about = checkpoint.load_weights(weights)
-        # Batch and patch are the configuration's, all else that of the weights.
-        config = replace(config, name=about["name"], shape=network.shape, schedule=schedule)
+        # Batch and patch are the configuration's; the network is that of the weights.
+        spacing = CONFIGS.get(about["name"], config).spacing
+        config = replace(config, name=about["name"], shape=network.shape, schedule=schedule, spacing=spacing)
         super().__init__(network, config, store, folder, device, seed=1)
+        self.begun = digest(network.state_dict())
         self.network.encoder.requires_grad_(False)
-        self.about, self.details = about, recipe
+        self.about, self.recipe = about["record"], recipe
         self.critic = Critic(network.shape.image_channels, recipe.width).to(device, memory_format=torch.channels_last)
         (self.optimiser,) = optimiser.make(network.denoiser, recipe.lr, muon=False)
         self.critic_optimiser = torch.optim.AdamW(self.critic.parameters(), recipe.critic_lr, betas=(0.5, 0.95))
@@ -112,12 +118,12 @@ class Texture(Run):
         super().restore(state)
         self.force = state["force"]
 
-    def recipe(self) -> dict:
-        return super().recipe() | {"texture": asdict(self.details)}
+    def fixed(self) -> dict:
+        return super().fixed() | {"weights": self.begun, "texture": asdict(self.recipe)}
 
     def record(self) -> dict:
         own = {"texture_iterations": self.iteration, "texture_minutes": round(self.elapsed / 60, 1)}
-        return self.about["record"] | own
+        return self.about | own
 
     def predict(self, z: Tensor, features: Tensor, t: int) -> Tensor:
         """z at t, not yet scaled -> residual of unit variance."""
@@ -141,21 +147,20 @@ class Texture(Run):
         o, k = self.objective, self.config.schedule.start_step
         share, place = torch.rand(2, len(r), device=self.device)
         step = torch.where(share < ANCHOR_AT_START, k, 1 + (k * place**2).long().clamp(max=k - 1))
-        z = o.latent(r, b.eps, step)
-        return o.loss(o.residual(self.network.denoiser(z, features, o.fraction(step)), z, step), r, step)
+        return o.loss(lambda z, t: self.network.denoiser(z, features, t), r, b.eps, step)
 
     def critic_loss(self, real: Tensor, fake: Tensor, u: Tensor) -> Tensor:
         pair = torch.cat([real, fake])
         scores = self.critic(pair, torch.cat([u, u]))[0].float()
         loss = F.softplus(scores[len(u) :] - scores[: len(u)]).mean()
-        if self.iteration % self.details.penalty_every == 0:
-            noisy = pair + self.details.disturbance * torch.randn_like(pair)
+        if self.iteration % self.recipe.penalty_every == 0:
+            noisy = pair + self.recipe.disturbance * torch.randn_like(pair)
             change = self.critic(noisy, torch.cat([u, u]))[0].float() - scores
-            loss = loss + self.details.penalty * self.details.penalty_every * change.square().mean()
+            loss = loss + self.recipe.penalty * self.recipe.penalty_every * change.square().mean()
         return loss
 
     def step(self, progress: float) -> dict[str, float]:
-        d = self.details
+        d = self.recipe
         steps, budget = d.budget[self.iteration % len(d.budget)]
         # Constant, then linear to nothing over the last third.
         fall = min(1.0, 3 * (1 - min(progress, 1.0)))
@@ -198,7 +203,7 @@ class Texture(Run):
         self.critic_optimiser.step()
         self.critic_optimiser.zero_grad(set_to_none=True)
         spent = 10 * np.log10(error.item() / floor.item())
-        self.force[steps] = float(np.clip(self.force[steps] * np.exp(0.02 * np.clip(budget - spent, -1, 1)), 1e-4, 10))
+        self.force[steps] = steered(self.force[steps], budget - spent)
         follow(self.average, self.network, d.ema, self.iteration)
         measures = {
             "spent": spent,
@@ -210,7 +215,7 @@ class Texture(Run):
 
     def summary(self, rows: list[dict[str, float]]) -> list[str]:
         lines = []
-        for steps in self.force:
+        for steps in dict.fromkeys(row["steps"] for row in rows):
             group = [row for row in rows if row["steps"] == steps]
             mean = {k: np.mean([row[k] for row in group]) for k in group[0] if k != "steps"}
             lines.append(f"{steps} steps  " + "  ".join(f"{k} {v:.3f}" for k, v in mean.items()))

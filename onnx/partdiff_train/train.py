@@ -30,6 +30,10 @@ class Trainer(Run):
     def parts(self) -> dict:
         return {"network": self.network} | {f"optimiser{i}": o for i, o in enumerate(self.optimisers)}
 
+    def fixed(self) -> dict:
+        c = self.config
+        return super().fixed() | {"lr": c.lr, "muon": c.muon, "ema": c.ema, "clip": c.clip}
+
     def begin_from(self, weights: Path) -> None:
         """Starts a new run from the averaged weights of another, or from a bundle.
 
@@ -42,13 +46,10 @@ class Trainer(Run):
         self.average = {k: v.clone() for k, v in self.network.state_dict().items()}
 
     def loss(self, b: Batch) -> torch.Tensor:
-        o = self.objective
         r = (b.x0 - b.u) / self.config.schedule.residual_std
-        z = o.latent(r, b.eps, b.step)
+        lr = b.lr.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device, torch.bfloat16, enabled=self.bf16):
-            lr = b.lr.contiguous(memory_format=torch.channels_last)
-            output = self.forward(lr, b.level, z, o.fraction(b.step))
-        return o.loss(o.residual(output, z, b.step), r, b.step)
+            return self.objective.loss(lambda z, t: self.forward(lr, b.level, z, t), r, b.eps, b.step)
 
     def step(self, progress: float) -> dict[str, float]:
         warm = min(1.0, (self.iteration + 1) / WARM_UP)

@@ -47,7 +47,7 @@ def test_program_equals_python(program, bundle, tmp_path, steps, options, how):
     )  # fmt: skip
     b = Bundle(bundle)
     shape = (3, 4 * 41, 4 * 48)
-    noise = [normals(5, t, shape) for t in timesteps(b.schedule.start_step, steps)]
+    noise = [normals(5, t, shape) for t in timesteps(b.schedule.start_step, steps, b.manifest["defaults"]["spacing"])]
     expected = to_bytes(b.upscale(read(tmp_path / "in.png", 3) / 127.5 - 1, steps, noise=noise, **how))
     got = read(tmp_path / "out.png", 3)
     assert np.abs(got - expected).max() <= 1
