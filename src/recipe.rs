@@ -38,7 +38,8 @@ pub struct Recipe {
     #[cfg_attr(feature = "cli", arg(long, help_heading = SIZE, value_name = "PIXELS", value_parser = values::side, conflicts_with = "fit"))]
     pub height: Option<u32>,
 
-    /// Largest size with the input's aspect ratio that fits into WIDTHxHEIGHT pixels
+    /// Largest size with the input's aspect ratio that fits into WIDTHxHEIGHT pixels; larger pictures are shrunk, without
+    /// the model
     #[cfg_attr(feature = "cli", arg(long, help_heading = SIZE, value_name = "WxH", value_parser = values::size_pair))]
     #[serde(with = "text_or_none::size_pair")]
     pub fit: Option<(u32, u32)>,

@@ -15,7 +15,7 @@ pub struct Report {
     pub seed: u64,
     /// Clean-up level.
     pub cleanup: f32,
-    /// Times that the model ran over the whole picture.
+    /// Times that the model ran over the whole picture; 0 where it was only shrunk.
     pub passes: usize,
     /// Network calls.
     pub tiles: usize,
@@ -55,7 +55,8 @@ pub struct Plan {
     pub height: usize,
     /// Sampling settings.
     pub sampling: Sampling,
-    /// The cut of every model pass; there is more than one where the factor exceeds the bundle's.
+    /// The cut of every model pass; there is more than one where the factor exceeds the bundle's, and none where the
+    /// picture is only shrunk.
     pub passes: Vec<MemoryPlan>,
     /// Expected peak in bytes of what the engine holds.
     pub bytes: u64,

@@ -151,7 +151,8 @@ impl Upscaler {
             model: format!("{} {}", manifest.name, manifest.version),
             model_sha256: self.digest.clone(),
             start_step: sampling.start_step as u32,
-            steps: sampling.steps as u32,
+            // A picture that was only shrunk owes the model nothing.
+            steps: if report.passes == 0 { 0 } else { sampling.steps as u32 },
             sampler: sampling.sampler.to_string(),
             eta: sampling.eta,
             spacing: sampling.spacing.to_string(),
@@ -216,26 +217,25 @@ impl Upscaler {
         let (out_width, out_height) = options.target.resolve(width, height, scale)?;
         let (mut w, mut h) = (width, height);
         let mut passes = Vec::new();
-        loop {
+        let mut enough = only_shrinks((width, height), (out_width, out_height), options);
+        while !enough {
             let work = self.workload(w, h, &sampling, options);
             (w, h) = (w * scale, h * scale);
-            let last = w >= out_width && h >= out_height || scale == 1;
-            let (streamed, corrected) = (streamed && last, work.corrected && last);
+            enough = w >= out_width && h >= out_height || scale == 1;
+            let (streamed, corrected) = (streamed && enough, work.corrected && enough);
             passes.push(MemoryPlan::choose(&Workload { streamed, corrected, ..work }, budget)?);
-            if last {
-                break;
-            }
         }
-        if options.uncertainty.is_some() && passes.len() > 1 {
+        if options.uncertainty.is_some() && passes.len() != 1 {
             return Err(Error::new(
                 ErrorKind::InvalidOption,
                 format!(
-                    "uncertainty is measured over one pass of the model: the result may be at most {scale} times as \
-                     large as the picture"
+                    "uncertainty is measured over one pass of the model: the result must be larger than the picture, \
+                     and at most {scale} times as large"
                 ),
             ));
         }
-        let bytes = passes.iter().map(|pass| pass.bytes).max().unwrap_or(0);
+        let rasters = (4 * channels * (width * height + out_width * out_height)) as u64;
+        let bytes = passes.iter().map(|pass| pass.bytes).max().unwrap_or(rasters);
         let repeats = if channels > self.manifest.channels { channels } else { 1 };
         Ok(Plan { width: out_width, height: out_height, sampling, passes, bytes, repeats })
     }
@@ -260,7 +260,8 @@ impl Upscaler {
     /// Upscales `image`, 1 or 3 channels, black 0 and white 1.
     ///
     /// A greyscale picture runs through a colour bundle as equal channels; a colour picture runs through a
-    /// greyscale bundle channel by channel.
+    /// greyscale bundle channel by channel. For a result no larger than the picture the model has nothing to add: without
+    /// clean-up the picture is resampled (Lanczos3), and the report tells of no passes.
     ///
     /// # Errors
     /// `InvalidOption`, `Limit` (the memory does not suffice), `Quality` (a tile stayed broken), `Runtime`, or
@@ -322,6 +323,11 @@ impl Upscaler {
         };
         Ok((value, report))
     }
+}
+
+/// Whether a result of `to` (width, height) needs no model, neither to enlarge nor to clean up.
+fn only_shrinks(from: (usize, usize), to: (usize, usize), options: &UpscaleOptions) -> bool {
+    to.0 <= from.0 && to.1 <= from.1 && options.cleanup == 0.0
 }
 
 /// Bytes that a call may take.

@@ -89,7 +89,7 @@ fn options(record: &Provenance, picture: &Picture, resources: &UpscaleOptions) -
     Ok(UpscaleOptions {
         target: Target::Size { width: side(picture.width())?, height: side(picture.height())? },
         preset: None,
-        steps: Some(record.steps as usize),
+        steps: Some(record.steps as usize).filter(|&steps| steps > 0),
         start_step: Some(record.start_step as usize),
         sampler: Some(record.sampler.parse().map_err(strange)?),
         eta: Some(record.eta),

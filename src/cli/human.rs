@@ -72,23 +72,29 @@ impl Reporter for HumanReporter {
                     return;
                 }
                 let rate = (*pages * *width * *height) as f64 / 1e6 / seconds.max(1e-3);
-                let steps = report.sampling.steps;
-                let plural = if steps == 1 { "" } else { "s" };
                 let fidelity = &report.fidelity;
-                let cleanup = if report.cleanup > 0.0 {
-                    format!("clean-up {:.2}, ", report.cleanup)
+                let (made, agrees) = if report.passes == 0 {
+                    ("only resampled, no model needed".to_owned(), String::new())
                 } else {
-                    String::new()
+                    let steps = report.sampling.steps;
+                    let plural = if steps == 1 { "" } else { "s" };
+                    let mut made = format!("{steps} step{plural}");
+                    if report.cleanup > 0.0 {
+                        made.push_str(&format!(", clean-up {:.2}", report.cleanup));
+                    }
+                    let agrees = format!(
+                        ", {:.2} levels from the input (at most {:.1}, colours drift by {:.2})",
+                        fidelity.mean_error,
+                        fidelity.max_error,
+                        fidelity.drift.iter().fold(0.0f64, |most, drift| most.max(drift.abs()))
+                    );
+                    (made, agrees)
                 };
                 self.line(&format!(
-                    "{}: {}{width}x{height} pixels, {steps} step{plural}, {cleanup}{}, {rate:.2} megapixels/s, \
-                     {:.2} levels from the input (at most {:.1}, colours drift by {:.2})",
+                    "{}: {}{width}x{height} pixels, {made}, {}, {rate:.2} megapixels/s{agrees}",
                     arrow(files),
                     count(*pages),
-                    show_seconds(*seconds),
-                    fidelity.mean_error,
-                    fidelity.max_error,
-                    fidelity.drift.iter().fold(0.0f64, |most, drift| most.max(drift.abs()))
+                    show_seconds(*seconds)
                 ));
                 if let Some(backup) = backup {
                     self.line(&format!("  the original is kept as {}", shown(backup.0)));

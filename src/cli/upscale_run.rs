@@ -205,6 +205,9 @@ pub fn output_name(job: &Job) -> PathBuf {
 }
 
 fn describe(plan: &Plan) -> String {
+    if plan.passes.is_empty() {
+        return "only resampled, no model needed".into();
+    }
     let sampling = &plan.sampling;
     let mut text = format!(
         "{} steps of {} from step {}, eta {}",

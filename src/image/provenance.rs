@@ -30,7 +30,7 @@ pub struct Provenance {
     pub model_sha256: String,
     /// The step K where denoising began.
     pub start_step: u32,
-    /// Denoising steps.
+    /// Denoising steps; 0 where the picture was only shrunk and no model ran.
     pub steps: u32,
     /// Sampler.
     pub sampler: String,
@@ -66,20 +66,22 @@ impl Provenance {
     /// Returns a note if an XMP packet was too damaged to keep.
     pub fn write(&self, metadata: &mut Metadata) -> Option<String> {
         let record = serde_json::to_string(self).unwrap_or_default();
+        // What the source was stays true of a picture that no model has touched.
+        let (told, replaced) = if self.steps == 0 {
+            (String::new(), &[PROPERTY][..])
+        } else {
+            let (space, local) = (DIGITAL_SOURCE_TYPE.space, DIGITAL_SOURCE_TYPE.local);
+            let told = format!("xmlns:Iptc4xmpExt=\"{space}\" Iptc4xmpExt:{local}=\"{SOURCE_TYPE}\" ");
+            (told, &[DIGITAL_SOURCE_TYPE, PROPERTY][..])
+        };
         let description = format!(
-            "<rdf:Description xmlns:rdf=\"http://www.w3.org/1999/02/22-rdf-syntax-ns#\" rdf:about=\"\" \
-             xmlns:partdiff=\"{}\" xmlns:Iptc4xmpExt=\"{}\" Iptc4xmpExt:DigitalSourceType=\"{SOURCE_TYPE}\" \
-             partdiff:{}=\"{}\"/>",
+            "<rdf:Description xmlns:rdf=\"http://www.w3.org/1999/02/22-rdf-syntax-ns#\" rdf:about=\"\" {told}\
+             xmlns:partdiff=\"{}\" partdiff:{}=\"{}\"/>",
             PROPERTY.space,
-            DIGITAL_SOURCE_TYPE.space,
             PROPERTY.local,
             escape(record.as_str())
         );
-        let edit = Edit {
-            remove: &[DIGITAL_SOURCE_TYPE, PROPERTY],
-            add: Some(description.clone()),
-            ..Edit::default()
-        };
+        let edit = Edit { remove: replaced, add: Some(description.clone()), ..Edit::default() };
         let old = metadata.xmp.take();
         let edited = old.as_ref().and_then(|packet| xmp::edit(packet, &edit));
         let lost = old.is_some() && edited.is_none();

@@ -19,7 +19,7 @@ impl Upscaler {
     /// only a part is ever held.
     ///
     /// Back-projection, blended tiles, and a greyscale bundle on a colour picture need the whole result, which then
-    /// comes as one strip. Uncertainty is not handed out.
+    /// comes as one strip, as does what is only shrunk. Uncertainty is not handed out.
     ///
     /// # Errors
     /// As [`upscale`](Self::upscale), and what `take` returns, which ends the work.
@@ -34,7 +34,7 @@ impl Upscaler {
         let options = &UpscaleOptions { uncertainty: None, ..options.clone() };
         let streamed = self.streams(&Sampling::resolve(&self.manifest, options)?, image.channels());
         let ((), report) = self.work(image, options, streamed, progress, cancel, |run| {
-            if streamed {
+            if streamed && !run.plan.passes.is_empty() {
                 return Ok(((), self.run_strips(image, run, take)?));
             }
             let whole = self.run(image, run)?;

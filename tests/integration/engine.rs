@@ -258,6 +258,46 @@ fn impossible_requests_name_the_field() {
     assert!(error.to_string().contains("2 channels"), "{error}");
 }
 
+/// Nothing is to be added to a result no larger than its picture: it is resampled, and no network runs.
+#[test]
+fn what_is_only_shrunk_takes_no_model() {
+    let upscaler = upscaler(json!({}), 1);
+    for channels in [1, 3] {
+        let image = picture(channels, 30, 40);
+        let shrunk = |target| UpscaleOptions { target, consistency: Some(9), ..Default::default() };
+        for (target, height, width) in [
+            (Target::Scale(0.5), 15, 20),
+            (Target::Fit { width: 20, height: 90 }, 15, 20),
+            (Target::Scale(1.0), 30, 40),
+        ] {
+            let made = run(&upscaler, &image, &shrunk(target)).unwrap();
+            assert_eq!((made.report.passes, made.report.tiles), (0, 0));
+            assert!(made.report.fidelity.max_error < 1e-3);
+            let expected = partdiff::image::resize(&image, height, width, partdiff::image::Kernel::Lanczos3);
+            assert!(largest_difference(&made.image, &expected) < 1e-6);
+            let mut strips = Vec::new();
+            let mut take = |top: usize, strip: Raster| {
+                strips.push((top, strip));
+                Ok(())
+            };
+            let loose = UpscaleOptions { consistency: None, ..shrunk(target) };
+            upscaler.upscale_strips(&image, &loose, &NoProgress, &CancelToken::new(), &mut take).unwrap();
+            let [(0, strip)] = &strips[..] else { panic!("{} strips", strips.len()) };
+            assert!(largest_difference(strip, &expected) < 1e-6);
+        }
+        // One side grows, or damage is to go: that is the model's work.
+        for options in [
+            shrunk(Target::Size { width: 41, height: 10 }),
+            UpscaleOptions { cleanup: 0.5, ..shrunk(Target::Scale(0.5)) },
+        ] {
+            assert_eq!(run(&upscaler, &image, &options).unwrap().report.passes, 1);
+        }
+        let map = UpscaleOptions { uncertainty: Some(2), ..shrunk(Target::Scale(0.5)) };
+        let error = run(&upscaler, &image, &map).unwrap_err().to_string();
+        assert!(error.contains("the result must be larger than the picture"), "{error}");
+    }
+}
+
 #[test]
 fn a_preset_fills_in_what_the_user_left_open() {
     let upscaler = upscaler(json!({}), 1);

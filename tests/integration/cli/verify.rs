@@ -37,6 +37,7 @@ fn results_of_every_kind_are_made_again() {
         &["clear.png", "-o", "4.jpg", "--background", "#3366cc"],
         &["clear.png", "-o", "5.webp", "--start-step", "20", "--sampler", "dpmpp-2m", "--steps", "2"],
         &["clear.png", "-o", "6.tif", "--depth", "32", "--width", "33", "--height", "50", "--strip", "all"],
+        &["clear.png", "-o", "7.png", "--fit", "10x10"],
     ]
     .into_iter()
     .enumerate()
@@ -51,6 +52,30 @@ fn results_of_every_kind_are_made_again() {
         let value = verdict(&place, &[&output, arguments[0], "--tile", "16", "--threads", "1"]);
         assert_eq!(value["exit"], 0, "{arguments:?}: {value}");
     }
+}
+
+/// What was only shrunk says so, and is not marked as the work of a trained model.
+#[test]
+fn a_shrunk_picture_is_not_called_made_by_a_model() {
+    if !has_runtime() {
+        return;
+    }
+    let place = Place::new();
+    place.put("a.png", &png(20, 14));
+    place
+        .upscale(["a.png", "-o", "small.png", "-s", "0.5"])
+        .expect(0)
+        .says("only resampled, no model needed");
+    place.upscale(["a.png", "-o", "large.png", "-s", "1.5"]).expect(0);
+    for (name, marked, steps) in [("small.png", false, 0), ("large.png", true, 1)] {
+        let metadata = read(&place.path(name)).metadata;
+        let packet = String::from_utf8(metadata.xmp.clone().unwrap()).unwrap();
+        assert_eq!(packet.contains("compositeWithTrainedAlgorithmicMedia"), marked, "{packet}");
+        assert!(packet.contains(&format!("&quot;steps&quot;:{steps},")), "{packet}");
+    }
+    let planned = place.upscale(["a.png", "-s", "0.5", "--dry-run", "-v"]).expect(0);
+    let told = String::from_utf8(planned.stdout).unwrap();
+    assert!(told.contains("only resampled, no model needed"), "{told}");
 }
 
 #[test]
