@@ -150,12 +150,13 @@ def ablate(
     origin = plural(len(store.held_sources), "photograph" if store.hr.shape[1] == 3 else "subject")
     text = f"""# Ablation of {base.name}
 
-{base.shape.width} channels; {iterations} iterations of {base.batch} patches for each variant, the same patches in the same
-order. Measured on the middle {side}x{side} LR pixels of {len(store.held_out)} images, clean bicubic x{store.scale}; they are of {origin}
-of which nothing was trained on. DDIM, eta 0, evenly spaced steps but for `quadratic`. `aligned` starts from the diffused LR image at K and
-was trained with latent alignment, `unaligned` starts there without it, `full` starts from noise at T = {base.schedule.timesteps}. With
-`v` the network predicts v instead of the residual, under the same loss. A quarter of the samples of every variant is at
-its first step.
+{base.shape.width} channels; {iterations} iterations of {base.batch} patches for each variant, the same patches in the same order.
+Measured on the middle {side}x{side} LR pixels of {len(store.held_out)} images, clean bicubic x{store.scale}; they are of {origin}, of which
+nothing was trained on. DDIM, eta 0, evenly spaced steps but for `quadratic`.
+
+`aligned` starts from the diffused LR image at K and was trained with latent alignment, `unaligned` starts there without
+it, `full` starts from noise at T = {base.schedule.timesteps}. With `v` the network predicts v instead of the residual, under the same
+loss. A quarter of the samples of every variant is at its first step.
 
 {NOTES}
 

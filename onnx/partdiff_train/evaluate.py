@@ -245,8 +245,9 @@ def evaluate(
         raise InputError(f"--steps {' '.join(map(str, steps))}: {name} takes 1 to {most}")
     sets = sets or SETS[bundle.manifest["channels"]]
     report.mkdir(parents=True, exist_ok=True)
-    told = ", ".join(f"{label} {plural(n)}" for label, n in presets.items())
-    told = f"Presets: {told}. Back-projection, which a preset may add, is left out here. Spacing of steps where nothing else is\nsaid: {bundle.manifest['defaults']['spacing']}."
+    told = "Presets: " + ", ".join(f"{label} {plural(n)}" for label, n in presets.items())
+    told += f". Spacing of steps where nothing else is said: {bundle.manifest['defaults']['spacing']}.\n"
+    told += "Back-projection, which a preset may add, is left out here."
     text, everything = [f"# {name} {bundle.manifest['version']}", NOTES, told], {}
     if any((bundle.scale, chosen) in PUBLISHED for chosen in sets):
         text.append(SOURCES)
