@@ -117,6 +117,7 @@ mod tests {
         let record = Provenance {
             software: "PartDiff 0.1.0".into(),
             model: "natural \"x4\" & <more>".into(),
+            steps: 3,
             seed: u64::MAX,
             eta: 0.1,
             scale: 4.0,
@@ -124,6 +125,8 @@ mod tests {
         };
         let mut metadata = Metadata::default();
         assert_eq!(Provenance::default().write(&mut metadata), None);
+        let packet = String::from_utf8(metadata.xmp.clone().unwrap()).unwrap();
+        assert!(!packet.contains("DigitalSourceType"), "no step of a model: {packet}");
         assert_eq!(record.write(&mut metadata), None);
         assert_eq!(metadata.text.len(), 1);
         let packet = String::from_utf8(metadata.xmp.clone().unwrap()).unwrap();
