@@ -251,16 +251,16 @@ def evaluate(
     text, everything = [f"# {name} {bundle.manifest['version']}", NOTES, told], {}
     if any((bundle.scale, chosen) in PUBLISHED for chosen in sets):
         text.append(SOURCES)
-    for chosen in sets:
-        given = list(pairs(bundle, data, chosen, limit))
+    images = {chosen: list(pairs(bundle, data, chosen, limit)) for chosen in sets}
+    for chosen, given in images.items():
         results, examples = gather(given, plain(bundle, steps))
         everything[chosen] = {k: {m: round(v, 4) for m, v in r.items() if np.isfinite(v)} for k, r in results.items()}
         results["original"] = originals(given)
         stem = f"{name}-{chosen.replace('/', '-')}"
         if grids:
             shown = {"bicubic", *map(plural, {*presets.values()} & {*steps} or steps)}
-            chosen_images = [(hr, {k: i for k, i in images.items() if k in shown}) for hr, images in examples]
-            figures.grid(report / f"{stem}.webp", chosen_images)
+            cells = [(hr, {k: image for k, image in made.items() if k in shown}) for hr, made in examples]
+            figures.grid(report / f"{stem}.webp", cells)
         text += [f"## {chosen}", f"{plural(len(given), 'image')}.", table(results)]
         if published := PUBLISHED.get((bundle.scale, chosen)):
             text.append(f"Published: {published}.")
@@ -272,12 +272,12 @@ def evaluate(
     text += ["## The dial", f"![PSNR and sharpness against steps]({name}-dial.png)"]
     few = min(limit or SAMPLED, SAMPLED)
     text += [f"Samplers, at most the first {plural(few, 'image')} of {sets[0]}:"]
-    text += [table(gather(pairs(bundle, data, sets[0], few), samplers(bundle))[0])]
+    text += [table(gather(images[sets[0]][:few], samplers(bundle))[0])]
     if bundle.manifest["channels"] == 3:
         few = min(limit or DAMAGED, DAMAGED)
         note = "damaged at their low resolution; LR consistency is with the undamaged input."
         text += ["## Clean-up", f"At most the first {plural(few, 'image')} of {sets[-1]}, {note}"]
-        text += [table(gather(pairs(bundle, data, sets[-1], few), cleaned(bundle))[0])]
+        text += [table(gather(images[sets[-1]][:few], cleaned(bundle))[0])]
     (report / f"{name}.md").write_text("\n\n".join(text) + "\n")
     if limit is None:
         path = folder / "model.json"

@@ -10,6 +10,9 @@ use super::upscale_request::Voice;
 use crate::naming::shown;
 use crate::values::{show_bytes, show_seconds};
 
+/// How a result came about that is no larger than its input.
+pub const RESAMPLED: &str = "only resampled, no model needed";
+
 /// Writes lines and a progress bar; plans go to standard output, since they are what was asked for.
 pub struct HumanReporter {
     voice: Voice,
@@ -74,7 +77,7 @@ impl Reporter for HumanReporter {
                 let rate = (*pages * *width * *height) as f64 / 1e6 / seconds.max(1e-3);
                 let fidelity = &report.fidelity;
                 let (made, agrees) = if report.passes == 0 {
-                    ("only resampled, no model needed".to_owned(), String::new())
+                    (RESAMPLED.to_owned(), String::new())
                 } else {
                     let steps = report.sampling.steps;
                     let plural = if steps == 1 { "" } else { "s" };

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use super::destination::Destination;
 use super::events::{Event, Files, JsonReporter, Name, Reporter};
 use super::exit::{Exit, kind_name};
-use super::human::HumanReporter;
+use super::human::{HumanReporter, RESAMPLED};
 use super::inputs::STDIO;
 use super::job::{Job, ModelFacts};
 use super::make::Maker;
@@ -206,7 +206,7 @@ pub fn output_name(job: &Job) -> PathBuf {
 
 fn describe(plan: &Plan) -> String {
     if plan.passes.is_empty() {
-        return "only resampled, no model needed".into();
+        return RESAMPLED.into();
     }
     let sampling = &plan.sampling;
     let mut text = format!(
