@@ -214,7 +214,7 @@ impl Runtime {
                 .error_on_failure()
         };
         match provider {
-            Provider::Cpu => Ok(builder),
+            Provider::Cpu => Ok(builder.with_config_entry(EXACT_INT8, "1")?),
             Provider::Cuda => {
                 nvidia::preload(&self.library().path);
                 Ok(builder.with_execution_providers([cuda()])?)
@@ -227,6 +227,10 @@ impl Runtime {
         }
     }
 }
+
+/// Key for int8 sums that do not overflow on x86 processors without VNNI: their 16-bit sums cost `natural-x4-int8`
+/// 0.2 dB. The others are not touched by it.
+const EXACT_INT8: &str = "session.x64quantprecision";
 
 /// The telling part of ONNX Runtime's message: without source positions, and short for a library that is missing.
 fn brief(message: &str) -> String {

@@ -115,6 +115,19 @@ fn one_step_is_closer_to_the_original_than_cubic_interpolation() {
 }
 
 #[test]
+fn int8_is_as_close_on_processors_that_sum_in_16_bits() {
+    let int8 = Bundle::embedded("natural-x4-int8").unwrap().unwrap();
+    let (float, int8) = (open(&embedded(), 2), open(&int8, 2));
+    for file in ["dog.png", "girl.png"] {
+        let image = picture(file);
+        let options = UpscaleOptions { steps: Some(1), ..Default::default() };
+        let close = psnr(&run(&int8, &image, &options), &run(&float, &image, &options));
+        // Sums that overflow give 42 dB.
+        assert!(close > 46.0, "{file}: {close:.1} dB");
+    }
+}
+
+#[test]
 fn more_steps_add_detail() {
     let upscaler = open(&embedded(), 2);
     let image = picture("dog.png");
