@@ -27,6 +27,8 @@ pub mod progress;
 #[cfg(feature = "watch")]
 pub mod recipe;
 mod report;
+#[cfg(feature = "watch")]
+mod room;
 pub mod runtime;
 pub mod sampling;
 pub mod tiling;

@@ -182,6 +182,13 @@ impl UpscaleOptions {
         }
         Ok(())
     }
+
+    /// The same for a picture that is made at the same time as others: a quarter of the memory is left to those outside
+    /// the engine.
+    pub fn beside_others(&self) -> Self {
+        let memory = self.memory.map(|bytes| bytes / 4 * 3);
+        Self { memory, among_others: true, ..self.clone() }
+    }
 }
 
 fn invalid(message: impl Into<String>) -> Error {

@@ -1,4 +1,6 @@
-//! The progress bar: step, time left and megapixels per second; hidden where standard error is no terminal.
+//! The progress bar: time left and megapixels per second; hidden where standard error is no terminal.
+
+use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -7,38 +9,84 @@ const FULL: u64 = 1000;
 
 const STYLE: &str = "{prefix} {wide_bar} {percent:>3}% {msg} {eta_precise} left";
 
-/// One picture's progress at a time.
+/// The progress of a run of one picture or many.
 pub struct Bar {
     shown: bool,
     bar: ProgressBar,
+    files: usize,
+    finished: usize,
+    /// Megapixels of the results of the whole run, and of those that are finished.
+    total: f64,
+    done: f64,
+    at_work: Vec<AtWork>,
+}
+
+struct AtWork {
+    output: PathBuf,
     megapixels: f64,
+    fraction: f64,
 }
 
 impl Bar {
     /// A bar that appears with the first picture, if at all.
     pub fn new(shown: bool) -> Self {
-        Self { shown, bar: ProgressBar::hidden(), megapixels: 0.0 }
+        let bar = ProgressBar::hidden();
+        Self { shown, bar, files: 0, finished: 0, total: 0.0, done: 0.0, at_work: Vec::new() }
     }
 
-    /// Begins a picture whose result has `megapixels`.
-    pub fn start(&mut self, name: String, megapixels: f64) {
-        self.clear();
-        self.megapixels = megapixels;
-        if self.shown {
+    /// Expects `files` pictures whose results have `megapixels` in all.
+    pub fn expect(&mut self, files: usize, megapixels: f64) {
+        (self.files, self.total) = (files, megapixels);
+    }
+
+    /// Pictures of the run.
+    pub fn files(&self) -> usize {
+        self.files
+    }
+
+    /// Megapixels of the results that are made.
+    pub fn done(&self) -> f64 {
+        self.done
+    }
+
+    /// Begins the picture called `name`.
+    pub fn start(&mut self, name: String, output: PathBuf, megapixels: f64) {
+        if self.shown && self.bar.is_hidden() {
             let style = ProgressStyle::with_template(STYLE).expect("the template is valid");
             self.bar = ProgressBar::with_draw_target(Some(FULL), ProgressDrawTarget::stderr())
                 .with_style(style)
-                .with_prefix(name);
+                .with_prefix(if self.files > 1 { self.count() } else { name });
             self.bar.tick();
         }
+        self.at_work.push(AtWork { output, megapixels, fraction: 0.0 });
     }
 
-    /// Shows how far the picture is.
-    pub fn set(&mut self, fraction: f64, step: usize, steps: usize) {
-        let seconds = self.bar.elapsed().as_secs_f64();
-        let rate = if seconds > 0.0 { self.megapixels * fraction / seconds } else { 0.0 };
-        self.bar.set_message(format!("step {step}/{steps}, {rate:.2} MP/s,"));
-        self.bar.set_position((fraction * FULL as f64) as u64);
+    /// Shows how far a picture is.
+    pub fn set(&mut self, output: &Path, fraction: f64, step: usize, steps: usize) {
+        if let Some(picture) = self.at_work.iter_mut().find(|picture| picture.output == output) {
+            picture.fraction = fraction;
+        }
+        let at = if self.files > 1 { String::new() } else { format!("step {step}/{steps}, ") };
+        self.show(&at);
+    }
+
+    /// Ends a picture that was `made`, or could not be.
+    pub fn finish(&mut self, output: &Path, made: bool) {
+        if let Some(index) = self.at_work.iter().position(|picture| picture.output == output) {
+            let megapixels = self.at_work.swap_remove(index).megapixels;
+            if made {
+                self.done += megapixels;
+            } else {
+                self.total -= megapixels;
+            }
+            self.finished += 1;
+        }
+        if self.finished == self.files {
+            self.clear();
+        } else {
+            self.bar.set_prefix(self.count());
+            self.show("");
+        }
     }
 
     /// Runs `print` with the bar out of the way.
@@ -50,5 +98,44 @@ impl Bar {
     pub fn clear(&mut self) {
         self.bar.finish_and_clear();
         self.bar = ProgressBar::hidden();
+    }
+
+    fn count(&self) -> String {
+        format!("{}/{} done", self.finished, self.files)
+    }
+
+    fn show(&self, at: &str) {
+        let made = self.made();
+        let seconds = self.bar.elapsed().as_secs_f64();
+        let rate = if seconds > 0.0 { made / seconds } else { 0.0 };
+        self.bar.set_message(format!("{at}{rate:.2} MP/s,"));
+        self.bar.set_position((made / self.total.max(f64::MIN_POSITIVE) * FULL as f64) as u64);
+    }
+
+    /// Megapixels so far, those of unfinished pictures by their share.
+    fn made(&self) -> f64 {
+        self.done + self.at_work.iter().map(|picture| picture.fraction * picture.megapixels).sum::<f64>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_at_work_count_by_their_share() {
+        let mut bar = Bar::new(false);
+        bar.expect(3, 10.0);
+        for (name, megapixels) in [("a", 2.0), ("b", 4.0)] {
+            bar.start(name.into(), name.into(), megapixels);
+        }
+        bar.set(Path::new("b"), 0.25, 1, 4);
+        bar.set(Path::new("a"), 0.5, 1, 2);
+        assert_eq!(bar.made(), 2.0);
+        bar.finish(Path::new("b"), true);
+        bar.finish(Path::new("never begun"), true);
+        assert_eq!((bar.made(), bar.done(), bar.count().as_str()), (5.0, 4.0, "1/3 done"));
+        bar.finish(Path::new("a"), false);
+        assert_eq!((bar.made(), bar.total, bar.count().as_str()), (4.0, 8.0, "2/3 done"));
     }
 }

@@ -20,6 +20,9 @@ pub enum Event<'a> {
         library: Name<'a>,
         provider: &'a str,
         files: usize,
+        /// Of all results.
+        #[serde(skip)]
+        megapixels: f64,
     },
     /// Work on a picture begins; width and height are the result's.
     Start {
@@ -29,9 +32,18 @@ pub enum Event<'a> {
         files: Files<'a>,
         width: usize,
         height: usize,
+        /// Of all pages.
+        #[serde(skip)]
+        megapixels: f64,
     },
-    /// Part of a picture is done.
-    Progress { input: Name<'a>, fraction: f64, step: usize, steps: usize },
+    /// Part of a picture, of all its pages, is done.
+    Progress {
+        #[serde(flatten)]
+        files: Files<'a>,
+        fraction: f64,
+        step: usize,
+        steps: usize,
+    },
     /// What a dry run found out about a picture.
     Plan {
         #[serde(flatten)]
@@ -169,6 +181,7 @@ mod tests {
             files: Files::new(Path::new("a b.png"), Some(Path::new("-"))),
             width: 3,
             height: 4,
+            megapixels: 1.2e-5,
         };
         assert_eq!(
             serde_json::to_string(&event).unwrap(),

@@ -43,21 +43,34 @@ impl Reporter for HumanReporter {
     fn tell(&self, event: &Event<'_>) {
         let (quiet, verbose) = (self.voice == Voice::Quiet, self.voice == Voice::Verbose);
         match event {
-            Event::Run { version, model, model_version, model_digest, library, provider, .. } if verbose => {
+            Event::Run {
+                version,
+                model,
+                model_version,
+                model_digest,
+                library,
+                provider,
+                files,
+                megapixels,
+            } => {
+                self.bar().expect(*files, *megapixels);
+                if !verbose {
+                    return;
+                }
                 self.line(&format!(
                     "partdiff {version}, model {model} {model_version} (sha256 {model_digest})"
                 ));
                 self.line(&format!("runs on {provider}, with {}", shown(library.0)));
             }
-            Event::Run { .. } => {}
-            Event::Start { index, total, files, width, height } => {
+            Event::Start { files, width, height, megapixels, .. } => {
                 if verbose {
                     self.line(&format!("{} to {width}x{height} pixels", shown(files.input.0)));
                 }
-                let count = if *total > 1 { format!("[{index}/{total}] ") } else { String::new() };
-                self.bar().start(format!("{count}{}", shown(files.input.0)), (*width * *height) as f64 / 1e6);
+                self.bar().start(shown(files.input.0), output(files), *megapixels);
             }
-            Event::Progress { fraction, step, steps, .. } => self.bar().set(*fraction, *step, *steps),
+            Event::Progress { files, fraction, step, steps } => {
+                self.bar().set(&output(files), *fraction, *step, *steps);
+            }
             Event::Plan { files, pages, width, height, memory_bytes, seconds, details } => {
                 let text = format!(
                     "{}: {}{width}x{height} pixels, about {}, {} of memory",
@@ -70,11 +83,13 @@ impl Reporter for HumanReporter {
                 let _ = writeln!(io::stdout().lock(), "{text}{details}");
             }
             Event::Done { files, backup, uncertainty, pages, width, height, seconds, report } => {
-                self.bar().clear();
+                self.bar().finish(&output(files), true);
                 if quiet {
                     return;
                 }
-                let rate = (*pages * *width * *height) as f64 / 1e6 / seconds.max(1e-3);
+                // Files that are made at the same time share the processors: the summary has their rate.
+                let alone = self.bar().files() == 1;
+                let rate = if alone { self.rate(*seconds) } else { String::new() };
                 let fidelity = &report.fidelity;
                 let (made, agrees) = if report.passes == 0 {
                     (RESAMPLED.to_owned(), String::new())
@@ -94,7 +109,7 @@ impl Reporter for HumanReporter {
                     (made, agrees)
                 };
                 self.line(&format!(
-                    "{}: {}{width}x{height} pixels, {made}, {}, {rate:.2} megapixels/s{agrees}",
+                    "{}: {}{width}x{height} pixels, {made}, {}{rate}{agrees}",
                     arrow(files),
                     count(*pages),
                     show_seconds(*seconds)
@@ -137,7 +152,7 @@ impl Reporter for HumanReporter {
                 self.line(&format!("partdiff: {}: warning: {message}", shown(input.0)));
             }
             Event::Failed { files, reason, .. } => {
-                self.bar().clear();
+                self.bar().finish(&output(files), false);
                 self.line(&format!("partdiff: {}: {reason}", shown(files.input.0)));
                 let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
                 failed.push((files.input.0.to_path_buf(), reason.to_string()));
@@ -154,6 +169,11 @@ impl Reporter for HumanReporter {
 }
 
 impl HumanReporter {
+    /// How fast the finished results were made.
+    fn rate(&self, seconds: f64) -> String {
+        format!(", {:.2} megapixels/s", self.bar().done() / seconds.max(1e-3))
+    }
+
     fn summary(&self, (done, skipped, failed): (usize, usize, usize), cancelled: bool, seconds: f64) {
         let mut text = format!("{done} done");
         for (count, what) in [(skipped, "skipped"), (failed, "failed")] {
@@ -162,8 +182,9 @@ impl HumanReporter {
             }
         }
         let how = if cancelled { ", cancelled after" } else { " in" };
+        let rate = if done > 0 { self.rate(seconds) } else { String::new() };
         let colon = if failed > 0 { ":" } else { "" };
-        self.line(&format!("{text}{how} {}{colon}", show_seconds(seconds)));
+        self.line(&format!("{text}{how} {}{rate}{colon}", show_seconds(seconds)));
         for (input, reason) in self.failed.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             self.line(&format!("  {}: {reason}", shown(input)));
         }
@@ -173,6 +194,11 @@ impl HumanReporter {
 /// The number of pages and what follows, where there are several.
 fn count(pages: usize) -> String {
     if pages > 1 { format!("{pages} pages, the first ") } else { String::new() }
+}
+
+/// The result by name, of which there is one for every picture at work.
+fn output(files: &Files<'_>) -> PathBuf {
+    files.output.map_or_else(PathBuf::new, |name| name.0.to_path_buf())
 }
 
 fn arrow(files: &Files<'_>) -> String {

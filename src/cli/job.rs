@@ -46,7 +46,19 @@ pub struct Page {
     pub target: (usize, usize),
 }
 
+impl Job {
+    /// Millions of pixels of the result, all pages.
+    pub fn megapixels(&self) -> f64 {
+        self.pages.iter().map(Page::megapixels).sum()
+    }
+}
+
 impl Page {
+    /// Millions of pixels of the result.
+    pub fn megapixels(&self) -> f64 {
+        self.target.0 as f64 * self.target.1 as f64 / 1e6
+    }
+
     /// Samples of the result; alpha, perhaps, is a fourth channel.
     pub fn samples(&self) -> u64 {
         self.target.0 as u64 * self.target.1 as u64 * (self.channels as u64 + 1)

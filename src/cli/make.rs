@@ -1,11 +1,11 @@
 //! One file of a run: read, upscaled page by page, written.
 
-use std::cell::RefCell;
+use std::collections::HashSet;
 use std::fs;
 use std::io::{self, Cursor, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime};
 
 use super::events::{Event, Files, Name, Reporter};
@@ -18,6 +18,7 @@ use crate::atomic_file;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::sha256_hex;
 use crate::image::{EncodeOptions, ImageFormat, Picture, Raster, SampleDepth, encode_to};
+use crate::options::UpscaleOptions;
 use crate::page::{self, write_pages};
 use crate::progress::{CancelToken, Progress, ProgressEvent};
 use crate::report::Report;
@@ -29,8 +30,8 @@ pub struct Maker<'a> {
     pub reporter: &'a dyn Reporter,
     pub cancel: &'a CancelToken,
     pub upscaler: &'a Upscaler,
-    /// The latest input, and the warnings that were given about it, by all files that become of its pages.
-    pub told: RefCell<(PathBuf, Vec<String>)>,
+    /// Inputs and the warnings that were given about them, by all files that become of their pages.
+    pub told: Mutex<HashSet<(PathBuf, String)>>,
 }
 
 /// A file that is being written.
@@ -44,21 +45,25 @@ struct Source<'a> {
     hash: Option<String>,
     /// How the result is encoded.
     encoding: EncodeOptions,
+    /// What is asked of the engine.
+    options: &'a UpscaleOptions,
 }
 
 impl Maker<'_> {
-    /// Makes file `index` of `total`.
+    /// Makes file `index` of `total`, with `options` for the engine.
     ///
     /// # Errors
     /// Whatever keeps the file from being made; then it does not exist, or is as it was.
-    pub fn make(&self, job: &mut Job, (index, total): (usize, usize)) -> Result<()> {
+    pub fn make(&self, mut job: Job, options: &UpscaleOptions, (index, total): (usize, usize)) -> Result<()> {
         let start = Instant::now();
         let input = job.input.path.clone();
-        let output = output_name(job);
+        let output = output_name(&job);
         let files = Files::new(&input, Some(&output));
         let first = job.pages[0];
         let (width, height) = first.target;
-        self.reporter.tell(&Event::Start { index, total, files, width, height });
+        let pages = (job.pages.len(), job.pages.iter().map(Page::samples).sum());
+        let megapixels = job.megapixels();
+        self.reporter.tell(&Event::Start { index, total, files, width, height, megapixels });
         for path in [job.output.as_deref(), self.request.uncertainty.as_deref()].into_iter().flatten() {
             atomic_file::check_writable(path)?;
         }
@@ -68,24 +73,24 @@ impl Maker<'_> {
             None => Arc::new(read_file(&input, &self.request.recipe.limits())?),
         };
         let source = Source {
-            job,
+            job: &job,
             hash: self.request.recipe.provenance().then(|| sha256_hex(&bytes)),
             encoding: self.request.recipe.encoding(job.format),
+            options,
         };
-        let pages = (job.pages.len(), job.pages.iter().map(Page::samples).sum());
         let context = format!("cannot write {}", output.display());
         let mut report: Option<Report> = None;
         let mut bytes = Some(bytes);
         let mut page = |index: usize| {
             let last = index + 1 == job.pages.len();
             let bytes = if last { bytes.take() } else { bytes.clone() }.unwrap_or_default();
-            let (picture, of_page) = self.page(&source, &job.pages[index], bytes)?;
+            let (picture, of_page) = self.page(&source, index, bytes)?;
             report = Some(report.take().map_or(of_page.clone(), |report| report.and(&of_page)));
             Ok(picture)
         };
         // An only page is made before a temporary is begun.
         let mut only = if job.pages.len() == 1 { Some(page(0)?) } else { None };
-        let warnings = self.write(job, stamp, |out| {
+        let warnings = self.write(&job, stamp, |out| {
             let next = |index| only.take().map_or_else(|| page(index), Ok);
             write_pages(out, &source.encoding, pages, &context, next)
         })?;
@@ -105,10 +110,9 @@ impl Maker<'_> {
     }
 
     /// The finished picture of one page. Takes the input's bytes, so that the last page frees them.
-    fn page(&self, source: &Source<'_>, page: &Page, bytes: Arc<Vec<u8>>) -> Result<(Picture, Report)> {
+    fn page(&self, source: &Source<'_>, index: usize, bytes: Arc<Vec<u8>>) -> Result<(Picture, Report)> {
         let request = self.request;
-        let input = &source.job.input.path;
-        let read = page::Page::read(&bytes, page.index, &request.recipe.limits())?;
+        let read = page::Page::read(&bytes, source.job.pages[index].index, &request.recipe.limits())?;
         drop(bytes);
         if read.rest().animated && source.job.in_place {
             let message = "is an animation: in place, all but its first frame would be lost";
@@ -117,10 +121,10 @@ impl Maker<'_> {
         let restore = request.recipe.restore_options();
         self.warn(source, &read.rest().warnings);
         self.warn(source, &read.losses(&source.encoding, &restore, source.hash.is_some()));
-        let relay = Relay { reporter: self.reporter, input, last: AtomicUsize::new(usize::MAX) };
+        let relay = Relay::new(self.reporter, source.job, index);
         let hash = source.hash.clone();
         let cleanup = request.recipe.cleanup;
-        let mut made = read.upscale(self.upscaler, &request.options, cleanup, hash, &relay, self.cancel)?;
+        let mut made = read.upscale(self.upscaler, source.options, cleanup, hash, &relay, self.cancel)?;
         if let (Some(path), Some(map)) = (&request.uncertainty, made.uncertainty.take()) {
             if map.data().iter().all(|&deviation| deviation == 0.0) {
                 let text =
@@ -179,14 +183,10 @@ impl Maker<'_> {
     /// Tells each warning once per input.
     fn warn(&self, source: &Source<'_>, warnings: &[String]) {
         let input = &source.job.input.path;
-        let mut told = self.told.borrow_mut();
-        if told.0 != *input {
-            *told = (input.clone(), Vec::new());
-        }
         for message in warnings {
-            if !told.1.contains(message) {
+            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            if told.insert((input.clone(), message.clone())) {
                 self.reporter.tell(&Event::Warning { input: Name(input), message });
-                told.1.push(message.clone());
             }
         }
     }
@@ -223,11 +223,30 @@ impl Stamp {
     }
 }
 
-/// Passes the engine's progress on, at most once per percent and step.
+/// Passes the engine's progress on, at most once per percent and step, as that of the whole file.
 struct Relay<'a> {
     reporter: &'a dyn Reporter,
     input: &'a Path,
+    output: PathBuf,
+    /// Shares of the file that the earlier pages and this one are.
+    before: f64,
+    share: f64,
     last: AtomicUsize,
+}
+
+impl<'a> Relay<'a> {
+    /// For page `index` of the result of `job`.
+    fn new(reporter: &'a dyn Reporter, job: &'a Job, index: usize) -> Self {
+        let share = |page: &Page| page.megapixels() / job.megapixels();
+        Self {
+            reporter,
+            input: &job.input.path,
+            output: output_name(job),
+            before: job.pages[..index].iter().map(share).sum(),
+            share: share(&job.pages[index]),
+            last: AtomicUsize::new(usize::MAX),
+        }
+    }
 }
 
 impl Progress for Relay<'_> {
@@ -235,7 +254,9 @@ impl Progress for Relay<'_> {
         let place = event.step * 1000 + (event.fraction * 100.0) as usize;
         if self.last.swap(place, Ordering::Relaxed) != place {
             let ProgressEvent { fraction, step, steps } = event;
-            self.reporter.tell(&Event::Progress { input: Name(self.input), fraction, step, steps });
+            let fraction = self.before + self.share * fraction;
+            let files = Files::new(self.input, Some(&self.output));
+            self.reporter.tell(&Event::Progress { files, fraction, step, steps });
         }
         true
     }

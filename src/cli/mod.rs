@@ -12,6 +12,7 @@ mod human;
 mod inputs;
 mod interrupt;
 mod job;
+mod lanes;
 mod make;
 mod model_command;
 mod plan;

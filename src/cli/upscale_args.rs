@@ -154,6 +154,7 @@ Examples:
 
 Exit status: 0 if all was done, 1 if some inputs failed or the run was cancelled, 2 if it could not start.
 Pages of a TIFF file become pages of a TIFF file, or numbered files of another format.
+Several pictures are made at the same time, as far as the memory allows; with --threads 1, one after the other.
 Results appear whole or not at all. Ctrl-C stops within a step and leaves nothing half-written.";
 
 /// Shown below the long help.
@@ -161,7 +162,7 @@ pub const EVENTS: &str = "\
 Events of --json, one object a line, each with a field \"event\":
   run       version, model, model_version, model_digest, library, provider, files
   start     index, total, input, output, width, height (of the result)
-  progress  input, fraction (0 to 1), step, steps
+  progress  input, output, fraction (0 to 1, of all pages), step, steps
   plan      input, output, width, height, memory_bytes, seconds (with --dry-run)
   done      input, output, backup (with --in-place), pages, width, height, seconds, and in \"report\" the sampling
             used and the fidelity: max_error, mean_error and drift (result less input, per channel) in levels of 255,
@@ -171,4 +172,5 @@ Events of --json, one object a line, each with a field \"event\":
   warning   input, message
   failed    input, kind (option, input, output, model, runtime, limit, quality or cancelled), reason
   summary   done, skipped, failed, cancelled (true or false), seconds, exit
+Pictures are begun in their order. Several are at work at the same time, so their events mix; output tells them apart.
 Names that are not valid Unicode come with a field input_hex or output_hex that holds their bytes.";

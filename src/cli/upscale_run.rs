@@ -1,13 +1,14 @@
-//! `partdiff upscale` at work: plan, open the model, make one picture after the other.
+//! `partdiff upscale` at work: plan, open the model, make the pictures, several at a time.
 
 use std::any::Any;
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ffi::OsStr;
 use std::io::{self, IsTerminal};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::destination::Destination;
@@ -16,6 +17,7 @@ use super::exit::{Exit, kind_name};
 use super::human::{HumanReporter, RESAMPLED};
 use super::inputs::STDIO;
 use super::job::{Job, ModelFacts};
+use super::lanes::Lanes;
 use super::make::Maker;
 use super::plan::RunPlan;
 use super::upscale_request::{UpscaleRequest, Voice};
@@ -45,14 +47,14 @@ pub fn run(request: &UpscaleRequest, cancel: &CancelToken) -> Result<Exit> {
     Sampling::resolve(bundle.manifest(), &request.options)?;
     let facts = ModelFacts { name: &bundle.manifest().name, scale: bundle.manifest().scale };
     let RunPlan { jobs, skipped, failures, notes } = RunPlan::make(request, facts)?;
-    let mut run = Run { request, reporter: &*reporter, cancel, tally: Tally::default() };
+    let run = Run { request, reporter: &*reporter, cancel, tally: Mutex::default() };
     let start = Instant::now();
     for (input, message) in &notes {
         run.reporter.tell(&Event::Warning { input: Name(input), message });
     }
     for (input, output) in &skipped {
         run.reporter.tell(&Event::Skipped { files: Files::new(input, Some(output)) });
-        run.tally.skipped += 1;
+        run.count(|tally| tally.skipped += 1);
     }
     for failure in &failures {
         run.failed(&failure.input, None, &failure.error);
@@ -90,11 +92,11 @@ struct Run<'a> {
     request: &'a UpscaleRequest,
     reporter: &'a dyn Reporter,
     cancel: &'a CancelToken,
-    tally: Tally,
+    tally: Mutex<Tally>,
 }
 
 impl Run<'_> {
-    fn work(&mut self, bundle: &Bundle, jobs: Vec<Job>) -> Result<()> {
+    fn work(&self, bundle: &Bundle, jobs: Vec<Job>) -> Result<()> {
         let upscaler = Upscaler::open(bundle, &self.request.runtime)?;
         // Options that suit no picture are found with the first one.
         if let Err(error) = self.plan(&upscaler, &jobs[0])
@@ -113,37 +115,60 @@ impl Run<'_> {
             ),
             provider: &upscaler.provider().map(ToString::to_string).unwrap_or_default(),
             files: jobs.len(),
+            megapixels: jobs.iter().map(Job::megapixels).sum(),
         });
-        let total = jobs.len();
-        let mut known = HashMap::new();
-        let maker = Maker {
-            request: self.request,
-            reporter: self.reporter,
-            cancel: self.cancel,
-            upscaler: &upscaler,
-            told: RefCell::default(),
-        };
-        for (index, mut job) in jobs.into_iter().enumerate() {
-            if self.cancel.is_cancelled() {
-                self.tally.cancelled = true;
-                break;
-            }
-            let (input, output) = (job.input.path.clone(), output_name(&job));
-            // A defect that one picture brings to light must not cost the others.
-            let outcome = catch_unwind(AssertUnwindSafe(|| {
-                if self.request.dry_run {
-                    self.tell_plan(&upscaler, &job, &mut known)
-                } else {
-                    maker.make(&mut job, (index + 1, total))
-                }
-            }))
-            .unwrap_or_else(|panic| Err(internal(&*panic)));
-            match outcome {
-                Ok(()) => self.tally.done += 1,
-                Err(error) => self.failed(&input, Some(&output), &error),
-            }
+        if self.request.dry_run {
+            self.plan_all(&upscaler, &jobs)
+        } else {
+            self.make_all(&upscaler, jobs)
         }
         Ok(())
+    }
+
+    fn plan_all(&self, upscaler: &Upscaler, jobs: &[Job]) {
+        let mut known = HashMap::new();
+        for job in jobs {
+            if self.cancel.is_cancelled() {
+                self.count(|tally| tally.cancelled = true);
+                break;
+            }
+            self.tried(&job.input.path, &output_name(job), || self.tell_plan(upscaler, job, &mut known));
+        }
+    }
+
+    /// Begins the files in their order; small ones overtake.
+    fn make_all(&self, upscaler: &Upscaler, jobs: Vec<Job>) {
+        let Self { request, reporter, cancel, .. } = *self;
+        let maker = Maker { request, reporter, cancel, upscaler, told: Mutex::default() };
+        let (total, lanes) = (jobs.len(), Lanes::new(request, upscaler));
+        thread::scope(|scope| {
+            for (index, job) in jobs.into_iter().enumerate() {
+                let lane = lanes.enter(&job, total);
+                if cancel.is_cancelled() {
+                    self.count(|tally| tally.cancelled = true);
+                    break;
+                }
+                let maker = &maker;
+                scope.spawn(move || {
+                    let (input, output) = (job.input.path.clone(), output_name(&job));
+                    self.tried(&input, &output, || maker.make(job, lane.options, (index + 1, total)));
+                    drop(lane);
+                });
+            }
+        });
+    }
+
+    /// Counts what becomes of a picture; a defect that it brings to light must not cost the others.
+    fn tried(&self, input: &Path, output: &Path, work: impl FnOnce() -> Result<()>) {
+        let outcome = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(internal(&*panic)));
+        match outcome {
+            Ok(()) => self.count(|tally| tally.done += 1),
+            Err(error) => self.failed(input, Some(output), &error),
+        }
+    }
+
+    fn count(&self, change: impl FnOnce(&mut Tally)) {
+        change(&mut self.tally.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// The plan of a job's first page.
@@ -181,17 +206,18 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn failed(&mut self, input: &Path, output: Option<&Path>, error: &Error) {
+    fn failed(&self, input: &Path, output: Option<&Path>, error: &Error) {
         let (kind, reason) = (kind_name(error.kind()), &error.report());
         self.reporter.tell(&Event::Failed { files: Files::new(input, output), kind, reason });
         match error.kind() {
-            ErrorKind::Cancelled => self.tally.cancelled = true,
-            _ => self.tally.failed += 1,
+            ErrorKind::Cancelled => self.count(|tally| tally.cancelled = true),
+            _ => self.count(|tally| tally.failed += 1),
         }
     }
 
     fn finish(self, took: Duration) -> Exit {
-        let Tally { done, skipped, failed, cancelled } = self.tally;
+        let Tally { done, skipped, failed, cancelled } =
+            self.tally.into_inner().unwrap_or_else(PoisonError::into_inner);
         let exit = if failed > 0 || cancelled { Exit::Incomplete } else { Exit::Done };
         let seconds = took.as_secs_f64();
         self.reporter.tell(&Event::Summary { done, skipped, failed, cancelled, seconds, exit: exit.code() });

@@ -7,7 +7,6 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::protocol::{Job, Made, Ready, Reply};
-use super::room::{Room, Ticket};
 use super::worker::say;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::{hash_file, sha256_hex};
@@ -17,6 +16,7 @@ use crate::options::UpscaleOptions;
 use crate::page::{MadePage, Page, write_pages};
 use crate::progress::{CancelToken, ProgressEvent};
 use crate::recipe::Recipe;
+use crate::room::{self, Room, Ticket};
 use crate::upscaler::Upscaler;
 
 /// How often a busy worker says that it lives.
@@ -56,9 +56,7 @@ pub struct Unwritten<'a> {
 
 /// The engine's share of the memory that the user grants; the rest is for pictures on their way.
 pub fn engine_options(recipe: &Recipe) -> Result<UpscaleOptions> {
-    let options = recipe.options()?;
-    let memory = options.memory.map(|bytes| bytes / 4 * 3);
-    Ok(UpscaleOptions { memory, among_others: true, ..options })
+    Ok(recipe.options()?.beside_others())
 }
 
 /// How many bytes pictures may take on their way to the engine and from it, if memory is limited.
@@ -92,9 +90,7 @@ pub fn read<'a>(job: Job, scale: usize, room: &'a Room) -> std::result::Result<D
 fn weight(headers: &[Option<Header>], job: &Job, scale: usize) -> u64 {
     let weight = |header: &Header| {
         let target = job.recipe.target().resolve(header.width, header.height, scale).unwrap_or_default();
-        let samples = 4 * (header.channels + usize::from(header.has_alpha)) as u64;
-        let area = |(width, height): (usize, usize)| (width as u64).saturating_mul(height as u64);
-        area((header.width, header.height)).saturating_add(area(target)).saturating_mul(samples)
+        room::weight((header.width, header.height), target, header.channels + usize::from(header.has_alpha))
     };
     headers.iter().flatten().map(weight).max().unwrap_or(0)
 }

@@ -22,7 +22,6 @@ pub mod place;
 pub mod preview;
 pub mod protocol;
 mod report;
-mod room;
 mod running;
 pub mod scan;
 pub mod schedule;

@@ -13,18 +13,15 @@ use std::thread;
 use super::failure::{Fault, classify};
 use super::making::{Decoded, Upscaled, copy, read, upscale, write};
 use super::protocol::{Job, Order, Reply, Setup};
-use super::room::Room;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Bundle;
 use crate::progress::CancelToken;
+use crate::room::{Room, SPARE_LANES};
 use crate::runtime::Device;
 use crate::upscaler::{RuntimeOptions, Upscaler};
 
 /// Pictures that wait before the engine, and behind it.
 const AHEAD: usize = 2;
-
-/// Pictures in the engine beside one for each network: while the engine prepares or finishes some, others fill the gap.
-pub const SPARE_LANES: u64 = 2;
 
 /// Gives the engine for a model, an embedded name or the path of a bundle.
 pub type Open<'a> = dyn Fn(&str, &RuntimeOptions) -> Result<Upscaler> + Sync + 'a;

@@ -35,6 +35,83 @@ fn events_tell_the_whole_story() {
     assert!(ran.stderr.is_empty(), "{}", ran.stderr);
 }
 
+/// Places of the results that were begun before the one before them was done.
+fn begun_early(events: &[Value]) -> usize {
+    let (mut at_work, mut early) = (0, 0);
+    for event in events {
+        match event["event"].as_str().unwrap() {
+            "start" => {
+                early += usize::from(at_work > 0);
+                at_work += 1;
+            }
+            "done" | "failed" => at_work -= 1,
+            _ => {}
+        }
+    }
+    early
+}
+
+#[test]
+fn pictures_are_made_side_by_side_as_they_would_be_alone() {
+    if !has_runtime() {
+        return;
+    }
+    let place = Place::new();
+    let sizes = [(90, 40), (40, 90), (64, 64), (200, 160), (30, 30)];
+    for (index, (width, height)) in sizes.into_iter().enumerate() {
+        place.put(format!("in/{index}.png"), &png(width, height));
+    }
+    // Its beginning is good enough to plan with.
+    let whole = png(50, 50);
+    place.put("in/cut.png", &whole[..whole.len() / 2]);
+    let run = |out: &str, more: &[&str]| {
+        let arguments = [&["in", "-o", out, "--json", "--steps", "2"], more].concat();
+        let ran = place.upscale(arguments).expect(1);
+        let events = events(&ran.stdout);
+        let told = |name: &str| events.iter().filter(|event| event["event"] == name).count();
+        assert_eq!((told("done"), told("failed")), (sizes.len(), 1));
+        for event in events.iter().filter(|event| event["event"] == "progress") {
+            assert!((0.0..=1.0).contains(&event["fraction"].as_f64().unwrap()), "{event}");
+            assert!(event["output"].as_str().unwrap().starts_with(out), "{event}");
+        }
+        begun_early(&events)
+    };
+    assert!(run("many", &["--threads", "2"]) > 0);
+    assert_eq!(run("one", &["--threads", "1"]), 0);
+    run("tight", &["--threads", "2", "--memory", "190M"]);
+    for index in 0..sizes.len() {
+        let samples = |out: &str| {
+            let bytes = std::fs::read(place.path(format!("{out}/{index}.png"))).unwrap();
+            decode(&bytes, &Limits::default()).unwrap().color
+        };
+        let expected = samples("one");
+        for out in ["many", "tight"] {
+            let result = samples(out);
+            let apart = expected.data().iter().zip(result.data()).map(|(a, b)| (a - b).abs());
+            assert!(apart.fold(0.0, f32::max) < 1.5 / 255.0, "{out}/{index}.png");
+        }
+    }
+}
+
+#[test]
+fn pictures_that_need_all_the_memory_go_alone() {
+    if !has_runtime() {
+        return;
+    }
+    let place = Place::new();
+    for name in ["a.png", "b.png", "c.png"] {
+        place.put(format!("in/{name}"), &png(900, 700));
+    }
+    // No model, so that only the pictures take memory: 20 MB each.
+    let run = |memory: &str| {
+        let ran =
+            place.upscale(["in", "-s", "1", "--overwrite", "--json", "--threads", "2", "--memory", memory]);
+        begun_early(&events(&ran.expect(0).stdout))
+    };
+    assert!(run("1G") > 0);
+    assert_eq!(run("190M"), 0);
+}
+
 #[test]
 fn what_a_format_cannot_hold_is_told_once_and_before_the_work() {
     if !has_runtime() {

@@ -2,6 +2,16 @@
 
 use std::sync::{Condvar, Mutex, PoisonError};
 
+/// Pictures in the engine beside one for each network: while the engine prepares or finishes some, others fill the gap.
+pub const SPARE_LANES: u64 = 2;
+
+/// Bytes of a decoded picture of width x height `size` and of its result of size `target`, of so many channels with
+/// alpha.
+pub fn weight(size: (usize, usize), target: (usize, usize), channels: usize) -> u64 {
+    let area = |(width, height): (usize, usize)| (width as u64).saturating_mul(height as u64);
+    area(size).saturating_add(area(target)).saturating_mul(4 * channels as u64)
+}
+
 /// A limit on the sum of what is entered.
 #[derive(Debug)]
 pub struct Room {
