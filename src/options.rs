@@ -185,7 +185,8 @@ impl UpscaleOptions {
 
     /// The same for a picture that is made at the same time as others: a quarter of the memory is left to those outside
     /// the engine.
-    pub fn beside_others(&self) -> Self {
+    #[cfg(feature = "watch")]
+    pub(crate) fn beside_others(&self) -> Self {
         let memory = self.memory.map(|bytes| bytes / 4 * 3);
         Self { memory, among_others: true, ..self.clone() }
     }

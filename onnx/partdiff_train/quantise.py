@@ -1,8 +1,10 @@
 """An int8 variant of a bundle: QDQ around convolutions, U8 activations, S8 weights per channel.
 
 This pairing is what x86 processors with VNNI run up to three times faster than fp32; the others are no
-faster. Weights of 7 bits, which those without VNNI sum as fast, lose twice as much at one step. Ranges are the smallest and largest values seen while upscaling training crops. The outermost
-convolutions stay in fp32: they cost little, and what enters and leaves the networks keeps its depth.
+faster, since their fast sums overflow and are not used. Weights of 7 bits would not overflow, and lose
+twice as much at one step. Ranges are the smallest and largest values seen while upscaling training crops.
+The outermost convolutions stay in fp32: they cost little, and what enters and leaves the networks keeps
+its depth.
 """
 
 import json

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// Positions of a full bar; fine enough for any terminal.
-const FULL: u64 = 1000;
+/// Positions of a full bar; so many that the time left is known early in a run of days.
+const FULL: u64 = 1_000_000;
 
 const STYLE: &str = "{prefix} {wide_bar} {percent:>3}% {msg} {eta_precise} left";
 
@@ -22,6 +22,7 @@ pub struct Bar {
 }
 
 struct AtWork {
+    name: String,
     output: PathBuf,
     megapixels: f64,
     fraction: f64,
@@ -53,12 +54,12 @@ impl Bar {
     pub fn start(&mut self, name: String, output: PathBuf, megapixels: f64) {
         if self.shown && self.bar.is_hidden() {
             let style = ProgressStyle::with_template(STYLE).expect("the template is valid");
-            self.bar = ProgressBar::with_draw_target(Some(FULL), ProgressDrawTarget::stderr())
-                .with_style(style)
-                .with_prefix(if self.files > 1 { self.count() } else { name });
+            self.bar =
+                ProgressBar::with_draw_target(Some(FULL), ProgressDrawTarget::stderr()).with_style(style);
             self.bar.tick();
         }
-        self.at_work.push(AtWork { output, megapixels, fraction: 0.0 });
+        self.at_work.push(AtWork { name, output, megapixels, fraction: 0.0 });
+        self.bar.set_prefix(self.title());
     }
 
     /// Shows how far a picture is.
@@ -66,14 +67,14 @@ impl Bar {
         if let Some(picture) = self.at_work.iter_mut().find(|picture| picture.output == output) {
             picture.fraction = fraction;
         }
-        let at = if self.files > 1 { String::new() } else { format!("step {step}/{steps}, ") };
+        let at = if self.at_work.len() > 1 { String::new() } else { format!("step {step}/{steps}, ") };
         self.show(&at);
     }
 
     /// Ends a picture that was `made`, or could not be.
     pub fn finish(&mut self, output: &Path, made: bool) {
         if let Some(index) = self.at_work.iter().position(|picture| picture.output == output) {
-            let megapixels = self.at_work.swap_remove(index).megapixels;
+            let megapixels = self.at_work.remove(index).megapixels;
             if made {
                 self.done += megapixels;
             } else {
@@ -84,7 +85,7 @@ impl Bar {
         if self.finished == self.files {
             self.clear();
         } else {
-            self.bar.set_prefix(self.count());
+            self.bar.set_prefix(self.title());
             self.show("");
         }
     }
@@ -100,8 +101,13 @@ impl Bar {
         self.bar = ProgressBar::hidden();
     }
 
-    fn count(&self) -> String {
-        format!("{}/{} done", self.finished, self.files)
+    /// The picture that is longest at work, and how many are finished, made or not.
+    fn title(&self) -> String {
+        let name = self.at_work.first().map_or("", |picture| &picture.name);
+        match self.files {
+            1 => name.to_owned(),
+            files => format!("[{}/{files} finished] {name}", self.finished),
+        }
     }
 
     fn show(&self, at: &str) {
@@ -134,8 +140,8 @@ mod tests {
         assert_eq!(bar.made(), 2.0);
         bar.finish(Path::new("b"), true);
         bar.finish(Path::new("never begun"), true);
-        assert_eq!((bar.made(), bar.done(), bar.count().as_str()), (5.0, 4.0, "1/3 done"));
+        assert_eq!((bar.made(), bar.done(), bar.title().as_str()), (5.0, 4.0, "[1/3 finished] a"));
         bar.finish(Path::new("a"), false);
-        assert_eq!((bar.made(), bar.total, bar.count().as_str()), (4.0, 8.0, "2/3 done"));
+        assert_eq!((bar.made(), bar.total, bar.title().as_str()), (4.0, 8.0, "[2/3 finished] "));
     }
 }

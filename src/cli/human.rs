@@ -6,7 +6,9 @@ use std::sync::{Mutex, PoisonError};
 
 use super::bar::Bar;
 use super::events::{Event, Files, Reporter};
+use super::exit::kind_name;
 use super::upscale_request::Voice;
+use crate::error::ErrorKind;
 use crate::naming::shown;
 use crate::values::{show_bytes, show_seconds};
 
@@ -151,8 +153,12 @@ impl Reporter for HumanReporter {
             Event::Warning { input, message } => {
                 self.line(&format!("partdiff: {}: warning: {message}", shown(input.0)));
             }
-            Event::Failed { files, reason, .. } => {
+            Event::Failed { files, kind, reason } => {
                 self.bar().finish(&output(files), false);
+                if *kind == kind_name(ErrorKind::Cancelled) && self.bar().files() > 1 {
+                    // The summary says so once for all.
+                    return;
+                }
                 self.line(&format!("partdiff: {}: {reason}", shown(files.input.0)));
                 let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
                 failed.push((files.input.0.to_path_buf(), reason.to_string()));

@@ -1,23 +1,31 @@
 //! Several files at the same time, so that no network waits while a file is read, put together or written.
 
+use std::fs;
+
 use super::job::{Job, Page};
 use super::upscale_request::UpscaleRequest;
 use crate::memory::available_memory;
 use crate::options::UpscaleOptions;
+use crate::report::Plan;
 use crate::room::{Room, SPARE_LANES, Ticket, weight};
 use crate::upscaler::Upscaler;
 
 /// How much more work for the networks company is worth.
-const WORTH: f64 = 1.05;
+const WORTHWHILE: f64 = 1.05;
 
 /// How much a picture takes outside the engine, of its decoded size: it is encoded there, and the allocator keeps some of
 /// what earlier ones took. Measured.
-const COPIES: u64 = 2;
+const OUTSIDE: u64 = 2;
 
-/// How many files may be under way, and how large they may be.
+/// Files whose tiles occupy all networks; more of them at a time would only wait.
+const CUT: u64 = 3;
+
+/// How many of `total` files may be under way, and how large they may be.
 pub struct Lanes<'a> {
     request: &'a UpscaleRequest,
     upscaler: &'a Upscaler,
+    /// Whether only one file is under way at any time.
+    single: bool,
     files: Room,
     /// Bytes of pictures outside the engine.
     pictures: Room,
@@ -34,43 +42,66 @@ pub struct Lane<'a> {
 }
 
 impl<'a> Lanes<'a> {
-    /// Lanes for what `request` asks of `upscaler`. With one thread there is one.
-    pub fn new(request: &'a UpscaleRequest, upscaler: &'a Upscaler) -> Self {
-        let count = match request.runtime.cpu_threads() as u64 {
-            1 => 1,
-            threads => threads + SPARE_LANES,
-        };
+    /// Lanes for what `request` asks of `upscaler`.
+    pub fn new(request: &'a UpscaleRequest, upscaler: &'a Upscaler, total: usize) -> Self {
+        let threads = request.runtime.cpu_threads() as u64;
         let memory = request.options.memory.unwrap_or_else(available_memory);
-        let beside = request.options.beside_others();
-        Self { request, upscaler, files: Room::new(count), pictures: Room::new(memory / 4), beside }
-    }
-
-    /// Waits for a place for `job`, one of `total`. What needs all the memory goes alone.
-    pub fn enter(&self, job: &Job, total: usize) -> Lane<'_> {
-        let file = self.files.enter(1);
-        let bytes = job.pages.iter().map(|page| weight(page.size, page.target, page.channels + 1)).max();
-        let bytes = COPIES * bytes.unwrap_or(0);
-        // Where not even a second one like it had room, it may as well have all the memory.
-        let alone = total == 1
-            || bytes > self.pictures.total() / 2
-            || job.pages.iter().any(|page| self.needs_all(page));
-        let pictures = self.pictures.enter(if alone { u64::MAX } else { bytes });
-        Lane {
-            _file: file,
-            _pictures: pictures,
-            options: if alone { &self.request.options } else { &self.beside },
+        // Of few pictures even small ones are cut, for all networks to have work.
+        let beside =
+            UpscaleOptions { among_others: total >= upscaler.networks(), ..request.options.beside_others() };
+        Self {
+            request,
+            upscaler,
+            single: total == 1 || threads == 1,
+            files: Room::new(threads + SPARE_LANES),
+            pictures: Room::new(memory / 4),
+            beside,
         }
     }
 
-    /// Whether a page needs all the memory, or smaller tiles without it, whose halos cost more than company gains.
-    fn needs_all(&self, page: &Page) -> bool {
-        let work = |options| {
-            let plan = self.upscaler.plan(page.size.0, page.size.1, page.channels, options).ok()?;
-            Some(plan.passes.iter().map(|pass| pass.encoder_pixels + pass.denoiser_pixels).sum::<u64>() as f64)
+    /// Waits for a place for `job`. What needs all the memory goes alone.
+    pub fn enter(&self, job: &Job) -> Lane<'_> {
+        if self.single {
+            return self.place(self.files.total(), u64::MAX, &self.request.options);
+        }
+        let plans =
+            |options| job.pages.iter().map(|page| self.plan(page, options)).collect::<Option<Vec<_>>>();
+        let (beside, alone) = (plans(&self.beside), plans(&self.request.options));
+        let Some(beside) =
+            beside.filter(|beside| alone.is_none_or(|alone| work(beside) <= WORTHWHILE * work(&alone)))
+        else {
+            return self.place(self.files.total(), u64::MAX, &self.request.options);
         };
-        match (work(&self.beside), work(&self.request.options)) {
-            (Some(beside), Some(alone)) => beside > WORTH * alone,
-            _ => true,
+        let cut = job.pages.iter().zip(&beside).any(|(page, plan)| is_cut(page, plan));
+        let files = if cut { (self.upscaler.networks() as u64 / CUT).max(1) } else { 1 };
+        let decoded = job.pages.iter().map(|page| weight(page.size, page.target, page.channels + 1)).max();
+        let file = fs::metadata(&job.input.path).map_or(0, |file| file.len());
+        let bytes = OUTSIDE.saturating_mul(decoded.unwrap_or(0)).saturating_add(file);
+        // Where not even a second one like it had room, it may as well have all the memory.
+        match bytes > self.pictures.total() / 2 {
+            true => self.place(self.files.total(), u64::MAX, &self.request.options),
+            false => self.place(files, bytes, &self.beside),
         }
     }
+
+    fn place<'s>(&'s self, files: u64, bytes: u64, options: &'s UpscaleOptions) -> Lane<'s> {
+        Lane { _file: self.files.enter(files), _pictures: self.pictures.enter(bytes), options }
+    }
+
+    fn plan(&self, page: &Page, options: &UpscaleOptions) -> Option<Plan> {
+        self.upscaler.plan(page.size.0, page.size.1, page.channels, options).ok()
+    }
+}
+
+/// Pixels that run through the networks.
+fn work(plans: &[Plan]) -> f64 {
+    let passes = plans.iter().flat_map(|plan| &plan.passes);
+    passes.map(|pass| (pass.encoder_pixels + pass.denoiser_pixels) as f64).sum()
+}
+
+/// Whether a page is more than one tile.
+fn is_cut(page: &Page, plan: &Plan) -> bool {
+    let (width, height) = page.size;
+    plan.passes.len() > 1
+        || plan.passes.iter().any(|pass| pass.tile_width < width || pass.tile_height < height)
 }

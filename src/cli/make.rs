@@ -50,20 +50,26 @@ struct Source<'a> {
 }
 
 impl Maker<'_> {
-    /// Makes file `index` of `total`, with `options` for the engine.
+    /// Tells that work on file `index` of `total` begins.
+    pub fn begin(&self, job: &Job, (index, total): (usize, usize)) {
+        let output = output_name(job);
+        let files = Files::new(&job.input.path, Some(&output));
+        let ((width, height), megapixels) = (job.pages[0].target, job.megapixels());
+        self.reporter.tell(&Event::Start { index, total, files, width, height, megapixels });
+    }
+
+    /// Makes a file, with `options` for the engine.
     ///
     /// # Errors
     /// Whatever keeps the file from being made; then it does not exist, or is as it was.
-    pub fn make(&self, mut job: Job, options: &UpscaleOptions, (index, total): (usize, usize)) -> Result<()> {
+    pub fn make(&self, mut job: Job, options: &UpscaleOptions) -> Result<()> {
+        self.cancel.check()?;
         let start = Instant::now();
         let input = job.input.path.clone();
         let output = output_name(&job);
         let files = Files::new(&input, Some(&output));
-        let first = job.pages[0];
-        let (width, height) = first.target;
+        let (width, height) = job.pages[0].target;
         let pages = (job.pages.len(), job.pages.iter().map(Page::samples).sum());
-        let megapixels = job.megapixels();
-        self.reporter.tell(&Event::Start { index, total, files, width, height, megapixels });
         for path in [job.output.as_deref(), self.request.uncertainty.as_deref()].into_iter().flatten() {
             atomic_file::check_writable(path)?;
         }
@@ -237,7 +243,8 @@ struct Relay<'a> {
 impl<'a> Relay<'a> {
     /// For page `index` of the result of `job`.
     fn new(reporter: &'a dyn Reporter, job: &'a Job, index: usize) -> Self {
-        let share = |page: &Page| page.megapixels() / job.megapixels();
+        let whole = job.megapixels();
+        let share = |page: &Page| page.megapixels() / whole;
         Self {
             reporter,
             input: &job.input.path,

@@ -90,7 +90,8 @@ pub struct ResourceArgs {
     #[arg(long, value_name = "PIXELS", value_parser = values::count)]
     pub tile: Option<usize>,
 
-    /// Memory to use at most, such as 800M or 1G; half of the free memory by default
+    /// Memory to use at most, such as 800M or 1G; half of the free memory by default, and up to a quarter more where
+    /// several pictures are at work
     #[arg(long, value_name = "AMOUNT", value_parser = values::bytes)]
     pub memory: Option<u64>,
 
@@ -170,7 +171,8 @@ Events of --json, one object a line, each with a field \"event\":
             model's; off, the share of samples (0 to 1) off by a level or more; and rounds of --consistency
   skipped   input, output
   warning   input, message
-  failed    input, kind (option, input, output, model, runtime, limit, quality or cancelled), reason
+  failed    input, output, kind (option, input, output, model, runtime, limit, quality or cancelled), reason
   summary   done, skipped, failed, cancelled (true or false), seconds, exit
-Pictures are begun in their order. Several are at work at the same time, so their events mix; output tells them apart.
+Pictures are begun in their order. Several are at work at the same time: their events mix, output tells them
+apart, and seconds count the work on others meanwhile.
 Names that are not valid Unicode come with a field input_hex or output_hex that holds their bytes.";

@@ -136,22 +136,23 @@ impl Run<'_> {
         }
     }
 
-    /// Begins the files in their order; small ones overtake.
+    /// Begins the files in their order; what is less work may end before.
     fn make_all(&self, upscaler: &Upscaler, jobs: Vec<Job>) {
         let Self { request, reporter, cancel, .. } = *self;
         let maker = Maker { request, reporter, cancel, upscaler, told: Mutex::default() };
-        let (total, lanes) = (jobs.len(), Lanes::new(request, upscaler));
+        let (total, lanes) = (jobs.len(), Lanes::new(request, upscaler, jobs.len()));
         thread::scope(|scope| {
             for (index, job) in jobs.into_iter().enumerate() {
-                let lane = lanes.enter(&job, total);
+                let lane = lanes.enter(&job);
                 if cancel.is_cancelled() {
                     self.count(|tally| tally.cancelled = true);
                     break;
                 }
                 let maker = &maker;
+                maker.begin(&job, (index + 1, total));
                 scope.spawn(move || {
                     let (input, output) = (job.input.path.clone(), output_name(&job));
-                    self.tried(&input, &output, || maker.make(job, lane.options, (index + 1, total)));
+                    self.tried(&input, &output, || maker.make(job, lane.options));
                     drop(lane);
                 });
             }

@@ -5,14 +5,18 @@ use std::process::{Command, Stdio};
 
 use super::{Place, has_runtime, png};
 
-/// Starts a long run, sends `signal` as soon as `event` is told, and expects a clean end.
+/// Starts a long run over `inputs`, sends `signal` as soon as `event` is told, and expects a clean end.
 #[track_caller]
-fn stopped_by(signal: &str, event: &str) {
+fn stopped_by(signal: &str, event: &str, inputs: &[&str]) {
     let place = Place::new();
-    place.put("a.png", &png(500, 400));
+    for input in inputs {
+        place.put(input, &png(500, 400));
+    }
     let mut child = Command::new(env!("CARGO_BIN_EXE_partdiff"))
         .current_dir(place.path(""))
-        .args(["upscale", "a.png", "-o", "out/b.png", "--json", "--steps", "40", "--device", "cpu"])
+        .arg("upscale")
+        .args(inputs)
+        .args(["-o", "out/", "--json", "--steps", "40", "--device", "cpu"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -29,20 +33,20 @@ fn stopped_by(signal: &str, event: &str) {
     assert_eq!(status.code(), Some(1), "{errors}");
     assert!(rest.iter().any(|line| line.contains("\"kind\":\"cancelled\"")), "{rest:?}");
     assert!(rest.last().unwrap().contains("\"cancelled\":true"), "{rest:?}");
-    assert_eq!(place.files(), ["a.png"]);
+    assert_eq!(place.files(), inputs);
 }
 
 #[test]
 fn an_interrupt_leaves_neither_result_nor_temporary() {
     if has_runtime() {
-        stopped_by("-INT", "start");
-        stopped_by("-INT", "progress");
+        stopped_by("-INT", "start", &["a.png"]);
+        stopped_by("-INT", "progress", &["a.png", "b.png", "c.png"]);
     }
 }
 
 #[test]
 fn a_request_to_end_does_as_well() {
     if has_runtime() {
-        stopped_by("-TERM", "progress");
+        stopped_by("-TERM", "progress", &["a.png"]);
     }
 }
