@@ -52,14 +52,14 @@ impl Bar {
 
     /// Begins the picture called `name`.
     pub fn start(&mut self, name: String, output: PathBuf, megapixels: f64) {
+        self.at_work.push(AtWork { name, output, megapixels, fraction: 0.0 });
         if self.shown && self.bar.is_hidden() {
             let style = ProgressStyle::with_template(STYLE).expect("the template is valid");
             self.bar =
                 ProgressBar::with_draw_target(Some(FULL), ProgressDrawTarget::stderr()).with_style(style);
-            self.bar.tick();
         }
-        self.at_work.push(AtWork { name, output, megapixels, fraction: 0.0 });
         self.bar.set_prefix(self.title());
+        self.bar.tick();
     }
 
     /// Shows how far a picture is.

@@ -154,11 +154,11 @@ impl Reporter for HumanReporter {
                 self.line(&format!("partdiff: {}: warning: {message}", shown(input.0)));
             }
             Event::Failed { files, kind, reason } => {
-                self.bar().finish(&output(files), false);
                 if *kind == kind_name(ErrorKind::Cancelled) && self.bar().files() > 1 {
                     // The summary says so once for all.
                     return;
                 }
+                self.bar().finish(&output(files), false);
                 self.line(&format!("partdiff: {}: {reason}", shown(files.input.0)));
                 let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
                 failed.push((files.input.0.to_path_buf(), reason.to_string()));
