@@ -51,8 +51,8 @@ impl Bar {
     }
 
     /// Begins the picture called `name`.
-    pub fn start(&mut self, name: String, output: PathBuf, megapixels: f64) {
-        self.at_work.push(AtWork { name, output, megapixels, fraction: 0.0 });
+    pub fn start(&mut self, name: String, output: &Path, megapixels: f64) {
+        self.at_work.push(AtWork { name, output: output.to_path_buf(), megapixels, fraction: 0.0 });
         if self.shown && self.bar.is_hidden() {
             let style = ProgressStyle::with_template(STYLE).expect("the template is valid");
             self.bar =
@@ -133,7 +133,7 @@ mod tests {
         let mut bar = Bar::new(false);
         bar.expect(3, 10.0);
         for (name, megapixels) in [("a", 2.0), ("b", 4.0)] {
-            bar.start(name.into(), name.into(), megapixels);
+            bar.start(name.into(), Path::new(name), megapixels);
         }
         bar.set(Path::new("b"), 0.25, 1, 4);
         bar.set(Path::new("a"), 0.5, 1, 2);

@@ -71,7 +71,7 @@ impl Reporter for HumanReporter {
                 self.bar().start(shown(files.input.0), output(files), *megapixels);
             }
             Event::Progress { files, fraction, step, steps } => {
-                self.bar().set(&output(files), *fraction, *step, *steps);
+                self.bar().set(output(files), *fraction, *step, *steps);
             }
             Event::Plan { files, pages, width, height, memory_bytes, seconds, details } => {
                 let text = format!(
@@ -85,7 +85,7 @@ impl Reporter for HumanReporter {
                 let _ = writeln!(io::stdout().lock(), "{text}{details}");
             }
             Event::Done { files, backup, uncertainty, pages, width, height, seconds, report } => {
-                self.bar().finish(&output(files), true);
+                self.bar().finish(output(files), true);
                 if quiet {
                     return;
                 }
@@ -158,7 +158,7 @@ impl Reporter for HumanReporter {
                     // The summary says so once for all.
                     return;
                 }
-                self.bar().finish(&output(files), false);
+                self.bar().finish(output(files), false);
                 self.line(&format!("partdiff: {}: {reason}", shown(files.input.0)));
                 let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
                 failed.push((files.input.0.to_path_buf(), reason.to_string()));
@@ -203,8 +203,8 @@ fn count(pages: usize) -> String {
 }
 
 /// The result by name, of which there is one for every picture at work.
-fn output(files: &Files<'_>) -> PathBuf {
-    files.output.map_or_else(PathBuf::new, |name| name.0.to_path_buf())
+fn output<'a>(files: &Files<'a>) -> &'a Path {
+    files.output.map_or(Path::new(""), |name| name.0)
 }
 
 fn arrow(files: &Files<'_>) -> String {

@@ -12,7 +12,9 @@ use super::upscale_request::{Originals, UpscaleRequest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::ImageFormat;
 use crate::naming::{NameFields, Template, ending, show_scale};
-use crate::options::Target;
+use crate::options::{Target, UpscaleOptions};
+use crate::report::Plan;
+use crate::upscaler::Upscaler;
 
 /// One file to make.
 #[derive(Clone, Debug)]
@@ -54,6 +56,14 @@ impl Job {
 }
 
 impl Page {
+    /// What upscaling it would do.
+    ///
+    /// # Errors
+    /// As [`Upscaler::plan`].
+    pub fn plan(&self, upscaler: &Upscaler, options: &UpscaleOptions) -> Result<Plan> {
+        upscaler.plan(self.size.0, self.size.1, self.channels, options)
+    }
+
     /// Millions of pixels of the result.
     pub fn megapixels(&self) -> f64 {
         self.target.0 as f64 * self.target.1 as f64 / 1e6

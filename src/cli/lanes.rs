@@ -4,6 +4,7 @@ use std::fs;
 
 use super::job::{Job, Page};
 use super::upscale_request::UpscaleRequest;
+use crate::error::Result;
 use crate::memory::available_memory;
 use crate::options::UpscaleOptions;
 use crate::report::Plan;
@@ -20,12 +21,10 @@ const OUTSIDE: u64 = 2;
 /// Files whose tiles occupy all networks; more of them at a time would only wait.
 const CUT: u64 = 3;
 
-/// How many of `total` files may be under way, and how large they may be.
+/// How many files may be under way, and how large they may be.
 pub struct Lanes<'a> {
     request: &'a UpscaleRequest,
     upscaler: &'a Upscaler,
-    /// Whether only one file is under way at any time.
-    single: bool,
     files: Room,
     /// Bytes of pictures outside the engine.
     pictures: Room,
@@ -42,7 +41,7 @@ pub struct Lane<'a> {
 }
 
 impl<'a> Lanes<'a> {
-    /// Lanes for what `request` asks of `upscaler`.
+    /// Lanes for what `request` asks of `upscaler`, in `total` files.
     pub fn new(request: &'a UpscaleRequest, upscaler: &'a Upscaler, total: usize) -> Self {
         let threads = request.runtime.cpu_threads() as u64;
         let memory = request.options.memory.unwrap_or_else(available_memory);
@@ -52,8 +51,7 @@ impl<'a> Lanes<'a> {
         Self {
             request,
             upscaler,
-            single: total == 1 || threads == 1,
-            files: Room::new(threads + SPARE_LANES),
+            files: Room::new(if total == 1 || threads == 1 { 1 } else { threads + SPARE_LANES }),
             pictures: Room::new(memory / 4),
             beside,
         }
@@ -61,35 +59,33 @@ impl<'a> Lanes<'a> {
 
     /// Waits for a place for `job`. What needs all the memory goes alone.
     pub fn enter(&self, job: &Job) -> Lane<'_> {
-        if self.single {
-            return self.place(self.files.total(), u64::MAX, &self.request.options);
-        }
-        let plans =
-            |options| job.pages.iter().map(|page| self.plan(page, options)).collect::<Option<Vec<_>>>();
-        let (beside, alone) = (plans(&self.beside), plans(&self.request.options));
-        let Some(beside) =
-            beside.filter(|beside| alone.is_none_or(|alone| work(beside) <= WORTHWHILE * work(&alone)))
-        else {
-            return self.place(self.files.total(), u64::MAX, &self.request.options);
+        let (files, bytes, options) = match self.needs(job) {
+            Some((files, bytes)) => (files, bytes, &self.beside),
+            None => (self.files.total(), u64::MAX, &self.request.options),
         };
+        Lane { _file: self.files.enter(files), _pictures: self.pictures.enter(bytes), options }
+    }
+
+    /// The shares of `files` and `pictures` that `job` takes beside others; `None` where it must go alone.
+    fn needs(&self, job: &Job) -> Option<(u64, u64)> {
+        if self.files.total() == 1 {
+            return None;
+        }
+        let plans = |options| {
+            job.pages.iter().map(|page| page.plan(self.upscaler, options)).collect::<Result<Vec<_>>>()
+        };
+        let (beside, alone) = (plans(&self.beside), plans(&self.request.options));
+        let beside = beside.ok()?;
+        if alone.is_ok_and(|alone| work(&beside) > WORTHWHILE * work(&alone)) {
+            return None;
+        }
         let cut = job.pages.iter().zip(&beside).any(|(page, plan)| is_cut(page, plan));
         let files = if cut { (self.upscaler.networks() as u64 / CUT).max(1) } else { 1 };
         let decoded = job.pages.iter().map(|page| weight(page.size, page.target, page.channels + 1)).max();
         let file = fs::metadata(&job.input.path).map_or(0, |file| file.len());
         let bytes = OUTSIDE.saturating_mul(decoded.unwrap_or(0)).saturating_add(file);
         // Where not even a second one like it had room, it may as well have all the memory.
-        match bytes > self.pictures.total() / 2 {
-            true => self.place(self.files.total(), u64::MAX, &self.request.options),
-            false => self.place(files, bytes, &self.beside),
-        }
-    }
-
-    fn place<'s>(&'s self, files: u64, bytes: u64, options: &'s UpscaleOptions) -> Lane<'s> {
-        Lane { _file: self.files.enter(files), _pictures: self.pictures.enter(bytes), options }
-    }
-
-    fn plan(&self, page: &Page, options: &UpscaleOptions) -> Option<Plan> {
-        self.upscaler.plan(page.size.0, page.size.1, page.channels, options).ok()
+        (bytes <= self.pictures.total() / 2).then_some((files, bytes))
     }
 }
 

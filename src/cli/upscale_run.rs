@@ -99,7 +99,7 @@ impl Run<'_> {
     fn work(&self, bundle: &Bundle, jobs: Vec<Job>) -> Result<()> {
         let upscaler = Upscaler::open(bundle, &self.request.runtime)?;
         // Options that suit no picture are found with the first one.
-        if let Err(error) = self.plan(&upscaler, &jobs[0])
+        if let Err(error) = jobs[0].pages[0].plan(&upscaler, &self.request.options)
             && error.kind() == ErrorKind::InvalidOption
         {
             return Err(error);
@@ -172,12 +172,6 @@ impl Run<'_> {
         change(&mut self.tally.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// The plan of a job's first page.
-    fn plan(&self, upscaler: &Upscaler, job: &Job) -> Result<Plan> {
-        let page = job.pages[0];
-        upscaler.plan(page.size.0, page.size.1, page.channels, &self.request.options)
-    }
-
     /// What a picture would take; equal sizes are measured once.
     fn tell_plan(
         &self,
@@ -186,9 +180,9 @@ impl Run<'_> {
         known: &mut HashMap<Outline, Duration>,
     ) -> Result<()> {
         let (mut seconds, mut bytes) = (Duration::ZERO, 0);
-        let first = self.plan(upscaler, job)?;
+        let first = job.pages[0].plan(upscaler, &self.request.options)?;
         for page in &job.pages {
-            let plan = upscaler.plan(page.size.0, page.size.1, page.channels, &self.request.options)?;
+            let plan = page.plan(upscaler, &self.request.options)?;
             seconds += match known.entry((page.size.0, page.size.1, page.channels)) {
                 Entry::Occupied(entry) => *entry.get(),
                 Entry::Vacant(entry) => *entry.insert(upscaler.estimate(&plan)?),
