@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use partdiff::image::Raster;
 use partdiff::model::{Bundle, DEFAULT_BUNDLE};
-use partdiff::network::{Condition, Network};
+use partdiff::runtime::network::{Condition, Network};
 use partdiff::runtime::{Device, NetworkBytes, NetworkSpec, Runtime, open_networks};
 use partdiff::{CancelToken, NoProgress, Result, UpscaleOptions, Upscaler};
 

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::Command;
 
 use partdiff::watch::Ledger;
-use partdiff::watch::entry::State;
-use partdiff::watch::protocol::Made;
+use partdiff::watch::ledger::entry::State;
+use partdiff::watch::worker::protocol::Made;
 
 fn main() {
     let numbers: Vec<u32> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();

@@ -4,17 +4,17 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::destination::Destination;
-use super::file_id::FileId;
-use super::inputs::Input;
+use super::args::destination::Destination;
+use super::args::inputs::Input;
+use super::args::upscale_request::{Originals, UpscaleRequest};
 use super::probe::{PageSize, probe};
-use super::upscale_request::{Originals, UpscaleRequest};
+use crate::batch::naming::{NameFields, Template, ending, show_scale};
+use crate::engine::Plan;
+use crate::engine::Upscaler;
+use crate::engine::options::{Target, UpscaleOptions};
 use crate::error::{Error, ErrorKind, Result};
+use crate::fs::file_id::FileId;
 use crate::image::ImageFormat;
-use crate::naming::{NameFields, Template, ending, show_scale};
-use crate::options::{Target, UpscaleOptions};
-use crate::report::Plan;
-use crate::upscaler::Upscaler;
 
 /// One file to make.
 #[derive(Clone, Debug)]

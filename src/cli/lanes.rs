@@ -2,14 +2,14 @@
 
 use std::fs;
 
+use super::args::upscale_request::UpscaleRequest;
 use super::job::{Job, Page};
-use super::upscale_request::UpscaleRequest;
+use crate::batch::byte_budget::{Room, SPARE_LANES, Ticket, weight};
+use crate::engine::Plan;
+use crate::engine::Upscaler;
+use crate::engine::options::UpscaleOptions;
 use crate::error::Result;
-use crate::memory::available_memory;
-use crate::options::UpscaleOptions;
-use crate::report::Plan;
-use crate::room::{Room, SPARE_LANES, Ticket, weight};
-use crate::upscaler::Upscaler;
+use crate::tiling::available_memory::available_memory;
 
 /// How much more work for the networks company is worth.
 const WORTHWHILE: f64 = 1.05;

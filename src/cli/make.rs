@@ -8,21 +8,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime};
 
-use super::events::{Event, Files, Name, Reporter};
-use super::file_id::FileId;
+use super::args::upscale_request::{Existing, UpscaleRequest};
+use super::commands::upscale::output_name;
 use super::job::{Job, Page};
+use super::output::events::{Event, Files, Name, Reporter};
 use super::probe::read_file;
-use super::upscale_request::{Existing, UpscaleRequest};
-use super::upscale_run::output_name;
-use crate::atomic_file;
+use crate::batch::page::{self, write_pages};
+use crate::engine::Report;
+use crate::engine::Upscaler;
+use crate::engine::options::UpscaleOptions;
 use crate::error::{Error, ErrorKind, Result};
-use crate::hash::sha256_hex;
+use crate::fs::atomic_file;
+use crate::fs::file_id::FileId;
+use crate::fs::hash::sha256_hex;
 use crate::image::{EncodeOptions, ImageFormat, Picture, Raster, SampleDepth, encode_to};
-use crate::options::UpscaleOptions;
-use crate::page::{self, write_pages};
 use crate::progress::{CancelToken, Progress, ProgressEvent};
-use crate::report::Report;
-use crate::upscaler::Upscaler;
 
 /// Makes the files of one run.
 pub struct Maker<'a> {

@@ -1,30 +1,13 @@
 //! The `partdiff` command: arguments in, exit code out. Everything else is the library's.
 
-mod bar;
-mod destination;
-mod doctor_command;
-mod events;
-mod exit;
-mod file_id;
-mod gimp_command;
-mod given;
-mod human;
-mod inputs;
-mod interrupt;
+mod args;
+mod commands;
+mod gimp;
 mod job;
 mod lanes;
 mod make;
-mod model_command;
-mod plan;
+mod output;
 mod probe;
-mod runtime_command;
-mod stdout;
-mod upscale_args;
-mod upscale_request;
-mod upscale_run;
-mod verify_command;
-mod watch_command;
-mod watch_query;
 
 use std::process::ExitCode;
 
@@ -32,15 +15,16 @@ use clap::{Parser, Subcommand};
 
 use crate::error::Result;
 use crate::progress::CancelToken;
-use doctor_command::DoctorArgs;
-use exit::Exit;
-use gimp_command::GimpArgs;
-use model_command::ModelCommand;
-use runtime_command::RuntimeArgs;
-use upscale_args::{EVENTS, EXAMPLES, UpscaleArgs};
-use upscale_request::UpscaleRequest;
-use verify_command::{VERDICTS, VerifyArgs};
-use watch_command::WatchArgs;
+use args::upscale_args::{EVENTS, EXAMPLES, UpscaleArgs};
+use args::upscale_request::UpscaleRequest;
+use commands::doctor::DoctorArgs;
+use commands::gimp::GimpArgs;
+use commands::model::ModelCommand;
+use commands::runtime::RuntimeArgs;
+use commands::verify::{VERDICTS, VerifyArgs};
+use commands::watch::WatchArgs;
+use commands::{interrupt, model, upscale, watch};
+use output::exit::Exit;
 
 const OVERVIEW: &str = "\
 Examples:
@@ -67,10 +51,10 @@ enum Command {
     #[command(after_help = VERDICTS)]
     Verify(Box<VerifyArgs>),
     /// Watch folders: whatever picture lands in one appears upscaled in another
-    #[command(after_help = watch_command::EXAMPLES)]
+    #[command(after_help = watch::EXAMPLES)]
     Watch(Box<WatchArgs>),
     /// Runs the work of watch
-    #[command(name = watch_command::WORKER, hide = true)]
+    #[command(name = watch::WORKER, hide = true)]
     WatchWorker,
     /// List, show and check models
     Model(ModelCommand),
@@ -101,12 +85,12 @@ fn dispatch(command: Command) -> Result<ExitCode> {
             let request = UpscaleRequest::try_from(*args)?;
             let cancel = CancelToken::new();
             interrupt::install(cancel.clone())?;
-            upscale_run::run(&request, &cancel).map(ExitCode::from)
+            upscale::run(&request, &cancel).map(ExitCode::from)
         }
         Command::Verify(args) => args.run(),
         Command::Watch(args) => args.run(),
-        Command::WatchWorker => watch_command::run_worker(),
-        Command::Model(command) => model_command::run(&command).map(ExitCode::from),
+        Command::WatchWorker => watch::run_worker(),
+        Command::Model(command) => model::run(&command).map(ExitCode::from),
         Command::Runtime(args) => args.run(),
         Command::Gimp(args) => args.run(),
         Command::Doctor(args) => args.run(),

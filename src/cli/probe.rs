@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
-use super::inputs::Input;
+use super::args::inputs::Input;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{Header, ImageFormat, decode_page, page_headers};
 use crate::limits::Limits;

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::network::Interrupt;
 use crate::progress::{CancelToken, Progress, ProgressEvent};
+use crate::runtime::network::Interrupt;
 
 /// How often those who wait look whether their call was cancelled.
 pub(crate) const CANCEL_POLL: Duration = Duration::from_millis(20);

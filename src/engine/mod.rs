@@ -1,12 +1,19 @@
-//! One model pass: the partial-sampling loop over tiles, steps and bands.
+//! Image in, larger image out: plans, and the partial-sampling loop over passes, bands, tiles and steps.
 
+mod admission;
 mod band;
 mod guard;
 mod meter;
+pub mod options;
 mod pass;
+mod passes;
 mod probe;
+mod report;
+pub(crate) mod sampling;
 mod spread;
+mod strips;
 mod tile;
+mod upscaler;
 mod workers;
 mod workload;
 
@@ -15,3 +22,7 @@ pub(crate) use pass::{Counts, Enlarged, ModelPass, StepInput};
 pub(crate) use probe::probe;
 pub(crate) use workers::{Fallback, Worker, Workers};
 pub(crate) use workload::workload;
+
+pub use report::{Plan, Report};
+pub use strips::TakeStrip;
+pub use upscaler::{RuntimeOptions, Upscaled, Upscaler};

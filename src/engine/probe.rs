@@ -6,7 +6,7 @@ use crate::diffusion::NoiseField;
 use crate::error::Result;
 use crate::image::Raster;
 use crate::model::{Conditioning, Manifest};
-use crate::network::{Condition, Network};
+use crate::runtime::network::{Condition, Network};
 
 /// Side of the square that is measured, in low-resolution pixels.
 const PROBE_SIDE: usize = 64;

@@ -6,7 +6,7 @@ use crate::engine::guard::{Fault, check_drift, check_output, mean};
 use crate::engine::pass::ModelPass;
 use crate::error::Result;
 use crate::image::Raster;
-use crate::network::{Condition, Network};
+use crate::runtime::network::{Condition, Network};
 use crate::tiling::{Area, relative, scaled};
 
 /// Where the denoiser's conditioning comes from.

@@ -6,7 +6,7 @@ use std::thread;
 
 use crate::engine::{CANCEL_POLL, Meter};
 use crate::error::{Error, Result};
-use crate::network::Network;
+use crate::runtime::network::Network;
 
 /// Opens a network that stands in when another one gave a broken tile; on the CPU where that is not the device.
 pub(crate) type Fallback = dyn Fn() -> Result<Box<dyn Network>> + Send + Sync;

@@ -1,9 +1,9 @@
 //! From a bundle and a picture to the numbers that the cut is planned with.
 
 use crate::diffusion::SamplerKind;
+use crate::engine::options::UpscaleOptions;
+use crate::engine::sampling::Sampling;
 use crate::model::{Conditioning, Manifest, TilingKind};
-use crate::options::UpscaleOptions;
-use crate::sampling::Sampling;
 use crate::tiling::Workload;
 
 /// Pixels of a picture that is one tile where others are made at the same time: what fits the caches well.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::{CONSISTENT, Comparison};
+use super::comparison::{CONSISTENT, Comparison};
 use crate::error::Result;
 use crate::image::Raster;
 

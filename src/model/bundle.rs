@@ -5,10 +5,10 @@ use std::fs;
 use std::io::{Cursor, Read};
 use std::path::Path;
 
+use crate::engine::options::Target;
 use crate::error::{Error, ErrorKind, Result};
-use crate::hash::sha256_hex;
+use crate::fs::hash::sha256_hex;
 use crate::model::Manifest;
-use crate::options::Target;
 
 /// Name of the manifest in a bundle.
 pub const MANIFEST_FILE: &str = "model.json";

@@ -8,8 +8,8 @@ use serde_json::Value;
 use crate::diffusion::{
     LatentAlignment, LatentForm, PredictionType, SamplerKind, ScheduleConfig, TimestepInput, TimestepSpacing,
 };
+use crate::engine::options::MAX_CONSISTENCY;
 use crate::error::{Error, ErrorKind, Result};
-use crate::options::MAX_CONSISTENCY;
 
 /// The manifest version that this program reads and `onnx/` writes.
 pub const FORMAT: u64 = 1;

@@ -11,6 +11,7 @@ mod fetch;
 mod install;
 mod library;
 mod machine;
+pub mod network;
 mod network_spec;
 mod nvidia;
 mod places;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::hash::hex;
+use crate::fs::hash::hex;
 
 /// Name of the record in an installation folder.
 pub(crate) const RECORD_FILE: &str = "install.json";

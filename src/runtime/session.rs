@@ -13,7 +13,7 @@ use super::network_spec::{ConditioningKind, DenoiserSpec, EncoderSpec, NetworkBy
 use super::provider::{Device, Provider, ProviderReport};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Raster;
-use crate::network::{Condition, Interrupt, Network};
+use crate::runtime::network::{Condition, Interrupt, Network};
 
 /// Stops the inferences of the network it comes from; clones share the switch.
 #[derive(Clone)]

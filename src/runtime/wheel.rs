@@ -10,7 +10,7 @@ use zip::ZipArchive;
 
 use super::record::{FileRecord, is_plain_name, modified};
 use crate::error::{Error, ErrorKind, Result};
-use crate::hash::hex;
+use crate::fs::hash::hex;
 
 /// An opened wheel.
 pub(super) struct Wheel {

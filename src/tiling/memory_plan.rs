@@ -1,7 +1,7 @@
 //! How to cut the work so that it fits the memory and wastes the least on halos.
 
+use crate::engine::options::MIN_TILE;
 use crate::error::{Error, ErrorKind, Result};
-use crate::options::MIN_TILE;
 
 const FLOAT: u64 = 4;
 

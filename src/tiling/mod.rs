@@ -1,6 +1,7 @@
 //! Tiles, bands and how much memory they take.
 
 mod area;
+pub(crate) mod available_memory;
 pub mod blend_window;
 mod memory_plan;
 mod tile_grid;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use partdiff::image::Raster;
 use partdiff::model::Manifest;
-use partdiff::network::{Condition, Network};
+use partdiff::runtime::network::{Condition, Network};
 use partdiff::{Error, ErrorKind, Result};
 use serde_json::{Value, json};
 

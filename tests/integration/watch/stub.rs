@@ -8,11 +8,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use partdiff::image::Raster;
-use partdiff::network::{Condition, Network};
-use partdiff::watch::lock::Lock;
-use partdiff::watch::log::Log;
-use partdiff::watch::settings::WatchSettings;
-use partdiff::watch::{Config, Daemon, End, Happening, Ledger, Service, signals, worker};
+use partdiff::runtime::network::{Condition, Network};
+use partdiff::watch::daemon::lock::Lock;
+use partdiff::watch::daemon::signals;
+use partdiff::watch::report::log::Log;
+use partdiff::watch::settings::watch_settings::WatchSettings;
+use partdiff::watch::worker::serve;
+use partdiff::watch::{Config, Daemon, End, Happening, Ledger, Service};
 use partdiff::{Result, Upscaler};
 
 use crate::fake_network::{FakeNetwork, manifest};
@@ -52,7 +54,7 @@ fn takes_its_part() {
         Ok("worker") => {
             // The harness has begun a line.
             println!();
-            worker::serve_with(&|_, _| {
+            serve::serve_with(&|_, _| {
                 let network = Slow { inner: FakeNetwork::boxed(2), delay: number(DELAY) };
                 Upscaler::with_networks(&manifest(serde_json::json!({})), vec![Box::new(network)])
             })

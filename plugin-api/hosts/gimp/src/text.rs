@@ -47,7 +47,7 @@ mod tests {
 
     /// Messages and their translations.
     fn catalogue(language: &str) -> BTreeMap<String, String> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../src/gimp/po");
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../src/cli/gimp/po");
         let text = fs::read_to_string(root.join(format!("{language}.po"))).unwrap();
         let strings = |start: &str| -> Vec<String> {
             let quoted = text.lines().filter_map(|line| line.strip_prefix(start)?.strip_suffix('"'));

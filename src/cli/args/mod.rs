@@ -1,0 +1,7 @@
+//! The command line as typed, and what it asks for.
+
+pub mod destination;
+pub mod given;
+pub mod inputs;
+pub mod upscale_args;
+pub mod upscale_request;

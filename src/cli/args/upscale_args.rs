@@ -1,0 +1,178 @@
+//! Options of `partdiff upscale` as typed; `UpscaleRequest` gives them meaning.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::settings::recipe::{RESOURCES, Recipe};
+use crate::settings::values;
+
+#[derive(Args, Clone, Debug)]
+pub struct UpscaleArgs {
+    #[command(flatten)]
+    pub files: FileArgs,
+    #[command(flatten)]
+    pub recipe: Recipe,
+    #[command(flatten)]
+    pub model: ModelArgs,
+    #[command(flatten)]
+    pub resources: ResourceArgs,
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Files")]
+pub struct FileArgs {
+    /// Pictures, folders of pictures (with all folders inside), or - for standard input
+    #[arg(required = true, value_name = "INPUT", help_heading = None)]
+    pub inputs: Vec<PathBuf>,
+
+    /// Where results go: a file, a folder (also one to be made, if it ends in /), or - for standard output.
+    /// Without it, each result lies beside its input
+    #[arg(short, long, value_name = "OUT")]
+    pub output: Option<PathBuf>,
+
+    /// Names of the results, from {stem} {ext} {from} {scale} {model} {preset} {width} {height};
+    /// {from} is the ending of the input. By default {stem}_x{scale}.{ext} beside the input, and
+    /// {stem}.{ext} in another folder
+    #[arg(long, value_name = "TEMPLATE")]
+    pub name: Option<String>,
+
+    /// Replace results that exist already (by default they are an error, and kept)
+    #[arg(long, conflicts_with = "skip_existing")]
+    pub overwrite: bool,
+
+    /// Leave out inputs whose result exists already
+    #[arg(long)]
+    pub skip_existing: bool,
+
+    /// Replace each input by its result, in the same format; the original is kept as NAME.orig
+    #[arg(long, conflicts_with_all = ["output", "format", "name", "overwrite", "skip_existing"])]
+    pub in_place: bool,
+
+    /// What --in-place appends to the name of the original to keep it
+    #[arg(
+        long,
+        value_name = "SUFFIX",
+        default_value = ".orig",
+        requires = "in_place",
+        conflicts_with = "no_backup"
+    )]
+    pub backup: OsString,
+
+    /// Keep no original with --in-place
+    #[arg(long, requires = "in_place")]
+    pub no_backup: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Model and device")]
+pub struct ModelArgs {
+    /// A model inside the program (see `partdiff model list`), a bundle folder, or a .partdiff file
+    #[arg(short, long, value_name = "NAME|PATH")]
+    pub model: Option<OsString>,
+
+    /// Where the model runs; auto takes the GPU if one really works
+    #[arg(long, value_enum, default_value_t = DeviceArg::Auto)]
+    pub device: DeviceArg,
+
+    /// The ONNX Runtime library to use, instead of the one that would be found
+    #[arg(long, value_name = "PATH")]
+    pub library: Option<PathBuf>,
+}
+
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = RESOURCES)]
+pub struct ResourceArgs {
+    /// Largest tile side in input pixels; planned from the memory by default
+    #[arg(long, value_name = "PIXELS", value_parser = values::count)]
+    pub tile: Option<usize>,
+
+    /// Memory to use at most, such as 800M or 1G; half of the free memory by default, and up to a quarter more where
+    /// several pictures are at work
+    #[arg(long, value_name = "AMOUNT", value_parser = values::bytes)]
+    pub memory: Option<u64>,
+
+    /// Processor threads; all by default
+    #[arg(long, value_name = "COUNT", value_parser = values::count)]
+    pub threads: Option<usize>,
+}
+
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Reporting")]
+pub struct ReportArgs {
+    /// Show what would be done, how long it takes and how much memory; write nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+
+    /// Print events for scripts, one JSON object a line, on standard output (described below)
+    #[arg(long)]
+    pub json: bool,
+
+    /// Print errors only
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+
+    /// Print model, library, plan and timings as well
+    #[arg(short, long)]
+    pub verbose: bool,
+
+    /// Write how far results of different seeds lie apart to MAP: the standard deviation of every pixel in levels of
+    /// 255, as 32-bit floating point. High where detail is invented; more steps invent more. One picture only
+    #[arg(long, value_name = "MAP.tif")]
+    pub uncertainty: Option<PathBuf>,
+
+    /// Results to compare for --uncertainty, 2 to 1000; the one with --seed is the picture
+    #[arg(long, value_name = "COUNT", default_value_t = 8, requires = "uncertainty", value_parser = values::count)]
+    pub samples: usize,
+}
+
+/// Where to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DeviceArg {
+    /// The GPU if one really works, else the processor
+    Auto,
+    /// The processor
+    Cpu,
+    /// An NVIDIA GPU with CUDA, or fail
+    Cuda,
+    /// An NVIDIA GPU with TensorRT, or fail
+    Tensorrt,
+}
+
+/// Shown below the short help.
+pub const EXAMPLES: &str = "\
+Examples:
+  partdiff upscale photo.jpg                          writes photo_x4.jpg
+  partdiff upscale photo.jpg -o big.png --steps 8     more texture
+  partdiff upscale holiday/ -o big/                   a whole folder, with its folders
+  partdiff upscale *.png -o out/ --fit 3840x2160      sizes for a screen
+  partdiff upscale - -o - < small.png > large.png     in a pipe
+  partdiff upscale --in-place photo.jpg               photo.jpg.orig keeps the original
+  partdiff upscale holiday/ -o big/ --dry-run         how long will it take?
+
+Exit status: 0 if all was done, 1 if some inputs failed or the run was cancelled, 2 if it could not start.
+Pages of a TIFF file become pages of a TIFF file, or numbered files of another format.
+Several pictures are made at the same time, as far as the memory allows; with --threads 1, one after the other.
+Results appear whole or not at all. Ctrl-C stops within a step and leaves nothing half-written.";
+
+/// Shown below the long help.
+pub const EVENTS: &str = "\
+Events of --json, one object a line, each with a field \"event\":
+  run       version, model, model_version, model_digest, library, provider, files
+  start     index, total, input, output, width, height (of the result)
+  progress  input, output, fraction (0 to 1, of all pages), step, steps
+  plan      input, output, width, height, memory_bytes, seconds (with --dry-run)
+  done      input, output, backup (with --in-place), pages, width, height, seconds, and in \"report\" the sampling
+            used and the fidelity: max_error, mean_error and drift (result less input, per channel) in levels of 255,
+            between the input and the result shrunk to its size, before any resampling to another size than the
+            model's; off, the share of samples (0 to 1) off by a level or more; and rounds of --consistency
+  skipped   input, output
+  warning   input, message
+  failed    input, output, kind (option, input, output, model, runtime, limit, quality or cancelled), reason
+  summary   done, skipped, failed, cancelled (true or false), seconds, exit
+Pictures are begun in their order. Several are at work at the same time: their events mix, output tells them
+apart, and seconds count the work on others meanwhile.
+Names that are not valid Unicode come with a field input_hex or output_hex that holds their bytes.";

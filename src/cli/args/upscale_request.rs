@@ -1,0 +1,268 @@
+//! What `partdiff upscale` was asked to do, checked as far as possible before anything is read.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::destination::Destination;
+use super::inputs::STDIO;
+use super::upscale_args::{DeviceArg, UpscaleArgs};
+use crate::batch::naming::Template;
+use crate::engine::RuntimeOptions;
+use crate::engine::options::UpscaleOptions;
+use crate::error::{Error, ErrorKind, Result};
+use crate::image::ImageFormat;
+use crate::runtime::Device;
+use crate::settings::recipe::Recipe;
+use crate::settings::units::Amount;
+
+/// What to do about results that exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// The input fails.
+    Refuse,
+    /// The result is replaced.
+    Replace,
+    /// The input is left out.
+    Skip,
+}
+
+/// What becomes of an original that is replaced by its result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Originals {
+    /// They are never replaced.
+    Stay,
+    /// They are kept under their name and this suffix.
+    Backup(OsString),
+    /// They are lost.
+    Replace,
+}
+
+/// How to tell the user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Voice {
+    /// Errors only.
+    Quiet,
+    /// Progress bar, a line per picture, a summary.
+    Normal,
+    /// All that is known.
+    Verbose,
+    /// JSON events on standard output.
+    Json,
+}
+
+/// A checked command line.
+#[derive(Clone, Debug)]
+pub struct UpscaleRequest {
+    /// Files, folders and `-` as given.
+    pub inputs: Vec<PathBuf>,
+    /// Where results go.
+    pub destination: Destination,
+    /// What to make of each picture.
+    pub recipe: Recipe,
+    /// The naming template that was asked for.
+    pub template: Option<Template>,
+    /// What to do about results that exist.
+    pub existing: Existing,
+    /// Whether results replace their inputs.
+    pub originals: Originals,
+    /// Where the uncertainty of the result goes.
+    pub uncertainty: Option<PathBuf>,
+    /// Model name or path; `None` is the default model.
+    pub model: Option<OsString>,
+    /// Library, device and threads.
+    pub runtime: RuntimeOptions,
+    /// Everything that the engine has to know.
+    pub options: UpscaleOptions,
+    /// Plan only.
+    pub dry_run: bool,
+    /// How to tell the user.
+    pub voice: Voice,
+}
+
+impl TryFrom<UpscaleArgs> for UpscaleRequest {
+    type Error = Error;
+
+    fn try_from(args: UpscaleArgs) -> Result<Self> {
+        let UpscaleArgs { files, recipe, model, resources, report } = args;
+        if files.inputs.iter().filter(|input| *input == Path::new(STDIO)).count() > 1 {
+            return Err(usage("standard input (-) can be read once only"));
+        }
+        let destination = Destination::choose(files.output.as_deref(), &files.inputs)?;
+        let template = files.name.as_deref().map(Template::parse).transpose()?;
+        if template.is_some() && matches!(destination, Destination::File(_) | Destination::Stdout) {
+            return Err(usage("--name needs a folder as OUT, or none; here OUT is one file"));
+        }
+        if let Destination::File(path) = &destination
+            && recipe.format.is_none()
+            && !ImageFormat::from_path(path).is_some_and(ImageFormat::can_write)
+        {
+            return Err(usage(format!(
+                "cannot write {} by its ending: expected one of {}, or --format",
+                path.display(),
+                ImageFormat::writable_endings()
+            )));
+        }
+        if let (Destination::File(path), Some(format)) = (&destination, recipe.format)
+            && let Some(named) = ImageFormat::from_path(path).filter(|named| *named != format)
+        {
+            let path = path.display();
+            return Err(usage(format!("{path} is a name for {named}, and --format says {format}")));
+        }
+        if report.json && destination == Destination::Stdout && !report.dry_run {
+            return Err(usage("--json and a picture cannot both go to standard output: give a file as OUT"));
+        }
+        if files.in_place && files.inputs.iter().any(|input| input == Path::new(STDIO)) {
+            return Err(usage("standard input (-) has no place: --in-place needs files"));
+        }
+        if files.backup.is_empty() || files.backup.as_encoded_bytes().iter().any(|byte| b"/\\".contains(byte))
+        {
+            return Err(usage(
+                "--backup needs a suffix of a file name; to keep no original, give --no-backup",
+            ));
+        }
+        if let Some(map) = &report.uncertainty {
+            if files.inputs.len() > 1 || files.inputs[0].is_dir() {
+                return Err(usage("--uncertainty takes one picture"));
+            }
+            if ImageFormat::from_path(map) != Some(ImageFormat::Tiff) {
+                return Err(usage(format!("--uncertainty is {}: expected a name in .tif", map.display())));
+            }
+        }
+        let recipe = Recipe { tile: resources.tile, memory: resources.memory.map(Amount), ..recipe };
+        let options = UpscaleOptions {
+            uncertainty: report.uncertainty.is_some().then_some(report.samples),
+            ..recipe.options()?
+        };
+        options.validate()?;
+        Ok(Self {
+            inputs: files.inputs,
+            destination,
+            recipe,
+            template,
+            existing: match (files.overwrite, files.skip_existing) {
+                (true, _) => Existing::Replace,
+                (_, true) => Existing::Skip,
+                _ => Existing::Refuse,
+            },
+            originals: match (files.in_place, files.no_backup) {
+                (false, _) => Originals::Stay,
+                (true, false) => Originals::Backup(files.backup),
+                (true, true) => Originals::Replace,
+            },
+            uncertainty: report.uncertainty,
+            model: model.model,
+            runtime: RuntimeOptions {
+                library: model.library,
+                device: model.device.into(),
+                threads: resources.threads,
+            },
+            options,
+            dry_run: report.dry_run,
+            voice: match (report.json, report.quiet, report.verbose) {
+                (true, ..) => Voice::Json,
+                (_, true, _) => Voice::Quiet,
+                (.., true) => Voice::Verbose,
+                _ => Voice::Normal,
+            },
+        })
+    }
+}
+
+impl From<DeviceArg> for Device {
+    fn from(device: DeviceArg) -> Self {
+        match device {
+            DeviceArg::Auto => Self::Auto,
+            DeviceArg::Cpu => Self::Cpu,
+            DeviceArg::Cuda => Self::Cuda,
+            DeviceArg::Tensorrt => Self::TensorRt,
+        }
+    }
+}
+
+fn usage(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidOption, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+    use crate::diffusion::SamplerKind;
+    use crate::engine::options::Target;
+    use crate::tiling::available_memory::PROGRAM_BYTES;
+
+    fn request(arguments: &str) -> Result<UpscaleRequest> {
+        let words = ["partdiff", "upscale"].into_iter().chain(arguments.split_whitespace());
+        match Cli::try_parse_from(words).unwrap().command {
+            Command::Upscale(args) => UpscaleRequest::try_from(*args),
+            _ => unreachable!("the command is upscale"),
+        }
+    }
+
+    fn message(arguments: &str) -> String {
+        request(arguments).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn sizes_become_targets() {
+        let target = |arguments: &str| request(&format!("a.png {arguments}")).unwrap().options.target;
+        assert_eq!(target(""), Target::Native);
+        assert_eq!(target("-s 2.5"), Target::Scale(2.5));
+        assert_eq!(target("--width 100"), Target::Width(100));
+        assert_eq!(target("--height 90"), Target::Height(90));
+        assert_eq!(target("--width 100 --height 90"), Target::Size { width: 100, height: 90 });
+        assert_eq!(target("--fit 100x90"), Target::Fit { width: 100, height: 90 });
+        for clash in ["-s 2 --width 5", "--fit 1x1 --height 5", "--overwrite --skip-existing", "-q -v"] {
+            let words = ["partdiff", "upscale", "a.png"].into_iter().chain(clash.split(' '));
+            assert!(Cli::try_parse_from(words).is_err(), "{clash}");
+        }
+    }
+
+    #[test]
+    fn the_rest_is_carried_over() {
+        let request = request(
+            "a.png -o b.jpg --quality 80 --overwrite --sampler dpmpp-2m --steps 3 --eta 0.5 --seed 7 \
+             --preset detailed --cleanup 0.25 --memory 1G --tile 64 --threads 2 --device cpu --model x -v",
+        )
+        .unwrap();
+        let options = &request.options;
+        assert_eq!(options.sampler, Some(SamplerKind::DpmSolverPp2m));
+        assert_eq!((options.steps, options.eta, options.seed), (Some(3), Some(0.5), 7));
+        assert_eq!(
+            (options.cleanup, options.memory, options.tile),
+            (0.25, Some((1 << 30) - PROGRAM_BYTES), Some(64))
+        );
+        assert_eq!(request.originals, Originals::Stay);
+        assert_eq!(options.preset.as_deref(), Some("detailed"));
+        assert_eq!((request.runtime.device, request.runtime.threads), (Device::Cpu, Some(2)));
+        assert_eq!((request.existing, request.voice), (Existing::Replace, Voice::Verbose));
+        assert_eq!((request.recipe.quality, request.model), (Some(80), Some("x".into())));
+    }
+
+    #[test]
+    fn contradictions_are_named() {
+        assert!(message("- - -o out/").contains("once only"));
+        assert!(
+            message("a.png -o b.xyz").contains("cannot write b.xyz by its ending: expected one of png, jpg")
+        );
+        assert!(request("a.png -o b.xyz --format png").is_ok());
+        assert!(request("a.png -o b.jpeg --format jpg").is_ok());
+        assert!(message("a.png -o b.png --format jpg").contains("is a name for PNG, and --format says JPEG"));
+        assert!(message("a.png -o b.png --name {stem}").contains("--name needs a folder"));
+        assert!(message("a.png -o - --json").contains("both go to standard output"));
+        assert!(message("a.png b.png -o -").contains("one picture"));
+        assert!(message("a.png --tile 3").contains("tile is 3"));
+        assert!(message("- --in-place").contains("has no place"));
+        assert!(message("a.png --in-place --backup /x").contains("suffix of a file name"));
+        assert!(message("a.png --uncertainty b.png").contains("expected a name in .tif"));
+        assert!(message("a.png b.png --uncertainty c.tif").contains("one picture"));
+        for clash in
+            ["--in-place -o b.png", "--in-place --overwrite", "--backup .old", "--no-backup", "--samples 3"]
+        {
+            let words = ["partdiff", "upscale", "a.png"].into_iter().chain(clash.split(' '));
+            assert!(Cli::try_parse_from(words).is_err(), "{clash}");
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! One file a command.
+
+pub mod doctor;
+pub mod gimp;
+pub mod interrupt;
+pub mod model;
+pub mod plan;
+pub mod runtime;
+pub mod upscale;
+pub mod verify;
+pub mod watch;
+pub mod watch_query;

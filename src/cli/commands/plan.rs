@@ -1,0 +1,360 @@
+//! The whole run before it starts: which picture becomes which file, and what speaks against it.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::batch::naming::shown;
+use crate::cli::args::destination::Destination;
+use crate::cli::args::inputs::{Collected, Failure, collect};
+use crate::cli::args::upscale_request::{Existing, Originals, UpscaleRequest};
+use crate::cli::job::{Job, ModelFacts, jobs, same_folder};
+use crate::error::{Error, ErrorKind, Result};
+use crate::fs::file_id::{FileId, resolved};
+
+/// What a run will do.
+#[derive(Debug, Default)]
+pub struct RunPlan {
+    /// Pictures to make, in order.
+    pub jobs: Vec<Job>,
+    /// Inputs whose results exist, with those.
+    pub skipped: Vec<(PathBuf, PathBuf)>,
+    /// Inputs that cannot be worked on.
+    pub failures: Vec<Failure>,
+    /// What users should know before: inputs, and a sentence.
+    pub notes: Vec<(PathBuf, String)>,
+}
+
+impl RunPlan {
+    /// Reads headers, chooses names and checks what can be checked; writes nothing.
+    ///
+    /// # Errors
+    /// `InvalidOption` where two inputs would be written to one file, or the uncertainty of several is wanted.
+    pub fn make(request: &UpscaleRequest, model: ModelFacts<'_>) -> Result<Self> {
+        let folder = match &request.destination {
+            Destination::Folder(folder) => Some(folder.as_path()),
+            _ => None,
+        };
+        let Collected { inputs, failures, notes } = collect(&request.inputs, folder);
+        let mut known: HashSet<FileId> = inputs.iter().filter_map(|input| FileId::of(&input.path)).collect();
+        let mut plan = Self { failures, notes, ..Self::default() };
+        for input in inputs {
+            match jobs(request, model, &input) {
+                Ok(jobs) => {
+                    plan.notes.extend(note(&jobs));
+                    plan.jobs.extend(jobs);
+                }
+                Err(error) => plan.failures.push(Failure { input: input.path, error }),
+            }
+        }
+        if request.template.is_none() && request.originals == Originals::Stay {
+            plan.drop_earlier_results(&mut known);
+        }
+        plan.refuse_collisions(request.uncertainty.as_deref())?;
+        plan.check_outputs(request, &known);
+        Ok(plan)
+    }
+
+    /// Leaves out found pictures that are the result of another one, so that a second run over a folder does not
+    /// upscale what the first one made.
+    /// They leave `inputs` too, since they may be replaced.
+    fn drop_earlier_results(&mut self, inputs: &mut HashSet<FileId>) {
+        let beside = |job: &Job| {
+            let output = job.output.as_deref().filter(|output| same_folder(output, &job.input.path))?;
+            Some(resolved(output))
+        };
+        let results: HashSet<PathBuf> = self.jobs.iter().filter_map(beside).collect();
+        self.jobs.retain(|job| {
+            let earlier = job.input.walked && results.contains(&resolved(&job.input.path));
+            if earlier && let Some(id) = FileId::of(&job.input.path) {
+                inputs.remove(&id);
+            }
+            !earlier
+        });
+    }
+
+    fn refuse_collisions(&self, map: Option<&Path>) -> Result<()> {
+        let mut taken: HashMap<PathBuf, &Path> = HashMap::new();
+        if let Some(map) = map {
+            if self.jobs.iter().map(|job| job.pages.len()).sum::<usize>() > 1 {
+                let message = "--uncertainty takes one picture: the file has several pages";
+                return Err(Error::new(ErrorKind::InvalidOption, message));
+            }
+            taken.insert(resolved(map), Path::new("--uncertainty"));
+        }
+        for job in &self.jobs {
+            let Some(output) = &job.output else { continue };
+            if let Some(other) = taken.insert(resolved(output), &job.input.path) {
+                let path = &job.input.path;
+                let remedy = if other.extension() == path.extension() {
+                    "write them to folders of their own, or give the folder above them, whose tree is mirrored"
+                } else {
+                    "tell them apart with --name, for instance {stem}-{from}.{ext}"
+                };
+                return Err(Error::new(
+                    ErrorKind::InvalidOption,
+                    format!(
+                        "{} and {} would both be written to {}: nothing was done; {remedy}",
+                        shown(other),
+                        shown(path),
+                        shown(output)
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_outputs(&mut self, request: &UpscaleRequest, inputs: &HashSet<FileId>) {
+        for job in std::mem::take(&mut self.jobs) {
+            match verdict(&job, request, inputs) {
+                Ok(Verdict::Go) => self.jobs.push(job),
+                Ok(Verdict::Skip) => self.skipped.push((job.input.path, job.output.unwrap_or_default())),
+                Err(error) => self.failures.push(Failure { input: job.input.path, error }),
+            }
+        }
+    }
+}
+
+enum Verdict {
+    Go,
+    Skip,
+}
+
+/// What is to be said about pages that become several files.
+fn note(jobs: &[Job]) -> Option<(PathBuf, String)> {
+    let [first, .., last] = jobs else { return None };
+    let name = |job: &Job| shown(job.output.as_deref().unwrap_or(Path::new("")));
+    let text = format!(
+        "the file has {} pages, and {} holds one: written as {} to {}",
+        jobs.len(),
+        first.format,
+        name(first),
+        name(last)
+    );
+    Some((first.input.path.clone(), text))
+}
+
+fn verdict(job: &Job, request: &UpscaleRequest, inputs: &HashSet<FileId>) -> Result<Verdict> {
+    if let Some(map) = &request.uncertainty {
+        let existing =
+            if request.existing == Existing::Replace { Existing::Replace } else { Existing::Refuse };
+        judge(map, existing, inputs)?;
+    }
+    if job.in_place {
+        return match job.backup.as_deref().filter(|backup| fs::symlink_metadata(backup).is_ok()) {
+            Some(backup) => Err(Error::new(
+                ErrorKind::Output,
+                format!(
+                    "an original is kept already: {} exists already; move it away, or give another --backup",
+                    shown(backup)
+                ),
+            )),
+            None => Ok(Verdict::Go),
+        };
+    }
+    job.output.as_deref().map_or(Ok(Verdict::Go), |output| judge(output, request.existing, inputs))
+}
+
+/// What an existing file at `output` means.
+fn judge(output: &Path, existing: Existing, inputs: &HashSet<FileId>) -> Result<Verdict> {
+    let refuse = |what: &str| Err(Error::new(ErrorKind::Output, format!("{} {what}", shown(output))));
+    let found = match fs::symlink_metadata(output) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Verdict::Go),
+        Err(error) => {
+            let message = format!("cannot write {}", shown(output));
+            return Err(Error::with_source(ErrorKind::Output, message, error));
+        }
+        Ok(found) => found,
+    };
+    // Through links, as the input may be reached by several.
+    if FileId::of(output).is_some_and(|id| inputs.contains(&id)) {
+        return refuse(
+            "is an input itself: originals are replaced with --in-place only, choose another name or folder",
+        );
+    }
+    if found.is_dir() {
+        return refuse("is a folder");
+    }
+    if !found.is_file() && !found.is_symlink() {
+        return refuse("is not an ordinary file");
+    }
+    match existing {
+        Existing::Refuse => refuse("exists already: give --overwrite or --skip-existing"),
+        Existing::Replace => Ok(Verdict::Go),
+        Existing::Skip => Ok(Verdict::Skip),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+    use crate::image::ImageFormat;
+
+    const PICTURE: &[u8] = b"P6\n4 2\n255\n........................";
+
+    /// A folder with `names` as small pictures.
+    fn folder(names: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for name in names {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, PICTURE).unwrap();
+        }
+        folder
+    }
+
+    /// Plans a command line; `@` stands for the folder.
+    fn plan(folder: &tempfile::TempDir, arguments: &str) -> Result<RunPlan> {
+        let arguments = arguments.replace('@', folder.path().to_str().unwrap());
+        let words = ["partdiff", "upscale"].into_iter().chain(arguments.split_whitespace());
+        let Command::Upscale(args) = Cli::try_parse_from(words).unwrap().command else { unreachable!() };
+        let request = UpscaleRequest::try_from(*args)?;
+        RunPlan::make(&request, ModelFacts { name: "m", scale: 4 })
+    }
+
+    fn outputs(folder: &tempfile::TempDir, plan: &RunPlan) -> Vec<String> {
+        let short = |path: &Path| path.strip_prefix(folder.path()).unwrap().to_str().unwrap().to_string();
+        plan.jobs.iter().map(|job| short(job.output.as_ref().unwrap())).collect()
+    }
+
+    #[test]
+    fn trees_are_mirrored() {
+        let folder = folder(&["in/a.ppm", "in/sub/b.ppm"]);
+        let plan = plan(&folder, "@/in -o @/out --format png").unwrap();
+        assert_eq!(outputs(&folder, &plan), ["out/a.png", "out/sub/b.png"]);
+        let page = &plan.jobs[0].pages[0];
+        assert_eq!((page.size, page.target), ((4, 2), (16, 8)));
+        assert_eq!(plan.jobs[0].format, ImageFormat::Png);
+        assert!(!folder.path().join("out").exists());
+    }
+
+    #[test]
+    fn names_follow_place_and_template() {
+        let folder = folder(&["a.ppm"]);
+        let name = |arguments: &str| outputs(&folder, &plan(&folder, arguments).unwrap()).remove(0);
+        assert_eq!(name("@/a.ppm"), "a_x4.ppm");
+        assert_eq!(name("@/a.ppm -o @ -s 2.5"), "a_x2.5.ppm");
+        assert_eq!(name("@/a.ppm -o @/out/"), "out/a.ppm");
+        assert_eq!(name("@/a.ppm --width 6"), "a_x1.5.ppm");
+        assert_eq!(name("@/a.ppm --name {stem}_{model}_{width}x{height}.webp"), "a_m_16x8.webp");
+        let plan = plan(&folder, "@/a.ppm --name {stem}.webp").unwrap();
+        assert_eq!(plan.jobs[0].format, ImageFormat::WebP);
+    }
+
+    #[test]
+    fn two_inputs_for_one_output_stop_everything() {
+        let folder = folder(&["a.ppm", "a.pnm", "x/a.ppm"]);
+        let error = plan(&folder, "@/a.ppm @/a.pnm -o @/out --format png").unwrap_err();
+        assert!(error.to_string().contains("would both be written to"), "{error}");
+        assert!(error.to_string().contains("a.pnm"), "{error}");
+        assert!(plan(&folder, "@/a.ppm @/x/a.ppm -o @/out").is_err());
+        let plan = plan(&folder, "@/a.ppm @/a.pnm -o @/out --name {stem}-{from}.png").unwrap();
+        assert_eq!(outputs(&folder, &plan), ["out/a-ppm.png", "out/a-pnm.png"]);
+    }
+
+    #[test]
+    fn existing_results_are_kept_unless_asked() {
+        let folder = folder(&["a.ppm", "a_x4.ppm"]);
+        let refused = plan(&folder, "@/a.ppm").unwrap();
+        assert!(refused.failures[0].error.to_string().contains("exists already"));
+        assert!(refused.jobs.is_empty());
+        assert_eq!(plan(&folder, "@/a.ppm --overwrite").unwrap().jobs.len(), 1);
+        let skipping = plan(&folder, "@/a.ppm --skip-existing").unwrap();
+        assert_eq!((skipping.jobs.len(), skipping.skipped.len()), (0, 1));
+    }
+
+    #[test]
+    fn originals_are_never_replaced() {
+        let folder = folder(&["a.ppm", "b.ppm"]);
+        let mut cases = vec!["@/a.ppm -o @/a.ppm --overwrite", "@/a.ppm --name {stem}.ppm --overwrite"];
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink("a.ppm", folder.path().join("link.ppm")).unwrap();
+            cases.push("@/a.ppm -o @/link.ppm --overwrite");
+        }
+        for case in cases {
+            let plan = plan(&folder, case).unwrap();
+            assert!(plan.jobs.is_empty(), "{case}");
+            assert!(plan.failures[0].error.to_string().contains("is an input itself"), "{case}");
+        }
+        // Nor another picture of the same run.
+        let plan = plan(&folder, "@/a.ppm @/b.ppm --name b.ppm --overwrite");
+        assert!(plan.is_err());
+    }
+
+    #[test]
+    fn in_place_the_result_takes_the_name_and_a_backup_keeps_the_original() {
+        let folder = folder(&["in/a.ppm", "in/b.ppm", "in/b.ppm.orig"]);
+        let found = plan(&folder, "@/in --in-place").unwrap();
+        assert_eq!(outputs(&folder, &found), ["in/a.ppm"]);
+        assert!(found.jobs[0].in_place);
+        assert_eq!(found.jobs[0].backup, Some(folder.path().canonicalize().unwrap().join("in/a.ppm.orig")));
+        assert!(found.failures[0].error.to_string().contains("b.ppm.orig exists already"));
+        let found = plan(&folder, "@/in --in-place --no-backup").unwrap();
+        assert!(found.jobs.len() == 2 && found.jobs.iter().all(|job| job.backup.is_none()));
+        fs::write(
+            folder.path().join("x.gif"),
+            b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;",
+        )
+        .unwrap();
+        let error = &plan(&folder, "@/x.gif --in-place").unwrap().failures[0].error;
+        assert!(error.to_string().contains("GIF can be read but not written"), "{error}");
+        #[cfg(unix)]
+        {
+            // Through a link the file itself is replaced, and the link stays.
+            std::os::unix::fs::symlink("in/a.ppm", folder.path().join("link.ppm")).unwrap();
+            assert_eq!(outputs(&folder, &plan(&folder, "@/link.ppm --in-place").unwrap()), ["in/a.ppm"]);
+            assert!(plan(&folder, "@/link.ppm @/in/a.ppm --in-place").is_err());
+        }
+    }
+
+    #[test]
+    fn a_map_of_uncertainty_replaces_nothing() {
+        let folder = folder(&["a.ppm", "old.tif", "in.tif"]);
+        let reason = |arguments: &str| match plan(&folder, arguments) {
+            Ok(plan) => plan.failures[0].error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        assert!(reason("@/a.ppm -o @/b.tif --uncertainty @/b.tif").contains("would both be written"));
+        assert!(reason("@/a.ppm --uncertainty @/old.tif").contains("old.tif exists already"));
+        assert!(reason("@/in.tif -o @/b.png --uncertainty @/in.tif --overwrite").contains("an input itself"));
+        assert!(plan(&folder, "@/a.ppm --uncertainty @/old.tif --overwrite").unwrap().failures.is_empty());
+    }
+
+    #[test]
+    fn a_second_run_leaves_out_what_the_first_made() {
+        let folder = folder(&["in/a.ppm", "in/a_x4.ppm"]);
+        for arguments in ["@/in --skip-existing", "@/in -o @/in --skip-existing"] {
+            let plan = plan(&folder, arguments).unwrap();
+            assert!(plan.jobs.is_empty() && plan.failures.is_empty(), "{arguments}");
+            assert_eq!(plan.skipped.len(), 1, "{arguments}");
+        }
+        // A picture that was named is worked on, whatever its name.
+        let plan = plan(&folder, "@/in/a_x4.ppm").unwrap();
+        assert_eq!(outputs(&folder, &plan), ["in/a_x4_x4.ppm"]);
+    }
+
+    #[test]
+    fn what_a_format_cannot_hold_fails_before_work() {
+        let folder = folder(&[]);
+        fs::write(folder.path().join("wide.ppm"), b"P6\n5000 1\n255\n").unwrap();
+        let plan = plan(&folder, "@/wide.ppm -o @/wide.webp").unwrap();
+        assert!(plan.failures[0].error.to_string().contains("WebP cannot store 20000 x 4 pixels"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn devices_and_folders_are_no_targets() {
+        let folder = folder(&["a.ppm"]);
+        fs::create_dir(folder.path().join("b.ppm")).unwrap();
+        let reason = |arguments: &str| plan(&folder, arguments).unwrap().failures[0].error.report();
+        assert!(reason("@/a.ppm -o /dev/full --overwrite --format png").contains("is not an ordinary file"));
+        assert!(reason("@/a.ppm --name b.ppm --overwrite").contains("is a folder"));
+        assert!(reason("@/a.ppm -o @/a.ppm/x.png").contains("Not a directory"));
+    }
+}

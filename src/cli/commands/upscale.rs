@@ -1,0 +1,257 @@
+//! `partdiff upscale` at work: plan, open the model, make the pictures, several at a time.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::ffi::OsStr;
+use std::io::{self, IsTerminal};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::plan::RunPlan;
+use crate::cli::args::destination::Destination;
+use crate::cli::args::inputs::STDIO;
+use crate::cli::args::upscale_request::{UpscaleRequest, Voice};
+use crate::cli::job::{Job, ModelFacts};
+use crate::cli::lanes::Lanes;
+use crate::cli::make::Maker;
+use crate::cli::output::events::{Event, Files, JsonReporter, Name, Reporter};
+use crate::cli::output::exit::{Exit, kind_name};
+use crate::cli::output::human::{HumanReporter, RESAMPLED};
+use crate::engine::Plan;
+use crate::engine::Upscaler;
+use crate::engine::sampling::Sampling;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{Bundle, default_bundle};
+use crate::progress::CancelToken;
+use crate::runtime::Runtime;
+
+/// Does what `request` asks.
+///
+/// # Errors
+/// What keeps the run from starting; what happens to single pictures is told and counted.
+pub fn run(request: &UpscaleRequest, cancel: &CancelToken) -> Result<Exit> {
+    if request.destination == Destination::Stdout && io::stdout().is_terminal() && !request.dry_run {
+        let message = "a picture is nothing for a terminal: give a file as OUT, or a pipe";
+        return Err(Error::new(ErrorKind::InvalidOption, message));
+    }
+    let reporter: Box<dyn Reporter> = match request.voice {
+        Voice::Json => Box::new(JsonReporter::new(cancel.clone())),
+        voice => Box::new(HumanReporter::new(voice)),
+    };
+    let target = request.options.target;
+    let bundle = open_bundle(request.model.as_deref().unwrap_or(default_bundle(target).as_ref()))?;
+    Sampling::resolve(bundle.manifest(), &request.options)?;
+    let facts = ModelFacts { name: &bundle.manifest().name, scale: bundle.manifest().scale };
+    let RunPlan { jobs, skipped, failures, notes } = RunPlan::make(request, facts)?;
+    let run = Run { request, reporter: &*reporter, cancel, tally: Mutex::default() };
+    let start = Instant::now();
+    for (input, message) in &notes {
+        run.reporter.tell(&Event::Warning { input: Name(input), message });
+    }
+    for (input, output) in &skipped {
+        run.reporter.tell(&Event::Skipped { files: Files::new(input, Some(output)) });
+        run.count(|tally| tally.skipped += 1);
+    }
+    for failure in &failures {
+        run.failed(&failure.input, None, &failure.error);
+    }
+    if !jobs.is_empty() {
+        run.work(&bundle, jobs)?;
+    }
+    Ok(run.finish(start.elapsed()))
+}
+
+/// The bundle of that name or path.
+///
+/// # Errors
+/// `Model`, as [`Bundle::resolve`].
+pub fn open_bundle(name: &OsStr) -> Result<Bundle> {
+    match name.to_str() {
+        Some(name) => Bundle::resolve(name),
+        // No embedded bundle has such a name, so it is a path.
+        None => Bundle::open(Path::new(name)),
+    }
+}
+
+/// Width, height and channels.
+type Outline = (usize, usize, usize);
+
+#[derive(Default)]
+struct Tally {
+    done: usize,
+    skipped: usize,
+    failed: usize,
+    cancelled: bool,
+}
+
+struct Run<'a> {
+    request: &'a UpscaleRequest,
+    reporter: &'a dyn Reporter,
+    cancel: &'a CancelToken,
+    tally: Mutex<Tally>,
+}
+
+impl Run<'_> {
+    fn work(&self, bundle: &Bundle, jobs: Vec<Job>) -> Result<()> {
+        let upscaler = Upscaler::open(bundle, &self.request.runtime)?;
+        // Options that suit no picture are found with the first one.
+        if let Err(error) = jobs[0].pages[0].plan(&upscaler, &self.request.options)
+            && error.kind() == ErrorKind::InvalidOption
+        {
+            return Err(error);
+        }
+        let manifest = bundle.manifest();
+        self.reporter.tell(&Event::Run {
+            version: env!("CARGO_PKG_VERSION"),
+            model: &manifest.name,
+            model_version: &manifest.version,
+            model_digest: bundle.digest(),
+            library: Name(
+                &Runtime::loaded().map(|runtime| runtime.library().path.clone()).unwrap_or_default(),
+            ),
+            provider: &upscaler.provider().map(ToString::to_string).unwrap_or_default(),
+            files: jobs.len(),
+            megapixels: jobs.iter().map(Job::megapixels).sum(),
+        });
+        if self.request.dry_run {
+            self.plan_all(&upscaler, &jobs)
+        } else {
+            self.make_all(&upscaler, jobs)
+        }
+        Ok(())
+    }
+
+    fn plan_all(&self, upscaler: &Upscaler, jobs: &[Job]) {
+        let mut known = HashMap::new();
+        for job in jobs {
+            if self.cancel.is_cancelled() {
+                self.count(|tally| tally.cancelled = true);
+                break;
+            }
+            self.tried(&job.input.path, &output_name(job), || self.tell_plan(upscaler, job, &mut known));
+        }
+    }
+
+    /// Begins the files in their order; what is less work may end before.
+    fn make_all(&self, upscaler: &Upscaler, jobs: Vec<Job>) {
+        let Self { request, reporter, cancel, .. } = *self;
+        let maker = Maker { request, reporter, cancel, upscaler, told: Mutex::default() };
+        let (total, lanes) = (jobs.len(), Lanes::new(request, upscaler, jobs.len()));
+        thread::scope(|scope| {
+            for (index, job) in jobs.into_iter().enumerate() {
+                let lane = lanes.enter(&job);
+                if cancel.is_cancelled() {
+                    self.count(|tally| tally.cancelled = true);
+                    break;
+                }
+                let maker = &maker;
+                maker.begin(&job, (index + 1, total));
+                scope.spawn(move || {
+                    let (input, output) = (job.input.path.clone(), output_name(&job));
+                    self.tried(&input, &output, || maker.make(job, lane.options));
+                    drop(lane);
+                });
+            }
+        });
+    }
+
+    /// Counts what becomes of a picture; a defect that it brings to light must not cost the others.
+    fn tried(&self, input: &Path, output: &Path, work: impl FnOnce() -> Result<()>) {
+        let outcome = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(internal(&*panic)));
+        match outcome {
+            Ok(()) => self.count(|tally| tally.done += 1),
+            Err(error) => self.failed(input, Some(output), &error),
+        }
+    }
+
+    fn count(&self, change: impl FnOnce(&mut Tally)) {
+        change(&mut self.tally.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// What a picture would take; equal sizes are measured once.
+    fn tell_plan(
+        &self,
+        upscaler: &Upscaler,
+        job: &Job,
+        known: &mut HashMap<Outline, Duration>,
+    ) -> Result<()> {
+        let (mut seconds, mut bytes) = (Duration::ZERO, 0);
+        let first = job.pages[0].plan(upscaler, &self.request.options)?;
+        for page in &job.pages {
+            let plan = page.plan(upscaler, &self.request.options)?;
+            seconds += match known.entry((page.size.0, page.size.1, page.channels)) {
+                Entry::Occupied(entry) => *entry.get(),
+                Entry::Vacant(entry) => *entry.insert(upscaler.estimate(&plan)?),
+            };
+            bytes = bytes.max(plan.bytes);
+        }
+        self.reporter.tell(&Event::Plan {
+            files: Files::new(&job.input.path, Some(&output_name(job))),
+            pages: job.pages.len(),
+            width: first.width,
+            height: first.height,
+            memory_bytes: bytes,
+            seconds: seconds.as_secs_f64(),
+            details: &describe(&first),
+        });
+        Ok(())
+    }
+
+    fn failed(&self, input: &Path, output: Option<&Path>, error: &Error) {
+        let (kind, reason) = (kind_name(error.kind()), &error.report());
+        self.reporter.tell(&Event::Failed { files: Files::new(input, output), kind, reason });
+        match error.kind() {
+            ErrorKind::Cancelled => self.count(|tally| tally.cancelled = true),
+            _ => self.count(|tally| tally.failed += 1),
+        }
+    }
+
+    fn finish(self, took: Duration) -> Exit {
+        let Tally { done, skipped, failed, cancelled } =
+            self.tally.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let exit = if failed > 0 || cancelled { Exit::Incomplete } else { Exit::Done };
+        let seconds = took.as_secs_f64();
+        self.reporter.tell(&Event::Summary { done, skipped, failed, cancelled, seconds, exit: exit.code() });
+        exit
+    }
+}
+
+/// Where a job's result goes, by name.
+pub fn output_name(job: &Job) -> PathBuf {
+    job.output.clone().unwrap_or_else(|| PathBuf::from(STDIO))
+}
+
+fn describe(plan: &Plan) -> String {
+    if plan.passes.is_empty() {
+        return RESAMPLED.into();
+    }
+    let sampling = &plan.sampling;
+    let mut text = format!(
+        "{} steps of {} from step {}, eta {}",
+        sampling.steps,
+        sampling.sampler.name(),
+        sampling.start_step,
+        sampling.eta
+    );
+    for (index, pass) in plan.passes.iter().enumerate() {
+        text.push_str(&format!(
+            "; pass {}: tiles up to {}x{}, bands of {} rows, {:.0} % computed twice for seams",
+            index + 1,
+            pass.tile_width,
+            pass.tile_height,
+            pass.band_rows,
+            (pass.overhead - 1.0) * 100.0
+        ));
+    }
+    text
+}
+
+fn internal(panic: &(dyn Any + Send)) -> Error {
+    let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
+    let message = format!("a defect of this program: {}", text.unwrap_or("no details"));
+    Error::new(ErrorKind::Runtime, message)
+}

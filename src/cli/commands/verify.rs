@@ -1,0 +1,215 @@
+//! `partdiff verify`: is a picture what its record says?
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::interrupt;
+use super::upscale::open_bundle;
+use crate::batch::naming::shown;
+use crate::batch::verify::{Verdict, Verification, verify};
+use crate::cli::args::upscale_args::{DeviceArg, ModelArgs, ResourceArgs};
+use crate::cli::output::stdout::print;
+use crate::cli::probe::read_file;
+use crate::engine::options::UpscaleOptions;
+use crate::engine::{RuntimeOptions, Upscaler};
+use crate::error::{Error, ErrorKind, Result};
+use crate::fs::hash::sha256_hex;
+use crate::image::{Picture, Provenance, decode_page, page_count};
+use crate::limits::Limits;
+use crate::model::Bundle;
+use crate::progress::CancelToken;
+use crate::runtime::Device;
+use crate::settings::values;
+use crate::tiling::available_memory::engine_memory;
+
+/// Shown below the help.
+pub const VERDICTS: &str = "\
+Verdicts, and the exit status:
+  identical     0  every sample is what the record makes of SOURCE
+  equal         0  no sample is off by more than a level of 255 (other processors, tiles and threads round
+                   differently); for JPEG and lossy WebP, by more than half a step of their quantisation
+  different     1  OUTPUT was changed after it was made, or its record was
+  other_source  1  SOURCE is not the file that OUTPUT was made from
+  unverifiable  2  no record in OUTPUT, another model than here, or a file that cannot be read; \"reason\" says it
+With --json, one object: verdict, exit, output, source, software, model, recorded_provider, provider, pages (of
+OUTPUT, each with verdict, max_difference, mean_difference, tolerance in levels of 255, and the share differing).";
+
+#[derive(Args, Clone, Debug)]
+pub struct VerifyArgs {
+    /// A picture made by partdiff, with its record
+    #[arg(value_name = "OUTPUT")]
+    output: PathBuf,
+
+    /// The file that it should have been made from
+    #[arg(value_name = "SOURCE")]
+    source: PathBuf,
+
+    #[command(flatten)]
+    model: ModelArgs,
+
+    #[command(flatten)]
+    resources: ResourceArgs,
+
+    /// Most pixels of a picture, such as 200M or 1G
+    #[arg(long, value_name = "COUNT", default_value = "200M", value_parser = values::pixels)]
+    max_pixels: u64,
+
+    /// Print the verdict as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was found out.
+struct Finding {
+    record: Provenance,
+    provider: Option<String>,
+    /// One per page; none if the source is another file.
+    pages: Vec<Verification>,
+}
+
+impl VerifyArgs {
+    /// Prints the verdict; exit code 0 (verified), 1 (not what the record says) or 2 (cannot be verified).
+    pub fn run(self) -> Result<ExitCode> {
+        let (verdict, code, details) = match self.find() {
+            Ok(finding) => finding.report(),
+            Err(error) => ("unverifiable", 2, json!({ "reason": error.report() })),
+        };
+        let (output, source) = (self.output.display().to_string(), self.source.display().to_string());
+        if self.json {
+            let mut value = json!({ "verdict": verdict, "exit": code, "output": output, "source": source });
+            if let (Value::Object(whole), Value::Object(details)) = (&mut value, details) {
+                whole.extend(details);
+            }
+            print(&format!("{value}\n"))?;
+        } else {
+            print(&self.sentence(verdict, &details))?;
+        }
+        Ok(ExitCode::from(code))
+    }
+
+    fn sentence(&self, verdict: &str, details: &Value) -> String {
+        let (output, source) = (shown(&self.output), shown(&self.source));
+        let most = details["pages"]
+            .as_array()
+            .map(|pages| pages.iter().filter_map(|page| page["max_difference"].as_f64()).fold(0.0, f64::max));
+        let reshaped = details["pages"].as_array().is_some_and(|pages| {
+            pages.iter().any(|page| page.get("max_difference").is_some_and(Value::is_null))
+        });
+        let off = match most {
+            _ if reshaped => " (its size or its channels are others)".to_owned(),
+            Some(most) => format!(" (off by at most {most:.2} levels of 255)"),
+            None => String::new(),
+        };
+        let text = |name: &str| details[name].as_str().unwrap_or_default().to_owned();
+        let how = format!("{}, {}, on {}", text("software"), text("model"), text("provider"));
+        match verdict {
+            "identical" => format!("identical: {output} is what its record makes of {source} ({how})\n"),
+            "equal" => format!("equal: {output} is what its record makes of {source}{off} ({how})\n"),
+            "different" => {
+                format!("different: {output} is not what its record makes of {source}{off} ({how})\n")
+            }
+            "other_source" => format!("other_source: {output} was made from another file than {source}\n"),
+            _ => format!("unverifiable: {}\n", text("reason")),
+        }
+    }
+
+    fn find(&self) -> Result<Finding> {
+        let limits = Limits::of_pixels(self.max_pixels);
+        let named = |path: &Path| {
+            let path = shown(path);
+            move |error: Error| error.context(path)
+        };
+        let read = |path: &Path| read_file(path, &limits).map_err(named(path));
+        let output = read(&self.output)?;
+        let page = |index| decode_page(&output, index, &limits).map_err(named(&self.output));
+        let first = page(0)?;
+        let record = record(&first).map_err(named(&self.output))?;
+        let source = read(&self.source)?;
+        if sha256_hex(&source) != record.source_sha256 {
+            return Ok(Finding { record, provider: None, pages: Vec::new() });
+        }
+        let cancel = CancelToken::new();
+        interrupt::install(cancel.clone())?;
+        let upscaler = Upscaler::open(&self.bundle(&record)?, &self.runtime(&record)?)?;
+        let resources = UpscaleOptions {
+            tile: self.resources.tile,
+            memory: self.resources.memory.map(engine_memory).transpose()?,
+            ..UpscaleOptions::default()
+        };
+        let mut pages = Vec::new();
+        let mut next = Some(first);
+        for index in 0..page_count(&output) {
+            let picture = next.take().map_or_else(|| page(index), Ok)?;
+            let record = super::verify::record(&picture).map_err(named(&self.output))?;
+            pages.push(verify(&upscaler, &record, &picture, &source, &resources, &limits, &cancel)?);
+        }
+        let provider = upscaler.provider().map(|report| report.provider.to_string());
+        Ok(Finding { record, provider, pages })
+    }
+
+    /// The bundle that the record names, by its hash.
+    fn bundle(&self, record: &Provenance) -> Result<Bundle> {
+        let name = record.model.rsplit_once(' ').map_or(record.model.as_str(), |(name, _)| name);
+        let bundle = match &self.model.model {
+            Some(chosen) => open_bundle(chosen)?,
+            None if Bundle::embedded_names().any(|known| known == name) => Bundle::resolve(name)?,
+            None => {
+                let message =
+                    format!("it was made with the model {}: give its bundle with --model", record.model);
+                return Err(Error::new(ErrorKind::Model, message));
+            }
+        };
+        if bundle.digest() != record.model_sha256 {
+            let message = format!(
+                "it was made with the model {} with SHA-256 {}, and here is {} {} with {}",
+                record.model,
+                record.model_sha256,
+                bundle.manifest().name,
+                bundle.manifest().version,
+                bundle.digest()
+            );
+            return Err(Error::new(ErrorKind::Model, message));
+        }
+        Ok(bundle)
+    }
+
+    /// What was asked for, else where the picture was made, if that can be had here.
+    fn runtime(&self, record: &Provenance) -> Result<RuntimeOptions> {
+        let device = match self.model.device {
+            DeviceArg::Auto if record.provider == "cpu" => Device::Cpu,
+            device => device.into(),
+        };
+        Ok(RuntimeOptions { library: self.model.library.clone(), device, threads: self.resources.threads })
+    }
+}
+
+impl Finding {
+    /// Verdict, exit code and details.
+    fn report(&self) -> (&'static str, u8, Value) {
+        let (verdict, code) = match self.pages.iter().map(|page| page.verdict).max() {
+            None => ("other_source", 1),
+            Some(Verdict::Identical) => ("identical", 0),
+            Some(Verdict::Equal) => ("equal", 0),
+            Some(Verdict::Different) => ("different", 1),
+        };
+        let details = json!({
+            "software": self.record.software,
+            "model": self.record.model,
+            "recorded_provider": self.record.provider,
+            "provider": self.provider,
+            "pages": self.pages,
+        });
+        (verdict, code, details)
+    }
+}
+
+fn record(picture: &Picture) -> Result<Provenance> {
+    Provenance::read(&picture.metadata).ok_or_else(|| {
+        let message = "holds no record of its making, which partdiff writes unless --no-provenance or the format \
+                       forbids it";
+        Error::new(ErrorKind::Input, message)
+    })
+}

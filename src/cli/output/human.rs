@@ -1,0 +1,218 @@
+//! Events as people want to read them, on standard error.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use super::bar::Bar;
+use super::events::{Event, Files, Reporter};
+use super::exit::kind_name;
+use crate::batch::naming::shown;
+use crate::cli::args::upscale_request::Voice;
+use crate::error::ErrorKind;
+use crate::settings::values::{show_bytes, show_seconds};
+
+/// How a result came about that is no larger than its input.
+pub const RESAMPLED: &str = "only resampled, no model needed";
+
+/// Writes lines and a progress bar; plans go to standard output, since they are what was asked for.
+pub struct HumanReporter {
+    voice: Voice,
+    bar: Mutex<Bar>,
+    failed: Mutex<Vec<(PathBuf, String)>>,
+}
+
+impl HumanReporter {
+    /// A reporter as talkative as `voice`.
+    pub fn new(voice: Voice) -> Self {
+        let bar = Bar::new(voice != Voice::Quiet);
+        Self { voice, bar: Mutex::new(bar), failed: Mutex::default() }
+    }
+
+    fn bar(&self) -> std::sync::MutexGuard<'_, Bar> {
+        self.bar.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn line(&self, text: &str) {
+        // A closed terminal must not end the work.
+        self.bar().above(|| {
+            let _ = writeln!(io::stderr().lock(), "{text}");
+        });
+    }
+}
+
+impl Reporter for HumanReporter {
+    fn tell(&self, event: &Event<'_>) {
+        let (quiet, verbose) = (self.voice == Voice::Quiet, self.voice == Voice::Verbose);
+        match event {
+            Event::Run {
+                version,
+                model,
+                model_version,
+                model_digest,
+                library,
+                provider,
+                files,
+                megapixels,
+            } => {
+                self.bar().expect(*files, *megapixels);
+                if !verbose {
+                    return;
+                }
+                self.line(&format!(
+                    "partdiff {version}, model {model} {model_version} (sha256 {model_digest})"
+                ));
+                self.line(&format!("runs on {provider}, with {}", shown(library.0)));
+            }
+            Event::Start { files, width, height, megapixels, .. } => {
+                if verbose {
+                    self.line(&format!("{} to {width}x{height} pixels", shown(files.input.0)));
+                }
+                self.bar().start(shown(files.input.0), output(files), *megapixels);
+            }
+            Event::Progress { files, fraction, step, steps } => {
+                self.bar().set(output(files), *fraction, *step, *steps);
+            }
+            Event::Plan { files, pages, width, height, memory_bytes, seconds, details } => {
+                let text = format!(
+                    "{}: {}{width}x{height} pixels, about {}, {} of memory",
+                    arrow(files),
+                    count(*pages),
+                    show_seconds(*seconds),
+                    show_bytes(*memory_bytes)
+                );
+                let details = if verbose { format!("\n  {details}") } else { String::new() };
+                let _ = writeln!(io::stdout().lock(), "{text}{details}");
+            }
+            Event::Done { files, backup, uncertainty, pages, width, height, seconds, report } => {
+                self.bar().finish(output(files), true);
+                if quiet {
+                    return;
+                }
+                // Files that are made at the same time share the processors: the summary has their rate.
+                let alone = self.bar().files() == 1;
+                let rate = if alone { self.rate(*seconds) } else { String::new() };
+                let fidelity = &report.fidelity;
+                let (made, agrees) = if report.passes == 0 {
+                    (RESAMPLED.to_owned(), String::new())
+                } else {
+                    let steps = report.sampling.steps;
+                    let plural = if steps == 1 { "" } else { "s" };
+                    let mut made = format!("{steps} step{plural}");
+                    if report.cleanup > 0.0 {
+                        made.push_str(&format!(", clean-up {:.2}", report.cleanup));
+                    }
+                    let agrees = format!(
+                        ", {:.2} levels from the input (at most {:.1}, colours drift by {:.2})",
+                        fidelity.mean_error,
+                        fidelity.max_error,
+                        fidelity.drift.iter().fold(0.0f64, |most, drift| most.max(drift.abs()))
+                    );
+                    (made, agrees)
+                };
+                self.line(&format!(
+                    "{}: {}{width}x{height} pixels, {made}, {}{rate}{agrees}",
+                    arrow(files),
+                    count(*pages),
+                    show_seconds(*seconds)
+                ));
+                if let Some(backup) = backup {
+                    self.line(&format!("  the original is kept as {}", shown(backup.0)));
+                }
+                if let Some(map) = uncertainty {
+                    self.line(&format!("  the map of uncertainty is {}", shown(map.0)));
+                }
+                if verbose {
+                    self.line(&format!(
+                        "  {}, start step {}, eta {}, seed {}, {} model passes, {} network calls, {} tiles retried, \
+                         {} inside the networks",
+                        report.sampling.sampler.name(),
+                        report.sampling.start_step,
+                        report.sampling.eta,
+                        report.seed,
+                        report.passes,
+                        report.tiles,
+                        report.retries,
+                        show_seconds(report.network_seconds)
+                    ));
+                    let drift: Vec<_> = fidelity.drift.iter().map(|drift| format!("{drift:+.3}")).collect();
+                    self.line(&format!(
+                        "  shrunk again, its mean colour is off by {} levels of 255, and {:.3} % of its samples by a \
+                         level or more, after {} rounds of back-projection",
+                        drift.join(" "),
+                        100.0 * fidelity.off,
+                        fidelity.rounds
+                    ));
+                }
+            }
+            Event::Skipped { files } if !quiet => {
+                self.line(&format!("{}: skipped, exists already", arrow(files)));
+            }
+            Event::Skipped { .. } => {}
+            Event::Warning { .. } if quiet => {}
+            Event::Warning { input, message } => {
+                self.line(&format!("partdiff: {}: warning: {message}", shown(input.0)));
+            }
+            Event::Failed { files, kind, reason } => {
+                if *kind == kind_name(ErrorKind::Cancelled) && self.bar().files() > 1 {
+                    // The summary says so once for all.
+                    return;
+                }
+                self.bar().finish(output(files), false);
+                self.line(&format!("partdiff: {}: {reason}", shown(files.input.0)));
+                let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+                failed.push((files.input.0.to_path_buf(), reason.to_string()));
+            }
+            Event::Summary { done, skipped, failed, cancelled, seconds, .. } => {
+                self.bar().clear();
+                let total = done + skipped + failed;
+                if !quiet && (total > 1 || *cancelled) {
+                    self.summary((*done, *skipped, *failed), *cancelled, *seconds);
+                }
+            }
+        }
+    }
+}
+
+impl HumanReporter {
+    /// How fast the finished results were made.
+    fn rate(&self, seconds: f64) -> String {
+        format!(", {:.2} megapixels/s", self.bar().done() / seconds.max(1e-3))
+    }
+
+    fn summary(&self, (done, skipped, failed): (usize, usize, usize), cancelled: bool, seconds: f64) {
+        let mut text = format!("{done} done");
+        for (count, what) in [(skipped, "skipped"), (failed, "failed")] {
+            if count > 0 {
+                text.push_str(&format!(", {count} {what}"));
+            }
+        }
+        let how = if cancelled { ", cancelled after" } else { " in" };
+        let rate = if done > 0 { self.rate(seconds) } else { String::new() };
+        let colon = if failed > 0 { ":" } else { "" };
+        self.line(&format!("{text}{how} {}{rate}{colon}", show_seconds(seconds)));
+        for (input, reason) in self.failed.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            self.line(&format!("  {}: {reason}", shown(input)));
+        }
+    }
+}
+
+/// The number of pages and what follows, where there are several.
+fn count(pages: usize) -> String {
+    if pages > 1 { format!("{pages} pages, the first ") } else { String::new() }
+}
+
+/// The result by name, of which there is one for every picture at work.
+fn output<'a>(files: &Files<'a>) -> &'a Path {
+    files.output.map_or(Path::new(""), |name| name.0)
+}
+
+fn arrow(files: &Files<'_>) -> String {
+    let name =
+        |path: &Path, stdio: &str| if path == Path::new("-") { stdio.to_string() } else { shown(path) };
+    let input = name(files.input.0, "standard input");
+    match files.output {
+        Some(output) => format!("{input} -> {}", name(output.0, "standard output")),
+        None => input,
+    }
+}

@@ -1,0 +1,208 @@
+//! From an input to a finished result: the model over the picture, as often as it takes.
+
+use rayon::prelude::*;
+
+use super::upscaler::Upscaler;
+use crate::diffusion::NoiseField;
+use crate::engine::options::UpscaleOptions;
+use crate::engine::report::Plan;
+use crate::engine::sampling::Sampling;
+use crate::engine::{Counts, Enlarged, Meter, ModelPass, StepInput, Workers, workload};
+use crate::error::Result;
+use crate::fidelity::{Comparison, Fidelity};
+use crate::image::{Kernel, Raster, Resampler, resize};
+use crate::model::{InputScaling, UpsamplerConfig};
+use crate::tiling::Workload;
+
+/// What all parts of a run share.
+pub(crate) struct Run<'a, 'w> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) options: &'a UpscaleOptions,
+    pub(crate) workers: &'w Workers,
+    pub(crate) meter: &'a Meter<'a>,
+    pub(crate) counts: &'a Counts,
+}
+
+/// What a run gives.
+pub(crate) struct Finished {
+    pub(crate) image: Raster,
+    pub(crate) uncertainty: Option<Raster>,
+    pub(crate) fidelity: Fidelity,
+}
+
+impl Upscaler {
+    /// The result of the planned size, compared with `image`.
+    pub(crate) fn run(&self, image: &Raster, run: &mut Run<'_, '_>) -> Result<Finished> {
+        let Enlarged { mut picture, variance } = self.enlarge(image, run)?;
+        run.meter.check()?;
+        let size = (picture.height(), picture.width());
+        let comparison = Comparison::new(image, size, kernel(self.manifest().upsampler));
+        let rounds = run.plan.sampling.consistency;
+        let fidelity = comparison.project(&mut picture, rounds, || run.meter.check())?;
+        let fit = |raster: Raster, kernel| {
+            let (height, width) = (run.plan.height, run.plan.width);
+            if size == (height, width) { raster } else { resize(&raster, height, width, kernel) }
+        };
+        let uncertainty = variance.map(|mut variance| {
+            variance.data_mut().par_iter_mut().for_each(|value| *value = value.sqrt() * 255.0);
+            fit(variance, Kernel::Linear)
+        });
+        Ok(Finished { image: fit(picture, Kernel::Lanczos3), uncertainty, fidelity })
+    }
+
+    /// The picture after the last model pass, whatever its channels and the bundle's.
+    fn enlarge(&self, image: &Raster, run: &mut Run<'_, '_>) -> Result<Enlarged> {
+        let model = self.manifest().channels;
+        match (image.channels(), model) {
+            (have, want) if have == want => self.passes(image.clone(), false, run),
+            (1, _) => {
+                let planes = image.data().repeat(model);
+                let image = Raster::from_vec(model, image.height(), image.width(), planes);
+                let Enlarged { picture, variance } = self.passes(image, true, run)?;
+                Ok(Enlarged { picture: mean_of_channels(&picture), variance })
+            }
+            (channels, _) => {
+                let mut planes = Vec::new();
+                let mut size = (0, 0);
+                let mut sum: Option<Raster> = None;
+                for channel in 0..channels {
+                    let plane = image.plane(channel).to_vec();
+                    let plane = Raster::from_vec(1, image.height(), image.width(), plane);
+                    let Enlarged { picture, variance } = self.passes(plane, false, run)?;
+                    size = (picture.height(), picture.width());
+                    planes.extend_from_slice(picture.data());
+                    if let Some(mut variance) = variance {
+                        let before = sum.as_ref().map_or(&[][..], |sum| sum.data());
+                        let share = 1.0 / channels as f32;
+                        variance.data_mut().iter_mut().for_each(|value| *value *= share);
+                        variance
+                            .data_mut()
+                            .iter_mut()
+                            .zip(before)
+                            .for_each(|(value, before)| *value += before);
+                        sum = Some(variance);
+                    }
+                }
+                let picture = Raster::from_vec(channels, size.0, size.1, planes);
+                Ok(Enlarged { picture, variance: sum })
+            }
+        }
+    }
+
+    /// All model passes over a picture of the bundle's channels; `grey` says that they are all alike.
+    fn passes(&self, mut image: Raster, grey: bool, run: &mut Run<'_, '_>) -> Result<Enlarged> {
+        let mut variance = None;
+        for index in 0..run.plan.passes.len() {
+            let size = (image.height() * self.manifest().scale, image.width() * self.manifest().scale);
+            let result = self.with_pass(index, image, grey, run, |pass, workers| pass.run(workers))?;
+            image = cropped(result.picture, size);
+            variance = result.variance.map(|variance| cropped(variance, size));
+        }
+        Ok(Enlarged { picture: image, variance })
+    }
+
+    /// Runs `work` on the model pass number `index`, whose input is `image`.
+    pub(crate) fn with_pass<T>(
+        &self,
+        index: usize,
+        image: Raster,
+        grey: bool,
+        run: &mut Run<'_, '_>,
+        work: impl FnOnce(&ModelPass<'_>, &Workers) -> Result<T>,
+    ) -> Result<T> {
+        let Run { plan, options, meter, counts, .. } = *run;
+        let sampling = plan.sampling.plan(self.manifest(), &self.trajectory)?;
+        let inputs: Vec<_> = sampling.steps().iter().map(|step| self.step_input(step.t)).collect();
+        let samples = options.uncertainty.unwrap_or(1) as u64;
+        let others: Vec<_> = (1..samples).map(|i| NoiseField::new(options.seed.wrapping_add(i))).collect();
+        let scale = self.manifest().scale;
+        let load = self.workload(image.width(), image.height(), &plan.sampling, options);
+        let lr = self.prepare(&image, &load);
+        drop(image);
+        let upsampler = Resampler::new(
+            kernel(self.manifest().upsampler),
+            (load.height, load.width),
+            (load.height * scale, load.width * scale),
+        );
+        let pass = ModelPass {
+            manifest: self.manifest(),
+            sampling: &sampling,
+            inputs: &inputs,
+            work: &load,
+            cut: &plan.passes[index],
+            lr: &lr,
+            upsampler: &upsampler,
+            // A second pass must not repeat the first one's noise.
+            noise: NoiseField::new(options.seed.wrapping_add(index as u64)),
+            others: &others,
+            grey,
+            cleanup: if index == 0 { options.cleanup } else { 0.0 },
+            meter,
+            counts,
+        };
+        work(&pass, run.workers)
+    }
+
+    fn step_input(&self, t: usize) -> StepInput {
+        let scale = match self.manifest().input_scaling {
+            InputScaling::None => 1.0,
+            InputScaling::UnitVariance { residual_std } => self.trajectory.input_scale(t, residual_std),
+        };
+        StepInput {
+            timestep: self.manifest().timestep_input.value(&self.trajectory, t) as f32,
+            scale: scale as f32,
+        }
+    }
+
+    /// The picture in the bundle's value range, its last row and column repeated up to the size multiple.
+    fn prepare(&self, image: &Raster, work: &Workload) -> Raster {
+        let [black, white] = self.manifest().value_range;
+        let mut lr = Raster::new(image.channels(), work.height, work.width);
+        for channel in 0..image.channels() {
+            for y in 0..work.height {
+                let from = image.row(channel, y.min(image.height() - 1));
+                let last = from[from.len() - 1];
+                let row = lr.row_mut(channel, y);
+                for (to, &value) in row.iter_mut().zip(from.iter().chain(std::iter::repeat(&last))) {
+                    *to = black + value * (white - black);
+                }
+            }
+        }
+        lr
+    }
+
+    pub(crate) fn workload(
+        &self,
+        width: usize,
+        height: usize,
+        sampling: &Sampling,
+        options: &UpscaleOptions,
+    ) -> Workload {
+        workload(self.manifest(), width, height, sampling, options, self.workers.count(), self.encoder_cost)
+    }
+}
+
+pub(crate) fn kernel(config: UpsamplerConfig) -> Kernel {
+    match config {
+        UpsamplerConfig::Cubic { a } => Kernel::Cubic { a },
+        UpsamplerConfig::Lanczos3 => Kernel::Lanczos3,
+    }
+}
+
+/// The upper left part of a raster, of `size` (height, width).
+pub(crate) fn cropped(raster: Raster, (height, width): (usize, usize)) -> Raster {
+    if (raster.height(), raster.width()) == (height, width) {
+        return raster;
+    }
+    raster.crop(0..height, 0..width)
+}
+
+pub(crate) fn mean_of_channels(image: &Raster) -> Raster {
+    let mut mean = image.plane(0).to_vec();
+    let factor = 1.0 / image.channels() as f32;
+    mean.par_iter_mut().enumerate().for_each(|(index, value)| {
+        let rest: f32 = (1..image.channels()).map(|channel| image.plane(channel)[index]).sum();
+        *value = (*value + rest) * factor;
+    });
+    Raster::from_vec(1, image.height(), image.width(), mean)
+}

@@ -1,0 +1,65 @@
+//! What a run would do, and what it did.
+
+use serde::Serialize;
+
+use crate::engine::sampling::Sampling;
+use crate::fidelity::Fidelity;
+use crate::tiling::MemoryPlan;
+
+/// How a picture was made.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// Sampling settings.
+    pub sampling: Sampling,
+    /// Seed of the noise field.
+    pub seed: u64,
+    /// Clean-up level.
+    pub cleanup: f32,
+    /// Times that the model ran over the whole picture; 0 where it was only shrunk.
+    pub passes: usize,
+    /// Network calls.
+    pub tiles: usize,
+    /// Tiles that the output guard had run again.
+    pub retries: usize,
+    /// How well the result agrees with its input.
+    pub fidelity: Fidelity,
+    /// Seconds in all.
+    pub seconds: f64,
+    /// Seconds inside the networks, summed over threads.
+    pub network_seconds: f64,
+}
+
+impl Report {
+    /// The report of two pictures with the same settings: sums, and the fidelity of the worse one.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let worse = if other.fidelity.max_error > self.fidelity.max_error { other } else { self };
+        Self {
+            passes: self.passes + other.passes,
+            tiles: self.tiles + other.tiles,
+            retries: self.retries + other.retries,
+            fidelity: worse.fidelity.clone(),
+            seconds: self.seconds + other.seconds,
+            network_seconds: self.network_seconds + other.network_seconds,
+            ..self.clone()
+        }
+    }
+}
+
+/// What a run would do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Width of the result.
+    pub width: usize,
+    /// Height of the result.
+    pub height: usize,
+    /// Sampling settings.
+    pub sampling: Sampling,
+    /// The cut of every model pass; there is more than one where the factor exceeds the bundle's, and none where the
+    /// picture is only shrunk.
+    pub passes: Vec<MemoryPlan>,
+    /// Expected peak in bytes of what the engine holds.
+    pub bytes: u64,
+    /// Channels that run through the model one after another (a greyscale bundle on a colour picture).
+    pub repeats: usize,
+}

@@ -1,0 +1,114 @@
+//! A result handed out in strips, for those who never hold all of it.
+
+use super::passes::{Run, cropped, kernel, mean_of_channels};
+use super::upscaler::Upscaler;
+use crate::engine::options::UpscaleOptions;
+use crate::engine::report::Report;
+use crate::engine::sampling::Sampling;
+use crate::error::Result;
+use crate::fidelity::{Comparison, Fidelity, RowComparison};
+use crate::image::{Kernel, Raster, Resampler, RowResampler};
+use crate::model::TilingKind;
+use crate::progress::{CancelToken, Progress};
+
+/// Takes the rows of a result, [C, rows, width], from the given one on.
+pub type TakeStrip<'a> = dyn FnMut(usize, Raster) -> Result<()> + 'a;
+
+impl Upscaler {
+    /// As [`upscale`](Self::upscale), but the result goes to `take` in strips, from top to bottom, and of a large one
+    /// only a part is ever held.
+    ///
+    /// Back-projection, blended tiles, and a greyscale bundle on a colour picture need the whole result, which then
+    /// comes as one strip, as does what is only shrunk. Uncertainty is not handed out.
+    ///
+    /// # Errors
+    /// As [`upscale`](Self::upscale), and what `take` returns, which ends the work.
+    pub fn upscale_strips(
+        &self,
+        image: &Raster,
+        options: &UpscaleOptions,
+        progress: &dyn Progress,
+        cancel: &CancelToken,
+        take: &mut TakeStrip<'_>,
+    ) -> Result<Report> {
+        let options = &UpscaleOptions { uncertainty: None, ..options.clone() };
+        let streamed = self.streams(&Sampling::resolve(self.manifest(), options)?, image.channels());
+        let ((), report) = self.work(image, options, streamed, progress, cancel, |run| {
+            if streamed && !run.plan.passes.is_empty() {
+                return Ok(((), self.run_strips(image, run, take)?));
+            }
+            let whole = self.run(image, run)?;
+            take(0, whole.image)?;
+            Ok(((), whole.fidelity))
+        })?;
+        Ok(report)
+    }
+
+    /// Whether a result can leave before all of it is there.
+    fn streams(&self, sampling: &Sampling, channels: usize) -> bool {
+        let exact = self.manifest().tiling == TilingKind::Exact;
+        exact && sampling.consistency == 0 && channels <= self.manifest().channels
+    }
+
+    fn run_strips(
+        &self,
+        image: &Raster,
+        run: &mut Run<'_, '_>,
+        take: &mut TakeStrip<'_>,
+    ) -> Result<Fidelity> {
+        let (plan, meter, model) = (run.plan, run.meter, self.manifest().channels);
+        let grey = image.channels() < model;
+        let mut picture = if grey {
+            Raster::from_vec(model, image.height(), image.width(), image.data().repeat(model))
+        } else {
+            image.clone()
+        };
+        let scale = self.manifest().scale;
+        let last = plan.passes.len() - 1;
+        for index in 0..last {
+            let size = (picture.height() * scale, picture.width() * scale);
+            let result = self.with_pass(index, picture, grey, run, |pass, workers| pass.run(workers))?;
+            picture = cropped(result.picture, size);
+        }
+        let size = (picture.height() * scale, picture.width() * scale);
+        let target = (plan.height, plan.width);
+        let mut comparison = RowComparison::new(image, size, kernel(self.manifest().upsampler));
+        let mut fidelity = None;
+        let mut fit = (size != target)
+            .then(|| RowResampler::new(Resampler::new(Kernel::Lanczos3, size, target), image.channels()));
+        self.with_pass(last, picture, grey, run, |pass, workers| {
+            let bands = pass.bands();
+            let single = bands.len() == 1;
+            for rows in bands {
+                let top = rows.start * scale;
+                let band = pass.band(workers, rows)?.picture;
+                meter.check()?;
+                // Below and to the right may lie what was added up to the size multiple.
+                let band = cropped_band(band, size.0 - top, size.1);
+                let mut band = if grey { mean_of_channels(&band) } else { band };
+                if single {
+                    // All of it is here, so that no rows need be kept for the comparison.
+                    let whole = Comparison::new(image, size, kernel(self.manifest().upsampler));
+                    fidelity = Some(whole.project(&mut band, 0, || meter.check())?);
+                } else {
+                    comparison.push(band.clone());
+                }
+                match &mut fit {
+                    None => take(top, band)?,
+                    Some(fit) => {
+                        if let Some((top, rows)) = fit.push(band) {
+                            take(top, rows)?;
+                        }
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        Ok(fidelity.unwrap_or_else(|| comparison.fidelity()))
+    }
+}
+
+fn cropped_band(band: Raster, height: usize, width: usize) -> Raster {
+    let height = height.min(band.height());
+    cropped(band, (height, width))
+}

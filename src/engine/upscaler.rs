@@ -1,0 +1,362 @@
+//! The engine: picture in, larger picture out.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::admission::Admission;
+use super::passes::{Finished, Run};
+use crate::diffusion::Trajectory;
+use crate::engine::options::UpscaleOptions;
+use crate::engine::report::{Plan, Report};
+use crate::engine::sampling::Sampling;
+use crate::engine::{CANCEL_POLL, Counts, Meter, Workers, probe};
+use crate::error::{Error, ErrorKind, Result};
+use crate::fidelity::Fidelity;
+use crate::image::{Provenance, Raster};
+use crate::model::{Bundle, Manifest};
+use crate::progress::{CancelToken, NoProgress, Progress};
+use crate::runtime::network::Network;
+use crate::runtime::{Device, NetworkBytes, NetworkSpec, Provider, ProviderReport, Runtime, open_networks};
+use crate::tiling::available_memory::available_memory;
+use crate::tiling::{MemoryPlan, Workload};
+
+/// Where and with how many threads to run.
+#[derive(Clone, Debug, Default)]
+pub struct RuntimeOptions {
+    /// The ONNX Runtime library. Default: found as [`crate::runtime::find`] says.
+    pub library: Option<PathBuf>,
+    /// The device. Default: `Device::Auto`.
+    pub device: Device,
+    /// Threads on the CPU. Default: one per core.
+    pub threads: Option<usize>,
+}
+
+impl RuntimeOptions {
+    /// The number of threads on the CPU.
+    pub fn cpu_threads(&self) -> usize {
+        self.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from))
+    }
+}
+
+/// A bundle, loaded and ready.
+///
+/// Calls from several threads share its networks, the earlier ones first; each waits until its plan fits into its own
+/// memory beside what is at work. No result depends on others.
+pub struct Upscaler {
+    manifest: Manifest,
+    digest: String,
+    pub(super) trajectory: Trajectory,
+    pub(super) workers: Workers,
+    admission: Admission,
+    provider: Option<ProviderReport>,
+    pub(super) encoder_cost: f64,
+}
+
+/// A finished picture and how it was made.
+#[derive(Clone, Debug)]
+pub struct Upscaled {
+    /// The picture, as many channels as the input, black 0 and white 1, not clipped.
+    pub image: Raster,
+    /// The standard deviation of every pixel over the samples that [`UpscaleOptions::uncertainty`] asks for, one
+    /// plane, in levels of 255 (root mean square over the channels).
+    pub uncertainty: Option<Raster>,
+    /// How it was made.
+    pub report: Report,
+}
+
+impl Upscaler {
+    /// Loads ONNX Runtime and the bundle's graphs.
+    ///
+    /// # Errors
+    /// `Runtime` where no library or not the wanted device can be had, `Model` where the graphs do not fit the
+    /// manifest.
+    pub fn open(bundle: &Bundle, options: &RuntimeOptions) -> Result<Self> {
+        let threads = options.cpu_threads();
+        if threads == 0 {
+            return Err(Error::new(ErrorKind::InvalidOption, "threads is 0: expected at least 1"));
+        }
+        let runtime = Runtime::open(options.library.as_deref(), options.device)?;
+        let spec = NetworkSpec::from(bundle.manifest());
+        let bytes = NetworkBytes { encoder: bundle.encoder(), denoiser: bundle.denoiser() };
+        let opened = open_networks(runtime, &spec, bytes, options.device, threads)?;
+        let networks: Vec<Box<dyn Network>> =
+            opened.networks.into_iter().map(|network| Box::new(network) as Box<dyn Network>).collect();
+        let fallback: Option<Box<crate::engine::Fallback>> = if opened.provider.provider == Provider::Cpu {
+            None
+        } else {
+            let bundle = bundle.clone();
+            Some(Box::new(move || {
+                let bytes = NetworkBytes { encoder: bundle.encoder(), denoiser: bundle.denoiser() };
+                let mut opened = open_networks(runtime, &spec, bytes, Device::Cpu, 1)?;
+                Ok(Box::new(opened.networks.remove(0)) as Box<dyn Network>)
+            }))
+        };
+        let mut upscaler = Self::assemble(bundle.manifest(), Workers::new(networks, fallback))?;
+        // Weights are used once per low-resolution pixel, so a graph's size tells its cost.
+        upscaler.encoder_cost =
+            bundle.encoder().map_or(0.0, |encoder| encoder.len() as f64 / bundle.denoiser().len() as f64);
+        upscaler.digest = bundle.digest().to_owned();
+        upscaler.provider = Some(opened.provider);
+        Ok(upscaler)
+    }
+
+    /// An upscaler over networks of one's own, one thread each.
+    ///
+    /// # Errors
+    /// `Model` where the manifest's schedule is impossible, `InvalidOption` for no networks.
+    pub fn with_networks(manifest: &Manifest, networks: Vec<Box<dyn Network>>) -> Result<Self> {
+        if networks.is_empty() {
+            return Err(Error::new(ErrorKind::InvalidOption, "networks is empty: expected at least one"));
+        }
+        Self::assemble(manifest, Workers::new(networks, None))
+    }
+
+    fn assemble(manifest: &Manifest, workers: Workers) -> Result<Self> {
+        let trajectory =
+            Trajectory::new(manifest.schedule.build()?, manifest.alignment, manifest.start_step)?;
+        Ok(Self {
+            manifest: manifest.clone(),
+            digest: String::new(),
+            trajectory,
+            workers,
+            admission: Admission::default(),
+            provider: None,
+            encoder_cost: if manifest.encoder.is_some() { 1.0 } else { 0.0 },
+        })
+    }
+
+    /// The bundle's manifest.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// [`Bundle::digest`] of the bundle; empty over networks of one's own.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// The record of how a picture was made, `scale` times as large as the file with hash `source_sha256`.
+    pub fn provenance(&self, report: &Report, scale: f64, source_sha256: String) -> Provenance {
+        let (manifest, sampling) = (&self.manifest, &report.sampling);
+        Provenance {
+            software: concat!("PartDiff ", env!("CARGO_PKG_VERSION")).to_owned(),
+            model: format!("{} {}", manifest.name, manifest.version),
+            model_sha256: self.digest.clone(),
+            start_step: sampling.start_step as u32,
+            // A picture that was only shrunk owes the model nothing.
+            steps: if report.passes == 0 { 0 } else { sampling.steps as u32 },
+            sampler: sampling.sampler.to_string(),
+            eta: sampling.eta,
+            spacing: sampling.spacing.to_string(),
+            consistency: sampling.consistency as u32,
+            cleanup: report.cleanup,
+            seed: report.seed,
+            provider: self.provider.as_ref().map(|report| report.provider.to_string()).unwrap_or_default(),
+            scale,
+            source_sha256,
+            ..Provenance::default()
+        }
+    }
+
+    /// How many inferences run at once.
+    pub fn networks(&self) -> usize {
+        self.workers.count()
+    }
+
+    /// What the networks really run on; `None` over networks of one's own.
+    pub fn provider(&self) -> Option<&ProviderReport> {
+        self.provider.as_ref()
+    }
+
+    /// What upscaling a picture of `width` x `height` pixels and `channels` (1 or 3) would do.
+    ///
+    /// # Errors
+    /// As [`upscale`](Self::upscale), before any work.
+    pub fn plan(
+        &self,
+        width: usize,
+        height: usize,
+        channels: usize,
+        options: &UpscaleOptions,
+    ) -> Result<Plan> {
+        self.planned((width, height, channels), options, budget(options), false)
+    }
+
+    /// As [`plan`](Self::plan), within `budget` bytes; a `streamed` result is not held.
+    fn planned(
+        &self,
+        (width, height, channels): (usize, usize, usize),
+        options: &UpscaleOptions,
+        budget: u64,
+        streamed: bool,
+    ) -> Result<Plan> {
+        options.validate()?;
+        if width == 0 || height == 0 {
+            return Err(Error::new(
+                ErrorKind::Input,
+                format!("the picture is {width}x{height}: it has no pixels"),
+            ));
+        }
+        if !matches!(channels, 1 | 3) {
+            return Err(Error::new(
+                ErrorKind::Input,
+                format!("the picture has {channels} channels: expected 1 or 3"),
+            ));
+        }
+        let sampling = Sampling::resolve(&self.manifest, options)?;
+        sampling.plan(&self.manifest, &self.trajectory)?;
+        let scale = self.manifest.scale;
+        let (out_width, out_height) = options.target.resolve(width, height, scale)?;
+        let (mut w, mut h) = (width, height);
+        let mut passes = Vec::new();
+        let mut enough = only_shrinks((width, height), (out_width, out_height), options);
+        while !enough {
+            let work = self.workload(w, h, &sampling, options);
+            (w, h) = (w * scale, h * scale);
+            enough = w >= out_width && h >= out_height || scale == 1;
+            let (streamed, corrected) = (streamed && enough, work.corrected && enough);
+            passes.push(MemoryPlan::choose(&Workload { streamed, corrected, ..work }, budget)?);
+        }
+        if options.uncertainty.is_some() && passes.len() != 1 {
+            return Err(Error::new(
+                ErrorKind::InvalidOption,
+                format!(
+                    "uncertainty is measured over one pass of the model: the result must be larger than the picture, \
+                     and at most {scale} times as large"
+                ),
+            ));
+        }
+        let rasters = (4 * channels * (width * height + out_width * out_height)) as u64;
+        let bytes = passes.iter().map(|pass| pass.bytes).max().unwrap_or(rasters);
+        let repeats = if channels > self.manifest.channels { channels } else { 1 };
+        Ok(Plan { width: out_width, height: out_height, sampling, passes, bytes, repeats })
+    }
+
+    /// How long `plan` takes here, from running the networks on a small square.
+    ///
+    /// # Errors
+    /// As the networks fail.
+    pub fn estimate(&self, plan: &Plan) -> Result<Duration> {
+        let count = self.workers.count() as f64;
+        let cancel = CancelToken::new();
+        let meter = Meter::new(&NoProgress, &cancel, 1.0, self.admission.order());
+        let (encoder, denoiser) = self.workers.lend(&meter, |network| probe(&self.manifest, network))?;
+        let seconds: f64 = plan
+            .passes
+            .iter()
+            .map(|pass| pass.encoder_pixels as f64 * encoder + pass.denoiser_pixels as f64 * denoiser)
+            .sum();
+        Ok(Duration::from_secs_f64(seconds * plan.repeats as f64 / count))
+    }
+
+    /// Upscales `image`, 1 or 3 channels, black 0 and white 1.
+    ///
+    /// A greyscale picture runs through a colour bundle as equal channels; a colour picture runs through a
+    /// greyscale bundle channel by channel. For a result no larger than the picture the model has nothing to add: without
+    /// clean-up the picture is resampled (Lanczos3), and the report tells of no passes.
+    ///
+    /// # Errors
+    /// `InvalidOption`, `Limit` (the memory does not suffice), `Quality` (a tile stayed broken), `Runtime`, or
+    /// `Cancelled` within a step after `cancel` or a `false` from `progress`.
+    pub fn upscale(
+        &self,
+        image: &Raster,
+        options: &UpscaleOptions,
+        progress: &dyn Progress,
+        cancel: &CancelToken,
+    ) -> Result<Upscaled> {
+        let (finished, report) = self.work(image, options, false, progress, cancel, |run| {
+            let Finished { image, uncertainty, fidelity } = self.run(image, run)?;
+            Ok(((image, uncertainty), fidelity))
+        })?;
+        let (image, uncertainty) = finished;
+        Ok(Upscaled { image, uncertainty, report })
+    }
+
+    /// Plans, waits for its turn, runs `body`, and reports.
+    pub(super) fn work<T>(
+        &self,
+        image: &Raster,
+        options: &UpscaleOptions,
+        streamed: bool,
+        progress: &dyn Progress,
+        cancel: &CancelToken,
+        body: impl FnOnce(&mut Run<'_, '_>) -> Result<(T, Fidelity)>,
+    ) -> Result<(T, Report)> {
+        let start = Instant::now();
+        let budget = budget(options);
+        let size = (image.width(), image.height(), image.channels());
+        let plan = self.planned(size, options, budget, streamed)?;
+        let total: f64 = plan
+            .passes
+            .iter()
+            .map(|pass| pass.encoder_pixels as f64 * self.encoder_cost + pass.denoiser_pixels as f64)
+            .sum::<f64>()
+            * plan.repeats as f64;
+        let meter = Meter::new(progress, cancel, total, self.admission.order());
+        let counts = Counts::default();
+        let _place = self.admission.enter(plan.bytes, budget, &meter)?;
+        let result = watched(&meter, || {
+            body(&mut Run { plan: &plan, options, workers: &self.workers, meter: &meter, counts: &counts })
+        });
+        // An operation that was broken off reports whatever it was doing; the cause is the cancellation.
+        let (value, fidelity) = if meter.is_cancelled() { Err(Error::cancelled()) } else { result }?;
+        let pass = counts.report();
+        let report = Report {
+            sampling: plan.sampling,
+            seed: options.seed,
+            cleanup: options.cleanup,
+            passes: plan.passes.len(),
+            tiles: pass.tiles,
+            retries: pass.retries,
+            fidelity,
+            seconds: start.elapsed().as_secs_f64(),
+            network_seconds: pass.network_seconds,
+        };
+        Ok((value, report))
+    }
+}
+
+/// Whether a result of `to` (width, height) needs no model, neither to enlarge nor to clean up.
+fn only_shrinks(from: (usize, usize), to: (usize, usize), options: &UpscaleOptions) -> bool {
+    to.0 <= from.0 && to.1 <= from.1 && options.cleanup == 0.0
+}
+
+/// Bytes that a call may take.
+fn budget(options: &UpscaleOptions) -> u64 {
+    options.memory.unwrap_or_else(|| available_memory() / 2)
+}
+
+/// Runs `work` while a thread breaks off running inferences once `meter` is cancelled.
+fn watched<T>(meter: &Meter<'_>, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let finished = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let watcher = scope.spawn(|| {
+            while !finished.load(Ordering::Acquire) {
+                if meter.is_cancelled() {
+                    meter.break_off();
+                    break;
+                }
+                thread::park_timeout(CANCEL_POLL);
+            }
+        });
+        // Also after a panic: the scope waits for the watcher.
+        let _end = Finish { finished: &finished, watcher: watcher.thread().clone() };
+        work()
+    })
+}
+
+/// Ends the watcher of a run.
+struct Finish<'a> {
+    finished: &'a AtomicBool,
+    watcher: thread::Thread,
+}
+
+impl Drop for Finish<'_> {
+    fn drop(&mut self) {
+        self.finished.store(true, Ordering::Release);
+        self.watcher.unpark();
+    }
+}

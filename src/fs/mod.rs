@@ -1,0 +1,6 @@
+//! Files: written whole or not at all, told apart, hashed.
+
+pub mod atomic_file;
+#[cfg(feature = "cli")]
+pub(crate) mod file_id;
+pub(crate) mod hash;

@@ -1,0 +1,364 @@
+//! What becomes of inputs: which one is next, results into place, failures into the ledger, originals where they
+//! belong.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::folder::Folder;
+use super::place::{holds, move_away, quarantine, rename};
+use super::running::Given;
+use crate::batch::naming::shown;
+use crate::error::Result;
+use crate::settings::values::show_seconds;
+use crate::watch::ledger::entry::{Entry, Placed, State};
+use crate::watch::ledger::store::{Ledger, timestamp, unix_millis};
+use crate::watch::report::log::{Log, fields, put_path};
+use crate::watch::report::summary::SUMMARY;
+use crate::watch::settings::watch_settings::{Collision, Originals, Quarantine};
+use crate::watch::source::stamp::Stamp;
+use crate::watch::worker::failure::{CRASHES, Fault, backoff};
+use crate::watch::worker::protocol::{Made, Ready};
+
+/// How often is looked whether results can be placed again.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
+
+/// Numbers that are tried for a result whose name is taken.
+const NUMBERS: u32 = 10_000;
+
+/// The folders, the ledger and the log, and what is done with them.
+pub struct Desk<'a> {
+    /// The watches.
+    pub folders: Vec<Folder>,
+    /// The ledger.
+    pub ledger: &'a Ledger,
+    /// The log.
+    pub log: &'a Log,
+    /// Worker processes that died since the start.
+    pub deaths: u64,
+    /// The first ones that were given up since the start.
+    pub given_up: Vec<i64>,
+    quarantine: PathBuf,
+}
+
+impl<'a> Desk<'a> {
+    /// A desk whose bad files go below `quarantine`.
+    pub fn new(folders: Vec<Folder>, ledger: &'a Ledger, log: &'a Log, quarantine: PathBuf) -> Self {
+        Self { folders, ledger, log, deaths: 0, given_up: Vec::new(), quarantine }
+    }
+
+    /// Brings in order what an earlier process did not finish.
+    ///
+    /// # Errors
+    /// As the ledger fails; so for all of these.
+    pub fn recover(&mut self) -> Result<()> {
+        for index in 0..self.folders.len() {
+            let name = self.folders[index].settings.name.clone();
+            for entry in self.ledger.in_state(&name, State::Running)? {
+                match &entry.intent {
+                    // Renamed, but not written down.
+                    Some(intent) if holds(&intent.output, &intent.hash) => {
+                        self.ledger.finish(&entry, intent)?
+                    }
+                    _ => self.ledger.wait(&entry, entry.attempts, None, None)?,
+                }
+            }
+            self.ledger.adopt(&name, &self.folders[index].digest)?;
+            if self.folders[index].settings.originals != Originals::Keep {
+                for entry in self.ledger.undisposed(&name)? {
+                    self.dispose(index, entry.id)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The next input that may be worked on, with the number of its folder.
+    pub fn next(&mut self, now: Duration) -> Result<Option<(usize, Entry)>> {
+        for (index, folder) in self.folders.iter_mut().enumerate() {
+            if folder.paused.is_some_and(|until| now < until) {
+                continue;
+            }
+            let Some(entry) = self.ledger.next(&folder.settings.name, unix_millis())? else { continue };
+            if let Some(hours) = &folder.settings.hours
+                && !hours.is_open_now()
+            {
+                let problem = format!("{}: works in the hours {hours}", folder.settings.name);
+                self.log.complain("paused", &problem);
+                folder.trouble = Some(problem);
+                continue;
+            }
+            if let Some(problem) = folder.output_problem() {
+                self.log.complain("paused", &problem);
+                folder.faults += 1;
+                // Looking again costs little.
+                let wait = backoff(folder.settings.retry_delay.0, folder.faults).min(LOOK_AGAIN);
+                folder.paused = Some(now + wait);
+                folder.trouble = Some(problem);
+                continue;
+            }
+            folder.paused = None;
+            if folder.faults == 0 && folder.trouble.take().is_some() {
+                self.log.service("resumed", &folder.settings.name);
+            }
+            return Ok(Some((index, entry)));
+        }
+        Ok(None)
+    }
+
+    /// An earlier result of the same contents, which only has to be copied. Its name's ending tells the format, so
+    /// both inputs must have the same.
+    pub fn ready(&self, index: usize, entry: &Entry) -> Result<Option<Ready>> {
+        let Some(hash) = &entry.hash else { return Ok(None) };
+        let folder = &self.folders[index];
+        let twins = self.ledger.twins(&folder.settings.name, hash, &folder.digest, entry.id)?;
+        Ok(twins.into_iter().filter(|twin| twin.path.extension() == entry.path.extension()).find_map(
+            |twin| {
+                let result = twin.result.filter(|result| result.output.is_file())?;
+                let made: Made = serde_json::from_str(&result.details).ok()?;
+                Some(Ready { path: result.output, made })
+            },
+        ))
+    }
+
+    /// The folder for the result of `entry`, made if missing; `None` where it cannot be, and the watch pauses.
+    pub fn folder_of_result(
+        &mut self,
+        index: usize,
+        entry: &Entry,
+        now: Duration,
+    ) -> Result<Option<PathBuf>> {
+        let folder = &self.folders[index];
+        let place = folder.settings.output.join(entry.path.parent().unwrap_or(Path::new("")));
+        match fs::create_dir_all(&place) {
+            Ok(()) => Ok(Some(place)),
+            Err(error) => {
+                let reason = format!("cannot make {}: {error}", shown(&place));
+                self.pause(index, entry, &reason, now)?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// A result is written; it goes into place.
+    pub fn made(&mut self, job: Given, made: &Made, now: Duration) -> Result<()> {
+        let placed = match self.place(&job, made)? {
+            Ok(placed) => placed,
+            Err(problem) => {
+                let _ = fs::remove_file(&job.temporary);
+                let taken = problem.kind() == io::ErrorKind::AlreadyExists;
+                let fault = if taken { Fault::File } else { Fault::Place };
+                return self.failed(job, fault, &format!("cannot place the result: {problem}"), now);
+            }
+        };
+        self.ledger.batch(|ledger| ledger.finish(&job.entry, &placed))?;
+        let folder = &mut self.folders[job.folder];
+        (folder.faults, folder.paused) = (0, None);
+        if folder.trouble.take().is_some() {
+            self.log.service("resumed", &folder.settings.name);
+        }
+        folder.totals.done += 1;
+        folder.totals.reused += u64::from(made.reused);
+        folder.totals.engine_seconds += made.engine_seconds;
+        let watch = folder.settings.name.clone();
+        let how = if made.reused { "as an earlier one".into() } else { format!("{:.1} s", made.seconds) };
+        let text = format!("{} ({how})", shown(&placed.output));
+        let mut more = fields(&[
+            ("width", made.width.into()),
+            ("height", made.height.into()),
+            ("seconds", made.seconds.into()),
+            ("reused", made.reused.into()),
+        ]);
+        put_path(&mut more, "output", &placed.output);
+        self.log.tell("done", &watch, &job.entry.path, &text, more);
+        for warning in &made.warnings {
+            self.log.file("warning", &watch, &job.entry.path, warning);
+        }
+        self.dispose(job.folder, job.entry.id)?;
+        // Contents that changed meanwhile are new.
+        let path = self.folders[job.folder].path_of(&job.entry);
+        if fs::metadata(path).is_ok_and(|data| Stamp::of(&data) != job.entry.stamp) {
+            self.folders[job.folder].again(&job.entry, self.ledger, now)?;
+        }
+        Ok(())
+    }
+
+    fn place(&self, job: &Given, made: &Made) -> Result<io::Result<Placed>> {
+        let settings = &self.folders[job.folder].settings;
+        let folder = job.temporary.parent().unwrap_or(&settings.output);
+        let details = serde_json::to_string(made).unwrap_or_default();
+        // A result of this input that nobody touched gives way to the new one, unless its original is gone: then it
+        // was another picture of the same name.
+        let own = job
+            .entry
+            .result
+            .as_ref()
+            .filter(|_| !job.entry.disposed || settings.originals == Originals::Keep);
+        for number in 1..NUMBERS {
+            let output = folder.join(settings.names.render(
+                &job.entry.path,
+                made,
+                settings.upscale.preset.as_deref(),
+                number,
+            ));
+            let exists = fs::symlink_metadata(&output).is_ok();
+            let is_own = || own.is_some_and(|own| own.output == output && holds(&output, &own.hash));
+            let replace = exists && (settings.collision == Collision::Replace || is_own());
+            if exists && !replace {
+                if settings.collision == Collision::Number {
+                    continue;
+                }
+                let message = format!("{} exists already", shown(&output));
+                return Ok(Err(io::Error::new(io::ErrorKind::AlreadyExists, message)));
+            }
+            let placed = Placed { output, hash: made.hash.clone(), details: details.clone() };
+            self.ledger.intend(&job.entry, &placed)?;
+            match rename(&job.temporary, &placed.output, replace) {
+                Err(error)
+                    if error.kind() == io::ErrorKind::AlreadyExists
+                        && settings.collision == Collision::Number => {}
+                result => return Ok(result.map(|()| placed)),
+            }
+        }
+        Ok(Err(io::Error::new(io::ErrorKind::AlreadyExists, "too many files of that name")))
+    }
+
+    /// Does with the original what was asked for, once the result was read back from the disk.
+    fn dispose(&self, index: usize, id: i64) -> Result<()> {
+        let settings = &self.folders[index].settings;
+        let Some(entry) = self.ledger.by_id(id)?.filter(|entry| entry.state == State::Done) else {
+            return Ok(());
+        };
+        let path = self.folders[index].path_of(&entry);
+        if settings.originals == Originals::Keep || !path.exists() {
+            return if settings.originals == Originals::Keep { Ok(()) } else { self.ledger.dispose(&entry) };
+        }
+        let verified = entry.result.as_ref().is_some_and(|result| holds(&result.output, &result.hash))
+            && entry.done.as_ref().is_some_and(|(hash, _)| holds(&path, hash));
+        if !verified {
+            self.log.file("kept", &settings.name, &entry.path, "the result or the original changed");
+            return Ok(());
+        }
+        let result = match &settings.move_to {
+            Some(folder) => move_away(&path, folder, &entry.path).map(drop),
+            None => fs::remove_file(&path),
+        };
+        match result {
+            Ok(()) => self.ledger.dispose(&entry),
+            Err(error) => {
+                let detail = format!("cannot be removed: {error}");
+                self.log.complain_file("kept", &settings.name, &entry.path, &detail);
+                Ok(())
+            }
+        }
+    }
+
+    /// A job failed.
+    pub fn failed(&mut self, job: Given, fault: Fault, reason: &str, now: Duration) -> Result<()> {
+        let folder = &mut self.folders[job.folder];
+        let delay = folder.settings.retry_delay.0;
+        match fault {
+            Fault::File if job.entry.attempts + 1 >= folder.settings.attempts => {
+                self.give_up(&job, job.entry.attempts + 1, reason)
+            }
+            Fault::File => {
+                let (attempts, most) = (job.entry.attempts + 1, folder.settings.attempts);
+                let wait = backoff(delay, attempts);
+                let next = later(wait);
+                self.ledger.wait(&job.entry, attempts, Some(next), Some(reason))?;
+                let text = format!("{reason} (try {attempts} of {most}; the next in {})", spoken(wait));
+                let more = fields(&[
+                    ("detail", reason.into()),
+                    ("attempt", attempts.into()),
+                    ("attempts", most.into()),
+                    ("next_try", timestamp(next).into()),
+                ]);
+                self.log.tell("attempt", &folder.settings.name, &job.entry.path, &text, more);
+                Ok(())
+            }
+            Fault::Moving => {
+                self.ledger.wait(&job.entry, job.entry.attempts, None, Some(reason))?;
+                let detail = format!("{reason}; it has to settle again");
+                self.log.complain_file("changed", &folder.settings.name, &job.entry.path, &detail);
+                folder.again(&job.entry, self.ledger, now)
+            }
+            Fault::Unreadable => {
+                self.ledger.wait(&job.entry, job.entry.attempts, None, Some(reason))?;
+                folder.cannot_read(&job.entry.path, job.entry.stamp, reason, self.ledger, self.log, now)
+            }
+            Fault::Place => self.pause(job.folder, &job.entry, reason, now),
+        }
+    }
+
+    /// The surroundings failed: `entry` waits, and so does its watch.
+    fn pause(&mut self, index: usize, entry: &Entry, reason: &str, now: Duration) -> Result<()> {
+        let folder = &mut self.folders[index];
+        let problem = format!("{}: {reason}", folder.settings.name);
+        let until = match folder.paused.filter(|until| now < *until) {
+            // All that was given out meets the same fault.
+            Some(until) => until,
+            None => {
+                folder.faults += 1;
+                let wait = backoff(folder.settings.retry_delay.0, folder.faults);
+                self.log.complain("paused", &format!("{problem}; tried again in {}", spoken(wait)));
+                now + wait
+            }
+        };
+        let wait = until.saturating_sub(now);
+        folder.paused = Some(until);
+        folder.trouble = Some(problem);
+        // Behind the others, in case it is this file after all.
+        self.ledger.wait(entry, entry.attempts, Some(later(wait)), Some(reason))
+    }
+
+    /// The worker died over these jobs.
+    pub fn crashed(&mut self, jobs: Vec<Given>, reason: &str) -> Result<()> {
+        self.deaths += 1;
+        let alone = jobs.len() == 1;
+        for job in jobs {
+            let settings = &self.folders[job.folder].settings;
+            let delay = backoff(settings.retry_delay.0, job.entry.crashes + 1);
+            let last = alone && job.entry.crashes + 1 >= CRASHES;
+            let next = match (last, alone) {
+                (true, _) => String::new(),
+                (_, true) => format!("; tried again in {}", spoken(delay)),
+                // Nobody knows yet which one it was.
+                _ => "; tried again, alone".into(),
+            };
+            self.log.file("crash", &settings.name, &job.entry.path, &format!("{reason}{next}"));
+            self.ledger.crash(&job.entry, alone.then(|| later(delay)), reason)?;
+            if last {
+                let entry = self.ledger.by_id(job.entry.id)?.unwrap_or(job.entry);
+                self.give_up(&Given { entry, ..job }, 0, reason)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn give_up(&mut self, job: &Given, attempts: u32, reason: &str) -> Result<()> {
+        self.folders[job.folder].totals.failed += 1;
+        if self.given_up.len() < SUMMARY {
+            self.given_up.push(job.entry.id);
+        }
+        self.ledger.fail(&job.entry, attempts, reason)?;
+        let settings = &self.folders[job.folder].settings;
+        self.log.file("failed", &settings.name, &job.entry.path, reason);
+        let from = self.folders[job.folder].path_of(&job.entry);
+        let entry = Entry { attempts, ..job.entry.clone() };
+        let folder = self.quarantine.join(settings.name.replace(['/', '\\'], "-"));
+        let take = settings.quarantine == Quarantine::Move;
+        if let Err(error) = quarantine(&from, &folder, &entry, reason, take) {
+            self.log.complain("quarantine", &format!("cannot quarantine in {}: {error}", shown(&folder)));
+        }
+        Ok(())
+    }
+}
+
+fn spoken(wait: Duration) -> String {
+    show_seconds(wait.as_secs_f64())
+}
+
+fn later(wait: Duration) -> i64 {
+    unix_millis().saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX))
+}

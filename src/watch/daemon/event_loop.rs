@@ -1,0 +1,293 @@
+//! The service: hints and walks in, work out to the worker, results into place; for months.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use super::desk::Desk;
+use super::folder::Folder;
+use super::place::sweep;
+use super::running::Running;
+use super::service_manager;
+use super::signals::Signal;
+use crate::error::{Error, Result};
+use crate::fs::hash::sha256_hex;
+use crate::watch::ledger::store::{Ledger, unix_millis};
+use crate::watch::report::log::Log;
+use crate::watch::report::status::Report;
+use crate::watch::report::summary;
+use crate::watch::settings::watch_settings::WatchSettings;
+use crate::watch::source::events::Hint;
+use crate::watch::worker::child::News;
+use crate::watch::worker::failure::backoff;
+use crate::watch::worker::making::room;
+use crate::watch::worker::protocol::Setup;
+
+/// Longest sleep: changes that other processes make to the ledger are noticed after it.
+const TICK: Duration = Duration::from_secs(2);
+
+/// The first wait after the ledger failed.
+const WAIT: Duration = Duration::from_secs(5);
+
+/// What a daemon is to do.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// The watches, prepared and without loops.
+    pub watches: Vec<WatchSettings>,
+    /// The state folder; the caller holds its lock.
+    pub state: PathBuf,
+    /// How the worker runs.
+    pub setup: Setup,
+    /// Whether to end when nothing is left to do.
+    pub once: bool,
+    /// After how much silence a busy worker is ended.
+    pub stall: Duration,
+    /// A file for metrics.
+    pub metrics: Option<PathBuf>,
+}
+
+/// How a daemon ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It was asked to.
+    Stopped,
+    /// It was asked to read its configuration again.
+    Reload,
+    /// All is done (`once`); whether something failed or is left.
+    Finished {
+        /// Whether something failed or has to be tried again.
+        failures: bool,
+    },
+}
+
+/// What the daemon waits for.
+#[derive(Debug)]
+pub enum Happening {
+    /// The kernel hints at a change in the folder of this number.
+    Hint(usize, Hint),
+    /// The worker of this generation has news.
+    News(u64, News),
+    /// The system or a person wants something.
+    Signal(Signal),
+}
+
+/// A service at work.
+pub struct Daemon<'a> {
+    pub(crate) service: Service,
+    pub(crate) desk: Desk<'a>,
+    pub(crate) sender: Sender<Happening>,
+    pub(crate) receiver: Receiver<Happening>,
+    pub(crate) worker: Box<dyn Fn() -> Command + 'a>,
+    pub(crate) running: Option<Running>,
+    /// Jobs that a worker has at most.
+    pub(crate) window: usize,
+    pub(crate) generation: u64,
+    pub(crate) restarts: u32,
+    pub(crate) rest_until: Duration,
+    pub(crate) start: Instant,
+    pub(crate) report: Report,
+    pub(crate) ledger_version: i64,
+    pub(crate) mark: String,
+}
+
+impl<'a> Daemon<'a> {
+    /// A daemon over an open ledger; `worker` gives the command of a worker process.
+    ///
+    /// # Errors
+    /// `Model` where a model cannot be used; as the ledger fails.
+    pub fn new(
+        service: Service,
+        ledger: &'a Ledger,
+        log: &'a Log,
+        worker: impl Fn() -> Command + 'a,
+    ) -> Result<Self> {
+        let (sender, receiver) = channel();
+        let mut folders = Vec::new();
+        for (index, settings) in service.watches.iter().enumerate() {
+            let digest = settings.digest()?;
+            let sink = sender.clone();
+            let sink = move |hint| _ = sink.send(Happening::Hint(index, hint));
+            folders.push(Folder::new(settings.clone(), digest, &service.state, sink, log)?);
+        }
+        let mark = sha256_hex(&crate::watch::ledger::path_bytes::to_bytes(&service.state))[..12].to_string();
+        let mut service = service;
+        service.setup.room = service.watches.iter().filter_map(|watch| room(&watch.upscale)).min();
+        Ok(Self {
+            desk: Desk::new(folders, ledger, log, service.state.join("quarantine")),
+            sender,
+            receiver,
+            worker: Box::new(worker),
+            running: None,
+            window: service.setup.window(),
+            generation: 0,
+            restarts: 0,
+            rest_until: Duration::ZERO,
+            start: Instant::now(),
+            report: Report::new(service.metrics.clone()),
+            ledger_version: 0,
+            mark,
+            service,
+        })
+    }
+
+    /// Where signals are sent to.
+    pub fn sender(&self) -> Sender<Happening> {
+        self.sender.clone()
+    }
+
+    /// Works until told to end.
+    ///
+    /// # Errors
+    /// As the ledger fails: without it nothing can be promised.
+    pub fn run(&mut self) -> Result<End> {
+        for folder in &self.desk.folders {
+            sweep(&folder.settings.output, &self.mark);
+        }
+        self.desk.recover()?;
+        let names: Vec<_> = self.service.watches.iter().map(|watch| watch.name.as_str()).collect();
+        self.desk.log.service("watching", &names.join(", "));
+        service_manager::ready();
+        loop {
+            let end = match self.turn() {
+                Ok(None) => continue,
+                Ok(Some(end)) => Ok(end),
+                // The state folder's disk may be full or away; with --once the caller is told.
+                Err(error) if !self.service.once => match self.stumble(&error) {
+                    None => continue,
+                    Some(end) => {
+                        say_why(end);
+                        return Ok(end);
+                    }
+                },
+                Err(error) => Err(error),
+            };
+            say_why(*end.as_ref().unwrap_or(&End::Stopped));
+            self.stop()?;
+            self.report.tell(&self.desk, self.start.elapsed(), true)?;
+            return end;
+        }
+    }
+
+    /// The ledger failed: work stops until it can be used again. `Some` where the wait ended with a signal.
+    fn stumble(&mut self, error: &Error) -> Option<End> {
+        let mut reason = error.report();
+        // What it was doing stands in the ledger.
+        self.running.take().map(Running::end);
+        for failures in 1.. {
+            self.desk.log.complain("paused", &reason);
+            let until = Instant::now() + backoff(WAIT, failures);
+            while let Some(left) = until.checked_duration_since(Instant::now()) {
+                service_manager::alive(Some(&reason));
+                match self.receiver.recv_timeout(left.min(TICK)) {
+                    Ok(Happening::Signal(Signal::Stop)) => return Some(End::Stopped),
+                    Ok(Happening::Signal(Signal::Reload)) => return Some(End::Reload),
+                    _ => {}
+                }
+            }
+            match self.desk.recover() {
+                Ok(()) => break,
+                Err(error) => reason = error.report(),
+            }
+        }
+        self.desk.log.service("resumed", "the ledger works again");
+        let now = self.start.elapsed();
+        // What was about to be written down is found again.
+        self.desk.folders.iter_mut().for_each(|folder| folder.scan_soon(now));
+        None
+    }
+
+    fn turn(&mut self) -> Result<Option<End>> {
+        let now = self.start.elapsed();
+        for folder in &mut self.desk.folders {
+            folder.tend(self.desk.ledger, self.desk.log, now)?;
+        }
+        self.notice_others(now)?;
+        self.supervise()?;
+        self.give_out(now)?;
+        self.report.tell(&self.desk, now, false)?;
+        if self.service.once
+            && self.running.as_ref().is_none_or(|running| running.jobs.is_empty())
+            && self.idle()?
+        {
+            return Ok(Some(End::Finished { failures: summary::tell(&self.desk)? }));
+        }
+        let mut next = self.receiver.recv_timeout(self.pause());
+        loop {
+            match next {
+                Ok(Happening::Signal(Signal::Stop)) => return Ok(Some(End::Stopped)),
+                Ok(Happening::Signal(Signal::Reload)) => return Ok(Some(End::Reload)),
+                Ok(Happening::Hint(index, hint)) => self.hints(index, hint)?,
+                Ok(Happening::News(generation, news)) => self.news(generation, news)?,
+                Err(_) => return Ok(None),
+            }
+            next = self.receiver.try_recv().map_err(|_| RecvTimeoutError::Timeout);
+        }
+    }
+
+    /// How long nothing has to be done.
+    fn pause(&self) -> Duration {
+        let now = self.start.elapsed();
+        let deadlines = self.desk.folders.iter().map(Folder::next_deadline);
+        let next = deadlines.min().map_or(TICK, |next| next.saturating_sub(now));
+        next.min(TICK).max(Duration::from_millis(5))
+    }
+
+    /// All hints of a burst in one transaction.
+    fn hints(&mut self, index: usize, hint: Hint) -> Result<()> {
+        let now = self.start.elapsed();
+        let mut later = Vec::new();
+        let mut hints = vec![(index, hint)];
+        for happening in self.receiver.try_iter().take(10_000) {
+            match happening {
+                Happening::Hint(index, hint)
+                    if !hints.contains(&(index, hint.clone())) || hints.len() > 64 =>
+                {
+                    hints.push((index, hint));
+                }
+                Happening::Hint(..) => {}
+                other => later.push(other),
+            }
+        }
+        self.desk.ledger.batch(|ledger| {
+            for (index, hint) in hints {
+                self.desk.folders[index].hint(hint, ledger, self.desk.log, now)?;
+            }
+            Ok(())
+        })?;
+        for happening in later {
+            let _ = self.sender.send(happening);
+        }
+        Ok(())
+    }
+
+    /// Another process changed the ledger: `retry` and `forget` want the folders to be looked at.
+    fn notice_others(&mut self, now: Duration) -> Result<()> {
+        let version = self.desk.ledger.version()?;
+        if version != self.ledger_version {
+            if self.ledger_version != 0 {
+                self.desk.folders.iter_mut().for_each(|folder| folder.scan_soon(now));
+            }
+            self.ledger_version = version;
+        }
+        Ok(())
+    }
+
+    fn idle(&self) -> Result<bool> {
+        for folder in &self.desk.folders {
+            let waits = self.desk.ledger.next(&folder.settings.name, unix_millis())?.is_some();
+            if folder.growing() > 0 || waits && folder.paused.is_none() && folder.trouble.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Tells the service manager why the work ends.
+fn say_why(end: End) {
+    match end {
+        End::Reload => service_manager::reloading(),
+        End::Stopped | End::Finished { .. } => service_manager::stopping(),
+    }
+}

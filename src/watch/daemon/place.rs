@@ -1,0 +1,181 @@
+//! Results into place, originals and bad files out of the way.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempPath;
+
+use crate::batch::naming::{numbered, shown};
+use crate::fs::hash::hash_file;
+use crate::watch::ledger::entry::Entry;
+
+/// How the names of the daemon's temporaries begin; the state folder's number follows.
+pub const TEMPORARY: &str = ".partdiff-watch-";
+
+/// Renames a finished temporary; an existing file is replaced only if `replace`.
+///
+/// # Errors
+/// `AlreadyExists` where the target exists, and as the file system fails; the temporary stays then.
+pub fn rename(temporary: &Path, target: &Path, replace: bool) -> io::Result<()> {
+    let source = TempPath::try_from_path(temporary)?;
+    let result = if replace { source.persist(target) } else { source.persist_noclobber(target) };
+    if let Err(failure) = result {
+        // Another name may be tried.
+        let _ = failure.path.keep();
+        return Err(failure.error);
+    }
+    sync_folder(target);
+    Ok(())
+}
+
+/// Removes temporaries that an earlier process with the same `mark` left below `folder`.
+pub fn sweep(folder: &Path, mark: &str) {
+    let prefix = format!("{TEMPORARY}{mark}-");
+    for entry in walkdir::WalkDir::new(folder).into_iter().flatten() {
+        if entry.file_type().is_file() && entry.file_name().as_encoded_bytes().starts_with(prefix.as_bytes())
+        {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Whether `path` holds the bytes with this hash; reads all of it.
+pub fn holds(path: &Path, hash: &str) -> bool {
+    hash_file(path).is_ok_and(|found| found == hash)
+}
+
+/// Moves `from` to `folder` under `relative`, with a number where that name is taken. Returns where it went.
+///
+/// # Errors
+/// As the file system fails; `from` stays then.
+pub fn move_away(from: &Path, folder: &Path, relative: &Path) -> io::Result<PathBuf> {
+    let wanted = folder.join(relative);
+    fs::create_dir_all(wanted.parent().unwrap_or(folder))?;
+    let target = free_name(&wanted);
+    if fs::rename(from, &target).is_ok() {
+        return Ok(target);
+    }
+    // Another file system: copy, flush, compare, and only then remove.
+    fs::copy(from, &target)?;
+    fs::File::open(&target)?.sync_all()?;
+    if hash_file(from)? != hash_file(&target)? {
+        let _ = fs::remove_file(&target);
+        return Err(io::Error::other("the copy differs from the original"));
+    }
+    sync_folder(&target);
+    fs::remove_file(from)?;
+    Ok(target)
+}
+
+/// Puts a link to `from` (or the file itself, if `take`) below `folder`, with the reason beside it.
+///
+/// # Errors
+/// As the file system fails.
+pub fn quarantine(
+    from: &Path,
+    folder: &Path,
+    entry: &Entry,
+    reason: &str,
+    take: bool,
+) -> io::Result<PathBuf> {
+    let wanted = folder.join(&entry.path);
+    fs::create_dir_all(wanted.parent().unwrap_or(folder))?;
+    let target = if take {
+        move_away(from, folder, &entry.path)?
+    } else {
+        // The same file again replaces its own link.
+        let _ = fs::remove_file(&wanted);
+        link(from, &wanted)?;
+        wanted
+    };
+    let mut note = target.clone().into_os_string();
+    note.push(".reason.txt");
+    let text = format!(
+        "{}\n{reason}\nfailures: {}, worker crashes: {}\n",
+        shown(from),
+        entry.attempts,
+        entry.crashes
+    );
+    fs::write(&note, text)?;
+    Ok(target)
+}
+
+fn link(from: &Path, to: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink(from, to)
+    }
+    #[cfg(not(unix))]
+    {
+        fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop))
+    }
+}
+
+/// `path`, or the first of `path-2`, `path-3`... that does not exist.
+fn free_name(path: &Path) -> PathBuf {
+    let exists = |path: &Path| fs::symlink_metadata(path).is_ok();
+    if !exists(path) {
+        return path.to_path_buf();
+    }
+    let name = path.file_name().unwrap_or_default();
+    (2..)
+        .map(|number| path.with_file_name(numbered(name, number)))
+        .find(|path| !exists(path))
+        .unwrap_or_else(|| path.to_path_buf())
+}
+
+fn sync_folder(path: &Path) {
+    // The rename itself reaches the disk with the folder. Not every file system can flush a folder.
+    #[cfg(unix)]
+    if let Some(Ok(folder)) = path.parent().map(fs::File::open) {
+        let _ = folder.sync_all();
+    }
+    let _ = path;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn renaming_never_replaces_unasked() {
+        let folder = tempfile::tempdir().unwrap();
+        let (temporary, target) = (folder.path().join("t"), folder.path().join("a"));
+        fs::write(&temporary, b"new").unwrap();
+        fs::write(&target, b"old").unwrap();
+        assert_eq!(rename(&temporary, &target, false).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(
+            (fs::read(&target).unwrap(), fs::read(&temporary).unwrap()),
+            (b"old".into(), b"new".into())
+        );
+        rename(&temporary, &target, true).unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"new");
+        assert!(!temporary.exists());
+    }
+
+    #[test]
+    fn only_own_temporaries_are_swept() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [".partdiff-watch-abc-1-1", ".partdiff-watch-xyz-1-1", ".partdiff-Q2x", "a.png"] {
+            fs::write(folder.path().join(name), b"").unwrap();
+        }
+        sweep(folder.path(), "abc");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+        assert!(!folder.path().join(".partdiff-watch-abc-1-1").exists());
+    }
+
+    #[test]
+    fn moving_keeps_what_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let to = folder.path().join("done");
+        for contents in [b"1", b"2"] {
+            let from = folder.path().join("a.png");
+            fs::write(&from, contents).unwrap();
+            move_away(&from, &to, Path::new("sub/a.png")).unwrap();
+            assert!(!from.exists());
+        }
+        assert_eq!(fs::read(to.join("sub/a.png")).unwrap(), b"1");
+        assert_eq!(fs::read(to.join("sub/a-2.png")).unwrap(), b"2");
+    }
+}

@@ -1,0 +1,116 @@
+//! What the ledger knows of one input.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use serde::Serialize;
+
+use crate::error::{Error, ErrorKind};
+use crate::watch::source::stamp::Stamp;
+
+/// Where an input stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Found, but empty or not readable yet.
+    Seen,
+    /// Watched until it stays the same.
+    Settling,
+    /// Complete, waiting for its turn.
+    Queued,
+    /// Being worked on.
+    Running,
+    /// Its result is in place.
+    Done,
+    /// Given up: quarantined.
+    Failed,
+    /// Left alone on purpose.
+    Ignored,
+}
+
+impl State {
+    /// All states, in the order of an input's life.
+    pub const ALL: [Self; 7] =
+        [Self::Seen, Self::Settling, Self::Queued, Self::Running, Self::Done, Self::Failed, Self::Ignored];
+
+    /// The name in the ledger and in messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Seen => "seen",
+            Self::Settling => "settling",
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Ignored => "ignored",
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for State {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        Self::ALL.into_iter().find(|state| state.name() == text).ok_or_else(|| {
+            let names = Self::ALL.map(Self::name).join(", ");
+            Error::new(ErrorKind::InvalidOption, format!("state {text:?} is unknown: expected {names}"))
+        })
+    }
+}
+
+/// A result that is in place, or about to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// The result's path.
+    pub output: PathBuf,
+    /// SHA-256 of its bytes, in hexadecimal.
+    pub hash: String,
+    /// How it was made, as the worker told.
+    pub details: String,
+}
+
+/// One input and its history in short.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Key in the ledger.
+    pub id: i64,
+    /// Name of its watch.
+    pub watch: String,
+    /// Path below the watched folder.
+    pub path: PathBuf,
+    /// Stamp when it was last looked at.
+    pub stamp: Stamp,
+    /// Where it stands.
+    pub state: State,
+    /// SHA-256 of its contents when it last settled.
+    pub hash: Option<String>,
+    /// Hash of the settings it was last queued for.
+    pub settings: Option<String>,
+    /// Failures with these contents and settings.
+    pub attempts: u32,
+    /// Worker processes that died over it.
+    pub crashes: u32,
+    /// Not before this time, in milliseconds since 1970.
+    pub next_try: Option<i64>,
+    /// Why it failed, waits or is ignored.
+    pub reason: Option<String>,
+    /// Contents and settings of the last result.
+    pub done: Option<(String, String)>,
+    /// The last result.
+    pub result: Option<Placed>,
+    /// The result that was about to be put in place when the entry was last written.
+    pub intent: Option<Placed>,
+    /// Whether the original was moved or deleted after the last result.
+    pub disposed: bool,
+    /// First noticed, in milliseconds since 1970.
+    pub first_seen: i64,
+    /// Last change, in milliseconds since 1970.
+    pub updated: i64,
+}

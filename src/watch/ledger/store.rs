@@ -1,0 +1,277 @@
+//! The memory of a watch: an SQLite file in the state folder.
+//!
+//! SQLite rather than redb: `partdiff watch status`, `retry` and `forget` read and change the ledger while the
+//! daemon holds it open, and redb gives its file to one process at a time. SQLite's write-ahead log lets several
+//! processes in, is proven against crashes at any instant, and its file can be read with tools that every system
+//! has. It is compiled in, so nothing has to be installed.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
+
+use super::entry::{Entry, Placed, State};
+use super::path_bytes::{from_bytes, to_bytes};
+use crate::error::{Error, ErrorKind, Result};
+use crate::watch::source::stamp::Stamp;
+
+/// The ledger's file in the state folder.
+pub const FILE: &str = "ledger.db";
+
+/// How long to wait for another process that writes.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// Lines of history that are kept.
+const HISTORY: i64 = 200_000;
+
+const VERSION: i64 = 1;
+
+const SCHEMA: &str = "
+    CREATE TABLE inputs (
+        id INTEGER PRIMARY KEY,
+        watch TEXT NOT NULL,
+        path BLOB NOT NULL,
+        stamp TEXT NOT NULL,
+        state TEXT NOT NULL,
+        hash TEXT,
+        settings TEXT,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        crashes INTEGER NOT NULL DEFAULT 0,
+        next_try INTEGER,
+        reason TEXT,
+        done_hash TEXT,
+        done_settings TEXT,
+        output BLOB,
+        output_hash TEXT,
+        details TEXT,
+        intent_output BLOB,
+        intent_hash TEXT,
+        intent_details TEXT,
+        disposed INTEGER NOT NULL DEFAULT 0,
+        first_seen INTEGER NOT NULL,
+        updated INTEGER NOT NULL,
+        UNIQUE (watch, path)
+    ) STRICT;
+    CREATE INDEX queue ON inputs (watch, crashes, next_try, id) WHERE state = 'queued';
+    CREATE INDEX states ON inputs (watch, state);
+    CREATE INDEX contents ON inputs (watch, done_hash);
+    CREATE INDEX results ON inputs (watch, output_hash);
+    CREATE TABLE history (
+        id INTEGER PRIMARY KEY,
+        at INTEGER NOT NULL,
+        watch TEXT NOT NULL,
+        path BLOB NOT NULL,
+        state TEXT NOT NULL,
+        detail TEXT
+    ) STRICT;
+    CREATE TABLE watches (
+        name TEXT PRIMARY KEY,
+        began INTEGER NOT NULL
+    ) STRICT;
+    PRAGMA user_version = 1;";
+
+/// The ledger, open. Every change is one transaction that is on the disk when the call returns.
+#[derive(Debug)]
+pub struct Ledger {
+    pub(crate) connection: Connection,
+}
+
+impl Ledger {
+    /// Opens the ledger in `folder`, made if missing.
+    ///
+    /// # Errors
+    /// `Output` where it cannot be opened, is damaged, or was made by a newer version.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let file = folder.join(FILE);
+        let named = |error: Error| error.context(file.display());
+        let connection = Connection::open(&file).map_err(failed).map_err(named)?;
+        Self::prepare(connection).map_err(named)
+    }
+
+    fn prepare(mut connection: Connection) -> Result<Self> {
+        connection.busy_timeout(BUSY).map_err(failed)?;
+        connection
+            .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -4096;")
+            .map_err(failed)?;
+        let transaction =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        let version: i64 =
+            transaction.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
+        match version {
+            0 => transaction.execute_batch(SCHEMA).map_err(failed)?,
+            VERSION => {
+                transaction
+                    .execute(
+                        "DELETE FROM history WHERE id <= (SELECT max(id) FROM history) - ?1",
+                        params![HISTORY],
+                    )
+                    .map_err(failed)?;
+            }
+            newer => {
+                let message = format!("the ledger has version {newer}, this program knows up to {VERSION}");
+                return Err(Error::new(ErrorKind::Output, message));
+            }
+        }
+        transaction.commit().map_err(failed)?;
+        Ok(Self { connection })
+    }
+
+    /// Runs `work` as one transaction: all of its changes hold, or none.
+    ///
+    /// # Errors
+    /// What `work` returns, or that the changes could not be stored.
+    pub fn batch<T>(&self, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
+        // At once for writing: a transaction that began with reading fails where another process wrote meanwhile.
+        let transaction =
+            Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate).map_err(failed)?;
+        let value = work(self)?;
+        transaction.commit().map_err(failed)?;
+        Ok(value)
+    }
+
+    /// A number that changes when another process changed the ledger.
+    ///
+    /// # Errors
+    /// As reading fails.
+    pub fn version(&self) -> Result<i64> {
+        self.connection.query_row("PRAGMA data_version", [], |row| row.get(0)).map_err(failed)
+    }
+
+    /// Another such number, for changes by this process.
+    pub fn own_changes(&self) -> u64 {
+        self.connection.total_changes()
+    }
+
+    /// The entry of an input.
+    ///
+    /// # Errors
+    /// As reading fails.
+    pub fn get(&self, watch: &str, path: &Path) -> Result<Option<Entry>> {
+        self.one("watch = ?1 AND path = ?2", params![watch, to_bytes(path)])
+    }
+
+    /// The entry with this key.
+    ///
+    /// # Errors
+    /// As reading fails.
+    pub fn by_id(&self, id: i64) -> Result<Option<Entry>> {
+        self.one("id = ?1", params![id])
+    }
+
+    /// Inputs of `watch`, other than `id`, whose last result was made from these contents with these settings.
+    ///
+    /// # Errors
+    /// As reading fails.
+    pub fn twins(&self, watch: &str, hash: &str, settings: &str, id: i64) -> Result<Vec<Entry>> {
+        self.many(
+            "watch = ?1 AND done_hash = ?2 AND done_settings = ?3 AND id <> ?4 AND output IS NOT NULL
+             ORDER BY updated DESC LIMIT 8",
+            params![watch, hash, settings, id],
+        )
+    }
+
+    /// Whether a result of `watch` has these contents.
+    ///
+    /// # Errors
+    /// As reading fails.
+    pub fn is_result(&self, watch: &str, hash: &str) -> Result<bool> {
+        self.connection
+            .prepare_cached("SELECT 1 FROM inputs WHERE watch = ?1 AND output_hash = ?2")
+            .and_then(|mut statement| statement.exists(params![watch, hash]))
+            .map_err(failed)
+    }
+
+    /// The next input of `watch` to work on at `now`; those that brought a worker down come last.
+    ///
+    /// # Errors
+    /// As reading fails.
+    pub fn next(&self, watch: &str, now: i64) -> Result<Option<Entry>> {
+        self.one(
+            "state = 'queued' AND watch = ?1 AND (next_try IS NULL OR next_try <= ?2) \
+             ORDER BY crashes, next_try, id",
+            params![watch, now],
+        )
+    }
+
+    /// All entries of `watch` in `state`.
+    ///
+    /// # Errors
+    /// As reading fails.
+    pub fn in_state(&self, watch: &str, state: State) -> Result<Vec<Entry>> {
+        self.many("watch = ?1 AND state = ?2 ORDER BY id", params![watch, state.name()])
+    }
+
+    /// Entries of `watch` whose result stands and whose original was not yet dealt with.
+    ///
+    /// # Errors
+    /// As reading fails.
+    pub fn undisposed(&self, watch: &str) -> Result<Vec<Entry>> {
+        self.many("watch = ?1 AND state = 'done' AND disposed = 0 ORDER BY id", params![watch])
+    }
+
+    fn one(&self, condition: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Option<Entry>> {
+        self.connection
+            .prepare_cached(&format!("SELECT * FROM inputs WHERE {condition} LIMIT 1"))
+            .and_then(|mut statement| statement.query_row(values, entry).optional())
+            .map_err(failed)
+    }
+
+    pub(crate) fn many(&self, condition: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Vec<Entry>> {
+        self.connection
+            .prepare_cached(&format!("SELECT * FROM inputs WHERE {condition}"))
+            .and_then(|mut statement| statement.query_map(values, entry)?.collect())
+            .map_err(failed)
+    }
+}
+
+/// The time in milliseconds since 1970, as the ledger counts it.
+pub fn unix_millis() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Such a time as people and programs read it.
+pub fn timestamp(millis: i64) -> String {
+    format!("{:.0}", jiff::Timestamp::from_millisecond(millis).unwrap_or_default())
+}
+
+pub(crate) fn failed(error: rusqlite::Error) -> Error {
+    Error::with_source(ErrorKind::Output, "the ledger failed", error)
+}
+
+fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
+    let text = |name: &str| row.get::<_, Option<String>>(name);
+    let placed = |output: &str, hash: &str, details: &str| -> rusqlite::Result<Option<Placed>> {
+        let output: Option<Vec<u8>> = row.get(output)?;
+        Ok(output.zip(text(hash)?).map(|(output, hash)| Placed {
+            output: from_bytes(&output),
+            hash,
+            details: text(details).ok().flatten().unwrap_or_default(),
+        }))
+    };
+    let stamp: String = row.get("stamp")?;
+    let state: String = row.get("state")?;
+    let wrong = |error: Box<dyn std::error::Error + Send + Sync>| {
+        rusqlite::Error::FromSqlConversionFailure(0, Type::Text, error)
+    };
+    Ok(Entry {
+        id: row.get("id")?,
+        watch: row.get("watch")?,
+        path: from_bytes(&row.get::<_, Vec<u8>>("path")?),
+        stamp: stamp.parse::<Stamp>().map_err(|error| wrong(error.into()))?,
+        state: state.parse::<State>().map_err(|error| wrong(error.into()))?,
+        hash: text("hash")?,
+        settings: text("settings")?,
+        attempts: row.get("attempts")?,
+        crashes: row.get("crashes")?,
+        next_try: row.get("next_try")?,
+        reason: text("reason")?,
+        done: text("done_hash")?.zip(text("done_settings")?),
+        result: placed("output", "output_hash", "details")?,
+        intent: placed("intent_output", "intent_hash", "intent_details")?,
+        disposed: row.get("disposed")?,
+        first_seen: row.get("first_seen")?,
+        updated: row.get("updated")?,
+    })
+}

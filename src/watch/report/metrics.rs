@@ -1,0 +1,77 @@
+//! Figures about the service as Prometheus reads them, for a file that node_exporter or a person collects.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use crate::watch::daemon::folder::Folder;
+use crate::watch::ledger::entry::State;
+use crate::watch::ledger::views::Counts;
+use crate::watch::source::filesystem::free_bytes;
+
+/// What was done in a folder since the start.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Totals {
+    /// Results that were placed.
+    pub done: u64,
+    /// Those among them that are copies of earlier results.
+    pub reused: u64,
+    /// Files that were given up.
+    pub failed: u64,
+    /// Seconds in the engine, those of pictures at the same time added up.
+    pub engine_seconds: f64,
+}
+
+/// The text of the file: how many inputs stand where, by watch, and what was done since the start.
+pub fn render(folders: &[Folder], counts: &BTreeMap<String, Counts>, deaths: u64) -> String {
+    let mut text = String::new();
+    let mut family = |name: &str, kind: &str, help: &str, lines: Vec<(String, String)>| {
+        let _ = writeln!(text, "# HELP partdiff_watch_{name} {help}\n# TYPE partdiff_watch_{name} {kind}");
+        for (labels, value) in lines {
+            let _ = writeln!(text, "partdiff_watch_{name}{labels} {value}");
+        }
+    };
+    let mut inputs = Vec::new();
+    for folder in folders {
+        let known = counts.get(&folder.settings.name);
+        for state in State::ALL {
+            let count = known.and_then(|counts| counts.get(&state)).copied().unwrap_or(0);
+            let labels = format!("{{watch=\"{}\",state=\"{state}\"}}", escaped(&folder.settings.name));
+            inputs.push((labels, count.to_string()));
+        }
+    }
+    family("inputs", "gauge", "Inputs by state.", inputs);
+    let per_folder = |value: &dyn Fn(&Folder) -> Option<String>| {
+        let line = |folder: &Folder| {
+            Some((format!("{{watch=\"{}\"}}", escaped(&folder.settings.name)), value(folder)?))
+        };
+        folders.iter().filter_map(line).collect()
+    };
+    let totals = |value: fn(&Folder) -> u64| per_folder(&|folder| Some(value(folder).to_string()));
+    family("results_total", "counter", "Results that were placed.", totals(|folder| folder.totals.done));
+    let reused = totals(|folder| folder.totals.reused);
+    family(
+        "reused_total",
+        "counter",
+        "Results that are copies of earlier ones of the same contents.",
+        reused,
+    );
+    family("failures_total", "counter", "Files that were given up.", totals(|folder| folder.totals.failed));
+    let seconds = per_folder(&|folder| Some(format!("{:.6}", folder.totals.engine_seconds)));
+    family(
+        "engine_seconds_total",
+        "counter",
+        "Seconds that results spent in the engine, several at a time.",
+        seconds,
+    );
+    let paused = totals(|folder| u64::from(folder.trouble.is_some()));
+    family("paused", "gauge", "Whether nothing is done, because of the surroundings or the hours.", paused);
+    let free = per_folder(&|folder| free_bytes(&folder.settings.output).map(|bytes| bytes.to_string()));
+    family("free_bytes", "gauge", "Free space for results.", free);
+    let deaths = vec![(String::new(), deaths.to_string())];
+    family("worker_deaths_total", "counter", "Worker processes that died.", deaths);
+    text
+}
+
+fn escaped(label: &str) -> String {
+    label.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}

@@ -1,0 +1,89 @@
+//! How things stand, for the service manager and for a file of metrics.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::metrics::render;
+use crate::error::Result;
+use crate::fs::atomic_file;
+use crate::watch::daemon::desk::Desk;
+use crate::watch::daemon::service_manager;
+use crate::watch::ledger::views::Counts;
+
+/// Least time between two looks at the ledger.
+const BREATH: Duration = Duration::from_secs(1);
+
+/// Least time between two writes of the metrics.
+const WRITE: Duration = Duration::from_secs(5);
+
+/// Figures that change by themselves are refreshed so often.
+const REFRESH: Duration = Duration::from_secs(60);
+
+/// What was told last.
+#[derive(Debug, Default)]
+pub struct Report {
+    metrics: Option<PathBuf>,
+    counts: BTreeMap<String, Counts>,
+    mark: Option<(i64, u64)>,
+    next: Duration,
+    next_write: Duration,
+    refresh: Duration,
+    stale: bool,
+    status: String,
+    written: String,
+}
+
+impl Report {
+    /// A report that also writes metrics to a file, if one is given.
+    pub fn new(metrics: Option<PathBuf>) -> Self {
+        Self { metrics, ..Self::default() }
+    }
+
+    /// Tells what is new at `now`; rarely, unless `last`.
+    ///
+    /// # Errors
+    /// As the ledger fails.
+    pub fn tell(&mut self, desk: &Desk<'_>, now: Duration, last: bool) -> Result<()> {
+        if now < self.next && !last {
+            return Ok(());
+        }
+        self.next = now + BREATH;
+        let mark = (desk.ledger.version()?, desk.ledger.own_changes());
+        if self.mark != Some(mark) {
+            self.counts = desk.ledger.counts()?;
+            self.mark = Some(mark);
+        }
+        let status = self.status(desk);
+        service_manager::alive((status != self.status).then_some(status.as_str()));
+        self.stale |= status != self.status || now >= self.refresh;
+        self.status = status;
+        let Some(path) = &self.metrics else { return Ok(()) };
+        if !last && (!self.stale || now < self.next_write) {
+            return Ok(());
+        }
+        self.stale = false;
+        self.refresh = now + REFRESH;
+        let text = render(&desk.folders, &self.counts, desk.deaths);
+        self.next_write = now + WRITE;
+        if text != self.written {
+            match atomic_file::write(path, text.as_bytes(), true) {
+                Ok(()) => self.written = text,
+                Err(error) => desk.log.complain("metrics", &error.report()),
+            }
+        }
+        Ok(())
+    }
+
+    fn status(&self, desk: &Desk<'_>) -> String {
+        let mut all = Counts::new();
+        for folder in &desk.folders {
+            for (state, count) in self.counts.get(&folder.settings.name).into_iter().flatten() {
+                *all.entry(*state).or_default() += count;
+            }
+        }
+        let mut parts: Vec<_> = all.iter().map(|(state, count)| format!("{count} {state}")).collect();
+        parts.extend(desk.folders.iter().filter_map(|folder| folder.trouble.clone()));
+        parts.join(", ")
+    }
+}

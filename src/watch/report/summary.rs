@@ -1,0 +1,50 @@
+//! What a run that ends by itself tells last: how much was done, and what was not, with the reason.
+
+use super::log::fields;
+use crate::error::Result;
+use crate::watch::daemon::desk::Desk;
+use crate::watch::ledger::entry::{Entry, State};
+
+/// Inputs that are named at most.
+pub const SUMMARY: usize = 20;
+
+/// Tells the summary. Returns whether something was given up since the start, or waits.
+///
+/// # Errors
+/// As the ledger fails.
+pub fn tell(desk: &Desk<'_>) -> Result<bool> {
+    let (mut done, mut failed, mut waiting) = (0, 0, 0);
+    let mut left = Vec::new();
+    for id in &desk.given_up {
+        let entry = desk.ledger.by_id(*id)?.filter(|entry| entry.state == State::Failed);
+        left.extend(entry.map(|entry| ("given up", reason(&entry, None), entry)));
+    }
+    let mut unnamed = 0;
+    for folder in &desk.folders {
+        done += folder.totals.done;
+        failed += folder.totals.failed;
+        for entry in desk.ledger.in_state(&folder.settings.name, State::Queued)? {
+            waiting += 1;
+            if left.len() < SUMMARY {
+                left.push(("waits", reason(&entry, folder.trouble.as_deref()), entry));
+            } else {
+                unnamed += 1;
+            }
+        }
+    }
+    for (what, why, entry) in &left {
+        desk.log.file("unfinished", &entry.watch, &entry.path, &format!("{what}: {why}"));
+    }
+    unnamed += failed - desk.given_up.len() as u64;
+    if unnamed > 0 {
+        desk.log.service("unfinished", &format!("{unnamed} more; `partdiff watch status` names them"));
+    }
+    let counts = fields(&[("done", done.into()), ("failed", failed.into()), ("waiting", waiting.into())]);
+    desk.log.tell_service("finished", &format!("{done} done, {failed} failed, {waiting} waiting"), counts);
+    Ok(failed + waiting > 0)
+}
+
+/// Why `entry` is not done; where it says nothing itself, its watch may have `trouble`.
+fn reason(entry: &Entry, trouble: Option<&str>) -> String {
+    entry.reason.as_deref().or(trouble).unwrap_or("its turn has not come").into()
+}
