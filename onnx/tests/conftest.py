@@ -1,7 +1,6 @@
 """A tiny set of images and a tiny network, so that every test runs in seconds on a CPU."""
 
 import io
-import sys
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -11,12 +10,10 @@ import pytest
 import torch
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
-from partdiff_train.configs import NATURAL_X4  # noqa: E402
-from partdiff_train.dataset import Store, prepare  # noqa: E402
-from partdiff_train.export import export  # noqa: E402
-from partdiff_train.train import Trainer  # noqa: E402
+from partdiff_train.configs import NATURAL_X4
+from partdiff_train.dataset import Store, prepare
+from partdiff_train.export import export
+from partdiff_train.train import Trainer
 
 ITERATIONS = 120
 
