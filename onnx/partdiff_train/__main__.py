@@ -9,10 +9,10 @@ from pathlib import Path
 # Threads that wait must not spin: on a busy machine that doubles the time of an iteration.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-import torch  # noqa: E402
+import torch
 
-from .configs import CONFIGS  # noqa: E402
-from .errors import InputError  # noqa: E402
+from .configs import CONFIGS
+from .errors import InputError
 
 
 def positive(kind: type):

@@ -80,7 +80,7 @@ def measure_all(chosen: dict[str, Variant], run: Path, store: Store, device: str
 
 
 def verdict(results: dict[str, dict[str, float]], start_step: int) -> str:
-    """The aligned chain beside the full chain at `CLAIM_FULL`, measure by measure, and beside the others step by step."""
+    """Compares the aligned chain with the full chain in `CLAIM_FULL` steps, and with the others at equal steps."""
     full = results.get(f"full, {plural(CLAIM_FULL)}")
     if full is None:
         return ""
@@ -150,13 +150,14 @@ def ablate(
     origin = plural(len(store.held_sources), "photograph" if store.hr.shape[1] == 3 else "subject")
     text = f"""# Ablation of {base.name}
 
-{base.shape.width} channels; {iterations} iterations of {base.batch} patches for each variant, the same patches in the same order.
-Measured on the middle {side}x{side} LR pixels of {len(store.held_out)} images, clean bicubic x{store.scale}; they are of {origin}, of which
-nothing was trained on. DDIM, eta 0, evenly spaced steps but for `quadratic`.
+{base.shape.width} channels; {iterations} iterations of {base.batch} patches for each variant, the same patches in the
+same order. Measured on the middle {side}x{side} LR pixels of {len(store.held_out)} images, clean bicubic
+x{store.scale}; they are of {origin}, of which nothing was trained on. DDIM, eta 0, evenly spaced steps but for
+`quadratic`.
 
 `aligned` starts from the diffused LR image at K and was trained with latent alignment, `unaligned` starts there without
-it, `full` starts from noise at T = {base.schedule.timesteps}. With `v` the network predicts v instead of the residual, under the same
-loss. A quarter of the samples of every variant is at its first step.
+it, `full` starts from noise at T = {base.schedule.timesteps}. With `v` the network predicts v instead of the residual,
+under the same loss. A quarter of the samples of every variant is at its first step.
 
 {NOTES}
 

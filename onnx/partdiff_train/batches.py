@@ -63,7 +63,7 @@ class BatchSource:
 
     def draw(self, iteration: int) -> Batch:
         g = torch.Generator(self.device).manual_seed(self.seed * 1_000_003 + iteration)
-        rand = lambda *shape: torch.rand(*shape, generator=g, device=self.device)  # noqa: E731
+        rand = lambda *shape: torch.rand(*shape, generator=g, device=self.device)
         lr, hr, level = self._degraded(*self._patches(g), rand)
         if rand(1) < 0.5:
             lr, hr = lr.mT, hr.mT
@@ -94,7 +94,7 @@ class BatchSource:
         return torch.where(which < 1 / 3, noise, torch.where(which < 2 / 3, dots, tiled))
 
     def _patches(self, g: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """LR [kinds, N, C, p + margin, p + margin] uint8, HR [N, C, s(p + margin), ...] uint8, and [N] uniform in 0..1."""
+        """LR [kinds, N, C, q, q] and HR [N, C, sq, sq], both uint8 with q = p + margin; and [N] uniform in 0..1."""
         store, n = self.store, self.batch
         size = self.patch + MARGIN
         limit = store.lr.shape[-1] - size + 1
@@ -127,7 +127,7 @@ class BatchSource:
             kind = torch.where(~clean & (rand(n) < 0.4), blur, kind)
         lr = kinds[kind, torch.arange(n, device=self.device)].float()
 
-        spread = lambda: torch.where(rand(n) < 0.5, level, level * rand(n))  # noqa: E731
+        spread = lambda: torch.where(rand(n) < 0.5, level, level * rand(n))
         noisy = ~clean & (rand(n) < 0.5)
         compressed = ~clean & ((rand(n) < 0.7) | ~noisy)
         sigma = torch.where(noisy, spread() * MAX_NOISE, 0.0)[:, None, None, None]

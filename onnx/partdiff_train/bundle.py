@@ -20,7 +20,7 @@ class Bundle:
         options.intra_op_num_threads = threads
         # Without it the 16-bit sums of int8 networks overflow on x86 processors that lack VNNI.
         options.add_session_config_entry("session.x64quantprecision", "1")
-        load = lambda part: onnxruntime.InferenceSession(  # noqa: E731
+        load = lambda part: onnxruntime.InferenceSession(
             folder / m[part]["file"], options, providers=["CPUExecutionProvider"]
         )
         self.encoder, self.denoiser = load("encoder"), load("denoiser")
@@ -61,7 +61,7 @@ class Bundle:
             rng = np.random.default_rng(seed)
             noise = [rng.standard_normal(u.shape) for _ in range(steps if eta > 0 else 1)]
         ts = timesteps(self.schedule.start_step, steps, spacing or self.manifest["defaults"]["spacing"])
-        predict = lambda z, t: self.denoise(z, features, t)  # noqa: E731
+        predict = lambda z, t: self.denoise(z, features, t)
         if form == "image":
             return sample_image(predict, u, self.schedule, ts, noise, eta)
         return sample_residual(predict, u, self.schedule, ts, noise, eta, multistep)

@@ -30,7 +30,10 @@ BLURS = (0.8, 1.4, 2.0)
 
 
 def source(name: str, channels: int) -> str:
-    """What an image was cut from: the photograph `sea_04f1` of `sea_04f1_2.jpg`, the subject `adi` of slice `adi_T1_021.png`."""
+    """What an image was cut from.
+
+    Photograph `sea_04f1` for `sea_04f1_2.jpg`; for one channel subject `adi` for slice `adi_T1_021.png`.
+    """
     stem = Path(name).stem
     if channels == 1:
         return stem.partition("_")[0]

@@ -53,9 +53,9 @@ PUBLISHED = {
 }
 """Y-PSNR at a scale on a set, as printed in the papers of `SOURCES`."""
 
-SOURCES = """Published: SRCNN (Dong et al., TPAMI 2016) and EDSR-baseline (Lim et al., CVPR Workshops 2017) as in the tables of
-EDSR's successors, ESRGAN (Wang et al. 2018) as measured by Ma et al. (SPSR, CVPR 2020). Real-ESRGAN (Wang et al. 2021) is
-trained on damaged pictures only and its authors give no PSNR on these sets."""
+SOURCES = """Published: SRCNN (Dong et al., TPAMI 2016) and EDSR-baseline (Lim et al., CVPR Workshops 2017) as in the
+tables of EDSR's successors, ESRGAN (Wang et al. 2018) as measured by Ma et al. (SPSR, CVPR 2020). Real-ESRGAN (Wang et
+al. 2021) is trained on degraded images only and its authors give no PSNR on these sets."""
 
 NATURAL = Niqe(Path(__file__).with_name("niqe.npz"))
 
@@ -234,8 +234,8 @@ def evaluate(
 ) -> None:
     """Writes NAME.md, its figures, and the measures into the bundle's manifest.
 
-    `steps`, by default `STEPS` and those of the presets, are spaced as the manifest says. `grids`: crops at 300 % of bicubic
-    and the presets.
+    `steps`, by default `STEPS` and those of the presets, are spaced as the manifest says.
+    `grids`: crops at 300 % of bicubic and the presets.
     """
     bundle = Bundle(folder, threads)
     presets = {label: preset["steps"] for label, preset in bundle.manifest["presets"].items()}

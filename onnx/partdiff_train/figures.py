@@ -56,11 +56,11 @@ def ablation(path: Path, curves: dict[str, dict[int, dict[str, float]]], bicubic
     """PSNR, sharpness and their trade-off; curves[variant][steps] are measures."""
     figure, axes = plt.subplots(1, 3, figsize=(15, 4.5))
     for name, rows in curves.items():
-        column = lambda key: [row[key] for row in rows.values()]  # noqa: E731
         style = "o--" if name.startswith("unaligned") else "o:" if name.endswith((" v", " quadratic")) else "o-"
-        axes[0].plot(list(rows), column("psnr"), style, label=name)
-        axes[1].plot(list(rows), column("sharpness"), style)
-        axes[2].plot(column("sharpness"), column("psnr"), style)
+        psnr, sharpness = ([row[key] for row in rows.values()] for key in ("psnr", "sharpness"))
+        axes[0].plot(list(rows), psnr, style, label=name)
+        axes[1].plot(list(rows), sharpness, style)
+        axes[2].plot(sharpness, psnr, style)
     for axis, key, title in ((axes[0], "psnr", "PSNR, dB"), (axes[1], "sharpness", "sharpness (1: the original's)")):
         axis.axhline(bicubic[key], color="gray", ls=":")
         axis.set(xscale="log", xlabel="steps (dotted: bicubic)", ylabel=title)

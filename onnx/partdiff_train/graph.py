@@ -65,7 +65,7 @@ class Graph:
         return self.add("Gemm", x, self.constant(weight), self.constant(bias), transB=1)
 
     def model(self, inputs: dict[str, list], outputs: dict[str, list]) -> onnx.ModelProto:
-        info = lambda d: [helper.make_tensor_value_info(k, TensorProto.FLOAT, v) for k, v in d.items()]  # noqa: E731
+        info = lambda d: [helper.make_tensor_value_info(k, TensorProto.FLOAT, v) for k, v in d.items()]
         graph = helper.make_graph(self.nodes, "partdiff", info(inputs), info(outputs), self.initialisers)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="partdiff")
         model.ir_version = IR

@@ -39,7 +39,7 @@ class NetworkShape:
 
     def flops(self) -> tuple[int, int]:
         """Floating-point operations per LR pixel (encoder, one denoiser step)."""
-        conv = lambda a, b: 2 * 9 * a * b  # noqa: E731
+        conv = lambda a, b: 2 * 9 * a * b
         w = self.width
         encoder = conv(self.image_channels, w) + (2 * self.encoder_blocks + 1) * conv(w, w)
         return encoder, 2 * conv(self.packed, w) + 2 * self.denoiser_blocks * conv(w, w)

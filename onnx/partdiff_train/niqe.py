@@ -22,7 +22,7 @@ RATIOS = gamma(2 / SHAPES) ** 2 / (gamma(1 / SHAPES) * gamma(3 / SHAPES))
 
 def normalised(plane: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean-subtracted, contrast-normalised coefficients and the local deviation, of a plane in 0..255."""
-    blur = lambda x: gaussian_filter(x, 7 / 6, truncate=3 / (7 / 6), mode="nearest")  # noqa: E731
+    blur = lambda x: gaussian_filter(x, 7 / 6, truncate=3 / (7 / 6), mode="nearest")
     mean = blur(plane)
     deviation = np.sqrt(np.abs(blur(plane * plane) - mean * mean))
     return (plane - mean) / (deviation + 1), deviation
@@ -51,6 +51,12 @@ def block_features(block: np.ndarray) -> list[float]:
     return result
 
 
+def blocks(plane: np.ndarray, size: int) -> np.ndarray:
+    """plane [H, W] of multiples of `size` -> [blocks, size, size], row by row."""
+    h, w = plane.shape
+    return plane.reshape(h // size, size, w // size, size).swapaxes(1, 2).reshape(-1, size, size)
+
+
 def features(image: np.ndarray, sharp: float = 0.0) -> np.ndarray:
     """[C, H, W] in 0..255 -> [blocks, 36], of blocks at least `sharp` times as sharp as the sharpest."""
     plane = luma(image)
@@ -59,9 +65,8 @@ def features(image: np.ndarray, sharp: float = 0.0) -> np.ndarray:
     scales, deviation = [], None
     for size in (BLOCK, BLOCK // 2):
         coefficients, local = normalised(plane)
-        cut = lambda x: x.reshape(rows, size, columns, size).swapaxes(1, 2).reshape(-1, size, size)  # noqa: B023, E731
-        scales.append(np.array([block_features(block) for block in cut(coefficients)]))
-        deviation = cut(local).mean(axis=(1, 2)) if deviation is None else deviation
+        scales.append(np.array([block_features(block) for block in blocks(coefficients, size)]))
+        deviation = blocks(local, size).mean(axis=(1, 2)) if deviation is None else deviation
         plane = zoom(plane, 0.5, order=3, mode="nearest", grid_mode=True)
     return np.concatenate(scales, axis=1)[deviation >= sharp * deviation.max()]
 

@@ -21,14 +21,14 @@ class Objective:
     """A schedule on a device. `step` is [N] in 1..K, r and eps [N, C, sh, sw] of unit variance."""
 
     def __init__(self, schedule: Schedule, device: str):
-        table = lambda x: torch.tensor(x, dtype=torch.float32, device=device)  # noqa: E731
+        table = lambda x: torch.tensor(x, dtype=torch.float32, device=device)
         self.schedule = schedule
         self.signal, self.noise = table(schedule.signal), table(schedule.noise)
         self.scale, self.weight = table(schedule.input_scale), table(schedule.loss_weight)
 
     def latent(self, r: Tensor, eps: Tensor, step: Tensor) -> Tensor:
         """z at `step`, of unit variance."""
-        at = lambda values: values[step][:, None, None, None]  # noqa: E731
+        at = lambda values: values[step][:, None, None, None]
         return (at(self.signal) * r + at(self.noise) * eps) * at(self.scale)
 
     def fraction(self, step: Tensor) -> Tensor:
@@ -39,7 +39,7 @@ class Objective:
         """What the network's output says of r; z of unit variance."""
         if self.schedule.prediction == "residual":
             return output.float()
-        at = lambda values: (values * self.scale)[step][:, None, None, None]  # noqa: E731
+        at = lambda values: (values * self.scale)[step][:, None, None, None]
         return at(self.signal) * z - at(self.noise) * output.float()
 
     def loss(self, denoise: Callable[[Tensor, Tensor], Tensor], r: Tensor, eps: Tensor, step: Tensor) -> Tensor:

@@ -34,7 +34,7 @@ def observe(folder: Path, name: str, report: Path) -> int:
     abar = Schedule().abar[1:]
     t = np.arange(1, len(abar) + 1)
     fine, coarse = deviations(store)
-    ratio = lambda std: np.sqrt(abar) * std / np.sqrt(1 - abar)  # noqa: E731
+    ratio = lambda std: np.sqrt(abar) * std / np.sqrt(1 - abar)
     # Averaging a block divides the noise by its side as well.
     series = {
         "per pixel, mean image": (t, ratio(np.sqrt((fine**2).mean()))),

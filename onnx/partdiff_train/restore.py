@@ -33,7 +33,7 @@ def schedule_of(manifest: dict) -> Schedule:
 
 def shape_of(manifest: dict) -> NetworkShape:
     """The halos tell the numbers of blocks."""
-    blocks = lambda part: (manifest[part]["halo"] - 2) // 2  # noqa: E731
+    blocks = lambda part: (manifest[part]["halo"] - 2) // 2
     return NetworkShape(
         image_channels=manifest["channels"],
         scale=manifest["scale"],

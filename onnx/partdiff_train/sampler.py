@@ -6,6 +6,7 @@ residual x0 - u in image units.
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 
@@ -54,7 +55,7 @@ def sample_residual(
     a, s, c_in = schedule.signal / schedule.residual_std, schedule.noise, schedule.input_scale
     z = s[steps[0]] * noise[0]
     last = None
-    for i, (t, n) in enumerate(zip(steps, steps[1:])):
+    for i, (t, n) in enumerate(pairwise(steps)):
         r = predict(z * c_in[t], t / schedule.start_step)
         if multistep:
             kept = s[n] / s[t]
@@ -76,7 +77,7 @@ def sample_image(
     """The same chain on x_t, as the paper writes it; for networks that take residual inputs."""
     root, s, weight = np.sqrt(schedule.abar), schedule.noise, schedule.weight
     x = root[steps[0]] * u + s[steps[0]] * noise[0]
-    for i, (t, n) in enumerate(zip(steps, steps[1:])):
+    for i, (t, n) in enumerate(pairwise(steps)):
         z = (x - root[t] * u) * schedule.input_scale[t]
         x0 = u + predict(z, t / schedule.start_step)
         eps = (x - root[t] * (x0 + weight[t] * (u - x0))) / s[t]

@@ -15,6 +15,7 @@ by the change under a little noise (Lin et al., arXiv 2501.08316).
 """
 
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,7 @@ class Critic(nn.Module):
 
     def __init__(self, channels: int, width: int):
         super().__init__()
-        conv = lambda a, b, size, stride: nn.Conv2d(a, b, size, stride, (size - 1) // 2)  # noqa: E731
+        conv = lambda a, b, size, stride: nn.Conv2d(a, b, size, stride, (size - 1) // 2)
         self.layers = nn.ModuleList(
             (
                 conv(2 * channels, width, 4, 2),
@@ -132,12 +133,12 @@ class Texture(Run):
         return o.residual(self.network.denoiser(z, features, o.fraction(step)), z, step)
 
     def sample(self, b: Batch, features: Tensor, steps: int) -> tuple[Tensor, Tensor]:
-        """The sampler (DDIM, eta 0, even steps); gradients come from the last. -> residual of step one, and of the last."""
+        """The sampler (DDIM, eta 0, even steps), gradients from the last step -> residuals of first and last step."""
         o, ts = self.objective, timesteps(self.config.schedule.start_step, steps)
         z = o.noise[ts[0]] * b.eps
         with torch.no_grad():
             first = self.predict(z, features, ts[0])
-            for t, s in zip(ts, ts[1:-1]):
+            for t, s in pairwise(ts[:-1]):
                 r = first if t == ts[0] else self.predict(z, features, t)
                 z = o.signal[s] * r + o.noise[s] * (z - o.signal[t] * r) / o.noise[t]
         return first, self.predict(z, features, ts[-2])

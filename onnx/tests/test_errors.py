@@ -80,7 +80,7 @@ def test_a_run_goes_on_with_its_own_recipe_only(tiny, store_folder, tmp_path):
     trainer = Trainer(tiny, store, tmp_path, "cpu")
     trainer.step(0.5)
     trainer.save()
-    with pytest.raises(InputError, match="state.pt: begun with another recipe .batch was 4, is 2"):
+    with pytest.raises(InputError, match=r"state\.pt: begun with another recipe \(batch was 4, is 2\)"):
         Trainer(replace(tiny, batch=2), store, tmp_path, "cpu").resume()
     with pytest.raises(InputError, match="seed was 0, is 1"):
         Trainer(tiny, store, tmp_path, "cpu", seed=1).resume()
@@ -88,9 +88,9 @@ def test_a_run_goes_on_with_its_own_recipe_only(tiny, store_folder, tmp_path):
 
 def test_archives_without_pictures_are_named(places):
     tmp = places["tmp"]
-    with pytest.raises(InputError, match="junk.jpg: not a whole JPEG or PNG image"):
+    with pytest.raises(InputError, match=r"junk\.jpg: not a whole JPEG or PNG image"):
         prepare([tmp / "junk.tar"], tmp / "new", 4, 3, 32)
-    with pytest.raises(InputError, match="junk.pt: not a whole tar archive"):
+    with pytest.raises(InputError, match=r"junk\.pt: not a whole tar archive"):
         prepare([tmp / "junk.pt"], tmp / "new", 4, 3, 32)
     with pytest.raises(InputError, match="no JPEG or PNG image of at least 512x512"):
         prepare([places["archive"]], tmp / "new", 4, 3, 512)

@@ -81,7 +81,7 @@ def test_texture_is_steered_to_its_budget():
 def test_a_run_goes_on_from_any_iteration(run, store_folder, tiny, tmp_path):
     """Also from just before a line of the log, where not every number of steps has been seen again."""
     recipe = Recipe(budget=((2, 0.5), (3, 0.7), (4, 1.0)), width=8)
-    begin = lambda: Texture(run / "weights.pt", tiny, Store(store_folder), tmp_path, "cpu", recipe)  # noqa: E731
+    begin = lambda: Texture(run / "weights.pt", tiny, Store(store_folder), tmp_path, "cpu", recipe)
     first = begin()
     first.iteration = 99
     first.save()
@@ -112,14 +112,14 @@ def test_resumed_texture_is_the_same(run, store_folder, tiny, tmp_path):
     for key, value in whole.average.items():
         assert torch.equal(value, second.average[key]), key
     other = Texture(run / "weights.pt", tiny, Store(store_folder), tmp_path / "halves", "cpu", Recipe(width=8))
-    with pytest.raises(InputError, match="another recipe .texture.budget was"):
+    with pytest.raises(InputError, match=r"another recipe \(texture\.budget was"):
         other.resume()
     export(run / "weights.pt", tmp_path / "bundle", "1.0.0", "")
     other = Texture(tmp_path / "bundle", tiny, Store(store_folder), tmp_path / "halves", "cpu", whole.recipe)
-    with pytest.raises(InputError, match="another recipe .weights was"):
+    with pytest.raises(InputError, match=r"another recipe \(weights was"):
         other.resume()
     (tmp_path / "halves/state.pt").write_text("junk")
-    with pytest.raises(InputError, match="state.pt: expected state.pt of a run"):
+    with pytest.raises(InputError, match=r"state\.pt: expected state\.pt of a run"):
         other.resume()
 
 
