@@ -16,8 +16,9 @@ from .configs import Config
 from .dataset import Store
 from .errors import InputError
 from .evaluate import NOTES, gather, interpolate, originals, plural, table
+from .pixels import from_bytes, to_bytes
 from .train import Trainer
-from .validate import middles, to_bytes, upscale
+from .validate import middles, upscale
 
 PARTIAL_STEPS = (1, 2, 4, 8)
 FULL_STEPS = (1, 4, 8, 20, 50, 100, 1000)
@@ -66,7 +67,7 @@ def measure_all(chosen: dict[str, Variant], run: Path, store: Store, device: str
         loaded += [(f"{label}, {plural(n)}", network.to(device), schedule, n, variant.spacing) for n in variant.steps]
 
     def methods(lr: np.ndarray):
-        given = torch.from_numpy(lr).to(device) / 127.5 - 1
+        given = from_bytes(torch.from_numpy(lr).to(device))
         found = {"bicubic": lambda: interpolate(lr, store.scale, "cubic")}
         for label, network, schedule, n, spacing in loaded:
             found[label] = lambda net=network, s=schedule, n=n, spacing=spacing: to_bytes(

@@ -11,6 +11,7 @@ from torch import Tensor
 from . import jpeg, resample
 from .dataset import BLURS, Store
 from .errors import InputError
+from .pixels import from_bytes
 from .schedule import Schedule
 
 MAX_NOISE = 14.0
@@ -69,7 +70,7 @@ class BatchSource:
             lr, hr = lr.mT, hr.mT
         turn = int(rand(1) * 4)
         lr, hr = (torch.rot90(x, turn, (2, 3)) for x in (lr, hr))
-        lr, hr = lr / 127.5 - 1, hr.float() / 127.5 - 1
+        lr, hr = from_bytes(lr), from_bytes(hr.float())
         gain = torch.where(rand(self.batch) < HARSH, 1 + 3 * rand(self.batch), 1.0)[:, None, None, None]
         lr, hr = (lr * gain).clamp(-1, 1), (hr * gain).clamp(-1, 1)
         k = self.schedule.start_step

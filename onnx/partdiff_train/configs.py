@@ -7,10 +7,27 @@ from .schedule import Schedule
 
 
 @dataclass(frozen=True)
+class Preset:
+    """Number of sampling steps, and rounds of back-projection (0: none)."""
+
+    name: str
+    steps: int
+    consistency: int = 0
+
+    def entry(self, most: int) -> dict[str, int]:
+        """Its entry in the manifest of a model that takes at most `most` steps."""
+        return {"steps": min(self.steps, most)} | ({"consistency": self.consistency} if self.consistency else {})
+
+
+# Back-projection brings the one regression step the rest of the way to the input.
+FAITHFUL = Preset("faithful", 1, consistency=32)
+
+
+@dataclass(frozen=True)
 class Config:
     """patch: LR pixels; crop: HR pixels of a stored training crop; lr: peak learning rate.
 
-    spacing, presets: what the bundle proposes, the spacing of steps and their number for each preset.
+    spacing, presets: what the bundle proposes.
     """
 
     name: str
@@ -25,7 +42,7 @@ class Config:
     ema: float = 0.999
     clip: float = 1.0
     spacing: str = "quadratic"
-    presets: tuple[tuple[str, int], ...] = (("faithful", 1), ("balanced", 3), ("detailed", 6))
+    presets: tuple[Preset, ...] = (FAITHFUL, Preset("balanced", 3), Preset("detailed", 6))
 
 
 NATURAL_X4 = Config("natural-x4", "Photographs, 4 times larger. Small enough for a CPU.")
@@ -53,7 +70,7 @@ CONFIGS = {
             patch=48,
             # Quadratic steps gain nothing here.
             spacing="uniform",
-            presets=(("faithful", 1), ("balanced", 2), ("detailed", 4)),
+            presets=(FAITHFUL, Preset("balanced", 2), Preset("detailed", 4)),
         ),
         replace(
             NATURAL_X4,
@@ -64,3 +81,8 @@ CONFIGS = {
         ),
     )
 }
+
+
+def named(name: str, otherwise: Config = NATURAL_X4) -> Config:
+    """The configuration of that name; if there is none, `otherwise` under that name and described by it."""
+    return CONFIGS.get(name) or replace(otherwise, name=name, description=name)

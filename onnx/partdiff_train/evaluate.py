@@ -1,7 +1,6 @@
 """Measures bundles on benchmark pairs against bicubic, Lanczos and published numbers; writes the report."""
 
 import io
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +14,8 @@ from .batches import MAX_NOISE, jpeg_quality
 from .bundle import Bundle
 from .errors import InputError
 from .niqe import Niqe
-from .validate import to_bytes
+from .pixels import from_bytes, to_bytes
+from .restore import write_manifest
 
 DIAL = (1, 2, 4, 8, 16, 40)
 STEPS = (1, 2, 4, 8)
@@ -166,7 +166,7 @@ def originals(given) -> dict[str, float]:
 
 
 def upscaled(bundle: Bundle, lr: np.ndarray, steps: int, level: float = 0.0, **how) -> Callable[[], np.ndarray]:
-    return lambda: to_bytes(bundle.upscale(lr / 127.5 - 1, steps, level, **how))
+    return lambda: to_bytes(bundle.upscale(from_bytes(lr), steps, level, **how))
 
 
 def plain(bundle: Bundle, steps: list[int]) -> Methods:
@@ -280,8 +280,5 @@ def evaluate(
         text += [table(gather(images[sets[-1]][:few], cleaned(bundle))[0])]
     (report / f"{name}.md").write_text("\n\n".join(text) + "\n")
     if limit is None:
-        path = folder / "model.json"
-        path.write_text(
-            json.dumps(bundle.manifest | {"metrics": bundle.manifest["metrics"] | everything}, indent=2) + "\n"
-        )
+        write_manifest(folder, bundle.manifest | {"metrics": bundle.manifest["metrics"] | everything})
     print("\n\n".join(text))

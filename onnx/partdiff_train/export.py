@@ -1,7 +1,6 @@
 """Writes a bundle: encoder.onnx, denoiser.onnx and model.json, verified in ONNX Runtime."""
 
 import hashlib
-import json
 import tempfile
 import time
 from pathlib import Path
@@ -14,10 +13,11 @@ from torch import nn
 
 from .batches import jpeg_quality
 from .checkpoint import load_weights
-from .configs import CONFIGS, NATURAL_X4
+from .configs import named
 from .errors import InputError
 from .graph import denoiser_graph, encoder_graph
 from .network import PartialDiffusion
+from .restore import write_manifest
 from .schedule import Schedule
 
 LICENCE = "MIT OR Apache-2.0"
@@ -63,16 +63,13 @@ def manifest(network: PartialDiffusion, schedule: Schedule, folder: Path, name: 
     """model.json as a dict; the runtime refuses unknown and missing fields."""
     shape = network.shape
     std = schedule.residual_std
-    config = CONFIGS.get(name, NATURAL_X4)
-    presets = {label: {"steps": min(steps, schedule.start_step)} for label, steps in config.presets}
-    # Back-projection brings the one regression step the rest of the way to the input.
-    presets["faithful"]["consistency"] = 32
+    config = named(name)
     return {
         "format": 1,
         "name": name,
         "version": version,
         "licence": LICENCE,
-        "description": CONFIGS[name].description if name in CONFIGS else name,
+        "description": config.description,
         "scale": shape.scale,
         "channels": shape.image_channels,
         "value_range": [-1, 1],
@@ -109,7 +106,7 @@ def manifest(network: PartialDiffusion, schedule: Schedule, folder: Path, name: 
         "size_multiple": 1,
         "tiling": {"kind": "exact"},
         "defaults": {"steps": 1, "sampler": "ddim", "eta": 0.0, "spacing": config.spacing},
-        "presets": presets,
+        "presets": {preset.name: preset.entry(schedule.start_step) for preset in config.presets},
         "training": training,
         "metrics": {},
     }
@@ -139,8 +136,7 @@ def export(weights: Path, folder: Path, version: str, training: str) -> float:
         onnx.save(encoder_graph(network.encoder), made / "encoder.onnx")
         onnx.save(denoiser_graph(network.denoiser), made / "denoiser.onnx")
         worst = verify(network, made)
-        text = json.dumps(manifest(network, schedule, made, about["name"], version, record), indent=2)
-        (made / "model.json").write_text(text + "\n")
+        write_manifest(made, manifest(network, schedule, made, about["name"], version, record))
         for path in made.iterdir():
             path.replace(folder / path.name)
     print(f"{folder}: verified, largest relative error {worst:.1e}")

@@ -20,7 +20,7 @@ def has_bf16(device: str) -> bool:
 class Objective:
     """A schedule on a device. `step` is [N] in 1..K, r and eps [N, C, sh, sw] of unit variance."""
 
-    def __init__(self, schedule: Schedule, device: str):
+    def __init__(self, schedule: Schedule, device: str | torch.device):
         table = lambda x: torch.tensor(x, dtype=torch.float32, device=device)
         self.schedule = schedule
         self.signal, self.noise = table(schedule.signal), table(schedule.noise)

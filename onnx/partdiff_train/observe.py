@@ -11,6 +11,7 @@ import torch
 
 from . import figures, resample
 from .dataset import Store
+from .pixels import from_bytes
 from .schedule import Schedule
 
 COARSE = 8
@@ -21,7 +22,7 @@ def deviations(store: Store) -> tuple[np.ndarray, np.ndarray]:
     """Residual's standard deviation per held-out image: per pixel, and of block averages; in [-1, 1] units."""
     fine, coarse = [], []
     for i in store.held_out:
-        lr, hr = store.lr[0, i].float() / 127.5 - 1, store.hr[i].float() / 127.5 - 1
+        lr, hr = from_bytes(store.lr[0, i].float()), from_bytes(store.hr[i].float())
         r = hr - resample.upsample(lr, store.scale)
         fine.append(r.std().item())
         coarse.append(torch.nn.functional.avg_pool2d(r, COARSE).std().item())

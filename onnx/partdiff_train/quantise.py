@@ -7,19 +7,20 @@ The outermost convolutions stay in fp32: they cost little, and what enters and l
 its depth.
 """
 
-import json
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
 from .bundle import Bundle
 from .dataset import Store
 from .export import digest
 from .graph import denoiser_graph, encoder_graph
-from .restore import load_bundle
+from .pixels import from_bytes
+from .restore import load_bundle, write_manifest
 
 CROPS = 24
 SIDE = 48
@@ -28,37 +29,40 @@ SIDE = 48
 STEPS = (1, 2, 4, 8)
 
 
+Feeds = dict[str, np.ndarray]
+"""The inputs of one inference by name."""
+
+
+class Recorder:
+    """An inference session that keeps what it is fed."""
+
+    def __init__(self, session: onnxruntime.InferenceSession):
+        self.session = session
+        self.feeds: list[Feeds] = []
+
+    def run(self, outputs: list[str] | None, feeds: Feeds) -> list[np.ndarray]:
+        self.feeds.append(feeds)
+        return self.session.run(outputs, feeds)
+
+
 class Recorded(CalibrationDataReader):
     """Replays recorded inputs of a graph."""
 
-    def __init__(self, feeds: list[dict[str, np.ndarray]]):
+    def __init__(self, feeds: list[Feeds]):
         self.feeds = iter(feeds)
 
-    def get_next(self):
+    def get_next(self) -> Feeds | None:
         return next(self.feeds, None)
 
 
-def record(bundle: Bundle, store: Store) -> tuple[list[dict], list[dict]]:
-    """What encoder and denoiser are fed while upscaling crops of the training part."""
-    encoder_feeds, denoiser_feeds = [], []
-    encode, denoise = bundle.encode, bundle.denoise
-
-    def spy_encode(lr, level):
-        encoder_feeds.append({"lr": lr[None], "level": np.array([level], np.float32)})
-        return encode(lr, level)
-
-    def spy_denoise(z, features, t):
-        feed = {"z": z[None].astype(np.float32), "features": features, "t": np.array([t], np.float32)}
-        denoiser_feeds.append(feed)
-        return denoise(z, features, t)
-
-    bundle.encode, bundle.denoise = spy_encode, spy_denoise
+def record(bundle: Bundle, store: Store) -> dict[str, list[Feeds]]:
+    """What encoder and denoiser are fed while upscaling crops of the training part; the bundle keeps the recorders."""
+    bundle.encoder, bundle.denoiser = encoder, denoiser = Recorder(bundle.encoder), Recorder(bundle.denoiser)
     chosen = store.train[:: max(len(store.train) // CROPS, 1)][:CROPS]
     for seed, i in enumerate(chosen.tolist()):
-        crop = store.lr[0, i, :, :SIDE, :SIDE].numpy().astype(np.float32) / 127.5 - 1
+        crop = from_bytes(store.lr[0, i, :, :SIDE, :SIDE].numpy().astype(np.float32))
         bundle.upscale(crop, STEPS[seed % len(STEPS)], level=(seed % 5) / 4, seed=seed)
-    bundle.encode, bundle.denoise = encode, denoise
-    return encoder_feeds, denoiser_feeds
+    return {"encoder": encoder.feeds, "denoiser": denoiser.feeds}
 
 
 def outermost(graph: onnx.ModelProto) -> list[str]:
@@ -78,7 +82,7 @@ def quantise(source: Path, store_folder: Path, folder: Path) -> None:
         "encoder": encoder_graph(network.encoder, half=False),
         "denoiser": denoiser_graph(network.denoiser, half=False),
     }
-    feeds = dict(zip(graphs, record(bundle, store)))
+    feeds = record(bundle, store)
     for part, graph in graphs.items():
         with tempfile.TemporaryDirectory() as scratch:
             path = Path(scratch) / "float.onnx"
@@ -98,4 +102,4 @@ def quantise(source: Path, store_folder: Path, folder: Path) -> None:
     name = manifest["name"]
     about = "in 8-bit integers: about twice as fast on x86 processors with VNNI, a little coarser."
     manifest |= {"name": f"{name}-int8", "description": f"{name} {about}", "metrics": {}}
-    (folder / "model.json").write_text(json.dumps(manifest, indent=2) + "\n")
+    write_manifest(folder, manifest)

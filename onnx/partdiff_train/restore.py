@@ -26,6 +26,10 @@ def read_manifest(folder: Path) -> dict:
         raise InputError(f"{path}: {error}") from error
 
 
+def write_manifest(folder: Path, manifest: dict) -> None:
+    (folder / "model.json").write_text(json.dumps(manifest, indent=2) + "\n")
+
+
 def schedule_of(manifest: dict) -> Schedule:
     s, std = manifest["schedule"], manifest["prediction"]["scale"]
     return Schedule(manifest["start_step"], manifest["alignment"], std, s["timesteps"], s["beta_start"], s["beta_end"])

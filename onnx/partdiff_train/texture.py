@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from . import checkpoint, optimiser
 from .batches import Batch
-from .configs import CONFIGS, Config
+from .configs import Config, named
 from .dataset import Store
 from .running import Run, digest, follow
 from .sampler import timesteps
@@ -97,7 +97,7 @@ class Texture(Run):
         torch.manual_seed(0)
         network, schedule, about = checkpoint.load_weights(weights)
         # Batch and patch are the configuration's; the network is that of the weights.
-        spacing = CONFIGS.get(about["name"], config).spacing
+        spacing = named(about["name"], config).spacing
         config = replace(config, name=about["name"], shape=network.shape, schedule=schedule, spacing=spacing)
         super().__init__(network, config, store, folder, device, seed=1)
         self.begun = digest(network.state_dict())

@@ -6,6 +6,8 @@ import torch
 from . import metrics, resample
 from .dataset import Store
 from .network import PartialDiffusion
+from .objective import Objective
+from .pixels import from_bytes, to_bytes
 from .sampler import sample_residual, timesteps
 from .schedule import Schedule
 
@@ -27,21 +29,17 @@ def upscale(
     device = lr.device
     features = network.encoder(lr[None], torch.tensor([level], device=device))
     u = resample.upsample(lr, network.shape.scale)
+    objective = Objective(schedule, device)
 
-    def predict(z, t):
+    def predict(z: np.ndarray, t: float) -> np.ndarray:
         given = torch.from_numpy(z.astype(np.float32)).to(device)[None]
-        out = network.denoiser(given, features, torch.tensor([t], dtype=torch.float32, device=device))
-        r = schedule.residual(out[0].float().cpu().numpy(), z, round(t * schedule.start_step))
-        return r * schedule.residual_std
+        output = network.denoiser(given, features, torch.tensor([t], dtype=torch.float32, device=device))
+        step = torch.tensor([round(t * schedule.start_step)], device=device)
+        return objective.residual(output, given, step)[0].cpu().numpy() * schedule.residual_std
 
     noise = [np.random.default_rng(seed).standard_normal(u.shape)]
     ts = timesteps(schedule.start_step, steps, spacing)
     return sample_residual(predict, u.cpu().numpy(), schedule, ts, noise)
-
-
-def to_bytes(image: np.ndarray) -> np.ndarray:
-    """[-1, 1] -> uint8-valued 0..255."""
-    return np.clip(np.round((image + 1) * 127.5), 0, 255)
 
 
 def middles(store: Store, side: int):
@@ -62,7 +60,7 @@ def validate(
     """Y-PSNR and sharpness at each number of steps, and bicubic's PSNR, on clean LR images."""
     rows = []
     for raw, hr in middles(store, PATCH):
-        lr = raw / 127.5 - 1
+        lr = from_bytes(raw)
         u = to_bytes(resample.upsample(lr, store.scale).cpu().numpy())
         row = {"bicubic": metrics.psnr(u, hr)}
         for n in steps:
