@@ -5,6 +5,7 @@ already trained in the run folder are only measured.
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from .checkpoint import load_weights
 from .configs import Config
 from .dataset import Store
 from .errors import InputError
-from .evaluate import NOTES, gather, interpolate, originals, plural, table
+from .evaluate import NOTES, Method, gather, interpolate, originals, plural, table
 from .pixels import from_bytes, to_bytes
 from .train import Trainer
 from .validate import middles, upscale
@@ -61,19 +62,18 @@ def variants(base: Config, start_steps: list[int]) -> dict[str, Variant]:
 
 def measure_all(chosen: dict[str, Variant], run: Path, store: Store, device: str) -> dict[str, dict[str, float]]:
     """Mean measures of bicubic, of every variant at every number of steps, and of the originals."""
-    loaded = []
+    samplers = {}
     for label, variant in chosen.items():
         network, schedule, _ = load_weights(run / variant.config.name / "weights.pt")
-        loaded += [(f"{label}, {plural(n)}", network.to(device), schedule, n, variant.spacing) for n in variant.steps]
+        for n in variant.steps:
+            sampler = partial(upscale, network.to(device), schedule, steps=n, spacing=variant.spacing)
+            samplers[f"{label}, {plural(n)}"] = sampler
 
-    def methods(lr: np.ndarray):
+    def methods(lr: np.ndarray) -> dict[str, Method]:
         given = from_bytes(torch.from_numpy(lr).to(device))
-        found = {"bicubic": lambda: interpolate(lr, store.scale, "cubic")}
-        for label, network, schedule, n, spacing in loaded:
-            found[label] = lambda net=network, s=schedule, n=n, spacing=spacing: to_bytes(
-                upscale(net, s, given, n, spacing=spacing)
-            )
-        return found
+        sampled = lambda sampler: lambda: to_bytes(sampler(lr=given))
+        bicubic = {"bicubic": partial(interpolate, lr, store.scale, "cubic")}
+        return bicubic | {label: sampled(sampler) for label, sampler in samplers.items()}
 
     crops = [(hr, lr.cpu().numpy()) for lr, hr in middles(store, PATCH)]
     results, _ = gather(crops, methods)
@@ -110,9 +110,9 @@ def verdict(results: dict[str, dict[str, float]], start_step: int) -> str:
     for other in (f"{start}, quadratic", f"{start}, v", f"unaligned, K = {start_step}", "full"):
         gains = []
         for steps in map(plural, PARTIAL_STEPS):
-            rows = [results.get(f"{label}, {steps}") for label in (start, other)]
-            if all(rows):
-                gains.append(f"{rows[0]['psnr'] - rows[1]['psnr']:+.2f} dB in {steps}")
+            ours, theirs = (results.get(f"{label}, {steps}") for label in (start, other))
+            if ours and theirs:
+                gains.append(f"{ours['psnr'] - theirs['psnr']:+.2f} dB in {steps}")
         lines.append(f"- {other}: " + ", ".join(gains))
     return "\n".join(lines)
 

@@ -3,7 +3,9 @@
 Nothing of the data order has to be saved, and a resumed run sees what an uninterrupted one would.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -35,9 +37,16 @@ MARGIN = 8
 """LR pixels cut off after JPEG, so that its 8x8 grid falls anywhere in the patch."""
 
 
-def jpeg_quality(level: Tensor | float) -> Tensor | float:
+Level = TypeVar("Level", Tensor, float)
+
+
+def jpeg_quality(level: Level) -> Level:
     """Level 0..1 -> JPEG quality 100..40, the same relation by which a JPEG input sets its level."""
     return 100 - 60 * level
+
+
+Rand = Callable[..., Tensor]
+"""The sizes of the axes -> uniform numbers in 0..1."""
 
 
 @dataclass
@@ -83,7 +92,7 @@ class BatchSource:
         u = resample.upsample(lr, self.store.scale)
         return Batch(lr, u, torch.where(pattern, u, hr), level, step, eps)
 
-    def _dots(self, shape: torch.Size, rand) -> Tensor:
+    def _dots(self, shape: torch.Size, rand: Rand) -> Tensor:
         """Noise, dots or a tile of 2x2 or 4x4 dots in colour or grey, a third each; in [-1, 1]."""
         noise = 2 * rand(*shape) - 1
         dots = noise.sign()
@@ -110,7 +119,7 @@ class BatchSource:
         lr = torch.stack([take(kind, image, corner, size) for kind in store.lr])
         return lr, hr, torch.rand(n, generator=g, device=self.device)
 
-    def _degraded(self, kinds: Tensor, hr: Tensor, which: Tensor, rand) -> tuple[Tensor, Tensor, Tensor]:
+    def _degraded(self, kinds: Tensor, hr: Tensor, which: Tensor, rand: Rand) -> tuple[Tensor, Tensor, Tensor]:
         """Chooses the way of shrinking, adds noise and JPEG; returns lr float and hr of patch size, level.
 
         Takes what `_patches` gives; `which` below CLEAN is a clean sample.

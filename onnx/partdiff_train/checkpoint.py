@@ -5,7 +5,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from .configs import Config
 from .errors import InputError
@@ -45,7 +44,7 @@ def load_weights(path: Path) -> tuple[PartialDiffusion, Schedule, dict]:
     expected = "weights.pt of a run or a bundle's folder"
     content = read(path, expected)
     try:
-        network: nn.Module = PartialDiffusion(NetworkShape(**content["shape"]))
+        network = PartialDiffusion(NetworkShape(**content["shape"]))
         network.load_state_dict(content["weights"])
     except (KeyError, TypeError, RuntimeError) as error:
         raise InputError(f"{path}: expected {expected}") from error

@@ -6,6 +6,7 @@ way of shrinking, and `names.txt`. Random access then costs nothing, and trainin
 
 import io
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -63,13 +64,15 @@ def shrink(hr: torch.Tensor, scale: int, kind: str) -> torch.Tensor:
     return resample.downsample(hr, scale, kind)
 
 
-def read_archives(archives: list[Path], channels: int):
+def read_archives(archives: list[Path], channels: int) -> Iterator[tuple[str, np.ndarray]]:
     """Yields (name, uint8 [C, H, W]) in sorted order of names."""
     files = []
     for archive in archives:
         try:
             with tarfile.open(archive) as tar:
-                files += [(Path(m.name).name, tar.extractfile(m).read()) for m in tar if m.isfile()]
+                for member in tar:
+                    if member.isfile() and (file := tar.extractfile(member)):
+                        files.append((Path(member.name).name, file.read()))
         except tarfile.TarError as error:
             raise InputError(f"{archive}: not a whole tar archive: {error}") from error
     for name, data in sorted(files):
@@ -90,7 +93,8 @@ def crops(image: np.ndarray, size: int) -> list[tuple[slice, slice]]:
 def prepare(archives: list[Path], folder: Path, scale: int, channels: int, size: int) -> None:
     """Decodes tar archives of images into a store; images smaller than `size` are left out."""
     kinds = lr_kinds(channels)
-    names, hr, lr = [], [], {kind: [] for kind in kinds}
+    names, hr = [], []
+    lr: dict[str, list[np.ndarray]] = {kind: [] for kind in kinds}
     for name, image in read_archives(archives, channels):
         h, w = (n // scale * scale for n in image.shape[1:])
         image = image[:, :h, :w]

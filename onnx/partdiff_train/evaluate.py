@@ -2,8 +2,10 @@
 
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +23,7 @@ DIAL = (1, 2, 4, 8, 16, 40)
 STEPS = (1, 2, 4, 8)
 """Numbers of steps in the tables of the sets, besides those of the presets."""
 
-SAMPLERS = {
+SAMPLERS: dict[str, dict[str, Any]] = {
     "DDIM": {"spacing": "uniform"},
     "DDPM": {"spacing": "uniform", "eta": 1.0},
     "DPM-Solver++(2M)": {"spacing": "uniform", "multistep": True},
@@ -70,9 +72,22 @@ COLUMNS = {
 }
 
 
+Pair = tuple[np.ndarray, np.ndarray]
+"""(hr, lr) of one image, [C, ., .] in 0..255."""
+
+Example = tuple[np.ndarray, dict[str, np.ndarray]]
+"""(hr, {label: image}) of one image."""
+
+Method = Callable[[], np.ndarray]
+"""Returns an image in 0..255."""
+
+Methods = Callable[[np.ndarray], dict[str, Method]]
+"""lr -> {label: method}."""
+
+
 def read(path: Path, channels: int) -> np.ndarray:
     """-> [C, H, W] float32 in 0..255; 16-bit grey keeps its fractions."""
-    image = Image.open(path)
+    image: Image.Image = Image.open(path)
     if channels == 1 and image.mode.startswith("I"):
         return np.asarray(image, np.float32)[None] / 257
     image = image.convert("L" if channels == 1 else "RGB")
@@ -98,7 +113,7 @@ def measure(result: np.ndarray, hr: np.ndarray, lr: np.ndarray, seconds: float) 
     }
 
 
-def timed(method, hr: np.ndarray, lr: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
+def timed(method: Method, hr: np.ndarray, lr: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
     """The image that `method` returns, and its measures."""
     began = time.perf_counter()
     image = method()
@@ -111,7 +126,7 @@ def folders(data: Path, name: str, scale: int) -> tuple[Path, Path]:
     return data / group / "HR", data / group / (low or f"LR_x{scale}")
 
 
-def pairs(bundle: Bundle, data: Path, name: str, limit: int | None):
+def pairs(bundle: Bundle, data: Path, name: str, limit: int | None) -> Iterator[Pair]:
     """Yields (hr, lr) of a set, [C, ., .] in 0..255. Without a folder for this scale, the HR images are shrunk here."""
     hr_folder, lr_folder = folders(data, name, bundle.scale)
     paths = sorted(hr_folder.glob("*.png"))
@@ -142,14 +157,10 @@ def damage(lr: np.ndarray, amount: float) -> tuple[np.ndarray, float]:
     return np.asarray(Image.open(buffer), np.float32).transpose(2, 0, 1), min(level, 1.0)
 
 
-Methods = Callable[[np.ndarray], dict[str, Callable[[], np.ndarray]]]
-"""lr -> {label: method that returns an image in 0..255}."""
-
-
-def gather(given, methods: Methods) -> tuple[dict[str, dict[str, float]], list]:
+def gather(given: Iterable[Pair], methods: Methods) -> tuple[dict[str, dict[str, float]], list[Example]]:
     """Mean measures of every method over pairs of (hr, lr); and the first `SHOWN` as (hr, {label: image})."""
     rows: dict[str, list] = {}
-    examples = []
+    examples: list[Example] = []
     for hr, lr in given:
         images = {}
         for label, method in methods(lr).items():
@@ -160,21 +171,23 @@ def gather(given, methods: Methods) -> tuple[dict[str, dict[str, float]], list]:
     return {label: metrics.mean(r) for label, r in rows.items()}, examples
 
 
-def originals(given) -> dict[str, float]:
+def originals(given: Iterable[Pair]) -> dict[str, float]:
     """Mean measures of the originals themselves."""
     return metrics.mean([measure(hr, hr, lr, 0.0) for hr, lr in given])
 
 
-def upscaled(bundle: Bundle, lr: np.ndarray, steps: int, level: float = 0.0, **how) -> Callable[[], np.ndarray]:
+def upscaled(bundle: Bundle, lr: np.ndarray, steps: int, level: float = 0.0, **how: Any) -> Method:
     return lambda: to_bytes(bundle.upscale(from_bytes(lr), steps, level, **how))
 
 
 def plain(bundle: Bundle, steps: list[int]) -> Methods:
     """Both interpolations, and the bundle at all numbers of steps."""
 
-    def methods(lr: np.ndarray):
+    def methods(lr: np.ndarray) -> dict[str, Method]:
         kernels = {"bicubic": "cubic", "Lanczos": "lanczos"}
-        found = {label: lambda k=kernel: interpolate(lr, bundle.scale, k) for label, kernel in kernels.items()}
+        found: dict[str, Method] = {
+            label: partial(interpolate, lr, bundle.scale, kernel) for label, kernel in kernels.items()
+        }
         return found | {plural(n): upscaled(bundle, lr, n) for n in steps}
 
     return methods
@@ -190,11 +203,11 @@ def samplers(bundle: Bundle) -> Methods:
 def cleaned(bundle: Bundle) -> Methods:
     """Every damage, with the clean-up level at 0 and as it is meant."""
 
-    def methods(lr: np.ndarray):
-        found = {}
+    def methods(lr: np.ndarray) -> dict[str, Method]:
+        found: dict[str, Method] = {}
         for title, amount in DAMAGE.items():
             harmed, level = damage(lr, amount)
-            found[f"{title}: bicubic"] = lambda harmed=harmed: interpolate(harmed, bundle.scale, "cubic")
+            found[f"{title}: bicubic"] = partial(interpolate, harmed, bundle.scale, "cubic")
             for n in (1, 2):
                 for chosen in (0.0, level):
                     found[f"{title}: level {chosen:.2f}, {plural(n)}"] = upscaled(bundle, harmed, n, chosen)

@@ -59,7 +59,9 @@ def verify(network: PartialDiffusion, folder: Path, trials: int = 4) -> float:
     return worst
 
 
-def manifest(network: PartialDiffusion, schedule: Schedule, folder: Path, name: str, version: str, training: dict):
+def manifest(
+    network: PartialDiffusion, schedule: Schedule, folder: Path, name: str, version: str, training: dict
+) -> dict:
     """model.json as a dict; the runtime refuses unknown and missing fields."""
     shape = network.shape
     std = schedule.residual_std

@@ -8,6 +8,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
 CROP = 96
@@ -70,7 +71,7 @@ def ablation(path: Path, curves: dict[str, dict[int, dict[str, float]]], bicubic
     save(figure, path)
 
 
-def lines(path: Path, series: dict[str, tuple[np.ndarray, np.ndarray]], **labels) -> None:
+def lines(path: Path, series: dict[str, tuple[np.ndarray, np.ndarray]], **labels: str) -> None:
     """Any named curves over one axis, logarithmic upwards."""
     figure, axis = plt.subplots(figsize=(7, 4))
     for name, (x, y) in series.items():
@@ -103,7 +104,7 @@ def training(path: Path, log: str) -> None:
     save(figure, path)
 
 
-def save(figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
     figure.tight_layout()
     figure.savefig(path, dpi=90)
     plt.close(figure)

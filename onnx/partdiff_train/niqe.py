@@ -4,6 +4,7 @@ Mittal, Soundararajan, Bovik, "Making a 'completely blind' image quality analyze
 is fitted on our own training crops, so values compare with each other but not with published ones.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -62,16 +63,16 @@ def features(image: np.ndarray, sharp: float = 0.0) -> np.ndarray:
     plane = luma(image)
     rows, columns = plane.shape[0] // BLOCK, plane.shape[1] // BLOCK
     plane = plane[: rows * BLOCK, : columns * BLOCK]
-    scales, deviation = [], None
+    scales, deviations = [], []
     for size in (BLOCK, BLOCK // 2):
         coefficients, local = normalised(plane)
         scales.append(np.array([block_features(block) for block in blocks(coefficients, size)]))
-        deviation = blocks(local, size).mean(axis=(1, 2)) if deviation is None else deviation
+        deviations.append(blocks(local, size).mean(axis=(1, 2)))
         plane = zoom(plane, 0.5, order=3, mode="nearest", grid_mode=True)
-    return np.concatenate(scales, axis=1)[deviation >= sharp * deviation.max()]
+    return np.concatenate(scales, axis=1)[deviations[0] >= sharp * deviations[0].max()]
 
 
-def fit(images, path: Path) -> None:
+def fit(images: Iterable[np.ndarray], path: Path) -> None:
     """Writes the multivariate Gaussian of the images' sharp blocks; images [C, H, W] in 0..255."""
     rows = np.concatenate([features(image, SHARP) for image in images])
     np.savez(path, mean=rows.mean(axis=0), covariance=np.cov(rows, rowvar=False), blocks=len(rows))

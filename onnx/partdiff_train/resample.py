@@ -55,8 +55,8 @@ def blur_matrix(size: int, sigma: float) -> np.ndarray:
 
 def apply(x: torch.Tensor, rows: np.ndarray, columns: np.ndarray) -> torch.Tensor:
     """x [..., H, W] float -> [..., H', W'] with rows [H', H] and columns [W', W]."""
-    rows, columns = (torch.as_tensor(m, dtype=x.dtype, device=x.device) for m in (rows, columns))
-    return rows @ x @ columns.T
+    left, right = (torch.as_tensor(m, dtype=x.dtype, device=x.device) for m in (rows, columns))
+    return left @ x @ right.T
 
 
 def upsample(lr: torch.Tensor, scale: int, kernel: str = "cubic") -> torch.Tensor:

@@ -11,7 +11,7 @@ from torch import nn
 
 from .errors import InputError
 from .graph import colour_outermost
-from .network import NetworkShape, PartialDiffusion
+from .network import Condition, Denoiser, Encoder, NetworkShape, PartialDiffusion
 from .schedule import Schedule
 
 
@@ -55,18 +55,19 @@ def constants(graph: onnx.GraphProto, operator: str) -> list[list[np.ndarray]]:
     return [[held[i].astype(np.float32) for i in n.input[1:]] for n in graph.node if n.op_type == operator]
 
 
-def fill(part: nn.Module, condition: nn.Module, graph: onnx.GraphProto) -> None:
+def fill(part: Encoder | Denoiser, condition: Condition, graph: onnx.GraphProto) -> None:
     """Gives an encoder or denoiser the weights of its graph."""
     inner, *outer = constants(graph, "Gemm")
     split = [np.concatenate(values) for values in zip(*outer)]
     convolutions = [m for m in part.modules() if isinstance(m, nn.Conv2d)]
     # Modules come in the order of their definition; the tail is defined before or after the blocks.
     convolutions = [m for m in convolutions if m is not part.tail] + [part.tail]
-    layers = [condition.inner, condition.outer, *convolutions]
+    layers: list[nn.Conv2d | nn.Linear] = [condition.inner, condition.outer, *convolutions]
     values = [inner, split, *constants(graph, "Conv")]
     for layer, (weight, bias) in zip(layers, values, strict=True):
-        layer.weight.data = torch.from_numpy(weight.copy()).view_as(layer.weight)
-        layer.bias.data = torch.from_numpy(bias.copy()).view_as(layer.bias)
+        layer.load_state_dict(
+            {"weight": torch.from_numpy(weight).view_as(layer.weight), "bias": torch.from_numpy(bias)}
+        )
 
 
 def load_bundle(folder: Path) -> tuple[PartialDiffusion, Schedule, dict]:

@@ -52,13 +52,13 @@ class Run:
     Subclasses have `step`, `parts` and `summary`; what else they keep they add to the other methods.
     """
 
-    VALIDATED = (1, 4)
+    VALIDATED: tuple[int, ...] = (1, 4)
     """Numbers of steps measured at every checkpoint, spaced as the configuration says."""
 
     def __init__(self, network: PartialDiffusion, config: Config, store: Store, folder: Path, device: str, seed: int):
         store.expect(network.shape)
         torch.backends.cudnn.benchmark = True
-        self.network = network.to(device, memory_format=torch.channels_last)
+        self.network = network.to(device).to(memory_format=torch.channels_last)
         self.config, self.store, self.folder, self.device = config, store, folder, device
         self.bf16 = has_bf16(device)
         self.objective = Objective(config.schedule, device)
@@ -90,12 +90,20 @@ class Run:
         own = {"batch": c.batch, "patch": c.patch, "seed": self.source.seed, "images": images}
         return own | {"network": asdict(c.shape), "schedule": asdict(c.schedule)}
 
+    def spent(self, minutes: float | None, iterations: int | None) -> float:
+        """Share of the budget, which is given in one of the two, that is spent."""
+        if minutes:
+            return self.elapsed / (60 * minutes)
+        if iterations:
+            return self.iteration / iterations
+        raise ValueError("a run needs a budget of minutes or of iterations")
+
     def run(self, minutes: float | None = None, iterations: int | None = None, every: float = 5.0) -> None:
         """Until the budget is spent; validates and saves each `every` minutes and at the end."""
         began, before, saved = time.monotonic(), self.elapsed, time.monotonic()
         rows: list[dict[str, float]] = []
         while True:
-            progress = self.elapsed / (60 * minutes) if minutes else self.iteration / iterations
+            progress = self.spent(minutes, iterations)
             if progress >= 1:
                 break
             rows.append(self.step(progress))

@@ -103,7 +103,9 @@ class Texture(Run):
         self.begun = digest(network.state_dict())
         self.network.encoder.requires_grad_(False)
         self.about, self.recipe = about["record"], recipe
-        self.critic = Critic(network.shape.image_channels, recipe.width).to(device, memory_format=torch.channels_last)
+        self.critic = (
+            Critic(network.shape.image_channels, recipe.width).to(device).to(memory_format=torch.channels_last)
+        )
         (self.optimiser,) = optimiser.make(network.denoiser, recipe.lr, muon=False)
         self.critic_optimiser = torch.optim.AdamW(self.critic.parameters(), recipe.critic_lr, betas=(0.5, 0.95))
         self.force = {steps: 0.3 * steps for steps, _ in recipe.budget}

@@ -1,5 +1,7 @@
 """Quality on held-out training images, cheap enough to run at every checkpoint."""
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 import torch
 
@@ -42,7 +44,7 @@ def upscale(
     return sample_residual(predict, u.cpu().numpy(), schedule, ts, noise)
 
 
-def middles(store: Store, side: int):
+def middles(store: Store, side: int) -> Iterator[tuple[torch.Tensor, np.ndarray]]:
     """Yields (lr, hr) of the held-out crops' middles of at most `side` LR pixels, [C, ., .] float32 in 0..255.
 
     lr is clean, shrunk by the bicubic kernel, and on the store's device; hr is numpy.
@@ -55,7 +57,7 @@ def middles(store: Store, side: int):
 
 
 def validate(
-    network: PartialDiffusion, schedule: Schedule, store: Store, steps=(1, 4), spacing: str = "uniform"
+    network: PartialDiffusion, schedule: Schedule, store: Store, steps: Sequence[int] = (1, 4), spacing: str = "uniform"
 ) -> dict[str, float]:
     """Y-PSNR and sharpness at each number of steps, and bicubic's PSNR, on clean LR images."""
     rows = []

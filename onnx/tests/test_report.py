@@ -75,12 +75,17 @@ def test_damage_is_what_its_level_says():
     assert (noisy - lr).std() == pytest.approx(7, rel=0.05) and noisy.min() >= 0 and noisy.max() <= 255
 
 
-def test_clean_up_is_measured_on_damaged_input(bundle):
+def test_clean_up_is_measured_on_damaged_input(bundle, monkeypatch):
     """Every damage at level 0 and at its own, against the undamaged original."""
     seen = []
     b = Bundle(bundle)
     upscale = b.upscale
-    b.upscale = lambda lr, steps, level, **how: seen.append((level, steps)) or upscale(lr, steps, level, **how)
+
+    def spy(lr, steps, level, **how):
+        seen.append((level, steps))
+        return upscale(lr, steps, level, **how)
+
+    monkeypatch.setattr(b, "upscale", spy)
     hr = read(Path(__file__).parents[2] / "tests/data/house.png", 3)[:, :128, :128]
     lr = resample.downsample(torch.from_numpy(hr), 4).round().clamp(0, 255).numpy()
     rows, _ = gather([(hr, lr)], cleaned(b))
