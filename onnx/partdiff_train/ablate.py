@@ -1,7 +1,7 @@
-"""Partial diffusion with and without latent alignment, and predicting v, against the full chain.
+"""The ablation: partial diffusion with and without latent alignment, and predicting v, against the full chain.
 
-Same network, same patches in the same order, same number of iterations for each variant. Variants
-already trained in the run folder are only measured.
+Each variant trains the same network on the same patches in the same order for as many iterations. Variants that
+the run directory already holds are only measured.
 """
 
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ from .errors import InputError
 from .evaluate import NOTES, Method, gather, interpolate, originals, plural, table
 from .pixels import from_bytes, to_bytes
 from .train import Trainer
-from .validate import middles, upscale
+from .validate import centres, upscale
 
 PARTIAL_STEPS = (1, 2, 4, 8)
 FULL_STEPS = (1, 4, 8, 20, 50, 100, 1000)
@@ -27,12 +27,12 @@ CLAIM_STEPS, CLAIM_FULL = 8, 100
 """The claim: aligned partial sampling in at most 8 steps is as good as the full chain in 100."""
 
 PATCH = 48
-"""LR pixels of the measured middle of each held-out crop."""
+"""LR pixels of the centre of each held-out crop, which is measured."""
 
 
 @dataclass(frozen=True)
 class Variant:
-    """What is trained, and how it is sampled from."""
+    """What is trained, and how it is sampled."""
 
     config: Config
     steps: tuple[int, ...]
@@ -40,7 +40,7 @@ class Variant:
 
 
 def variants(base: Config, start_steps: list[int]) -> dict[str, Variant]:
-    """By label; two that share a configuration are trained once."""
+    """The variants by label; two that share a configuration are trained once."""
 
     def config(name: str, k: int, alignment: str, prediction: str = "residual") -> Config:
         shape = replace(base.shape, aligned=alignment != "none")
@@ -75,7 +75,7 @@ def measure_all(chosen: dict[str, Variant], run: Path, store: Store, device: str
         bicubic = {"bicubic": partial(interpolate, lr, store.scale, "cubic")}
         return bicubic | {label: sampled(sampler) for label, sampler in samplers.items()}
 
-    crops = [(hr, lr.cpu().numpy()) for lr, hr in middles(store, PATCH)]
+    crops = [(hr, lr.cpu().numpy()) for lr, hr in centres(store, PATCH)]
     results, _ = gather(crops, methods)
     return results | {"original": originals(crops)}
 
@@ -85,7 +85,7 @@ def verdict(results: dict[str, dict[str, float]], start_step: int) -> str:
     full = results.get(f"full, {plural(CLAIM_FULL)}")
     if full is None:
         return ""
-    # How far from the best value, so that lower is better for all.
+    # Distance from the best value, so that lower is better for all.
     worse = {
         "PSNR": lambda m: -m["psnr"],
         "SSIM": lambda m: -m["ssim"],
@@ -119,7 +119,7 @@ def verdict(results: dict[str, dict[str, float]], start_step: int) -> str:
 
 def ablate(
     base: Config,
-    folder: Path,
+    directory: Path,
     run: Path,
     iterations: int,
     start_steps: list[int],
@@ -127,10 +127,10 @@ def ablate(
     device: str,
     fuse: bool = False,
 ) -> None:
-    """Trains what is missing, measures all, writes ablation-NAME.md and its figures; NAME is the configuration's."""
+    """Trains missing variants, measures all, writes ablation-NAME.md and its figures; NAME is the configuration's."""
     if wrong := [k for k in start_steps if not 1 < k <= base.schedule.timesteps]:
         raise InputError(f"--start-steps {wrong[0]}: expected 2 to {base.schedule.timesteps}")
-    store = Store(folder, device)
+    store = Store(directory, device)
     chosen = variants(base, start_steps)
     for config in {v.config.name: v.config for v in chosen.values()}.values():
         place = run / config.name
@@ -153,7 +153,7 @@ def ablate(
 
 {base.shape.width} channels; {iterations} iterations of {base.batch} patches for each variant, the same patches in the
 same order. Measured on the middle {side}x{side} LR pixels of {len(store.held_out)} images, clean bicubic
-x{store.scale}; they are of {origin}, of which nothing was trained on. DDIM, eta 0, evenly spaced steps but for
+x{store.scale}, from {origin} held out from training. DDIM, eta 0, uniform timestep spacing except for
 `quadratic`.
 
 `aligned` starts from the diffused LR image at K and was trained with latent alignment, `unaligned` starts there without

@@ -1,6 +1,6 @@
 """Training batches: random patches, degraded or clean, as a pure function of (seed, iteration).
 
-Nothing of the data order has to be saved, and a resumed run sees what an uninterrupted one would.
+The data order needs no saved state: a resumed run draws the batches that an uninterrupted one would.
 """
 
 from collections.abc import Callable
@@ -21,17 +21,17 @@ MAX_NOISE = 14.0
 
 CLEAN = 0.7
 OTHER_KERNELS = 0.1
-"""Shares of clean LR images, and among all of those shrunk by area or Lanczos."""
+"""Shares of all LR images: clean ones, and ones downsampled by area or Lanczos."""
 
 HARSH = 0.1
 """Share of samples whose contrast is stretched up to fourfold, as in night scenes, line art and posters."""
 
 PATTERN = 0.06
 """Share of samples that are noise, two-valued dots or a repeated tile of such dots (checkerboards, stripes, dither)
-instead of a photograph; nothing is to be added to them."""
+instead of a photograph. Their residual is 0: the network must add nothing to them."""
 
 AT_START = 0.25
-"""Share of samples at t = K, the regression case, so that one step is good."""
+"""Share of samples at t = K, the regression case, which decides the quality of one step."""
 
 MARGIN = 8
 """LR pixels cut off after JPEG, so that its 8x8 grid falls anywhere in the patch."""
@@ -41,7 +41,7 @@ Level = TypeVar("Level", Tensor, float)
 
 
 def jpeg_quality(level: Level) -> Level:
-    """Level 0..1 -> JPEG quality 100..40, the same relation by which a JPEG input sets its level."""
+    """Level 0..1 -> JPEG quality 100..40, as the program sets the level of a JPEG input."""
     return 100 - 60 * level
 
 
@@ -69,9 +69,10 @@ class BatchSource:
         self.device = store.hr.device
         most = store.lr.shape[-1] - MARGIN
         if patch > most:
-            raise InputError(f"--patch {patch}: the images of {store.folder} allow at most {most}")
+            raise InputError(f"--patch {patch}: the images of {store.directory} allow at most {most}")
 
     def draw(self, iteration: int) -> Batch:
+        """The batch of an iteration."""
         g = torch.Generator(self.device).manual_seed(self.seed * 1_000_003 + iteration)
         rand = lambda *shape: torch.rand(*shape, generator=g, device=self.device)
         lr, hr, level = self._degraded(*self._patches(g), rand)
@@ -108,7 +109,7 @@ class BatchSource:
         store, n = self.store, self.batch
         size = self.patch + MARGIN
         limit = store.lr.shape[-1] - size + 1
-        # Of two candidates the one with more texture: flat patches teach next to nothing.
+        # The more textured of two candidates: flat patches teach almost nothing.
         image = store.train[torch.randint(len(store.train), (2 * n,), generator=g, device=self.device)]
         corner = torch.randint(limit, (2, 2 * n), generator=g, device=self.device)
         candidates = take(store.lr[0], image, corner, size)
@@ -120,9 +121,9 @@ class BatchSource:
         return lr, hr, torch.rand(n, generator=g, device=self.device)
 
     def _degraded(self, kinds: Tensor, hr: Tensor, which: Tensor, rand: Rand) -> tuple[Tensor, Tensor, Tensor]:
-        """Chooses the way of shrinking, adds noise and JPEG; returns lr float and hr of patch size, level.
+        """Chooses the downsampling, adds noise and JPEG; returns lr (float) and hr of patch size, and level.
 
-        Takes what `_patches` gives; `which` below CLEAN is a clean sample.
+        Takes what `_patches` returns; a sample with `which` below CLEAN is clean.
         """
         names, n = self.store.kinds, self.batch
         clean = which < CLEAN

@@ -1,4 +1,4 @@
-"""The bundles and what they are trained on. One place names every number of a recipe."""
+"""The configurations: every number that defines a bundle and its training."""
 
 from dataclasses import dataclass, field, replace
 
@@ -19,7 +19,7 @@ class Preset:
         return {"steps": min(self.steps, most)} | ({"consistency": self.consistency} if self.consistency else {})
 
 
-# Back-projection brings the one regression step the rest of the way to the input.
+# Back-projection makes the result of the one regression step consistent with the input.
 FAITHFUL = Preset("faithful", 1, consistency=32)
 
 
@@ -27,7 +27,7 @@ FAITHFUL = Preset("faithful", 1, consistency=32)
 class Config:
     """patch: LR pixels; crop: HR pixels of a stored training crop; lr: peak learning rate.
 
-    spacing, presets: what the bundle proposes.
+    spacing, presets: the timestep spacing and the presets that the bundle suggests.
     """
 
     name: str
@@ -68,7 +68,7 @@ CONFIGS = {
             shape=NetworkShape(scale=2, width=64),
             schedule=Schedule(start_step=25, residual_std=0.06),
             patch=48,
-            # Quadratic steps gain nothing here.
+            # Quadratic spacing gains nothing here.
             spacing="uniform",
             presets=(FAITHFUL, Preset("balanced", 2), Preset("detailed", 4)),
         ),

@@ -20,6 +20,8 @@ from .pixels import from_bytes, to_bytes
 from .restore import write_manifest
 
 DIAL = (1, 2, 4, 8, 16, 40)
+"""Numbers of steps in the comparison of samplers."""
+
 STEPS = (1, 2, 4, 8)
 """Numbers of steps in the tables of the sets, besides those of the presets."""
 
@@ -30,22 +32,22 @@ SAMPLERS: dict[str, dict[str, Any]] = {
     "DDIM, quadratic steps": {"spacing": "quadratic"},
     "DDPM, quadratic steps": {"spacing": "quadratic", "eta": 1.0},
 }
-"""What the dial compares."""
+"""The samplers that the report compares."""
 
 SAMPLED = 5
-"""Images of the first set that go through all samplers and up to forty steps."""
+"""Images of the first set that are upscaled by all samplers in all of `DIAL`."""
 
 SHOWN = 3
 """Rows of a grid of crops."""
 
-DAMAGED = 20
-"""Images of the last set that are damaged before they are upscaled."""
+DEGRADED = 20
+"""Images of the last set that are degraded before they are upscaled."""
 
-DAMAGE = {"JPEG 90": 90, "JPEG 75": 75, "JPEG 50": 50, "noise of deviation 7": -7.0}
+DEGRADATIONS = {"JPEG 90": 90, "JPEG 75": 75, "JPEG 50": 50, "noise of deviation 7": -7.0}
 """JPEG quality (Pillow, 4:2:0), or the negative standard deviation of noise, of 255."""
 
 SETS = {1: ["mri/LR_x4_bicubic", "mri/LR_x4_kspace"], 3: ["Set5", "BSD100"]}
-"""Sets of a bundle by its number of channels."""
+"""Default sets by the number of channels."""
 
 PUBLISHED = {
     (4, "Set5"): "SRCNN 30.48 dB, EDSR-baseline 32.09 dB; trained for texture: ESRGAN about 30.4 dB",
@@ -95,11 +97,12 @@ def read(path: Path, channels: int) -> np.ndarray:
 
 
 def interpolate(lr: np.ndarray, scale: int, kernel: str) -> np.ndarray:
+    """lr [C, h, w] in 0..255 -> the same upsampled, in whole numbers."""
     return np.clip(np.round(resample.upsample(torch.from_numpy(lr).double(), scale, kernel).numpy()), 0, 255)
 
 
 def measure(result: np.ndarray, hr: np.ndarray, lr: np.ndarray, seconds: float) -> dict[str, float]:
-    """All images [C, ., .] in 0..255."""
+    """All measures of `result`, an upscaled `lr`; images [C, ., .] in 0..255."""
     scale = hr.shape[1] // lr.shape[1]
     again = resample.downsample(torch.from_numpy(result).double(), scale).numpy()
     return {
@@ -114,31 +117,31 @@ def measure(result: np.ndarray, hr: np.ndarray, lr: np.ndarray, seconds: float) 
 
 
 def timed(method: Method, hr: np.ndarray, lr: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
-    """The image that `method` returns, and its measures."""
+    """The image that `method` returns and its measures."""
     began = time.perf_counter()
     image = method()
     return image, measure(image, hr, lr, time.perf_counter() - began)
 
 
-def folders(data: Path, name: str, scale: int) -> tuple[Path, Path]:
+def directories(data: Path, name: str, scale: int) -> tuple[Path, Path]:
     """`Set5` -> Set5/HR, Set5/LR_x4; `mri/LR_x4_kspace` -> mri/HR, mri/LR_x4_kspace."""
     group, _, low = name.partition("/")
     return data / group / "HR", data / group / (low or f"LR_x{scale}")
 
 
 def pairs(bundle: Bundle, data: Path, name: str, limit: int | None) -> Iterator[Pair]:
-    """Yields (hr, lr) of a set, [C, ., .] in 0..255. Without a folder for this scale, the HR images are shrunk here."""
-    hr_folder, lr_folder = folders(data, name, bundle.scale)
-    paths = sorted(hr_folder.glob("*.png"))
+    """Yields the pairs of a set. Without LR images for the bundle's scale, the HR images are downsampled here."""
+    hr_directory, lr_directory = directories(data, name, bundle.scale)
+    paths = sorted(hr_directory.glob("*.png"))
     if not paths:
-        raise InputError(f"{hr_folder}: no PNG images; set {name} is expected there")
-    given = lr_folder.is_dir()
+        raise InputError(f"{hr_directory}: no PNG images; expected those of set {name}")
+    given = lr_directory.is_dir()
     if "/" in name and not given:
-        raise InputError(f"{lr_folder}: no such folder")
+        raise InputError(f"{lr_directory}: no such directory")
     for path in paths[:limit]:
         hr = read(path, bundle.manifest["channels"])
         if given:
-            yield hr, read(lr_folder / path.name, bundle.manifest["channels"])
+            yield hr, read(lr_directory / path.name, bundle.manifest["channels"])
         else:
             h, w = (n // bundle.scale * bundle.scale for n in hr.shape[1:])
             hr = hr[:, :h, :w]
@@ -146,8 +149,8 @@ def pairs(bundle: Bundle, data: Path, name: str, limit: int | None) -> Iterator[
             yield hr, lr.float().numpy()
 
 
-def damage(lr: np.ndarray, amount: float) -> tuple[np.ndarray, float]:
-    """lr [C, h, w] in 0..255, one of `DAMAGE` -> the damaged image and the clean-up level that is meant for it."""
+def degrade(lr: np.ndarray, amount: float) -> tuple[np.ndarray, float]:
+    """lr [C, h, w] in 0..255, amount one of `DEGRADATIONS` -> the degraded image and its clean-up level."""
     if amount < 0:
         noise = np.random.default_rng(0).normal(0, -amount, lr.shape)
         return np.clip(np.round(lr + noise), 0, 255).astype(np.float32), -amount / MAX_NOISE
@@ -158,7 +161,7 @@ def damage(lr: np.ndarray, amount: float) -> tuple[np.ndarray, float]:
 
 
 def gather(given: Iterable[Pair], methods: Methods) -> tuple[dict[str, dict[str, float]], list[Example]]:
-    """Mean measures of every method over pairs of (hr, lr); and the first `SHOWN` as (hr, {label: image})."""
+    """Mean measures of every method over the pairs, and the first `SHOWN` examples."""
     rows: dict[str, list] = {}
     examples: list[Example] = []
     for hr, lr in given:
@@ -177,6 +180,7 @@ def originals(given: Iterable[Pair]) -> dict[str, float]:
 
 
 def upscaled(bundle: Bundle, lr: np.ndarray, steps: int, level: float = 0.0, **how: Any) -> Method:
+    """The method that upscales lr [C, h, w] in 0..255; `how`: further arguments of `Bundle.upscale`."""
     return lambda: to_bytes(bundle.upscale(from_bytes(lr), steps, level, **how))
 
 
@@ -194,33 +198,35 @@ def plain(bundle: Bundle, steps: list[int]) -> Methods:
 
 
 def samplers(bundle: Bundle) -> Methods:
-    """All samplers over the dial; one step is the same for all."""
+    """All samplers in all of `DIAL`; one step is the same for all."""
     dial = [n for n in DIAL if n <= bundle.schedule.start_step]
     chosen = [(label, n, how) for label, how in SAMPLERS.items() for n in dial if n > 1 or label == "DDIM"]
     return lambda lr: {f"{label}, {plural(n)}": upscaled(bundle, lr, n, **how) for label, n, how in chosen}
 
 
 def cleaned(bundle: Bundle) -> Methods:
-    """Every damage, with the clean-up level at 0 and as it is meant."""
+    """Every degradation, with the clean-up level at 0 and at the level of the degradation."""
 
     def methods(lr: np.ndarray) -> dict[str, Method]:
         found: dict[str, Method] = {}
-        for title, amount in DAMAGE.items():
-            harmed, level = damage(lr, amount)
-            found[f"{title}: bicubic"] = partial(interpolate, harmed, bundle.scale, "cubic")
+        for title, amount in DEGRADATIONS.items():
+            degraded, level = degrade(lr, amount)
+            found[f"{title}: bicubic"] = partial(interpolate, degraded, bundle.scale, "cubic")
             for n in (1, 2):
                 for chosen in (0.0, level):
-                    found[f"{title}: level {chosen:.2f}, {plural(n)}"] = upscaled(bundle, harmed, n, chosen)
+                    found[f"{title}: level {chosen:.2f}, {plural(n)}"] = upscaled(bundle, degraded, n, chosen)
         return found
 
     return methods
 
 
 def plural(n: int, noun: str = "step") -> str:
+    """`1 step`, `2 steps`."""
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def table(results: dict[str, dict[str, float]]) -> str:
+    """Mean measures by label -> a Markdown table."""
     head = ["method"] + [title for title, _ in COLUMNS.values()]
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     for label, row in results.items():
@@ -231,12 +237,12 @@ def table(results: dict[str, dict[str, float]]) -> str:
 
 NOTES = """PSNR and SSIM: luma of BT.601, 4 pixels of border removed. Sharpness: mean absolute Laplacian relative to
 the original's. Spectrum: mean absolute difference of radial power spectra. LR consistency: PSNR of the
-result, shrunk again, against the input. NIQE (lower is more natural) is fitted on our own training crops and does
-not compare with published values. Seconds: this machine, all threads given, wall clock."""
+result, downsampled again, against the input. NIQE (lower is more natural) is fitted on our own training crops and does
+not compare with published values. Seconds: wall-clock time on the machine of this report, on all threads given."""
 
 
 def evaluate(
-    folder: Path,
+    directory: Path,
     data: Path,
     sets: list[str] | None,
     steps: list[int] | None,
@@ -245,12 +251,12 @@ def evaluate(
     threads: int = 0,
     grids: bool = True,
 ) -> None:
-    """Writes NAME.md, its figures, and the measures into the bundle's manifest.
+    """Writes NAME.md and its figures, and the measures into the bundle's manifest.
 
-    `steps`, by default `STEPS` and those of the presets, are spaced as the manifest says.
+    `steps`: default: `STEPS` and those of the presets; with the manifest's timestep spacing.
     `grids`: crops at 300 % of bicubic and the presets.
     """
-    bundle = Bundle(folder, threads)
+    bundle = Bundle(directory, threads)
     presets = {label: preset["steps"] for label, preset in bundle.manifest["presets"].items()}
     name, most = bundle.manifest["name"], bundle.schedule.start_step
     steps = steps or sorted({n for n in (*STEPS, *presets.values()) if n <= most})
@@ -258,10 +264,10 @@ def evaluate(
         raise InputError(f"--steps {' '.join(map(str, steps))}: {name} takes 1 to {most}")
     sets = sets or SETS[bundle.manifest["channels"]]
     report.mkdir(parents=True, exist_ok=True)
-    told = "Presets: " + ", ".join(f"{label} {plural(n)}" for label, n in presets.items())
-    told += f". Spacing of steps where nothing else is said: {bundle.manifest['defaults']['spacing']}.\n"
-    told += "Back-projection, which a preset may add, is left out here."
-    text, everything = [f"# {name} {bundle.manifest['version']}", NOTES, told], {}
+    about = "Presets: " + ", ".join(f"{label} {plural(n)}" for label, n in presets.items())
+    about += f". Timestep spacing unless stated otherwise: {bundle.manifest['defaults']['spacing']}.\n"
+    about += "Measured without back-projection, which a preset may add."
+    text, everything = [f"# {name} {bundle.manifest['version']}", NOTES, about], {}
     if any((bundle.scale, chosen) in PUBLISHED for chosen in sets):
         text.append(SOURCES)
     images = {chosen: list(pairs(bundle, data, chosen, limit)) for chosen in sets}
@@ -277,8 +283,8 @@ def evaluate(
         text += [f"## {chosen}", f"{plural(len(given), 'image')}.", table(results)]
         if published := PUBLISHED.get((bundle.scale, chosen)):
             text.append(f"Published: {published}.")
-        if not folders(data, chosen, bundle.scale)[1].exists():
-            text.append("The inputs were shrunk here with the bicubic kernel and rounded to 8 bits.")
+        if not directories(data, chosen, bundle.scale)[1].exists():
+            text.append("The inputs were downsampled here with the bicubic kernel and rounded to 8 bits.")
         if grids:
             text.append(f"![crops]({stem}.webp)")
     figures.dial(report / f"{name}-dial.png", everything)
@@ -287,11 +293,11 @@ def evaluate(
     text += [f"Samplers, at most the first {plural(few, 'image')} of {sets[0]}:"]
     text += [table(gather(images[sets[0]][:few], samplers(bundle))[0])]
     if bundle.manifest["channels"] == 3:
-        few = min(limit or DAMAGED, DAMAGED)
-        note = "damaged at their low resolution; LR consistency is with the undamaged input."
+        few = min(limit or DEGRADED, DEGRADED)
+        note = "degraded at low resolution; LR consistency is against the clean input."
         text += ["## Clean-up", f"At most the first {plural(few, 'image')} of {sets[-1]}, {note}"]
         text += [table(gather(images[sets[-1]][:few], cleaned(bundle))[0])]
     (report / f"{name}.md").write_text("\n\n".join(text) + "\n")
     if limit is None:
-        write_manifest(folder, bundle.manifest | {"metrics": bundle.manifest["metrics"] | everything})
+        write_manifest(directory, bundle.manifest | {"metrics": bundle.manifest["metrics"] | everything})
     print("\n\n".join(text))

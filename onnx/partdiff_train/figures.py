@@ -1,4 +1,4 @@
-"""The report's pictures."""
+"""The figures of the reports."""
 
 import re
 from pathlib import Path
@@ -72,7 +72,7 @@ def ablation(path: Path, curves: dict[str, dict[int, dict[str, float]]], bicubic
 
 
 def lines(path: Path, series: dict[str, tuple[np.ndarray, np.ndarray]], **labels: str) -> None:
-    """Any named curves over one axis, logarithmic upwards."""
+    """Named curves over one axis; the vertical axis is logarithmic."""
     figure, axis = plt.subplots(figsize=(7, 4))
     for name, (x, y) in series.items():
         axis.plot(x, y, label=name)
@@ -83,7 +83,7 @@ def lines(path: Path, series: dict[str, tuple[np.ndarray, np.ndarray]], **labels
 
 
 def training(path: Path, log: str) -> None:
-    """Loss or decibels spent, and PSNR of the held-out images, against minutes; `log` as `running.py` writes it."""
+    """Loss or error above one step, and PSNR of held-out images, against minutes; `log` as `running.py` writes it."""
     figure, axes = plt.subplots(1, 2, figsize=(10, 4))
     number = r"([-\d.]+)"
     losses = re.findall(rf"{number} min +\d+  loss {number}", log)

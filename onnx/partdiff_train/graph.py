@@ -1,7 +1,7 @@
 """The two networks as ONNX graphs, written node by node: opset 17, IR 8, dynamic batch and size.
 
 Convolution weights are stored in fp16 and cast to fp32; ONNX Runtime folds the casts at load.
-Pixel-unshuffle becomes SpaceToDepth, whose other channel order is taken up by the first weights.
+Pixel-unshuffle becomes SpaceToDepth, whose different channel order is made up for in the first convolution's weights.
 """
 
 from typing import Any, cast
@@ -16,7 +16,7 @@ from .network import CEILING, Block, Condition, Denoiser, Encoder, NetworkShape
 OPSET, IR = 17, 8
 
 Shape = list[str | int]
-"""Axes of an input or output: names for those that vary."""
+"""Sizes of the axes of an input or output; a name for a size that varies."""
 
 
 class Graph:
@@ -56,6 +56,7 @@ class Graph:
         return self.add("Add", x, self.conv(hidden, layer.conv2))
 
     def trunk(self, x: str, layers: nn.ModuleList, biases: list[str]) -> str:
+        """The residual blocks `layers`, one after another, each with its bias."""
         for layer, bias in zip(cast(list[Block], layers), biases):
             x = self.block(x, layer, bias)
         return x
@@ -75,6 +76,7 @@ class Graph:
         return self.add("Gemm", x, self.constant(weight), self.constant(bias), transB=1)
 
     def model(self, inputs: dict[str, Shape], outputs: dict[str, Shape]) -> onnx.ModelProto:
+        """The finished model; onnx.checker.ValidationError if it is invalid."""
         info = lambda d: [helper.make_tensor_value_info(k, TensorProto.FLOAT, v) for k, v in d.items()]
         graph = helper.make_graph(self.nodes, "partdiff", info(inputs), info(outputs), self.initialisers)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="partdiff")

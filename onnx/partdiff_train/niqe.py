@@ -1,4 +1,4 @@
-"""NIQE: how far an image's local statistics are from those of good photographs, without a reference.
+"""NIQE: the distance of an image's local statistics from those of good photographs, without a reference image.
 
 Mittal, Soundararajan, Bovik, "Making a 'completely blind' image quality analyzer", IEEE SPL 2013. The model
 is fitted on our own training crops, so values compare with each other but not with published ones.
@@ -15,7 +15,7 @@ from .metrics import luma
 
 BLOCK = 96
 SHARP = 0.75
-"""Of an image's blocks, those at least this sharp relative to its sharpest take part in the fit."""
+"""Blocks at least this sharp, relative to the sharpest of their image, take part in the fit."""
 
 SHAPES = np.arange(0.2, 10, 0.001)
 RATIOS = gamma(2 / SHAPES) ** 2 / (gamma(1 / SHAPES) * gamma(3 / SHAPES))
@@ -86,7 +86,7 @@ class Niqe:
         self.mean, self.covariance = model["mean"], model["covariance"]
 
     def __call__(self, image: np.ndarray) -> float:
-        """image [C, H, W] in 0..255; not a number below two blocks, where there are no statistics."""
+        """image [C, H, W] in 0..255; NaN if it has fewer than two blocks, too few for statistics."""
         if (image.shape[1] // BLOCK) * (image.shape[2] // BLOCK) < 2:
             return float("nan")
         rows = features(image)

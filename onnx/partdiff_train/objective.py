@@ -1,4 +1,4 @@
-"""What a network is trained for: latents at given steps, and the loss of the residual it finds in them.
+"""The training objective: latents at given steps, and the loss of the residual that the network predicts from them.
 
 The loss is the squared error of the residual, scaled to unit variance and weighted by
 min(1 + SNR, 10); at t = K that is plain regression.
@@ -13,7 +13,7 @@ from .schedule import Schedule
 
 
 def has_bf16(device: str) -> bool:
-    """Whether bf16 pays: processors without it emulate it, ten times slower than fp32."""
+    """Whether bf16 is worth using: processors without it emulate it, ten times slower than fp32."""
     return device != "cpu" or torch.cpu._is_avx512_bf16_supported()
 
 
@@ -32,18 +32,18 @@ class Objective:
         return (at(self.signal) * r + at(self.noise) * eps) * at(self.scale)
 
     def fraction(self, step: Tensor) -> Tensor:
-        """The denoiser's time."""
+        """t for the denoiser: `step` as a fraction of K."""
         return step / self.schedule.start_step
 
     def residual(self, output: Tensor, z: Tensor, step: Tensor) -> Tensor:
-        """What the network's output says of r; z of unit variance."""
+        """The network's output -> r; z of unit variance."""
         if self.schedule.prediction == "residual":
             return output.float()
         at = lambda values: (values * self.scale)[step][:, None, None, None]
         return at(self.signal) * z - at(self.noise) * output.float()
 
     def loss(self, denoise: Callable[[Tensor, Tensor], Tensor], r: Tensor, eps: Tensor, step: Tensor) -> Tensor:
-        """Of `denoise`, which takes z and the denoiser's time and returns the network's output."""
+        """The loss of `denoise`, which takes z and t as a fraction and returns the network's output."""
         z = self.latent(r, eps, step)
         predicted = self.residual(denoise(z, self.fraction(step)), z, step)
         return (self.weight[step][:, None, None, None] * (predicted - r) ** 2).mean()

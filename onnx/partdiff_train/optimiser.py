@@ -1,7 +1,7 @@
 """Muon for the 3x3 convolutions inside the trunk, AdamW for everything else.
 
 Muon (K. Jordan et al., 2024) replaces a weight's momentum by the nearest semi-orthogonal matrix,
-found by a Newton-Schulz iteration; every direction of the weight then learns at the same speed.
+computed by a Newton-Schulz iteration; every direction of the weight then learns at the same rate.
 """
 
 from collections.abc import Iterable

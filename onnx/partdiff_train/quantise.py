@@ -1,10 +1,9 @@
 """An int8 variant of a bundle: QDQ around convolutions, U8 activations, S8 weights per channel.
 
-This pairing is what x86 processors with VNNI run up to three times faster than fp32; the others are no
-faster, since their fast sums overflow and are not used. Weights of 7 bits would not overflow, and lose
-twice as much at one step. Ranges are the smallest and largest values seen while upscaling training crops.
-The outermost convolutions stay in fp32: they cost little, and what enters and leaves the networks keeps
-its depth.
+This pairing is what x86 processors with VNNI run up to three times faster than fp32; others gain
+nothing, because their fast instructions overflow and are not used. 7-bit weights would not overflow, but lose twice
+as much quality at one step. Ranges are the smallest and largest values seen while upscaling training crops. The
+outermost convolutions stay in fp32: they cost little, and the inputs and outputs of the networks keep their precision.
 """
 
 import tempfile
@@ -34,7 +33,7 @@ Feeds = dict[str, np.ndarray]
 
 
 class Recorder:
-    """An inference session that keeps what it is fed."""
+    """An inference session that records its inputs."""
 
     def __init__(self, session: onnxruntime.InferenceSession):
         self.session = session
@@ -56,7 +55,7 @@ class Recorded(CalibrationDataReader):
 
 
 def record(bundle: Bundle, store: Store) -> dict[str, list[Feeds]]:
-    """What encoder and denoiser are fed while upscaling crops of the training part; the bundle keeps the recorders."""
+    """The inputs of encoder and denoiser while upscaling training crops; the bundle keeps the recorders."""
     bundle.encoder, bundle.denoiser = encoder, denoiser = Recorder(bundle.encoder), Recorder(bundle.denoiser)
     chosen = store.train[:: max(len(store.train) // CROPS, 1)][:CROPS]
     for seed, i in enumerate(chosen.tolist()):
@@ -71,13 +70,13 @@ def outermost(graph: onnx.ModelProto) -> list[str]:
     return [names[0], names[-1]]
 
 
-def quantise(source: Path, store_folder: Path, folder: Path) -> None:
-    """Writes the int8 variant of bundle `source`, which `export` wrote, into `folder`."""
+def quantise(source: Path, store_directory: Path, directory: Path) -> None:
+    """Writes the int8 variant of bundle `source`, which `export` wrote, into `directory`."""
     network, _, _ = load_bundle(source)
-    store, bundle = Store(store_folder), Bundle(source)
+    store, bundle = Store(store_directory), Bundle(source)
     store.expect(network.shape)
     manifest = bundle.manifest
-    folder.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(parents=True, exist_ok=True)
     graphs = {
         "encoder": encoder_graph(network.encoder, half=False),
         "denoiser": denoiser_graph(network.denoiser, half=False),
@@ -89,7 +88,7 @@ def quantise(source: Path, store_folder: Path, folder: Path) -> None:
             onnx.save(graph, path)
             quantize_static(
                 path,
-                folder / f"{part}.onnx",
+                directory / f"{part}.onnx",
                 Recorded(feeds[part]),
                 quant_format=QuantFormat.QDQ,
                 activation_type=QuantType.QUInt8,
@@ -98,8 +97,8 @@ def quantise(source: Path, store_folder: Path, folder: Path) -> None:
                 op_types_to_quantize=["Conv"],
                 nodes_to_exclude=outermost(graph),
             )
-        manifest[part] |= {"sha256": digest(folder / f"{part}.onnx")}
+        manifest[part] |= {"sha256": digest(directory / f"{part}.onnx")}
     name = manifest["name"]
     about = "in 8-bit integers: about twice as fast on x86 processors with VNNI, a little coarser."
     manifest |= {"name": f"{name}-int8", "description": f"{name} {about}", "metrics": {}}
-    write_manifest(folder, manifest)
+    write_manifest(directory, manifest)

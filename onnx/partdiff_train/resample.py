@@ -1,7 +1,7 @@
 """Separable resampling as matrices: the kernels that make LR images and the upsampled image `u`.
 
-Half-pixel grid, weights renormalised at the border (no padding), antialiased when shrinking:
-the convention of Pillow and of the runtime. `resize(x, matrix_h, matrix_w)` applies one matrix
+Half-pixel grid, weights renormalised at the border (no padding), antialiased when downsampling:
+the convention of Pillow and of the runtime. `apply(x, rows, columns)` applies one matrix
 per axis, so an image of any size costs two small matrix products.
 """
 
@@ -77,7 +77,7 @@ def downsample(hr: torch.Tensor, scale: int, kernel: str = "cubic", sigma: float
 def truncate_kspace(hr: torch.Tensor, scale: int) -> torch.Tensor:
     """hr [..., H, W] -> magnitude of the central 1/scale of k-space, on the half-pixel grid.
 
-    Low-resolution MRI is acquired like this. The phase ramp moves the sampling points from the
+    This is how low-resolution MRI is acquired. The phase ramp moves the sampling points from the
     corners of the coarse pixels to their centres.
     """
     spectrum = torch.fft.fft2(hr.double())

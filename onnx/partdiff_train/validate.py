@@ -14,7 +14,7 @@ from .sampler import sample_residual, timesteps
 from .schedule import Schedule
 
 PATCH = 64
-"""LR pixels of the validation patch, from the middle of each crop."""
+"""LR pixels of the validation patch, from the centre of each crop."""
 
 
 @torch.no_grad()
@@ -44,10 +44,10 @@ def upscale(
     return sample_residual(predict, u.cpu().numpy(), schedule, ts, noise)
 
 
-def middles(store: Store, side: int) -> Iterator[tuple[torch.Tensor, np.ndarray]]:
-    """Yields (lr, hr) of the held-out crops' middles of at most `side` LR pixels, [C, ., .] float32 in 0..255.
+def centres(store: Store, side: int) -> Iterator[tuple[torch.Tensor, np.ndarray]]:
+    """Yields (lr, hr) of the centres of the held-out crops, at most `side` LR pixels; [C, ., .] float32 in 0..255.
 
-    lr is clean, shrunk by the bicubic kernel, and on the store's device; hr is numpy.
+    lr is clean, downsampled by the bicubic kernel, and on the store's device; hr is numpy.
     """
     side, s = min(side, store.lr.shape[-1]), store.scale
     start = (store.lr.shape[-1] - side) // 2
@@ -61,7 +61,7 @@ def validate(
 ) -> dict[str, float]:
     """Y-PSNR and sharpness at each number of steps, and bicubic's PSNR, on clean LR images."""
     rows = []
-    for raw, hr in middles(store, PATCH):
+    for raw, hr in centres(store, PATCH):
         lr = from_bytes(raw)
         u = to_bytes(resample.upsample(lr, store.scale).cpu().numpy())
         row = {"bicubic": metrics.psnr(u, hr)}
