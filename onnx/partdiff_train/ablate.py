@@ -1,10 +1,11 @@
-"""Partial diffusion with and without latent alignment, and predicting v, against the full chain.
+"""The ablation: partial diffusion with and without latent alignment, and predicting v, against the full chain.
 
-Same network, same patches in the same order, same number of iterations for each variant. Variants
-already trained in the run folder are only measured.
+Each variant trains the same network on the same patches in the same order for as many iterations. Variants that
+the run directory already holds are only measured.
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,10 @@ from .checkpoint import load_weights
 from .configs import Config
 from .dataset import Store
 from .errors import InputError
-from .evaluate import NOTES, gather, interpolate, originals, plural, table
+from .evaluate import NOTES, Method, gather, interpolate, originals, plural, table
+from .pixels import from_bytes, to_bytes
 from .train import Trainer
-from .validate import middles, to_bytes, upscale
+from .validate import centres, upscale
 
 PARTIAL_STEPS = (1, 2, 4, 8)
 FULL_STEPS = (1, 4, 8, 20, 50, 100, 1000)
@@ -25,12 +27,12 @@ CLAIM_STEPS, CLAIM_FULL = 8, 100
 """The claim: aligned partial sampling in at most 8 steps is as good as the full chain in 100."""
 
 PATCH = 48
-"""LR pixels of the measured middle of each held-out crop."""
+"""LR pixels of the centre of each held-out crop, which is measured."""
 
 
 @dataclass(frozen=True)
 class Variant:
-    """What is trained, and how it is sampled from."""
+    """What is trained, and how it is sampled."""
 
     config: Config
     steps: tuple[int, ...]
@@ -38,7 +40,7 @@ class Variant:
 
 
 def variants(base: Config, start_steps: list[int]) -> dict[str, Variant]:
-    """By label; two that share a configuration are trained once."""
+    """The variants by label; two that share a configuration are trained once."""
 
     def config(name: str, k: int, alignment: str, prediction: str = "residual") -> Config:
         shape = replace(base.shape, aligned=alignment != "none")
@@ -60,31 +62,30 @@ def variants(base: Config, start_steps: list[int]) -> dict[str, Variant]:
 
 def measure_all(chosen: dict[str, Variant], run: Path, store: Store, device: str) -> dict[str, dict[str, float]]:
     """Mean measures of bicubic, of every variant at every number of steps, and of the originals."""
-    loaded = []
+    samplers = {}
     for label, variant in chosen.items():
         network, schedule, _ = load_weights(run / variant.config.name / "weights.pt")
-        loaded += [(f"{label}, {plural(n)}", network.to(device), schedule, n, variant.spacing) for n in variant.steps]
+        for n in variant.steps:
+            sampler = partial(upscale, network.to(device), schedule, steps=n, spacing=variant.spacing)
+            samplers[f"{label}, {plural(n)}"] = sampler
 
-    def methods(lr: np.ndarray):
-        given = torch.from_numpy(lr).to(device) / 127.5 - 1
-        found = {"bicubic": lambda: interpolate(lr, store.scale, "cubic")}
-        for label, network, schedule, n, spacing in loaded:
-            found[label] = lambda net=network, s=schedule, n=n, spacing=spacing: to_bytes(
-                upscale(net, s, given, n, spacing=spacing)
-            )
-        return found
+    def methods(lr: np.ndarray) -> dict[str, Method]:
+        given = from_bytes(torch.from_numpy(lr).to(device))
+        sampled = lambda sampler: lambda: to_bytes(sampler(lr=given))
+        bicubic = {"bicubic": partial(interpolate, lr, store.scale, "cubic")}
+        return bicubic | {label: sampled(sampler) for label, sampler in samplers.items()}
 
-    crops = [(hr, lr.cpu().numpy()) for lr, hr in middles(store, PATCH)]
+    crops = [(hr, lr.cpu().numpy()) for lr, hr in centres(store, PATCH)]
     results, _ = gather(crops, methods)
     return results | {"original": originals(crops)}
 
 
 def verdict(results: dict[str, dict[str, float]], start_step: int) -> str:
-    """The aligned chain beside the full chain at `CLAIM_FULL`, measure by measure, and beside the others step by step."""
+    """Compares the aligned chain with the full chain in `CLAIM_FULL` steps, and with the others at equal steps."""
     full = results.get(f"full, {plural(CLAIM_FULL)}")
     if full is None:
         return ""
-    # How far from the best value, so that lower is better for all.
+    # Distance from the best value, so that lower is better for all.
     worse = {
         "PSNR": lambda m: -m["psnr"],
         "SSIM": lambda m: -m["ssim"],
@@ -109,16 +110,16 @@ def verdict(results: dict[str, dict[str, float]], start_step: int) -> str:
     for other in (f"{start}, quadratic", f"{start}, v", f"unaligned, K = {start_step}", "full"):
         gains = []
         for steps in map(plural, PARTIAL_STEPS):
-            rows = [results.get(f"{label}, {steps}") for label in (start, other)]
-            if all(rows):
-                gains.append(f"{rows[0]['psnr'] - rows[1]['psnr']:+.2f} dB in {steps}")
+            ours, theirs = (results.get(f"{label}, {steps}") for label in (start, other))
+            if ours and theirs:
+                gains.append(f"{ours['psnr'] - theirs['psnr']:+.2f} dB in {steps}")
         lines.append(f"- {other}: " + ", ".join(gains))
     return "\n".join(lines)
 
 
 def ablate(
     base: Config,
-    folder: Path,
+    directory: Path,
     run: Path,
     iterations: int,
     start_steps: list[int],
@@ -126,10 +127,10 @@ def ablate(
     device: str,
     fuse: bool = False,
 ) -> None:
-    """Trains what is missing, measures all, writes ablation-NAME.md and its figures; NAME is the configuration's."""
+    """Trains missing variants, measures all, writes ablation-NAME.md and its figures; NAME is the configuration's."""
     if wrong := [k for k in start_steps if not 1 < k <= base.schedule.timesteps]:
         raise InputError(f"--start-steps {wrong[0]}: expected 2 to {base.schedule.timesteps}")
-    store = Store(folder, device)
+    store = Store(directory, device)
     chosen = variants(base, start_steps)
     for config in {v.config.name: v.config for v in chosen.values()}.values():
         place = run / config.name
@@ -150,13 +151,14 @@ def ablate(
     origin = plural(len(store.held_sources), "photograph" if store.hr.shape[1] == 3 else "subject")
     text = f"""# Ablation of {base.name}
 
-{base.shape.width} channels; {iterations} iterations of {base.batch} patches for each variant, the same patches in the same order.
-Measured on the middle {side}x{side} LR pixels of {len(store.held_out)} images, clean bicubic x{store.scale}; they are of {origin}, of which
-nothing was trained on. DDIM, eta 0, evenly spaced steps but for `quadratic`.
+{base.shape.width} channels; {iterations} iterations of {base.batch} patches for each variant, the same patches in the
+same order. Measured on the middle {side}x{side} LR pixels of {len(store.held_out)} images, clean bicubic
+x{store.scale}, from {origin} held out from training. DDIM, eta 0, uniform timestep spacing except for
+`quadratic`.
 
 `aligned` starts from the diffused LR image at K and was trained with latent alignment, `unaligned` starts there without
-it, `full` starts from noise at T = {base.schedule.timesteps}. With `v` the network predicts v instead of the residual, under the same
-loss. A quarter of the samples of every variant is at its first step.
+it, `full` starts from noise at T = {base.schedule.timesteps}. With `v` the network predicts v instead of the residual,
+under the same loss. A quarter of the samples of every variant is at its first step.
 
 {NOTES}
 

@@ -1,9 +1,11 @@
 """Training batches: random patches, degraded or clean, as a pure function of (seed, iteration).
 
-Nothing of the data order has to be saved, and a resumed run sees what an uninterrupted one would.
+The data order needs no saved state: a resumed run draws the batches that an uninterrupted one would.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -11,6 +13,7 @@ from torch import Tensor
 from . import jpeg, resample
 from .dataset import BLURS, Store
 from .errors import InputError
+from .pixels import from_bytes
 from .schedule import Schedule
 
 MAX_NOISE = 14.0
@@ -18,25 +21,32 @@ MAX_NOISE = 14.0
 
 CLEAN = 0.7
 OTHER_KERNELS = 0.1
-"""Shares of clean LR images, and among all of those shrunk by area or Lanczos."""
+"""Shares of all LR images: clean ones, and ones downsampled by area or Lanczos."""
 
 HARSH = 0.1
 """Share of samples whose contrast is stretched up to fourfold, as in night scenes, line art and posters."""
 
 PATTERN = 0.06
 """Share of samples that are noise, two-valued dots or a repeated tile of such dots (checkerboards, stripes, dither)
-instead of a photograph; nothing is to be added to them."""
+instead of a photograph. Their residual is 0: the network must add nothing to them."""
 
 AT_START = 0.25
-"""Share of samples at t = K, the regression case, so that one step is good."""
+"""Share of samples at t = K, the regression case, which decides the quality of one step."""
 
 MARGIN = 8
 """LR pixels cut off after JPEG, so that its 8x8 grid falls anywhere in the patch."""
 
 
-def jpeg_quality(level: Tensor | float) -> Tensor | float:
-    """Level 0..1 -> JPEG quality 100..40, the same relation by which a JPEG input sets its level."""
+Level = TypeVar("Level", Tensor, float)
+
+
+def jpeg_quality(level: Level) -> Level:
+    """Level 0..1 -> JPEG quality 100..40, as the program sets the level of a JPEG input."""
     return 100 - 60 * level
+
+
+Rand = Callable[..., Tensor]
+"""The sizes of the axes -> uniform numbers in 0..1."""
 
 
 @dataclass
@@ -59,17 +69,18 @@ class BatchSource:
         self.device = store.hr.device
         most = store.lr.shape[-1] - MARGIN
         if patch > most:
-            raise InputError(f"--patch {patch}: the images of {store.folder} allow at most {most}")
+            raise InputError(f"--patch {patch}: the images of {store.directory} allow at most {most}")
 
     def draw(self, iteration: int) -> Batch:
+        """The batch of an iteration."""
         g = torch.Generator(self.device).manual_seed(self.seed * 1_000_003 + iteration)
-        rand = lambda *shape: torch.rand(*shape, generator=g, device=self.device)  # noqa: E731
+        rand = lambda *shape: torch.rand(*shape, generator=g, device=self.device)
         lr, hr, level = self._degraded(*self._patches(g), rand)
         if rand(1) < 0.5:
             lr, hr = lr.mT, hr.mT
         turn = int(rand(1) * 4)
         lr, hr = (torch.rot90(x, turn, (2, 3)) for x in (lr, hr))
-        lr, hr = lr / 127.5 - 1, hr.float() / 127.5 - 1
+        lr, hr = from_bytes(lr), from_bytes(hr.float())
         gain = torch.where(rand(self.batch) < HARSH, 1 + 3 * rand(self.batch), 1.0)[:, None, None, None]
         lr, hr = (lr * gain).clamp(-1, 1), (hr * gain).clamp(-1, 1)
         k = self.schedule.start_step
@@ -82,7 +93,7 @@ class BatchSource:
         u = resample.upsample(lr, self.store.scale)
         return Batch(lr, u, torch.where(pattern, u, hr), level, step, eps)
 
-    def _dots(self, shape: torch.Size, rand) -> Tensor:
+    def _dots(self, shape: torch.Size, rand: Rand) -> Tensor:
         """Noise, dots or a tile of 2x2 or 4x4 dots in colour or grey, a third each; in [-1, 1]."""
         noise = 2 * rand(*shape) - 1
         dots = noise.sign()
@@ -94,11 +105,11 @@ class BatchSource:
         return torch.where(which < 1 / 3, noise, torch.where(which < 2 / 3, dots, tiled))
 
     def _patches(self, g: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """LR [kinds, N, C, p + margin, p + margin] uint8, HR [N, C, s(p + margin), ...] uint8, and [N] uniform in 0..1."""
+        """LR [kinds, N, C, q, q] and HR [N, C, sq, sq], both uint8 with q = p + margin; and [N] uniform in 0..1."""
         store, n = self.store, self.batch
         size = self.patch + MARGIN
         limit = store.lr.shape[-1] - size + 1
-        # Of two candidates the one with more texture: flat patches teach next to nothing.
+        # The more textured of two candidates: flat patches teach almost nothing.
         image = store.train[torch.randint(len(store.train), (2 * n,), generator=g, device=self.device)]
         corner = torch.randint(limit, (2, 2 * n), generator=g, device=self.device)
         candidates = take(store.lr[0], image, corner, size)
@@ -109,10 +120,10 @@ class BatchSource:
         lr = torch.stack([take(kind, image, corner, size) for kind in store.lr])
         return lr, hr, torch.rand(n, generator=g, device=self.device)
 
-    def _degraded(self, kinds: Tensor, hr: Tensor, which: Tensor, rand) -> tuple[Tensor, Tensor, Tensor]:
-        """Chooses the way of shrinking, adds noise and JPEG; returns lr float and hr of patch size, level.
+    def _degraded(self, kinds: Tensor, hr: Tensor, which: Tensor, rand: Rand) -> tuple[Tensor, Tensor, Tensor]:
+        """Chooses the downsampling, adds noise and JPEG; returns lr (float) and hr of patch size, and level.
 
-        Takes what `_patches` gives; `which` below CLEAN is a clean sample.
+        Takes what `_patches` returns; a sample with `which` below CLEAN is clean.
         """
         names, n = self.store.kinds, self.batch
         clean = which < CLEAN
@@ -127,7 +138,7 @@ class BatchSource:
             kind = torch.where(~clean & (rand(n) < 0.4), blur, kind)
         lr = kinds[kind, torch.arange(n, device=self.device)].float()
 
-        spread = lambda: torch.where(rand(n) < 0.5, level, level * rand(n))  # noqa: E731
+        spread = lambda: torch.where(rand(n) < 0.5, level, level * rand(n))
         noisy = ~clean & (rand(n) < 0.5)
         compressed = ~clean & ((rand(n) < 0.7) | ~noisy)
         sigma = torch.where(noisy, spread() * MAX_NOISE, 0.0)[:, None, None, None]

@@ -1,4 +1,4 @@
-"""Runs a bundle in ONNX Runtime with the sampling loop of `sampler.py`, whole image at once."""
+"""Runs a bundle in ONNX Runtime with the sampling loop of `sampler.py`, on the whole image at once."""
 
 from pathlib import Path
 
@@ -12,16 +12,16 @@ from .sampler import sample_image, sample_residual, timesteps
 
 
 class Bundle:
-    """A folder with model.json; `upscale` mirrors what the runtime does, without tiles."""
+    """A directory with model.json; `upscale` mirrors what the runtime does, without tiles."""
 
-    def __init__(self, folder: Path, threads: int = 0):
-        self.manifest = m = read_manifest(folder)
+    def __init__(self, directory: Path, threads: int = 0):
+        self.manifest = m = read_manifest(directory)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         # Without it the 16-bit sums of int8 networks overflow on x86 processors that lack VNNI.
         options.add_session_config_entry("session.x64quantprecision", "1")
-        load = lambda part: onnxruntime.InferenceSession(  # noqa: E731
-            folder / m[part]["file"], options, providers=["CPUExecutionProvider"]
+        load = lambda part: onnxruntime.InferenceSession(
+            directory / m[part]["file"], options, providers=["CPUExecutionProvider"]
         )
         self.encoder, self.denoiser = load("encoder"), load("denoiser")
         self.scale, self.std = m["scale"], m["prediction"]["scale"]
@@ -32,6 +32,7 @@ class Bundle:
         return resample.upsample(torch.from_numpy(lr).double(), self.scale).float().numpy()
 
     def encode(self, lr: np.ndarray, level: float) -> np.ndarray:
+        """lr [C, h, w] in [-1, 1], level 0..1 -> features [1, F, h, w]."""
         feeds = {"lr": lr[None], "level": np.array([level], np.float32)}
         return self.encoder.run(None, feeds)[0]
 
@@ -54,14 +55,14 @@ class Bundle:
     ) -> np.ndarray:
         """lr [C, h, w] float32 in [-1, 1] -> [C, sh, sw], not yet clipped; see `sampler.py` for the options.
 
-        `spacing`: the manifest's where none is given.
+        `spacing`: default: the manifest's.
         """
         u, features = self.upsample(lr), self.encode(lr, level)
         if noise is None:
             rng = np.random.default_rng(seed)
             noise = [rng.standard_normal(u.shape) for _ in range(steps if eta > 0 else 1)]
         ts = timesteps(self.schedule.start_step, steps, spacing or self.manifest["defaults"]["spacing"])
-        predict = lambda z, t: self.denoise(z, features, t)  # noqa: E731
+        predict = lambda z, t: self.denoise(z, features, t)
         if form == "image":
             return sample_image(predict, u, self.schedule, ts, noise, eta)
         return sample_residual(predict, u, self.schedule, ts, noise, eta, multistep)

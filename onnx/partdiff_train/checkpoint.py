@@ -1,11 +1,10 @@
-"""Checkpoints: the whole training state to resume exactly, or the averaged weights alone."""
+"""Checkpoints: the full training state for an exact resume, or the averaged weights alone."""
 
 import os
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from .configs import Config
 from .errors import InputError
@@ -15,19 +14,19 @@ from .schedule import Schedule
 
 
 def write(path: Path, content: dict) -> None:
-    """Whole or not at all: an interrupted run keeps its last checkpoint."""
+    """Writes atomically: an interrupted run keeps its last checkpoint."""
     temporary = path.with_suffix(".part")
     torch.save(content, temporary)
     os.replace(temporary, path)
 
 
 def read(path: Path, expected: str) -> dict:
-    """What `write` wrote, on the CPU; InputError where it is something else."""
+    """Reads what `write` wrote, onto the CPU; InputError if the file is anything else."""
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except OSError:
         raise
-    except Exception as error:  # whatever unpickling comes upon
+    except Exception as error:  # unpickling raises almost anything
         raise InputError(f"{path}: expected {expected}") from error
 
 
@@ -39,13 +38,13 @@ def save_weights(path: Path, config: Config, weights: dict[str, torch.Tensor], r
 
 
 def load_weights(path: Path) -> tuple[PartialDiffusion, Schedule, dict]:
-    """weights.pt or a bundle's folder -> network in evaluation mode, schedule, {name, record}."""
+    """weights.pt or a bundle -> network in evaluation mode, schedule, {name, record}."""
     if path.is_dir():
         return load_bundle(path)
-    expected = "weights.pt of a run or a bundle's folder"
+    expected = "weights.pt of a run, or a bundle"
     content = read(path, expected)
     try:
-        network: nn.Module = PartialDiffusion(NetworkShape(**content["shape"]))
+        network = PartialDiffusion(NetworkShape(**content["shape"]))
         network.load_state_dict(content["weights"])
     except (KeyError, TypeError, RuntimeError) as error:
         raise InputError(f"{path}: expected {expected}") from error

@@ -1,4 +1,4 @@
-"""The bundles and what they are trained on. One place names every number of a recipe."""
+"""The configurations: every number that defines a bundle and its training."""
 
 from dataclasses import dataclass, field, replace
 
@@ -7,10 +7,27 @@ from .schedule import Schedule
 
 
 @dataclass(frozen=True)
+class Preset:
+    """Number of sampling steps, and rounds of back-projection (0: none)."""
+
+    name: str
+    steps: int
+    consistency: int = 0
+
+    def entry(self, most: int) -> dict[str, int]:
+        """Its entry in the manifest of a model that takes at most `most` steps."""
+        return {"steps": min(self.steps, most)} | ({"consistency": self.consistency} if self.consistency else {})
+
+
+# Back-projection makes the result of the one regression step consistent with the input.
+FAITHFUL = Preset("faithful", 1, consistency=32)
+
+
+@dataclass(frozen=True)
 class Config:
     """patch: LR pixels; crop: HR pixels of a stored training crop; lr: peak learning rate.
 
-    spacing, presets: what the bundle proposes, the spacing of steps and their number for each preset.
+    spacing, presets: the timestep spacing and the presets that the bundle suggests.
     """
 
     name: str
@@ -25,7 +42,7 @@ class Config:
     ema: float = 0.999
     clip: float = 1.0
     spacing: str = "quadratic"
-    presets: tuple[tuple[str, int], ...] = (("faithful", 1), ("balanced", 3), ("detailed", 6))
+    presets: tuple[Preset, ...] = (FAITHFUL, Preset("balanced", 3), Preset("detailed", 6))
 
 
 NATURAL_X4 = Config("natural-x4", "Photographs, 4 times larger. Small enough for a CPU.")
@@ -51,9 +68,9 @@ CONFIGS = {
             shape=NetworkShape(scale=2, width=64),
             schedule=Schedule(start_step=25, residual_std=0.06),
             patch=48,
-            # Quadratic steps gain nothing here.
+            # Quadratic spacing gains nothing here.
             spacing="uniform",
-            presets=(("faithful", 1), ("balanced", 2), ("detailed", 4)),
+            presets=(FAITHFUL, Preset("balanced", 2), Preset("detailed", 4)),
         ),
         replace(
             NATURAL_X4,
@@ -64,3 +81,8 @@ CONFIGS = {
         ),
     )
 }
+
+
+def named(name: str, otherwise: Config = NATURAL_X4) -> Config:
+    """The configuration of that name; if there is none, `otherwise` under that name and described by it."""
+    return CONFIGS.get(name) or replace(otherwise, name=name, description=name)

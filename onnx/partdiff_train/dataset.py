@@ -1,11 +1,12 @@
 """The training images, decoded once into one memory-mapped file.
 
-A store is a folder: `hr.npy` uint8 [M, C, S, S], one `lr_KIND.npy` uint8 [M, C, S/s, S/s] for each
-way of shrinking, and `names.txt`. Random access then costs nothing, and training needs no workers.
+A store is a directory: `hr.npy` uint8 [M, C, S, S], one `lr_KIND.npy` uint8 [M, C, S/s, S/s] for each
+kind of downsampling, and `names.txt`. Random access is then cheap, and training needs no workers.
 """
 
 import io
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,17 +21,20 @@ HELD_OUT = 20
 """Images measured for validation."""
 
 HELD_OUT_SHARE = 0.05
-"""Share of the sources that they come from."""
+"""Share of the sources (photographs or subjects) that are held out for them."""
 
 FEWEST_SOURCES = 2
-"""Held out at least, where as many are left to train on."""
+"""Sources held out at least, if as many remain to train on."""
 
 BLURS = (0.8, 1.4, 2.0)
-"""Blur before shrinking, in HR pixels at scale 4."""
+"""Standard deviations of the blur before downsampling, in HR pixels at scale 4."""
 
 
 def source(name: str, channels: int) -> str:
-    """What an image was cut from: the photograph `sea_04f1` of `sea_04f1_2.jpg`, the subject `adi` of slice `adi_T1_021.png`."""
+    """What an image was cut from.
+
+    Photograph `sea_04f1` for `sea_04f1_2.jpg`; for one channel subject `adi` for slice `adi_T1_021.png`.
+    """
     stem = Path(name).stem
     if channels == 1:
         return stem.partition("_")[0]
@@ -39,13 +43,13 @@ def source(name: str, channels: int) -> str:
 
 
 def evenly(items: list, count: int) -> list:
-    """`count` of the items, or all, spread over the list."""
+    """`count` of the items (all if there are fewer), spread evenly over the list."""
     count = min(count, len(items))
     return [items[i * len(items) // count] for i in range(count)]
 
 
 def lr_kinds(channels: int) -> list[str]:
-    """The ways of shrinking: photographs come blurred, MR slices come truncated in k-space."""
+    """The kinds of downsampling: photographs may be blurred, MR slices may be truncated in k-space."""
     if channels == 1:
         return ["cubic", "kspace"]
     return ["cubic", "area", "lanczos"] + [f"blur{i}" for i in range(len(BLURS))]
@@ -60,40 +64,43 @@ def shrink(hr: torch.Tensor, scale: int, kind: str) -> torch.Tensor:
     return resample.downsample(hr, scale, kind)
 
 
-def read_archives(archives: list[Path], channels: int):
+def read_archives(archives: list[Path], channels: int) -> Iterator[tuple[str, np.ndarray]]:
     """Yields (name, uint8 [C, H, W]) in sorted order of names."""
     files = []
     for archive in archives:
         try:
             with tarfile.open(archive) as tar:
-                files += [(Path(m.name).name, tar.extractfile(m).read()) for m in tar if m.isfile()]
+                for member in tar:
+                    if member.isfile() and (file := tar.extractfile(member)):
+                        files.append((Path(member.name).name, file.read()))
         except tarfile.TarError as error:
-            raise InputError(f"{archive}: not a whole tar archive: {error}") from error
+            raise InputError(f"{archive}: not a complete tar archive: {error}") from error
     for name, data in sorted(files):
         if name.lower().endswith((".jpg", ".jpeg", ".png")):
             try:
                 image = Image.open(io.BytesIO(data)).convert("L" if channels == 1 else "RGB")
             except OSError as error:
-                raise InputError(f"{name}: not a whole JPEG or PNG image") from error
+                raise InputError(f"{name}: not a valid JPEG or PNG image") from error
             yield name, np.asarray(image).reshape(image.height, image.width, channels).transpose(2, 0, 1)
 
 
 def crops(image: np.ndarray, size: int) -> list[tuple[slice, slice]]:
-    """Squares of `size` that cover the image, overlapping where it is no multiple of it."""
+    """Squares of `size` that cover the image, overlapping if its sides are not multiples of `size`."""
     starts = [np.linspace(0, n - size, -(-n // size)).astype(int) // 4 * 4 for n in image.shape[1:]]
     return [(slice(y, y + size), slice(x, x + size)) for y in starts[0] for x in starts[1]]
 
 
-def prepare(archives: list[Path], folder: Path, scale: int, channels: int, size: int) -> None:
-    """Decodes tar archives of images into a store; images smaller than `size` are left out."""
+def prepare(archives: list[Path], directory: Path, scale: int, channels: int, size: int) -> None:
+    """Decodes tar archives of images into a store; skips images smaller than `size`."""
     kinds = lr_kinds(channels)
-    names, hr, lr = [], [], {kind: [] for kind in kinds}
+    names, hr = [], []
+    lr: dict[str, list[np.ndarray]] = {kind: [] for kind in kinds}
     for name, image in read_archives(archives, channels):
         h, w = (n // scale * scale for n in image.shape[1:])
         image = image[:, :h, :w]
         if min(h, w) < size:
             continue
-        # Shrunk as a whole, then cropped: the crops' borders are no image borders.
+        # Downsample first, then crop: the borders of a crop must not be treated as image borders.
         small = {k: shrink(torch.from_numpy(image.astype(np.float32)), scale, k) for k in kinds}
         for y, x in crops(image, size):
             names.append(name)
@@ -104,31 +111,33 @@ def prepare(archives: list[Path], folder: Path, scale: int, channels: int, size:
     if not hr:
         given = ", ".join(map(str, archives))
         raise InputError(f"{given}: no JPEG or PNG image of at least {size}x{size} pixels")
-    folder.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(parents=True, exist_ok=True)
     for kind in kinds:
-        np.save(folder / f"lr_{kind}.npy", np.stack(lr[kind]))
-    np.save(folder / "hr.npy", np.stack(hr))
-    (folder / "names.txt").write_text("\n".join(names) + "\n")
+        np.save(directory / f"lr_{kind}.npy", np.stack(lr[kind]))
+    np.save(directory / "hr.npy", np.stack(hr))
+    (directory / "names.txt").write_text("\n".join(names) + "\n")
 
 
 class Store:
-    """A prepared folder. `hr` uint8 [M, C, S, S]; `lr` uint8 [kinds, M, C, s, s] on `device`."""
+    """The images that `prepare` wrote. `hr` uint8 [M, C, S, S]; `lr` uint8 [kinds, M, C, s, s] on `device`."""
 
-    def __init__(self, folder: Path, device: str = "cpu"):
-        if not (folder / "names.txt").is_file():
-            raise InputError(f"{folder}: not a store, it has no names.txt; `prepare` makes one")
-        self.folder = folder
-        self.names = (folder / "names.txt").read_text().splitlines()
-        hr = np.load(folder / "hr.npy", mmap_mode="c")
+    def __init__(self, directory: Path, device: str = "cpu"):
+        if not (directory / "names.txt").is_file():
+            raise InputError(f"{directory}: not a store, it has no names.txt; `prepare` writes one")
+        self.directory = directory
+        self.names = (directory / "names.txt").read_text().splitlines()
+        hr = np.load(directory / "hr.npy", mmap_mode="c")
         self.kinds = lr_kinds(hr.shape[1])
         self.hr = torch.from_numpy(hr).to(device)
-        self.lr = torch.stack([torch.from_numpy(np.load(folder / f"lr_{k}.npy")) for k in self.kinds]).to(device)
+        self.lr = torch.stack([torch.from_numpy(np.load(directory / f"lr_{k}.npy")) for k in self.kinds]).to(device)
         self.scale = self.hr.shape[-1] // self.lr.shape[-1]
-        # Of the photographs and subjects that are measured nothing is trained on.
+        # Held out by photograph or subject: no part of a measured one is trained on.
         origins = [source(n, hr.shape[1]) for n in self.names]
         sources = sorted(set(origins))
         if len(sources) < 2:
-            raise InputError(f"{folder}: all images are of {sources[0]}; at least two are needed, one to measure on")
+            raise InputError(
+                f"{directory}: all images are of {sources[0]}; expected two sources or more, one to validate on"
+            )
         count = max(round(len(sources) * HELD_OUT_SHARE), min(FEWEST_SOURCES, len(sources) // 2))
         self.held_sources = evenly(sources, min(count, HELD_OUT))
         self.train = torch.tensor([i for i, o in enumerate(origins) if o not in self.held_sources], device=device)
@@ -137,10 +146,10 @@ class Store:
         self.held_out = [self.names.index(n) for names in files for n in evenly(names, each)][:HELD_OUT]
 
     def expect(self, shape: NetworkShape) -> None:
-        """Raises InputError where a network of this shape cannot use these images."""
+        """Raises InputError if a network of this shape cannot use these images."""
         channels = self.hr.shape[1]
         if (channels, self.scale) != (shape.image_channels, shape.scale):
             raise InputError(
-                f"{self.folder}: images of {channels} channels for scale {self.scale}; the network takes "
-                f"{shape.image_channels} and {shape.scale}: give the --config that `prepare` was given"
+                f"{self.directory}: images of {channels} channels for scale {self.scale}; the network takes "
+                f"{shape.image_channels} and {shape.scale}: use the --config that `prepare` was given"
             )

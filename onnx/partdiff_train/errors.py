@@ -1,5 +1,5 @@
-"""What the user can mend."""
+"""Errors that the user can fix."""
 
 
 class InputError(ValueError):
-    """A file, folder or option that does not hold; the message names it and what was expected."""
+    """An invalid file, directory or option; the message names it and what was expected."""

@@ -1,10 +1,11 @@
 """Measures bundles on benchmark pairs against bicubic, Lanczos and published numbers; writes the report."""
 
 import io
-import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,35 +16,38 @@ from .batches import MAX_NOISE, jpeg_quality
 from .bundle import Bundle
 from .errors import InputError
 from .niqe import Niqe
-from .validate import to_bytes
+from .pixels import from_bytes, to_bytes
+from .restore import write_manifest
 
 DIAL = (1, 2, 4, 8, 16, 40)
+"""Numbers of steps in the comparison of samplers."""
+
 STEPS = (1, 2, 4, 8)
 """Numbers of steps in the tables of the sets, besides those of the presets."""
 
-SAMPLERS = {
+SAMPLERS: dict[str, dict[str, Any]] = {
     "DDIM": {"spacing": "uniform"},
     "DDPM": {"spacing": "uniform", "eta": 1.0},
     "DPM-Solver++(2M)": {"spacing": "uniform", "multistep": True},
     "DDIM, quadratic steps": {"spacing": "quadratic"},
     "DDPM, quadratic steps": {"spacing": "quadratic", "eta": 1.0},
 }
-"""What the dial compares."""
+"""The samplers that the report compares."""
 
 SAMPLED = 5
-"""Images of the first set that go through all samplers and up to forty steps."""
+"""Images of the first set that are upscaled by all samplers in all of `DIAL`."""
 
 SHOWN = 3
 """Rows of a grid of crops."""
 
-DAMAGED = 20
-"""Images of the last set that are damaged before they are upscaled."""
+DEGRADED = 20
+"""Images of the last set that are degraded before they are upscaled."""
 
-DAMAGE = {"JPEG 90": 90, "JPEG 75": 75, "JPEG 50": 50, "noise of deviation 7": -7.0}
+DEGRADATIONS = {"JPEG 90": 90, "JPEG 75": 75, "JPEG 50": 50, "noise of deviation 7": -7.0}
 """JPEG quality (Pillow, 4:2:0), or the negative standard deviation of noise, of 255."""
 
 SETS = {1: ["mri/LR_x4_bicubic", "mri/LR_x4_kspace"], 3: ["Set5", "BSD100"]}
-"""Sets of a bundle by its number of channels."""
+"""Default sets by the number of channels."""
 
 PUBLISHED = {
     (4, "Set5"): "SRCNN 30.48 dB, EDSR-baseline 32.09 dB; trained for texture: ESRGAN about 30.4 dB",
@@ -53,9 +57,9 @@ PUBLISHED = {
 }
 """Y-PSNR at a scale on a set, as printed in the papers of `SOURCES`."""
 
-SOURCES = """Published: SRCNN (Dong et al., TPAMI 2016) and EDSR-baseline (Lim et al., CVPR Workshops 2017) as in the tables of
-EDSR's successors, ESRGAN (Wang et al. 2018) as measured by Ma et al. (SPSR, CVPR 2020). Real-ESRGAN (Wang et al. 2021) is
-trained on damaged pictures only and its authors give no PSNR on these sets."""
+SOURCES = """Published: SRCNN (Dong et al., TPAMI 2016) and EDSR-baseline (Lim et al., CVPR Workshops 2017) as in the
+tables of EDSR's successors, ESRGAN (Wang et al. 2018) as measured by Ma et al. (SPSR, CVPR 2020). Real-ESRGAN (Wang et
+al. 2021) is trained on degraded images only and its authors give no PSNR on these sets."""
 
 NATURAL = Niqe(Path(__file__).with_name("niqe.npz"))
 
@@ -70,9 +74,22 @@ COLUMNS = {
 }
 
 
+Pair = tuple[np.ndarray, np.ndarray]
+"""(hr, lr) of one image, [C, ., .] in 0..255."""
+
+Example = tuple[np.ndarray, dict[str, np.ndarray]]
+"""(hr, {label: image}) of one image."""
+
+Method = Callable[[], np.ndarray]
+"""Returns an image in 0..255."""
+
+Methods = Callable[[np.ndarray], dict[str, Method]]
+"""lr -> {label: method}."""
+
+
 def read(path: Path, channels: int) -> np.ndarray:
     """-> [C, H, W] float32 in 0..255; 16-bit grey keeps its fractions."""
-    image = Image.open(path)
+    image: Image.Image = Image.open(path)
     if channels == 1 and image.mode.startswith("I"):
         return np.asarray(image, np.float32)[None] / 257
     image = image.convert("L" if channels == 1 else "RGB")
@@ -80,11 +97,12 @@ def read(path: Path, channels: int) -> np.ndarray:
 
 
 def interpolate(lr: np.ndarray, scale: int, kernel: str) -> np.ndarray:
+    """lr [C, h, w] in 0..255 -> the same upsampled, in whole numbers."""
     return np.clip(np.round(resample.upsample(torch.from_numpy(lr).double(), scale, kernel).numpy()), 0, 255)
 
 
 def measure(result: np.ndarray, hr: np.ndarray, lr: np.ndarray, seconds: float) -> dict[str, float]:
-    """All images [C, ., .] in 0..255."""
+    """All measures of `result`, an upscaled `lr`; images [C, ., .] in 0..255."""
     scale = hr.shape[1] // lr.shape[1]
     again = resample.downsample(torch.from_numpy(result).double(), scale).numpy()
     return {
@@ -98,32 +116,32 @@ def measure(result: np.ndarray, hr: np.ndarray, lr: np.ndarray, seconds: float) 
     }
 
 
-def timed(method, hr: np.ndarray, lr: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
-    """The image that `method` returns, and its measures."""
+def timed(method: Method, hr: np.ndarray, lr: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
+    """The image that `method` returns and its measures."""
     began = time.perf_counter()
     image = method()
     return image, measure(image, hr, lr, time.perf_counter() - began)
 
 
-def folders(data: Path, name: str, scale: int) -> tuple[Path, Path]:
+def directories(data: Path, name: str, scale: int) -> tuple[Path, Path]:
     """`Set5` -> Set5/HR, Set5/LR_x4; `mri/LR_x4_kspace` -> mri/HR, mri/LR_x4_kspace."""
     group, _, low = name.partition("/")
     return data / group / "HR", data / group / (low or f"LR_x{scale}")
 
 
-def pairs(bundle: Bundle, data: Path, name: str, limit: int | None):
-    """Yields (hr, lr) of a set, [C, ., .] in 0..255. Without a folder for this scale, the HR images are shrunk here."""
-    hr_folder, lr_folder = folders(data, name, bundle.scale)
-    paths = sorted(hr_folder.glob("*.png"))
+def pairs(bundle: Bundle, data: Path, name: str, limit: int | None) -> Iterator[Pair]:
+    """Yields the pairs of a set. Without LR images for the bundle's scale, the HR images are downsampled here."""
+    hr_directory, lr_directory = directories(data, name, bundle.scale)
+    paths = sorted(hr_directory.glob("*.png"))
     if not paths:
-        raise InputError(f"{hr_folder}: no PNG images; set {name} is expected there")
-    given = lr_folder.is_dir()
+        raise InputError(f"{hr_directory}: no PNG images; expected those of set {name}")
+    given = lr_directory.is_dir()
     if "/" in name and not given:
-        raise InputError(f"{lr_folder}: no such folder")
+        raise InputError(f"{lr_directory}: no such directory")
     for path in paths[:limit]:
         hr = read(path, bundle.manifest["channels"])
         if given:
-            yield hr, read(lr_folder / path.name, bundle.manifest["channels"])
+            yield hr, read(lr_directory / path.name, bundle.manifest["channels"])
         else:
             h, w = (n // bundle.scale * bundle.scale for n in hr.shape[1:])
             hr = hr[:, :h, :w]
@@ -131,8 +149,8 @@ def pairs(bundle: Bundle, data: Path, name: str, limit: int | None):
             yield hr, lr.float().numpy()
 
 
-def damage(lr: np.ndarray, amount: float) -> tuple[np.ndarray, float]:
-    """lr [C, h, w] in 0..255, one of `DAMAGE` -> the damaged image and the clean-up level that is meant for it."""
+def degrade(lr: np.ndarray, amount: float) -> tuple[np.ndarray, float]:
+    """lr [C, h, w] in 0..255, amount one of `DEGRADATIONS` -> the degraded image and its clean-up level."""
     if amount < 0:
         noise = np.random.default_rng(0).normal(0, -amount, lr.shape)
         return np.clip(np.round(lr + noise), 0, 255).astype(np.float32), -amount / MAX_NOISE
@@ -142,14 +160,10 @@ def damage(lr: np.ndarray, amount: float) -> tuple[np.ndarray, float]:
     return np.asarray(Image.open(buffer), np.float32).transpose(2, 0, 1), min(level, 1.0)
 
 
-Methods = Callable[[np.ndarray], dict[str, Callable[[], np.ndarray]]]
-"""lr -> {label: method that returns an image in 0..255}."""
-
-
-def gather(given, methods: Methods) -> tuple[dict[str, dict[str, float]], list]:
-    """Mean measures of every method over pairs of (hr, lr); and the first `SHOWN` as (hr, {label: image})."""
+def gather(given: Iterable[Pair], methods: Methods) -> tuple[dict[str, dict[str, float]], list[Example]]:
+    """Mean measures of every method over the pairs, and the first `SHOWN` examples."""
     rows: dict[str, list] = {}
-    examples = []
+    examples: list[Example] = []
     for hr, lr in given:
         images = {}
         for label, method in methods(lr).items():
@@ -160,54 +174,59 @@ def gather(given, methods: Methods) -> tuple[dict[str, dict[str, float]], list]:
     return {label: metrics.mean(r) for label, r in rows.items()}, examples
 
 
-def originals(given) -> dict[str, float]:
+def originals(given: Iterable[Pair]) -> dict[str, float]:
     """Mean measures of the originals themselves."""
     return metrics.mean([measure(hr, hr, lr, 0.0) for hr, lr in given])
 
 
-def upscaled(bundle: Bundle, lr: np.ndarray, steps: int, level: float = 0.0, **how) -> Callable[[], np.ndarray]:
-    return lambda: to_bytes(bundle.upscale(lr / 127.5 - 1, steps, level, **how))
+def upscaled(bundle: Bundle, lr: np.ndarray, steps: int, level: float = 0.0, **how: Any) -> Method:
+    """The method that upscales lr [C, h, w] in 0..255; `how`: further arguments of `Bundle.upscale`."""
+    return lambda: to_bytes(bundle.upscale(from_bytes(lr), steps, level, **how))
 
 
 def plain(bundle: Bundle, steps: list[int]) -> Methods:
     """Both interpolations, and the bundle at all numbers of steps."""
 
-    def methods(lr: np.ndarray):
+    def methods(lr: np.ndarray) -> dict[str, Method]:
         kernels = {"bicubic": "cubic", "Lanczos": "lanczos"}
-        found = {label: lambda k=kernel: interpolate(lr, bundle.scale, k) for label, kernel in kernels.items()}
+        found: dict[str, Method] = {
+            label: partial(interpolate, lr, bundle.scale, kernel) for label, kernel in kernels.items()
+        }
         return found | {plural(n): upscaled(bundle, lr, n) for n in steps}
 
     return methods
 
 
 def samplers(bundle: Bundle) -> Methods:
-    """All samplers over the dial; one step is the same for all."""
+    """All samplers in all of `DIAL`; one step is the same for all."""
     dial = [n for n in DIAL if n <= bundle.schedule.start_step]
     chosen = [(label, n, how) for label, how in SAMPLERS.items() for n in dial if n > 1 or label == "DDIM"]
     return lambda lr: {f"{label}, {plural(n)}": upscaled(bundle, lr, n, **how) for label, n, how in chosen}
 
 
 def cleaned(bundle: Bundle) -> Methods:
-    """Every damage, with the clean-up level at 0 and as it is meant."""
+    """Every degradation, with the clean-up level at 0 and at the level of the degradation."""
 
-    def methods(lr: np.ndarray):
-        found = {}
-        for title, amount in DAMAGE.items():
-            harmed, level = damage(lr, amount)
-            found[f"{title}: bicubic"] = lambda harmed=harmed: interpolate(harmed, bundle.scale, "cubic")
+    def methods(lr: np.ndarray) -> dict[str, Method]:
+        found: dict[str, Method] = {}
+        for title, amount in DEGRADATIONS.items():
+            degraded, level = degrade(lr, amount)
+            found[f"{title}: bicubic"] = partial(interpolate, degraded, bundle.scale, "cubic")
             for n in (1, 2):
                 for chosen in (0.0, level):
-                    found[f"{title}: level {chosen:.2f}, {plural(n)}"] = upscaled(bundle, harmed, n, chosen)
+                    found[f"{title}: level {chosen:.2f}, {plural(n)}"] = upscaled(bundle, degraded, n, chosen)
         return found
 
     return methods
 
 
 def plural(n: int, noun: str = "step") -> str:
+    """`1 step`, `2 steps`."""
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def table(results: dict[str, dict[str, float]]) -> str:
+    """Mean measures by label -> a Markdown table."""
     head = ["method"] + [title for title, _ in COLUMNS.values()]
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     for label, row in results.items():
@@ -218,12 +237,12 @@ def table(results: dict[str, dict[str, float]]) -> str:
 
 NOTES = """PSNR and SSIM: luma of BT.601, 4 pixels of border removed. Sharpness: mean absolute Laplacian relative to
 the original's. Spectrum: mean absolute difference of radial power spectra. LR consistency: PSNR of the
-result, shrunk again, against the input. NIQE (lower is more natural) is fitted on our own training crops and does
-not compare with published values. Seconds: this machine, all threads given, wall clock."""
+result, downsampled again, against the input. NIQE (lower is more natural) is fitted on our own training crops and does
+not compare with published values. Seconds: wall-clock time on the machine of this report, on all threads given."""
 
 
 def evaluate(
-    folder: Path,
+    directory: Path,
     data: Path,
     sets: list[str] | None,
     steps: list[int] | None,
@@ -232,12 +251,12 @@ def evaluate(
     threads: int = 0,
     grids: bool = True,
 ) -> None:
-    """Writes NAME.md, its figures, and the measures into the bundle's manifest.
+    """Writes NAME.md and its figures, and the measures into the bundle's manifest.
 
-    `steps`, by default `STEPS` and those of the presets, are spaced as the manifest says. `grids`: crops at 300 % of bicubic
-    and the presets.
+    `steps`: default: `STEPS` and those of the presets; with the manifest's timestep spacing.
+    `grids`: crops at 300 % of bicubic and the presets.
     """
-    bundle = Bundle(folder, threads)
+    bundle = Bundle(directory, threads)
     presets = {label: preset["steps"] for label, preset in bundle.manifest["presets"].items()}
     name, most = bundle.manifest["name"], bundle.schedule.start_step
     steps = steps or sorted({n for n in (*STEPS, *presets.values()) if n <= most})
@@ -245,10 +264,10 @@ def evaluate(
         raise InputError(f"--steps {' '.join(map(str, steps))}: {name} takes 1 to {most}")
     sets = sets or SETS[bundle.manifest["channels"]]
     report.mkdir(parents=True, exist_ok=True)
-    told = "Presets: " + ", ".join(f"{label} {plural(n)}" for label, n in presets.items())
-    told += f". Spacing of steps where nothing else is said: {bundle.manifest['defaults']['spacing']}.\n"
-    told += "Back-projection, which a preset may add, is left out here."
-    text, everything = [f"# {name} {bundle.manifest['version']}", NOTES, told], {}
+    about = "Presets: " + ", ".join(f"{label} {plural(n)}" for label, n in presets.items())
+    about += f". Timestep spacing unless stated otherwise: {bundle.manifest['defaults']['spacing']}.\n"
+    about += "Measured without back-projection, which a preset may add."
+    text, everything = [f"# {name} {bundle.manifest['version']}", NOTES, about], {}
     if any((bundle.scale, chosen) in PUBLISHED for chosen in sets):
         text.append(SOURCES)
     images = {chosen: list(pairs(bundle, data, chosen, limit)) for chosen in sets}
@@ -264,8 +283,8 @@ def evaluate(
         text += [f"## {chosen}", f"{plural(len(given), 'image')}.", table(results)]
         if published := PUBLISHED.get((bundle.scale, chosen)):
             text.append(f"Published: {published}.")
-        if not folders(data, chosen, bundle.scale)[1].exists():
-            text.append("The inputs were shrunk here with the bicubic kernel and rounded to 8 bits.")
+        if not directories(data, chosen, bundle.scale)[1].exists():
+            text.append("The inputs were downsampled here with the bicubic kernel and rounded to 8 bits.")
         if grids:
             text.append(f"![crops]({stem}.webp)")
     figures.dial(report / f"{name}-dial.png", everything)
@@ -274,14 +293,11 @@ def evaluate(
     text += [f"Samplers, at most the first {plural(few, 'image')} of {sets[0]}:"]
     text += [table(gather(images[sets[0]][:few], samplers(bundle))[0])]
     if bundle.manifest["channels"] == 3:
-        few = min(limit or DAMAGED, DAMAGED)
-        note = "damaged at their low resolution; LR consistency is with the undamaged input."
+        few = min(limit or DEGRADED, DEGRADED)
+        note = "degraded at low resolution; LR consistency is against the clean input."
         text += ["## Clean-up", f"At most the first {plural(few, 'image')} of {sets[-1]}, {note}"]
         text += [table(gather(images[sets[-1]][:few], cleaned(bundle))[0])]
     (report / f"{name}.md").write_text("\n\n".join(text) + "\n")
     if limit is None:
-        path = folder / "model.json"
-        path.write_text(
-            json.dumps(bundle.manifest | {"metrics": bundle.manifest["metrics"] | everything}, indent=2) + "\n"
-        )
+        write_manifest(directory, bundle.manifest | {"metrics": bundle.manifest["metrics"] | everything})
     print("\n\n".join(text))

@@ -1,7 +1,6 @@
 """Writes a bundle: encoder.onnx, denoiser.onnx and model.json, verified in ONNX Runtime."""
 
 import hashlib
-import json
 import tempfile
 import time
 from pathlib import Path
@@ -14,18 +13,20 @@ from torch import nn
 
 from .batches import jpeg_quality
 from .checkpoint import load_weights
-from .configs import CONFIGS, NATURAL_X4
+from .configs import named
 from .errors import InputError
 from .graph import denoiser_graph, encoder_graph
 from .network import PartialDiffusion
+from .restore import write_manifest
 from .schedule import Schedule
 
 LICENCE = "MIT OR Apache-2.0"
 TOLERANCE = 1e-4
-"""Largest accepted error of ONNX Runtime against PyTorch, relative to the output's peak."""
+"""Largest accepted error of ONNX Runtime against PyTorch, relative to the peak of the output."""
 
 
 def digest(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
@@ -37,9 +38,9 @@ def round_weights(network: PartialDiffusion) -> None:
 
 
 @torch.no_grad()
-def verify(network: PartialDiffusion, folder: Path, trials: int = 4) -> float:
-    """Largest relative error over random batches and sizes; raises beyond TOLERANCE."""
-    sessions = [onnxruntime.InferenceSession(folder / f"{n}.onnx", providers=["CPUExecutionProvider"])
+def verify(network: PartialDiffusion, directory: Path, trials: int = 4) -> float:
+    """Largest relative error over random batches and sizes; raises ValueError beyond TOLERANCE."""
+    sessions = [onnxruntime.InferenceSession(directory / f"{n}.onnx", providers=["CPUExecutionProvider"])
                 for n in ("encoder", "denoiser")]  # fmt: skip
     rng, worst = np.random.default_rng(1), 0.0
     shape = network.shape
@@ -55,24 +56,23 @@ def verify(network: PartialDiffusion, folder: Path, trials: int = 4) -> float:
         for got, want in ((features, expected.numpy()), (output, result.numpy())):
             worst = max(worst, float(np.abs(got - want).max() / np.abs(want).max()))
     if worst > TOLERANCE:
-        raise ValueError(f"ONNX Runtime differs from PyTorch by {worst:.2e}, allowed is {TOLERANCE:.0e}")
+        raise ValueError(f"ONNX Runtime differs from PyTorch by {worst:.2e}; at most {TOLERANCE:.0e} is allowed")
     return worst
 
 
-def manifest(network: PartialDiffusion, schedule: Schedule, folder: Path, name: str, version: str, training: dict):
-    """model.json as a dict; the runtime refuses unknown and missing fields."""
+def manifest(
+    network: PartialDiffusion, schedule: Schedule, directory: Path, name: str, version: str, training: dict
+) -> dict:
+    """The content of model.json; the runtime rejects unknown and missing fields."""
     shape = network.shape
     std = schedule.residual_std
-    config = CONFIGS.get(name, NATURAL_X4)
-    presets = {label: {"steps": min(steps, schedule.start_step)} for label, steps in config.presets}
-    # Back-projection brings the one regression step the rest of the way to the input.
-    presets["faithful"]["consistency"] = 32
+    config = named(name)
     return {
         "format": 1,
         "name": name,
         "version": version,
         "licence": LICENCE,
-        "description": CONFIGS[name].description if name in CONFIGS else name,
+        "description": config.description,
         "scale": shape.scale,
         "channels": shape.image_channels,
         "value_range": [-1, 1],
@@ -92,7 +92,7 @@ def manifest(network: PartialDiffusion, schedule: Schedule, folder: Path, name: 
         "conditioning": "features",
         "encoder": {
             "file": "encoder.onnx",
-            "sha256": digest(folder / "encoder.onnx"),
+            "sha256": digest(directory / "encoder.onnx"),
             "inputs": {"lr": "lr", "level": "level"},
             "output": "features",
             "features": shape.width,
@@ -101,7 +101,7 @@ def manifest(network: PartialDiffusion, schedule: Schedule, folder: Path, name: 
         },
         "denoiser": {
             "file": "denoiser.onnx",
-            "sha256": digest(folder / "denoiser.onnx"),
+            "sha256": digest(directory / "denoiser.onnx"),
             "inputs": {"latent": "z", "conditioning": "features", "timestep": "t"},
             "output": "residual",
             "halo": shape.denoiser_halo,
@@ -109,21 +109,22 @@ def manifest(network: PartialDiffusion, schedule: Schedule, folder: Path, name: 
         "size_multiple": 1,
         "tiling": {"kind": "exact"},
         "defaults": {"steps": 1, "sampler": "ddim", "eta": 0.0, "spacing": config.spacing},
-        "presets": presets,
+        "presets": {preset.name: preset.entry(schedule.start_step) for preset in config.presets},
         "training": training,
         "metrics": {},
     }
 
 
-def export(weights: Path, folder: Path, version: str, training: str) -> float:
-    """Returns the largest relative error of ONNX Runtime against PyTorch; the folder changes only if it holds.
+def export(weights: Path, directory: Path, version: str, training: str) -> float:
+    """Writes a bundle into `directory` and returns the largest relative error of ONNX Runtime against PyTorch.
 
-    `training`: a sentence for the manifest; empty keeps that of a bundle.
+    The directory changes only if the error is within TOLERANCE. `training`: a sentence for the manifest; if it is empty
+    and `weights` is a bundle, the bundle's own is kept.
     """
     network, schedule, about = load_weights(weights)
     if schedule.prediction != "residual":
         raise InputError(
-            f"{weights}: predicts {schedule.prediction}, which is for the ablation; bundles predict the residual"
+            f"{weights}: predicts {schedule.prediction}, which only the ablation uses; bundles predict the residual"
         )
     round_weights(network)
     encoder, denoiser = network.shape.flops()
@@ -133,15 +134,14 @@ def export(weights: Path, folder: Path, version: str, training: str) -> float:
         "parameters": sum(p.numel() for p in network.parameters()),
         "mflop_per_lr_pixel": {"encoder": round(encoder / 1e6, 3), "denoiser": round(denoiser / 1e6, 3)},
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+    directory.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=directory) as scratch:
         made = Path(scratch)
         onnx.save(encoder_graph(network.encoder), made / "encoder.onnx")
         onnx.save(denoiser_graph(network.denoiser), made / "denoiser.onnx")
         worst = verify(network, made)
-        text = json.dumps(manifest(network, schedule, made, about["name"], version, record), indent=2)
-        (made / "model.json").write_text(text + "\n")
+        write_manifest(made, manifest(network, schedule, made, about["name"], version, record))
         for path in made.iterdir():
-            path.replace(folder / path.name)
-    print(f"{folder}: verified, largest relative error {worst:.1e}")
+            path.replace(directory / path.name)
+    print(f"{directory}: verified, largest relative error {worst:.1e}")
     return worst

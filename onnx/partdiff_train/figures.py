@@ -1,4 +1,4 @@
-"""The report's pictures."""
+"""The figures of the reports."""
 
 import re
 from pathlib import Path
@@ -8,6 +8,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
 CROP = 96
@@ -56,11 +57,11 @@ def ablation(path: Path, curves: dict[str, dict[int, dict[str, float]]], bicubic
     """PSNR, sharpness and their trade-off; curves[variant][steps] are measures."""
     figure, axes = plt.subplots(1, 3, figsize=(15, 4.5))
     for name, rows in curves.items():
-        column = lambda key: [row[key] for row in rows.values()]  # noqa: E731
         style = "o--" if name.startswith("unaligned") else "o:" if name.endswith((" v", " quadratic")) else "o-"
-        axes[0].plot(list(rows), column("psnr"), style, label=name)
-        axes[1].plot(list(rows), column("sharpness"), style)
-        axes[2].plot(column("sharpness"), column("psnr"), style)
+        psnr, sharpness = ([row[key] for row in rows.values()] for key in ("psnr", "sharpness"))
+        axes[0].plot(list(rows), psnr, style, label=name)
+        axes[1].plot(list(rows), sharpness, style)
+        axes[2].plot(sharpness, psnr, style)
     for axis, key, title in ((axes[0], "psnr", "PSNR, dB"), (axes[1], "sharpness", "sharpness (1: the original's)")):
         axis.axhline(bicubic[key], color="gray", ls=":")
         axis.set(xscale="log", xlabel="steps (dotted: bicubic)", ylabel=title)
@@ -70,8 +71,8 @@ def ablation(path: Path, curves: dict[str, dict[int, dict[str, float]]], bicubic
     save(figure, path)
 
 
-def lines(path: Path, series: dict[str, tuple[np.ndarray, np.ndarray]], **labels) -> None:
-    """Any named curves over one axis, logarithmic upwards."""
+def lines(path: Path, series: dict[str, tuple[np.ndarray, np.ndarray]], **labels: str) -> None:
+    """Named curves over one axis; the vertical axis is logarithmic."""
     figure, axis = plt.subplots(figsize=(7, 4))
     for name, (x, y) in series.items():
         axis.plot(x, y, label=name)
@@ -82,7 +83,7 @@ def lines(path: Path, series: dict[str, tuple[np.ndarray, np.ndarray]], **labels
 
 
 def training(path: Path, log: str) -> None:
-    """Loss or decibels spent, and PSNR of the held-out images, against minutes; `log` as `running.py` writes it."""
+    """Loss or error above one step, and PSNR of held-out images, against minutes; `log` as `running.py` writes it."""
     figure, axes = plt.subplots(1, 2, figsize=(10, 4))
     number = r"([-\d.]+)"
     losses = re.findall(rf"{number} min +\d+  loss {number}", log)
@@ -103,7 +104,7 @@ def training(path: Path, log: str) -> None:
     save(figure, path)
 
 
-def save(figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
     figure.tight_layout()
     figure.savefig(path, dpi=90)
     plt.close(figure)

@@ -1,17 +1,22 @@
 """The two networks as ONNX graphs, written node by node: opset 17, IR 8, dynamic batch and size.
 
 Convolution weights are stored in fp16 and cast to fp32; ONNX Runtime folds the casts at load.
-Pixel-unshuffle becomes SpaceToDepth, whose other channel order is taken up by the first weights.
+Pixel-unshuffle becomes SpaceToDepth, whose different channel order is made up for in the first convolution's weights.
 """
+
+from typing import Any, cast
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
-from torch import nn
+from torch import Tensor, nn
 
 from .network import CEILING, Block, Condition, Denoiser, Encoder, NetworkShape
 
 OPSET, IR = 17, 8
+
+Shape = list[str | int]
+"""Sizes of the axes of an input or output; a name for a size that varies."""
 
 
 class Graph:
@@ -22,7 +27,7 @@ class Graph:
         self.nodes: list[onnx.NodeProto] = []
         self.initialisers: list[onnx.TensorProto] = []
 
-    def add(self, operator: str, *inputs: str, output: str = "", **attributes) -> str:
+    def add(self, operator: str, *inputs: str, output: str = "", **attributes: Any) -> str:
         output = output or f"{operator.lower()}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, list(inputs), [output], name=output, **attributes))
         return output
@@ -50,6 +55,12 @@ class Graph:
         hidden = self.silu(self.add("Clip", hidden, "", self.constant(np.array(CEILING, np.float32))))
         return self.add("Add", x, self.conv(hidden, layer.conv2))
 
+    def trunk(self, x: str, layers: nn.ModuleList, biases: list[str]) -> str:
+        """The residual blocks `layers`, one after another, each with its bias."""
+        for layer, bias in zip(cast(list[Block], layers), biases):
+            x = self.block(x, layer, bias)
+        return x
+
     def condition(self, value: str, layer: Condition) -> list[str]:
         """value [N] -> the blocks' biases, each [N, F, 1, 1]."""
         v = self.add("Unsqueeze", value, self.constant(np.array([1])))
@@ -64,8 +75,9 @@ class Graph:
     def gemm(self, x: str, weight: np.ndarray, bias: np.ndarray) -> str:
         return self.add("Gemm", x, self.constant(weight), self.constant(bias), transB=1)
 
-    def model(self, inputs: dict[str, list], outputs: dict[str, list]) -> onnx.ModelProto:
-        info = lambda d: [helper.make_tensor_value_info(k, TensorProto.FLOAT, v) for k, v in d.items()]  # noqa: E731
+    def model(self, inputs: dict[str, Shape], outputs: dict[str, Shape]) -> onnx.ModelProto:
+        """The finished model; onnx.checker.ValidationError if it is invalid."""
+        info = lambda d: [helper.make_tensor_value_info(k, TensorProto.FLOAT, v) for k, v in d.items()]
         graph = helper.make_graph(self.nodes, "partdiff", info(inputs), info(outputs), self.initialisers)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="partdiff")
         model.ir_version = IR
@@ -73,7 +85,8 @@ class Graph:
         return model
 
 
-def array(parameter) -> np.ndarray:
+def array(parameter: Tensor | None) -> np.ndarray:
+    assert parameter is not None, "every layer has a bias"
     return parameter.detach().cpu().float().numpy()
 
 
@@ -92,9 +105,8 @@ def colour_outermost(kernel: np.ndarray, shape: NetworkShape) -> np.ndarray:
 def encoder_graph(encoder: Encoder, half: bool = True) -> onnx.ModelProto:
     """lr [n, C, h, w], level [n] -> features [n, F, h, w]."""
     g = Graph(half)
-    x = first = g.conv("lr", encoder.head)
-    for block, bias in zip(encoder.blocks, g.condition("level", encoder.level)):
-        x = g.block(x, block, bias)
+    first = g.conv("lr", encoder.head)
+    x = g.trunk(first, encoder.blocks, g.condition("level", encoder.level))
     g.add("Add", g.conv(x, encoder.tail), first, output="features")
     channels, width = encoder.head.in_channels, encoder.head.out_channels
     return g.model({"lr": ["n", channels, "h", "w"], "level": ["n"]}, {"features": ["n", width, "h", "w"]})
@@ -111,9 +123,7 @@ def denoiser_graph(denoiser: Denoiser, half: bool = True) -> onnx.ModelProto:
     x = g.conv(
         g.add("SpaceToDepth", z, blocksize=s), denoiser.head, colour_innermost(array(denoiser.head.weight), shape)
     )
-    x = g.add("Add", x, "features")
-    for block, bias in zip(denoiser.blocks, g.condition("t", denoiser.time)):
-        x = g.block(x, block, bias)
+    x = g.trunk(g.add("Add", x, "features"), denoiser.blocks, g.condition("t", denoiser.time))
     g.add("DepthToSpace", g.conv(x, denoiser.tail), blocksize=s, mode="CRD", output="residual")
-    inputs = {"z": ["n", c, "H", "W"], "features": ["n", shape.width, "h", "w"], "t": ["n"]}
+    inputs: dict[str, Shape] = {"z": ["n", c, "H", "W"], "features": ["n", shape.width, "h", "w"], "t": ["n"]}
     return g.model(inputs, {"residual": ["n", c, "H", "W"]})

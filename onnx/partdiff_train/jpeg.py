@@ -1,6 +1,6 @@
-"""JPEG's loss (ITU-T T.81) on a batch, in torch: works on any device and for a quality per image.
+"""The loss of JPEG (ITU-T T.81) on a batch, in torch: on any device, with a quality for each image.
 
-Colour is halved in both directions (4:2:0), entropy coding is lossless and left out.
+Colour is subsampled 4:2:0; entropy coding is lossless and left out.
 """
 
 import math

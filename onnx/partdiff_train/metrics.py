@@ -31,7 +31,7 @@ def psnr(image: np.ndarray, reference: np.ndarray, border: int = 4) -> float:
 def ssim(image: np.ndarray, reference: np.ndarray, border: int = 4) -> float:
     """Wang et al. 2004: Gaussian window of sigma 1.5 on 11x11, valid part only."""
     a, b = _inside(image, border), _inside(reference, border)
-    mean = lambda x: gaussian_filter(x, 1.5, truncate=5 / 1.5)[5:-5, 5:-5]  # noqa: E731
+    mean = lambda x: gaussian_filter(x, 1.5, truncate=5 / 1.5)[5:-5, 5:-5]
     ma, mb = mean(a), mean(b)
     va, vb, cov = mean(a * a) - ma**2, mean(b * b) - mb**2, mean(a * b) - ma * mb
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
@@ -40,8 +40,8 @@ def ssim(image: np.ndarray, reference: np.ndarray, border: int = 4) -> float:
 
 def sharpness(image: np.ndarray, reference: np.ndarray, border: int = 4) -> float:
     """Mean absolute Laplacian relative to the reference's: 1 is as sharp as the original."""
-    energy = lambda x: np.mean(np.abs(laplace(luma(x))))  # noqa: E731
-    cut = lambda x: x[:, border : x.shape[1] - border, border : x.shape[2] - border]  # noqa: E731
+    energy = lambda x: np.mean(np.abs(laplace(luma(x))))
+    cut = lambda x: x[:, border : x.shape[1] - border, border : x.shape[2] - border]
     return float(energy(cut(image)) / max(energy(cut(reference)), 1e-10))
 
 
@@ -64,5 +64,5 @@ def spectral_distance(image: np.ndarray, reference: np.ndarray) -> float:
 
 def mean(rows: list[dict[str, float]]) -> dict[str, float]:
     """Average of each measure over the images that have it."""
-    finite = lambda key: [row[key] for row in rows if np.isfinite(row[key])]  # noqa: E731
+    finite = lambda key: [row[key] for row in rows if np.isfinite(row[key])]
     return {key: float(np.mean(finite(key))) if finite(key) else float("nan") for key in rows[0]}

@@ -25,7 +25,7 @@ class NetworkShape:
 
     @property
     def encoder_halo(self) -> int:
-        """LR pixels that an output pixel looks beyond itself."""
+        """LR pixels around an output pixel that it depends on."""
         return 2 + 2 * self.encoder_blocks
 
     @property
@@ -39,7 +39,7 @@ class NetworkShape:
 
     def flops(self) -> tuple[int, int]:
         """Floating-point operations per LR pixel (encoder, one denoiser step)."""
-        conv = lambda a, b: 2 * 9 * a * b  # noqa: E731
+        conv = lambda a, b: 2 * 9 * a * b
         w = self.width
         encoder = conv(self.image_channels, w) + (2 * self.encoder_blocks + 1) * conv(w, w)
         return encoder, 2 * conv(self.packed, w) + 2 * self.denoiser_blocks * conv(w, w)
@@ -50,8 +50,8 @@ def conv3x3(inputs: int, outputs: int) -> nn.Conv2d:
 
 
 CEILING = 3.0
-"""Highest value that enters a SiLU. Photographs stay below it; without it noise and checkerboards, which
-training never shows, grow from block to block without bound."""
+"""Highest value that enters a SiLU. Photographs stay below it; without it, inputs that training does not show
+(noise, checkerboards) grow from block to block without bound."""
 
 
 class Block(nn.Module):
@@ -105,8 +105,8 @@ class Encoder(nn.Module):
 class Denoiser(nn.Module):
     """z [N, C, sh, sw] of unit variance, features [N, F, h, w], t [N] = step / K -> residual / residual_std.
 
-    Aligned latents hold signal in proportion to 1 - t, so z enters weighted by it: the linear
-    estimator's form, and at t = 1 the prediction does not depend on the noise at all.
+    The signal in an aligned latent is proportional to 1 - t, so z is multiplied by it: the form of the linear
+    estimator, and at t = 1 the prediction does not depend on the noise at all.
     """
 
     def __init__(self, shape: NetworkShape):

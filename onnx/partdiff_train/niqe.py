@@ -1,9 +1,10 @@
-"""NIQE: how far an image's local statistics are from those of good photographs, without a reference.
+"""NIQE: the distance of an image's local statistics from those of good photographs, without a reference image.
 
 Mittal, Soundararajan, Bovik, "Making a 'completely blind' image quality analyzer", IEEE SPL 2013. The model
 is fitted on our own training crops, so values compare with each other but not with published ones.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from .metrics import luma
 
 BLOCK = 96
 SHARP = 0.75
-"""Of an image's blocks, those at least this sharp relative to its sharpest take part in the fit."""
+"""Blocks at least this sharp, relative to the sharpest of their image, take part in the fit."""
 
 SHAPES = np.arange(0.2, 10, 0.001)
 RATIOS = gamma(2 / SHAPES) ** 2 / (gamma(1 / SHAPES) * gamma(3 / SHAPES))
@@ -22,7 +23,7 @@ RATIOS = gamma(2 / SHAPES) ** 2 / (gamma(1 / SHAPES) * gamma(3 / SHAPES))
 
 def normalised(plane: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean-subtracted, contrast-normalised coefficients and the local deviation, of a plane in 0..255."""
-    blur = lambda x: gaussian_filter(x, 7 / 6, truncate=3 / (7 / 6), mode="nearest")  # noqa: E731
+    blur = lambda x: gaussian_filter(x, 7 / 6, truncate=3 / (7 / 6), mode="nearest")
     mean = blur(plane)
     deviation = np.sqrt(np.abs(blur(plane * plane) - mean * mean))
     return (plane - mean) / (deviation + 1), deviation
@@ -51,22 +52,27 @@ def block_features(block: np.ndarray) -> list[float]:
     return result
 
 
+def blocks(plane: np.ndarray, size: int) -> np.ndarray:
+    """plane [H, W] of multiples of `size` -> [blocks, size, size], row by row."""
+    h, w = plane.shape
+    return plane.reshape(h // size, size, w // size, size).swapaxes(1, 2).reshape(-1, size, size)
+
+
 def features(image: np.ndarray, sharp: float = 0.0) -> np.ndarray:
     """[C, H, W] in 0..255 -> [blocks, 36], of blocks at least `sharp` times as sharp as the sharpest."""
     plane = luma(image)
     rows, columns = plane.shape[0] // BLOCK, plane.shape[1] // BLOCK
     plane = plane[: rows * BLOCK, : columns * BLOCK]
-    scales, deviation = [], None
+    scales, deviations = [], []
     for size in (BLOCK, BLOCK // 2):
         coefficients, local = normalised(plane)
-        cut = lambda x: x.reshape(rows, size, columns, size).swapaxes(1, 2).reshape(-1, size, size)  # noqa: B023, E731
-        scales.append(np.array([block_features(block) for block in cut(coefficients)]))
-        deviation = cut(local).mean(axis=(1, 2)) if deviation is None else deviation
+        scales.append(np.array([block_features(block) for block in blocks(coefficients, size)]))
+        deviations.append(blocks(local, size).mean(axis=(1, 2)))
         plane = zoom(plane, 0.5, order=3, mode="nearest", grid_mode=True)
-    return np.concatenate(scales, axis=1)[deviation >= sharp * deviation.max()]
+    return np.concatenate(scales, axis=1)[deviations[0] >= sharp * deviations[0].max()]
 
 
-def fit(images, path: Path) -> None:
+def fit(images: Iterable[np.ndarray], path: Path) -> None:
     """Writes the multivariate Gaussian of the images' sharp blocks; images [C, H, W] in 0..255."""
     rows = np.concatenate([features(image, SHARP) for image in images])
     np.savez(path, mean=rows.mean(axis=0), covariance=np.cov(rows, rowvar=False), blocks=len(rows))
@@ -80,7 +86,7 @@ class Niqe:
         self.mean, self.covariance = model["mean"], model["covariance"]
 
     def __call__(self, image: np.ndarray) -> float:
-        """image [C, H, W] in 0..255; not a number below two blocks, where there are no statistics."""
+        """image [C, H, W] in 0..255; NaN if it has fewer than two blocks, too few for statistics."""
         if (image.shape[1] // BLOCK) * (image.shape[2] // BLOCK) < 2:
             return float("nan")
         rows = features(image)

@@ -1,4 +1,4 @@
-"""The runtime's noise, so that both draw the same: Philox4x32-10 keyed by the seed, Box-Muller.
+"""The same noise as the runtime draws: Philox4x32-10 keyed by the seed, and Box-Muller.
 
 The counter is (x // 4, y, channel, step): Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3".
 """
@@ -27,7 +27,7 @@ def philox(counter: list[np.ndarray], key: tuple[int, int]) -> list[np.ndarray]:
 
 
 def normals(seed: int, step: int, shape: tuple[int, int, int]) -> np.ndarray:
-    """[C, H, W] standard normals of `step`, equal to the runtime's but for its f32 rounding."""
+    """[C, H, W] standard normals of `step`, equal to the runtime's except for its f32 rounding."""
     channels, height, width = shape
     grid = np.meshgrid(np.arange(channels), np.arange(height), np.arange(-(-width // 4)), indexing="ij")
     channel, y, group = (axis.astype(np.uint64) for axis in grid)

@@ -1,7 +1,7 @@
 """The observation behind partial diffusion: diffused LR and HR latents converge (the paper's figure 2).
 
-With the same noise the two latents differ by sqrt(abar_t) (x0 - u); against the noise of standard
-deviation sqrt(1 - abar_t) that difference drowns. K is suggested where both are equal.
+With the same noise the two latents differ by sqrt(abar_t) (x0 - u); it vanishes in the noise of
+standard deviation sqrt(1 - abar_t). The suggested K is where both are equal.
 """
 
 from pathlib import Path
@@ -11,30 +11,31 @@ import torch
 
 from . import figures, resample
 from .dataset import Store
+from .pixels import from_bytes
 from .schedule import Schedule
 
 COARSE = 8
-"""HR pixels of the averaged blocks: what is left of the difference at low frequencies."""
+"""Side of the averaged blocks in HR pixels: the averages keep the low frequencies of the difference."""
 
 
 def deviations(store: Store) -> tuple[np.ndarray, np.ndarray]:
     """Residual's standard deviation per held-out image: per pixel, and of block averages; in [-1, 1] units."""
     fine, coarse = [], []
     for i in store.held_out:
-        lr, hr = store.lr[0, i].float() / 127.5 - 1, store.hr[i].float() / 127.5 - 1
+        lr, hr = from_bytes(store.lr[0, i].float()), from_bytes(store.hr[i].float())
         r = hr - resample.upsample(lr, store.scale)
         fine.append(r.std().item())
         coarse.append(torch.nn.functional.avg_pool2d(r, COARSE).std().item())
     return np.array(fine), np.array(coarse)
 
 
-def observe(folder: Path, name: str, report: Path) -> int:
+def observe(directory: Path, name: str, report: Path) -> int:
     """Writes observation-NAME.png and .md; returns the suggested K."""
-    store = Store(folder)
+    store = Store(directory)
     abar = Schedule().abar[1:]
     t = np.arange(1, len(abar) + 1)
     fine, coarse = deviations(store)
-    ratio = lambda std: np.sqrt(abar) * std / np.sqrt(1 - abar)  # noqa: E731
+    ratio = lambda std: np.sqrt(abar) * std / np.sqrt(1 - abar)
     # Averaging a block divides the noise by its side as well.
     series = {
         "per pixel, mean image": (t, ratio(np.sqrt((fine**2).mean()))),
@@ -52,7 +53,7 @@ def observe(folder: Path, name: str, report: Path) -> int:
 ![distance of the diffused latents](observation-{name}.png)
 
 Held-out images: {len(fine)}; residual's standard deviation {np.sqrt((fine**2).mean()):.3f} in [-1, 1].
-The distance of the diffused LR and HR latents falls under the noise at t = {chosen} for the mean image and
+The distance of the diffused LR and HR latents falls below the noise at t = {chosen} for the mean image and
 at t = {detailed} for the most detailed one.
 """
     (report / f"observation-{name}.md").write_text(text)

@@ -1,8 +1,10 @@
 """Muon for the 3x3 convolutions inside the trunk, AdamW for everything else.
 
 Muon (K. Jordan et al., 2024) replaces a weight's momentum by the nearest semi-orthogonal matrix,
-found by a Newton-Schulz iteration; every direction of the weight then learns at the same speed.
+computed by a Newton-Schulz iteration; every direction of the weight then learns at the same rate.
 """
+
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
@@ -25,11 +27,11 @@ def orthogonalise(matrix: Tensor, steps: int = 5) -> Tensor:
 class Muon(torch.optim.Optimizer):
     """Nesterov momentum, orthogonalised; convolution weights [o, i, 3, 3] are taken as [o, 9 i]."""
 
-    def __init__(self, parameters, lr: float, momentum: float = 0.95):
+    def __init__(self, parameters: Iterable[nn.Parameter], lr: float, momentum: float = 0.95):
         super().__init__(parameters, {"lr": lr, "momentum": momentum})
 
     @torch.no_grad()
-    def step(self) -> None:
+    def step(self) -> None:  # type: ignore[override]  # takes no closure
         for group in self.param_groups:
             for p in group["params"]:
                 state = self.state[p]

@@ -1,25 +1,25 @@
 """An int8 variant of a bundle: QDQ around convolutions, U8 activations, S8 weights per channel.
 
-This pairing is what x86 processors with VNNI run up to three times faster than fp32; the others are no
-faster, since their fast sums overflow and are not used. Weights of 7 bits would not overflow, and lose
-twice as much at one step. Ranges are the smallest and largest values seen while upscaling training crops.
-The outermost convolutions stay in fp32: they cost little, and what enters and leaves the networks keeps
-its depth.
+This pairing is what x86 processors with VNNI run up to three times faster than fp32; others gain
+nothing, because their fast instructions overflow and are not used. 7-bit weights would not overflow, but lose twice
+as much quality at one step. Ranges are the smallest and largest values seen while upscaling training crops. The
+outermost convolutions stay in fp32: they cost little, and the inputs and outputs of the networks keep their precision.
 """
 
-import json
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
 from .bundle import Bundle
 from .dataset import Store
 from .export import digest
 from .graph import denoiser_graph, encoder_graph
-from .restore import load_bundle
+from .pixels import from_bytes
+from .restore import load_bundle, write_manifest
 
 CROPS = 24
 SIDE = 48
@@ -28,37 +28,40 @@ SIDE = 48
 STEPS = (1, 2, 4, 8)
 
 
+Feeds = dict[str, np.ndarray]
+"""The inputs of one inference by name."""
+
+
+class Recorder:
+    """An inference session that records its inputs."""
+
+    def __init__(self, session: onnxruntime.InferenceSession):
+        self.session = session
+        self.feeds: list[Feeds] = []
+
+    def run(self, outputs: list[str] | None, feeds: Feeds) -> list[np.ndarray]:
+        self.feeds.append(feeds)
+        return self.session.run(outputs, feeds)
+
+
 class Recorded(CalibrationDataReader):
     """Replays recorded inputs of a graph."""
 
-    def __init__(self, feeds: list[dict[str, np.ndarray]]):
+    def __init__(self, feeds: list[Feeds]):
         self.feeds = iter(feeds)
 
-    def get_next(self):
+    def get_next(self) -> Feeds | None:
         return next(self.feeds, None)
 
 
-def record(bundle: Bundle, store: Store) -> tuple[list[dict], list[dict]]:
-    """What encoder and denoiser are fed while upscaling crops of the training part."""
-    encoder_feeds, denoiser_feeds = [], []
-    encode, denoise = bundle.encode, bundle.denoise
-
-    def spy_encode(lr, level):
-        encoder_feeds.append({"lr": lr[None], "level": np.array([level], np.float32)})
-        return encode(lr, level)
-
-    def spy_denoise(z, features, t):
-        feed = {"z": z[None].astype(np.float32), "features": features, "t": np.array([t], np.float32)}
-        denoiser_feeds.append(feed)
-        return denoise(z, features, t)
-
-    bundle.encode, bundle.denoise = spy_encode, spy_denoise
+def record(bundle: Bundle, store: Store) -> dict[str, list[Feeds]]:
+    """The inputs of encoder and denoiser while upscaling training crops; the bundle keeps the recorders."""
+    bundle.encoder, bundle.denoiser = encoder, denoiser = Recorder(bundle.encoder), Recorder(bundle.denoiser)
     chosen = store.train[:: max(len(store.train) // CROPS, 1)][:CROPS]
     for seed, i in enumerate(chosen.tolist()):
-        crop = store.lr[0, i, :, :SIDE, :SIDE].numpy().astype(np.float32) / 127.5 - 1
+        crop = from_bytes(store.lr[0, i, :, :SIDE, :SIDE].numpy().astype(np.float32))
         bundle.upscale(crop, STEPS[seed % len(STEPS)], level=(seed % 5) / 4, seed=seed)
-    bundle.encode, bundle.denoise = encode, denoise
-    return encoder_feeds, denoiser_feeds
+    return {"encoder": encoder.feeds, "denoiser": denoiser.feeds}
 
 
 def outermost(graph: onnx.ModelProto) -> list[str]:
@@ -67,25 +70,25 @@ def outermost(graph: onnx.ModelProto) -> list[str]:
     return [names[0], names[-1]]
 
 
-def quantise(source: Path, store_folder: Path, folder: Path) -> None:
-    """Writes the int8 variant of bundle `source`, which `export` wrote, into `folder`."""
+def quantise(source: Path, store_directory: Path, directory: Path) -> None:
+    """Writes the int8 variant of bundle `source`, which `export` wrote, into `directory`."""
     network, _, _ = load_bundle(source)
-    store, bundle = Store(store_folder), Bundle(source)
+    store, bundle = Store(store_directory), Bundle(source)
     store.expect(network.shape)
     manifest = bundle.manifest
-    folder.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(parents=True, exist_ok=True)
     graphs = {
         "encoder": encoder_graph(network.encoder, half=False),
         "denoiser": denoiser_graph(network.denoiser, half=False),
     }
-    feeds = dict(zip(graphs, record(bundle, store)))
+    feeds = record(bundle, store)
     for part, graph in graphs.items():
         with tempfile.TemporaryDirectory() as scratch:
             path = Path(scratch) / "float.onnx"
             onnx.save(graph, path)
             quantize_static(
                 path,
-                folder / f"{part}.onnx",
+                directory / f"{part}.onnx",
                 Recorded(feeds[part]),
                 quant_format=QuantFormat.QDQ,
                 activation_type=QuantType.QUInt8,
@@ -94,8 +97,8 @@ def quantise(source: Path, store_folder: Path, folder: Path) -> None:
                 op_types_to_quantize=["Conv"],
                 nodes_to_exclude=outermost(graph),
             )
-        manifest[part] |= {"sha256": digest(folder / f"{part}.onnx")}
+        manifest[part] |= {"sha256": digest(directory / f"{part}.onnx")}
     name = manifest["name"]
     about = "in 8-bit integers: about twice as fast on x86 processors with VNNI, a little coarser."
     manifest |= {"name": f"{name}-int8", "description": f"{name} {about}", "metrics": {}}
-    (folder / "model.json").write_text(json.dumps(manifest, indent=2) + "\n")
+    write_manifest(directory, manifest)

@@ -1,7 +1,7 @@
 """Separable resampling as matrices: the kernels that make LR images and the upsampled image `u`.
 
-Half-pixel grid, weights renormalised at the border (no padding), antialiased when shrinking:
-the convention of Pillow and of the runtime. `resize(x, matrix_h, matrix_w)` applies one matrix
+Half-pixel grid, weights renormalised at the border (no padding), antialiased when downsampling:
+the convention of Pillow and of the runtime. `apply(x, rows, columns)` applies one matrix
 per axis, so an image of any size costs two small matrix products.
 """
 
@@ -55,8 +55,8 @@ def blur_matrix(size: int, sigma: float) -> np.ndarray:
 
 def apply(x: torch.Tensor, rows: np.ndarray, columns: np.ndarray) -> torch.Tensor:
     """x [..., H, W] float -> [..., H', W'] with rows [H', H] and columns [W', W]."""
-    rows, columns = (torch.as_tensor(m, dtype=x.dtype, device=x.device) for m in (rows, columns))
-    return rows @ x @ columns.T
+    left, right = (torch.as_tensor(m, dtype=x.dtype, device=x.device) for m in (rows, columns))
+    return left @ x @ right.T
 
 
 def upsample(lr: torch.Tensor, scale: int, kernel: str = "cubic") -> torch.Tensor:
@@ -77,7 +77,7 @@ def downsample(hr: torch.Tensor, scale: int, kernel: str = "cubic", sigma: float
 def truncate_kspace(hr: torch.Tensor, scale: int) -> torch.Tensor:
     """hr [..., H, W] -> magnitude of the central 1/scale of k-space, on the half-pixel grid.
 
-    Low-resolution MRI is acquired like this. The phase ramp moves the sampling points from the
+    This is how low-resolution MRI is acquired. The phase ramp moves the sampling points from the
     corners of the coarse pixels to their centres.
     """
     spectrum = torch.fft.fft2(hr.double())

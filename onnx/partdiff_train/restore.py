@@ -1,4 +1,4 @@
-"""A network back from its bundle: the inverse of `export`, for fine-tuning, variants and new reports."""
+"""Reads networks back from bundles, the inverse of `export`, and reads and writes the manifests of bundles."""
 
 import json
 from pathlib import Path
@@ -11,29 +11,35 @@ from torch import nn
 
 from .errors import InputError
 from .graph import colour_outermost
-from .network import NetworkShape, PartialDiffusion
+from .network import Condition, Denoiser, Encoder, NetworkShape, PartialDiffusion
 from .schedule import Schedule
 
 
-def read_manifest(folder: Path) -> dict:
-    """model.json of a bundle's folder."""
-    path = folder / "model.json"
+def read_manifest(directory: Path) -> dict:
+    """model.json of a bundle; InputError if it is missing or not JSON."""
+    path = directory / "model.json"
     if not path.is_file():
-        raise InputError(f"{folder}: not a bundle's folder, it has no model.json")
+        raise InputError(f"{directory}: not a bundle, it has no model.json")
     try:
         return json.loads(path.read_text())
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
 
 
+def write_manifest(directory: Path, manifest: dict) -> None:
+    """Writes model.json into a bundle."""
+    (directory / "model.json").write_text(json.dumps(manifest, indent=2) + "\n")
+
+
 def schedule_of(manifest: dict) -> Schedule:
+    """The noise schedule of a bundle."""
     s, std = manifest["schedule"], manifest["prediction"]["scale"]
     return Schedule(manifest["start_step"], manifest["alignment"], std, s["timesteps"], s["beta_start"], s["beta_end"])
 
 
 def shape_of(manifest: dict) -> NetworkShape:
-    """The halos tell the numbers of blocks."""
-    blocks = lambda part: (manifest[part]["halo"] - 2) // 2  # noqa: E731
+    """The shape of a bundle's networks; the numbers of blocks follow from the halos."""
+    blocks = lambda part: (manifest[part]["halo"] - 2) // 2
     return NetworkShape(
         image_channels=manifest["channels"],
         scale=manifest["scale"],
@@ -51,30 +57,31 @@ def constants(graph: onnx.GraphProto, operator: str) -> list[list[np.ndarray]]:
     return [[held[i].astype(np.float32) for i in n.input[1:]] for n in graph.node if n.op_type == operator]
 
 
-def fill(part: nn.Module, condition: nn.Module, graph: onnx.GraphProto) -> None:
-    """Gives an encoder or denoiser the weights of its graph."""
+def fill(part: Encoder | Denoiser, condition: Condition, graph: onnx.GraphProto) -> None:
+    """Loads the weights of a graph into an encoder or denoiser."""
     inner, *outer = constants(graph, "Gemm")
     split = [np.concatenate(values) for values in zip(*outer)]
     convolutions = [m for m in part.modules() if isinstance(m, nn.Conv2d)]
-    # Modules come in the order of their definition; the tail is defined before or after the blocks.
+    # Modules are in order of definition; in the graph the tail is always last.
     convolutions = [m for m in convolutions if m is not part.tail] + [part.tail]
-    layers = [condition.inner, condition.outer, *convolutions]
+    layers: list[nn.Conv2d | nn.Linear] = [condition.inner, condition.outer, *convolutions]
     values = [inner, split, *constants(graph, "Conv")]
     for layer, (weight, bias) in zip(layers, values, strict=True):
-        layer.weight.data = torch.from_numpy(weight.copy()).view_as(layer.weight)
-        layer.bias.data = torch.from_numpy(bias.copy()).view_as(layer.bias)
+        layer.load_state_dict(
+            {"weight": torch.from_numpy(weight).view_as(layer.weight), "bias": torch.from_numpy(bias)}
+        )
 
 
-def load_bundle(folder: Path) -> tuple[PartialDiffusion, Schedule, dict]:
-    """-> network in evaluation mode, schedule, {name, record}; only for bundles that `export` wrote in fp16 or fp32."""
-    manifest = read_manifest(folder)
+def load_bundle(directory: Path) -> tuple[PartialDiffusion, Schedule, dict]:
+    """-> network in evaluation mode, schedule, {name, record}; InputError if `export` did not write the bundle."""
+    manifest = read_manifest(directory)
     try:
         network = PartialDiffusion(shape_of(manifest))
-        graphs = {part: onnx.load(folder / manifest[part]["file"]).graph for part in ("encoder", "denoiser")}
+        graphs = {part: onnx.load(directory / manifest[part]["file"]).graph for part in ("encoder", "denoiser")}
         fill(network.encoder, network.encoder.level, graphs["encoder"])
         fill(network.denoiser, network.denoiser.time, graphs["denoiser"])
     except (KeyError, ValueError) as error:
-        raise InputError(f"{folder}: not a bundle that `export` wrote; int8 variants cannot be read back") from error
+        raise InputError(f"{directory}: not a bundle that `export` wrote; int8 variants cannot be read back") from error
     head = network.denoiser.head
     head.weight.data = torch.from_numpy(colour_outermost(head.weight.detach().numpy(), network.shape).copy())
     return network.eval(), schedule_of(manifest), {"name": manifest["name"], "record": manifest["training"]}

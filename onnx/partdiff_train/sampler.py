@@ -1,4 +1,4 @@
-"""The sampling loop of the runtime, in numpy, with the noise given from outside.
+"""The sampling loop of the runtime, in numpy; the caller passes the noise.
 
 Two equivalent forms of the same chain: `residual` keeps z_t = x_t - sqrt(abar_t) u, `image` keeps
 x_t. `predict(z, t)` takes z already scaled by c_in and the fraction t = step / K, and returns the
@@ -6,6 +6,7 @@ residual x0 - u in image units.
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 
@@ -17,10 +18,10 @@ Predict = Callable[[np.ndarray, float], np.ndarray]
 def timesteps(start_step: int, steps: int, spacing: str = "uniform") -> list[int]:
     """steps + 1 decreasing integers from start_step to 0."""
     if not 1 <= steps <= start_step:
-        raise ValueError(f"steps is {steps}, allowed are 1 to {start_step}")
+        raise ValueError(f"{steps} steps: expected 1 to {start_step}")
     power = {"uniform": 1, "quadratic": 2}[spacing]
     raw = [int(start_step * (1 - i / steps) ** power + 0.5) for i in range(steps + 1)]
-    # Rounding must not make two steps coincide.
+    # Rounding must not make two timesteps equal.
     return [max(t, steps - i) for i, t in enumerate(raw)]
 
 
@@ -31,7 +32,7 @@ def deviation(schedule: Schedule, t: int, s: int, eta: float) -> float:
 
 
 def extrapolation(signal: np.ndarray, noise: np.ndarray, before: int, t: int, s: int) -> float:
-    """DPM-Solver++(2M): how much of the predictions' last change is added in the step t -> s (arXiv 2211.01095)."""
+    """DPM-Solver++(2M): the factor of the predictions' last change in the step t -> s (arXiv 2211.01095)."""
     if noise[s] == 0 or signal[before] == 0:
         return 0.0
     log_ratio = np.log(signal[[before, t, s]] / noise[[before, t, s]])
@@ -54,7 +55,7 @@ def sample_residual(
     a, s, c_in = schedule.signal / schedule.residual_std, schedule.noise, schedule.input_scale
     z = s[steps[0]] * noise[0]
     last = None
-    for i, (t, n) in enumerate(zip(steps, steps[1:])):
+    for i, (t, n) in enumerate(pairwise(steps)):
         r = predict(z * c_in[t], t / schedule.start_step)
         if multistep:
             kept = s[n] / s[t]
@@ -76,7 +77,7 @@ def sample_image(
     """The same chain on x_t, as the paper writes it; for networks that take residual inputs."""
     root, s, weight = np.sqrt(schedule.abar), schedule.noise, schedule.weight
     x = root[steps[0]] * u + s[steps[0]] * noise[0]
-    for i, (t, n) in enumerate(zip(steps, steps[1:])):
+    for i, (t, n) in enumerate(pairwise(steps)):
         z = (x - root[t] * u) * schedule.input_scale[t]
         x0 = u + predict(z, t / schedule.start_step)
         eps = (x - root[t] * (x0 + weight[t] * (u - x0))) / s[t]

@@ -58,13 +58,6 @@ class Schedule:
         """[start_step + 1] c_in = 1 / sqrt(A^2 + S^2): the network sees unit variance."""
         return 1 / np.sqrt(self.signal**2 + self.noise**2)
 
-    def residual(self, output: np.ndarray, z: np.ndarray, t: int) -> np.ndarray:
-        """The network's output at t, given z of unit variance -> r."""
-        if self.prediction == "residual":
-            return output
-        cos, sin = (self.input_scale[t] * x[t] for x in (self.signal, self.noise))
-        return cos * z - sin * output
-
     @property
     def loss_weight(self) -> np.ndarray:
         """[start_step + 1] min(1 + SNR, 10); index 0 is never trained and set to 10."""

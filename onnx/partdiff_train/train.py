@@ -1,4 +1,4 @@
-"""The training loop. Its length is given in minutes or in iterations, and the learning rate follows."""
+"""Training of both networks; the learning rate follows the budget of minutes or iterations."""
 
 import math
 from pathlib import Path
@@ -20,10 +20,10 @@ WARM_UP = 100
 class Trainer(Run):
     """Trains both networks at once."""
 
-    def __init__(self, config: Config, store: Store, folder: Path, device: str, seed: int = 0, fuse: bool = False):
+    def __init__(self, config: Config, store: Store, directory: Path, device: str, seed: int = 0, fuse: bool = False):
         torch.manual_seed(seed)
-        super().__init__(PartialDiffusion(config.shape), config, store, folder, device, seed)
-        # Fusing what lies between the convolutions saves a fifth of the time; it costs a minute at the start.
+        super().__init__(PartialDiffusion(config.shape), config, store, directory, device, seed)
+        # Fusing the operations between convolutions saves a fifth of the time and costs a minute at the start.
         self.forward = torch.compile(self.network) if fuse else self.network
         self.optimisers = optimiser.make(self.network, config.lr, config.muon)
 
@@ -37,7 +37,7 @@ class Trainer(Run):
     def begin_from(self, weights: Path) -> None:
         """Starts a new run from the averaged weights of another, or from a bundle.
 
-        Layers of another shape (another scale, say) keep their random weights.
+        Layers of another shape (such as for another scale) keep their random weights.
         """
         network, _, _ = checkpoint.load_weights(weights)
         own = self.network.state_dict()
@@ -46,6 +46,7 @@ class Trainer(Run):
         self.average = {k: v.clone() for k, v in self.network.state_dict().items()}
 
     def loss(self, b: Batch) -> torch.Tensor:
+        """The loss of both networks on a batch."""
         r = (b.x0 - b.u) / self.config.schedule.residual_std
         lr = b.lr.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device, torch.bfloat16, enabled=self.bf16):

@@ -1,16 +1,20 @@
 """Quality on held-out training images, cheap enough to run at every checkpoint."""
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 import torch
 
 from . import metrics, resample
 from .dataset import Store
 from .network import PartialDiffusion
+from .objective import Objective
+from .pixels import from_bytes, to_bytes
 from .sampler import sample_residual, timesteps
 from .schedule import Schedule
 
 PATCH = 64
-"""LR pixels of the validation patch, from the middle of each crop."""
+"""LR pixels of the validation patch, from the centre of each crop."""
 
 
 @torch.no_grad()
@@ -27,27 +31,23 @@ def upscale(
     device = lr.device
     features = network.encoder(lr[None], torch.tensor([level], device=device))
     u = resample.upsample(lr, network.shape.scale)
+    objective = Objective(schedule, device)
 
-    def predict(z, t):
+    def predict(z: np.ndarray, t: float) -> np.ndarray:
         given = torch.from_numpy(z.astype(np.float32)).to(device)[None]
-        out = network.denoiser(given, features, torch.tensor([t], dtype=torch.float32, device=device))
-        r = schedule.residual(out[0].float().cpu().numpy(), z, round(t * schedule.start_step))
-        return r * schedule.residual_std
+        output = network.denoiser(given, features, torch.tensor([t], dtype=torch.float32, device=device))
+        step = torch.tensor([round(t * schedule.start_step)], device=device)
+        return objective.residual(output, given, step)[0].cpu().numpy() * schedule.residual_std
 
     noise = [np.random.default_rng(seed).standard_normal(u.shape)]
     ts = timesteps(schedule.start_step, steps, spacing)
     return sample_residual(predict, u.cpu().numpy(), schedule, ts, noise)
 
 
-def to_bytes(image: np.ndarray) -> np.ndarray:
-    """[-1, 1] -> uint8-valued 0..255."""
-    return np.clip(np.round((image + 1) * 127.5), 0, 255)
+def centres(store: Store, side: int) -> Iterator[tuple[torch.Tensor, np.ndarray]]:
+    """Yields (lr, hr) of the centres of the held-out crops, at most `side` LR pixels; [C, ., .] float32 in 0..255.
 
-
-def middles(store: Store, side: int):
-    """Yields (lr, hr) of the held-out crops' middles of at most `side` LR pixels, [C, ., .] float32 in 0..255.
-
-    lr is clean, shrunk by the bicubic kernel, and on the store's device; hr is numpy.
+    lr is clean, downsampled by the bicubic kernel, and on the store's device; hr is numpy.
     """
     side, s = min(side, store.lr.shape[-1]), store.scale
     start = (store.lr.shape[-1] - side) // 2
@@ -57,12 +57,12 @@ def middles(store: Store, side: int):
 
 
 def validate(
-    network: PartialDiffusion, schedule: Schedule, store: Store, steps=(1, 4), spacing: str = "uniform"
+    network: PartialDiffusion, schedule: Schedule, store: Store, steps: Sequence[int] = (1, 4), spacing: str = "uniform"
 ) -> dict[str, float]:
     """Y-PSNR and sharpness at each number of steps, and bicubic's PSNR, on clean LR images."""
     rows = []
-    for raw, hr in middles(store, PATCH):
-        lr = raw / 127.5 - 1
+    for raw, hr in centres(store, PATCH):
+        lr = from_bytes(raw)
         u = to_bytes(resample.upsample(lr, store.scale).cpu().numpy())
         row = {"bicubic": metrics.psnr(u, hr)}
         for n in steps:

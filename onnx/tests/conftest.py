@@ -1,7 +1,6 @@
-"""A tiny set of images and a tiny network, so that every test runs in seconds on a CPU."""
+"""A tiny set of images and a tiny network, so that each test runs in seconds on a CPU."""
 
 import io
-import sys
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -11,12 +10,10 @@ import pytest
 import torch
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
-from partdiff_train.configs import NATURAL_X4  # noqa: E402
-from partdiff_train.dataset import Store, prepare  # noqa: E402
-from partdiff_train.export import export  # noqa: E402
-from partdiff_train.train import Trainer  # noqa: E402
+from partdiff_train.configs import NATURAL_X4
+from partdiff_train.dataset import Store, prepare
+from partdiff_train.export import export
+from partdiff_train.train import Trainer
 
 ITERATIONS = 120
 
@@ -28,7 +25,7 @@ def few_threads():
 
 @pytest.fixture(scope="session")
 def archive(tmp_path_factory) -> Path:
-    """Six smooth pictures with edges, 128x128."""
+    """Six smooth images with edges, 128x128."""
     path = tmp_path_factory.mktemp("data") / "images.tar"
     rng = np.random.default_rng(0)
     y, x = np.mgrid[0:128, 0:128]
@@ -46,10 +43,10 @@ def archive(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def store_folder(archive, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("store")
-    prepare([archive], folder, scale=4, channels=3, size=128)
-    return folder
+def store_directory(archive, tmp_path_factory) -> Path:
+    directory = tmp_path_factory.mktemp("store")
+    prepare([archive], directory, scale=4, channels=3, size=128)
+    return directory
 
 
 @pytest.fixture(scope="session")
@@ -59,15 +56,15 @@ def tiny():
 
 
 @pytest.fixture(scope="session")
-def run(store_folder, tiny, tmp_path_factory) -> Path:
-    """The folder of a finished training run."""
-    folder = tmp_path_factory.mktemp("run")
-    Trainer(tiny, Store(store_folder), folder, "cpu").run(iterations=ITERATIONS)
-    return folder
+def run(store_directory, tiny, tmp_path_factory) -> Path:
+    """The directory of a finished training run."""
+    directory = tmp_path_factory.mktemp("run")
+    Trainer(tiny, Store(store_directory), directory, "cpu").run(iterations=ITERATIONS)
+    return directory
 
 
 @pytest.fixture(scope="session")
 def bundle(run, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("bundle")
-    export(run / "weights.pt", folder, "0.0.1", "a test")
-    return folder
+    directory = tmp_path_factory.mktemp("bundle")
+    export(run / "weights.pt", directory, "0.0.1", "a test")
+    return directory

@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 from partdiff_train.bundle import Bundle
-from partdiff_train.evaluate import read, to_bytes
+from partdiff_train.evaluate import read
 from partdiff_train.noise_field import normals
+from partdiff_train.pixels import from_bytes, to_bytes
 from partdiff_train.sampler import timesteps
 
 ROOT = Path(__file__).parents[2]
@@ -48,7 +49,7 @@ def test_program_equals_python(program, bundle, tmp_path, steps, options, how):
     b = Bundle(bundle)
     shape = (3, 4 * 41, 4 * 48)
     noise = [normals(5, t, shape) for t in timesteps(b.schedule.start_step, steps, b.manifest["defaults"]["spacing"])]
-    expected = to_bytes(b.upscale(read(tmp_path / "in.png", 3) / 127.5 - 1, steps, noise=noise, **how))
+    expected = to_bytes(b.upscale(from_bytes(read(tmp_path / "in.png", 3)), steps, noise=noise, **how))
     got = read(tmp_path / "out.png", 3)
     assert np.abs(got - expected).max() <= 1
     assert np.mean(got != expected) < 0.05

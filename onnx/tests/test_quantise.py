@@ -10,9 +10,9 @@ from partdiff_train.export import digest
 from partdiff_train.quantise import outermost, quantise
 
 
-def test_int8_is_nearly_the_same(bundle, store_folder, tmp_path):
-    """Inner convolutions in int8, the outermost in fp32; the picture within a level of 255 on average."""
-    quantise(bundle, store_folder, tmp_path)
+def test_int8_is_nearly_the_same(bundle, store_directory, tmp_path):
+    """Inner convolutions in int8, the outermost in fp32; the image within a level of 255 on average."""
+    quantise(bundle, store_directory, tmp_path)
     manifest = json.loads((tmp_path / "model.json").read_text())
     assert (manifest["name"], manifest["metrics"]) == ("tiny-int8", {})
     for part in ("encoder", "denoiser"):
@@ -27,6 +27,6 @@ def test_int8_is_nearly_the_same(bundle, store_folder, tmp_path):
         }
         assert int8 == {node.name for node in convolutions} - set(outermost(model)), part
     lr = np.random.default_rng(8).uniform(-1, 1, (3, 12, 1)).astype(np.float32).repeat(18, axis=2)
-    expected, got = (Bundle(folder).upscale(lr, 2, level=0.3, seed=1) for folder in (bundle, tmp_path))
+    expected, got = (Bundle(directory).upscale(lr, 2, level=0.3, seed=1) for directory in (bundle, tmp_path))
     off = np.abs(got - expected)
     assert 0 < off.mean() < 2 / 255

@@ -1,4 +1,4 @@
-"""The reporting commands run through and write what they promise; measures know their ends."""
+"""The reporting commands write what they should; measures are right where the answer is known."""
 
 import json
 import shutil
@@ -15,7 +15,7 @@ from partdiff_train import niqe as niqe_module
 from partdiff_train.ablate import ablate
 from partdiff_train.bundle import Bundle
 from partdiff_train.dataset import Store
-from partdiff_train.evaluate import DAMAGE, cleaned, damage, evaluate, gather, read
+from partdiff_train.evaluate import DEGRADATIONS, cleaned, degrade, evaluate, gather, read
 from partdiff_train.niqe import Niqe, fit
 from partdiff_train.observe import observe
 
@@ -55,66 +55,71 @@ def test_naturalness_prefers_the_original():
     assert np.isnan(niqe(photo[:, :95]))
 
 
-def test_naturalness_is_fitted(store_folder, tmp_path):
-    images = [image.numpy() for image in Store(store_folder).hr]
+def test_naturalness_is_fitted(store_directory, tmp_path):
+    images = [image.numpy() for image in Store(store_directory).hr]
     fit(images * 8, tmp_path / "niqe.npz")
     assert np.load(tmp_path / "niqe.npz")["mean"].shape == (36,)
 
 
-def test_damage_is_what_its_level_says():
-    """JPEG of a quality sets the level that such an input sets in the program; noise has its deviation."""
+def test_degradation_matches_its_level():
+    """A JPEG quality gives the level that such an input has in the program; noise has its standard deviation."""
     lr = read(Path(__file__).parents[2] / "tests/data/house.png", 3)[:, :96, :96]
     worse = []
     for quality, level in ((90, 1 / 6), (75, 5 / 12), (50, 5 / 6), (20, 1.0)):
-        harmed, meant = damage(lr, quality)
-        assert meant == pytest.approx(level) and harmed.shape == lr.shape
-        worse.append(metrics.psnr(harmed, lr))
+        degraded, meant = degrade(lr, quality)
+        assert meant == pytest.approx(level) and degraded.shape == lr.shape
+        worse.append(metrics.psnr(degraded, lr))
     assert worse == sorted(worse, reverse=True) and worse[0] < 60
-    noisy, meant = damage(lr, -7.0)
+    noisy, meant = degrade(lr, -7.0)
     assert meant == pytest.approx(0.5)
     assert (noisy - lr).std() == pytest.approx(7, rel=0.05) and noisy.min() >= 0 and noisy.max() <= 255
 
 
-def test_clean_up_is_measured_on_damaged_input(bundle):
-    """Every damage at level 0 and at its own, against the undamaged original."""
+def test_clean_up_is_measured_on_degraded_input(bundle, monkeypatch):
+    """Every degradation at level 0 and at its own, against the clean original."""
     seen = []
     b = Bundle(bundle)
     upscale = b.upscale
-    b.upscale = lambda lr, steps, level, **how: seen.append((level, steps)) or upscale(lr, steps, level, **how)
+
+    def spy(lr, steps, level, **how):
+        seen.append((level, steps))
+        return upscale(lr, steps, level, **how)
+
+    monkeypatch.setattr(b, "upscale", spy)
     hr = read(Path(__file__).parents[2] / "tests/data/house.png", 3)[:, :128, :128]
     lr = resample.downsample(torch.from_numpy(hr), 4).round().clamp(0, 255).numpy()
     rows, _ = gather([(hr, lr)], cleaned(b))
-    assert len(rows) == len(DAMAGE) * 5
-    assert {level for level, _ in seen} == {0.0, 1 / 6, 5 / 12, 5 / 6, 0.5} and len(seen) == len(DAMAGE) * 4
+    assert len(rows) == len(DEGRADATIONS) * 5
+    assert {level for level, _ in seen} == {0.0, 1 / 6, 5 / 12, 5 / 6, 0.5} and len(seen) == len(DEGRADATIONS) * 4
     for measure in ("psnr", "consistency"):
         assert rows["JPEG 50: bicubic"][measure] < rows["JPEG 90: bicubic"][measure]
 
 
 def test_evaluate_writes_report_and_metrics(bundle, tmp_path, image):
-    folder = tmp_path / "bundle"
-    shutil.copytree(bundle, folder)
+    directory = tmp_path / "bundle"
+    shutil.copytree(bundle, directory)
     small = resample.downsample(torch.from_numpy(image), 4).round().clamp(0, 255).numpy()
     for name, pixels in (("HR", image), ("LR_x4", small)):
         (tmp_path / "data/tiny" / name).mkdir(parents=True)
         Image.fromarray(pixels.astype(np.uint8).transpose(1, 2, 0)).save(tmp_path / "data/tiny" / name / "a.png")
-    evaluate(folder, tmp_path / "data", ["tiny"], [1, 2], tmp_path / "report")
+    evaluate(directory, tmp_path / "data", ["tiny"], [1, 2], tmp_path / "report")
     text = (tmp_path / "report/tiny.md").read_text()
     assert "bicubic" in text and "Lanczos" in text and "2 steps" in text
     assert "DPM-Solver++(2M), 8 steps" in text and "original" in text
-    measured = json.loads((folder / "model.json").read_text())["metrics"]["tiny"]
+    measured = json.loads((directory / "model.json").read_text())["metrics"]["tiny"]
     assert set(measured) == {"bicubic", "Lanczos", "1 step", "2 steps"}
     assert (tmp_path / "report/tiny-tiny.webp").exists() and (tmp_path / "report/tiny-dial.png").exists()
 
 
-def test_observation_suggests_a_step(store_folder, tmp_path):
-    assert 1 <= observe(store_folder, "tiny", tmp_path) <= 1000
+def test_observation_suggests_a_step(store_directory, tmp_path):
+    assert 1 <= observe(store_directory, "tiny", tmp_path) <= 1000
     assert (tmp_path / "observation-tiny.png").exists()
 
 
-def test_ablation_covers_all_variants(tiny, store_folder, tmp_path, monkeypatch):
+def test_ablation_covers_all_variants(tiny, store_directory, tmp_path, monkeypatch):
     monkeypatch.setattr("partdiff_train.ablate.FULL_STEPS", (2, 3))
     monkeypatch.setattr("partdiff_train.ablate.CLAIM_FULL", 3)
-    ablate(tiny, store_folder, tmp_path / "runs", 3, [10], tmp_path / "report", "cpu")
+    ablate(tiny, store_directory, tmp_path / "runs", 3, [10], tmp_path / "report", "cpu")
     text = (tmp_path / "report/ablation-tiny.md").read_text()
     for method in (
         "bicubic",
@@ -129,5 +134,5 @@ def test_ablation_covers_all_variants(tiny, store_folder, tmp_path, monkeypatch)
     assert text.count("- in 8 steps: at least as good in") == 2
     assert (tmp_path / "report/ablation-tiny.png").exists()
     trained = (tmp_path / "runs/full/weights.pt").stat().st_mtime_ns
-    ablate(tiny, store_folder, tmp_path / "runs", 3, [10], tmp_path / "report", "cpu")
+    ablate(tiny, store_directory, tmp_path / "runs", 3, [10], tmp_path / "report", "cpu")
     assert (tmp_path / "runs/full/weights.pt").stat().st_mtime_ns == trained

@@ -1,6 +1,7 @@
 """The formulas, against an independent implementation where there is one."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ def test_unaligned_chain_is_ddim(eta):
     u, target = rng.uniform(-1, 1, (2, 3, 8, 8))
     steps = timesteps(1000, 10)
     noise = [rng.standard_normal(u.shape) for _ in range(10)]
-    predict = lambda z, t: (target - u) * (0.5 + 0.5 * t) + 0.01 * z  # noqa: E731
+    predict = lambda z, t: (target - u) * (0.5 + 0.5 * t) + 0.01 * z
     got = sample_image(predict, u, schedule, steps, noise, eta)
 
     reference.set_timesteps(10)
@@ -53,7 +54,7 @@ def test_both_forms_agree(eta, alignment, spacing):
     rng = np.random.default_rng(1)
     u = rng.uniform(-1, 1, (3, 8, 8))
     noise = [rng.standard_normal(u.shape) for _ in range(6)]
-    predict = lambda z, t: 0.1 * np.tanh(z + u) * (1 - 0.3 * t)  # noqa: E731
+    predict = lambda z, t: 0.1 * np.tanh(z + u) * (1 - 0.3 * t)
     steps = timesteps(40, 6, spacing)
     a = sample_residual(predict, u, schedule, steps, noise, eta)
     b = sample_image(predict, u, schedule, steps, noise, eta)
@@ -81,7 +82,7 @@ def test_loss_weight_is_bounded():
 def test_timesteps_run_down_to_zero(steps, spacing):
     t = timesteps(40, steps, spacing)
     assert t[0] == 40 and t[-1] == 0 and len(t) == steps + 1
-    assert all(a > b for a, b in zip(t, t[1:]))
+    assert all(a > b for a, b in pairwise(t))
 
 
 def test_too_many_steps_are_refused():
@@ -100,7 +101,7 @@ def test_perfect_prediction_returns_the_original():
 
 
 def test_multistep_is_dpm_solver():
-    """With lambda = 0 and the residual in units of its deviation, the chain of (x - sqrt(abar) u) is DPM-Solver++(2M)."""
+    """With lambda = 0 and a residual of unit variance, the chain of x - sqrt(abar) u is DPM-Solver++(2M)."""
     diffusers = pytest.importorskip("diffusers")
     schedule = Schedule(start_step=1000, alignment="none")
     reference = diffusers.DPMSolverMultistepScheduler(
@@ -111,7 +112,7 @@ def test_multistep_is_dpm_solver():
     rng = np.random.default_rng(4)
     u, target = rng.uniform(-1, 1, (2, 3, 8, 8))
     noise = [rng.standard_normal(u.shape)]
-    predict = lambda z, t: (target - u) * (0.5 + 0.5 * t)  # noqa: E731
+    predict = lambda z, t: (target - u) * (0.5 + 0.5 * t)
     got = sample_residual(predict, u, schedule, timesteps(1000, 10), noise, multistep=True)
 
     reference.set_timesteps(10)

@@ -1,0 +1,246 @@
+"""The commands: what each is called, the arguments it takes and the function it runs.
+
+The functions import late, so that `--help` does not wait for plotting and ONNX libraries.
+"""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .configs import CONFIGS, Config
+
+
+@dataclass(frozen=True)
+class Argument:
+    """Flags and options of `ArgumentParser.add_argument`."""
+
+    flags: tuple[str, ...]
+    options: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Command:
+    """`either`: arguments of which exactly one is required."""
+
+    run: Callable[[argparse.Namespace], None]
+    help: str
+    arguments: tuple[Argument, ...]
+    either: tuple[Argument, ...] = ()
+
+
+def argument(*flags: str, **options: Any) -> Argument:
+    return Argument(flags, options)
+
+
+def positive(kind: type) -> Callable[[str], Any]:
+    """An argument's type: a number above 0."""
+
+    def parse(text: str) -> Any:
+        value = kind(text)
+        if not value > 0:
+            raise argparse.ArgumentTypeError(f"{text}: expected more than 0")
+        return value
+
+    parse.__name__ = kind.__name__
+    return parse
+
+
+def configured(args: argparse.Namespace, *changed: str) -> Config:
+    """The configuration of `--config`, with the fields named `changed` replaced where they were given."""
+    given = {name: getattr(args, name) for name in changed if getattr(args, name)}
+    return replace(CONFIGS[args.config], **given)
+
+
+def prepare(args: argparse.Namespace) -> None:
+    from . import dataset
+
+    c = configured(args)
+    dataset.prepare(args.archives, args.store, c.shape.scale, c.shape.image_channels, c.crop)
+
+
+def train(args: argparse.Namespace) -> None:
+    from .dataset import Store
+    from .train import Trainer
+
+    config = configured(args, "batch", "patch", "lr")
+    trainer = Trainer(config, Store(args.store, args.device), args.run, args.device, args.seed, args.compile)
+    if not trainer.resume() and args.begin_from:
+        trainer.begin_from(args.begin_from)
+    trainer.run(args.minutes, args.iterations, args.every)
+
+
+def texture(args: argparse.Namespace) -> None:
+    from .dataset import Store
+    from .texture import Texture
+
+    config = configured(args, "batch")
+    run = Texture(args.weights, config, Store(args.store, args.device), args.run, args.device)
+    run.resume()
+    run.run(args.minutes, every=args.every)
+
+
+def export(args: argparse.Namespace) -> None:
+    from . import export
+
+    export.export(args.weights, args.bundle, args.version, args.training)
+
+
+def quantise(args: argparse.Namespace) -> None:
+    from . import quantise
+
+    quantise.quantise(args.source, args.store, args.bundle)
+
+
+def evaluate(args: argparse.Namespace) -> None:
+    from . import evaluate
+
+    grids = not args.no_grids
+    for bundle in args.bundles:
+        evaluate.evaluate(bundle, args.data, args.sets, args.steps, args.report, args.limit, args.threads, grids)
+
+
+def naturalness(args: argparse.Namespace) -> None:
+    from .dataset import Store
+    from .niqe import fit
+
+    store = Store(args.store)
+    fit((store.hr[i].numpy() for i in store.train.tolist()[:: args.every]), args.output)
+
+
+def observe(args: argparse.Namespace) -> None:
+    from . import observe
+
+    observe.observe(args.store, args.name, args.report)
+
+
+def ablate(args: argparse.Namespace) -> None:
+    from . import ablate
+
+    base = configured(args, "batch")
+    if args.width:
+        base = replace(base, shape=replace(base.shape, width=args.width))
+    ablate.ablate(base, args.store, args.run, args.iterations, args.start_steps, args.report, args.device, args.compile)
+
+
+BATCH = argument("--batch", type=positive(int), help="patches per iteration; default: the configuration's")
+BUNDLE = argument("bundle", type=Path, help="directory to write")
+COMPILE = argument("--compile", action="store_true", help="use torch.compile; on a CPU it needs a C++ compiler")
+CONFIG = argument("--config", default="natural-x4", choices=CONFIGS, help="default: natural-x4")
+DEVICE = argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="default: cuda if available")
+MINUTES = argument("--minutes", type=positive(float), help="wall-clock time; the learning rate follows it")
+REPORT = argument("--report", type=Path, required=True, help="directory to write")
+RUN = argument("--run", type=Path, required=True, help="directory of the checkpoints and the log")
+STORE = argument("--store", type=Path, required=True, help="directory that `prepare` wrote")
+WEIGHTS = argument("weights", type=Path, help="weights.pt of a run, or a bundle")
+
+COMMANDS = {
+    "prepare": Command(
+        prepare,
+        "decode tar archives of images into a store",
+        (
+            argument("archives", type=Path, nargs="+"),
+            argument("--store", type=Path, required=True, help="directory to write"),
+            CONFIG,
+        ),
+    ),
+    "train": Command(
+        train,
+        "train one configuration; resumes if the run's directory holds a checkpoint",
+        (
+            CONFIG,
+            STORE,
+            RUN,
+            argument("--every", type=positive(float), default=5.0, help="minutes between checkpoints; default: 5"),
+            BATCH,
+            argument("--patch", type=positive(int), help="LR pixels of a patch; default: the configuration's"),
+            argument("--lr", type=positive(float), help="peak learning rate; default: the configuration's"),
+            argument("--seed", type=int, default=0, help="default: 0"),
+            argument("--begin-from", type=Path, help="weights.pt of another run, or a bundle, to start from"),
+            DEVICE,
+            COMPILE,
+        ),
+        either=(MINUTES, argument("--iterations", type=positive(int), help="number of iterations")),
+    ),
+    "texture": Command(
+        texture,
+        "fine-tune the few-step sampler against a discriminator; resumes if the run's directory holds a checkpoint",
+        (
+            WEIGHTS,
+            CONFIG,
+            STORE,
+            RUN,
+            argument("--every", type=positive(float), default=10.0, help="minutes between checkpoints; default: 10"),
+            BATCH,
+            DEVICE,
+        ),
+        either=(MINUTES,),
+    ),
+    "export": Command(
+        export,
+        "write a bundle from averaged weights and verify it in ONNX Runtime",
+        (
+            WEIGHTS,
+            BUNDLE,
+            argument("--version", required=True, help="of the bundle, such as 0.2.0"),
+            argument("--training", default="", help="one sentence on data and compute, for the manifest"),
+        ),
+    ),
+    "quantise": Command(
+        quantise,
+        "write the int8 variant of a bundle",
+        (argument("source", type=Path, help="a bundle that `export` wrote"), BUNDLE, STORE),
+    ),
+    "evaluate": Command(
+        evaluate,
+        "measure bundles on benchmark sets; writes tables, plots and image grids",
+        (
+            argument("bundles", type=Path, nargs="+"),
+            argument("--data", type=Path, required=True, help="directory that holds SET/HR and SET/LR_x4"),
+            argument("--sets", nargs="+", help="default: Set5 and BSD100, or the MR slices"),
+            argument("--steps", type=positive(int), nargs="+", help="default: 1, 2, 4, 8 and those of the presets"),
+            argument("--limit", type=positive(int), help="images per set, for a quick look"),
+            argument("--no-grids", action="store_true", help="no crops, for a variant that looks like its source"),
+            REPORT,
+        ),
+    ),
+    "naturalness": Command(
+        naturalness,
+        "fit the NIQE model on a store's training crops",
+        (
+            STORE,
+            argument("--every", type=positive(int), default=6, help="take every n-th crop; default: 6"),
+            argument("--output", type=Path, default=Path(__file__).with_name("niqe.npz"), help="file to write"),
+        ),
+    ),
+    "observe": Command(
+        observe,
+        "plot the distance of diffused LR and HR latents against t",
+        (STORE, argument("--name", default="natural", help="name of the report's files; default: natural"), REPORT),
+    ),
+    "ablate": Command(
+        ablate,
+        "compare partial diffusion with and without alignment to the full chain, on equal budgets",
+        (
+            CONFIG,
+            STORE,
+            RUN,
+            argument("--iterations", type=positive(int), required=True, help="training of each variant"),
+            argument(
+                "--start-steps",
+                type=positive(int),
+                nargs="+",
+                default=[40],
+                help="values of K; the first is the claim's",
+            ),
+            argument("--width", type=positive(int), help="channels of the network; default: the configuration's"),
+            BATCH,
+            REPORT,
+            DEVICE,
+            COMPILE,
+        ),
+    ),
+}
