@@ -1,5 +1,6 @@
 //! Tests of the library and the command from outside, in one binary.
 
+#[cfg(feature = "cli")]
 #[macro_use]
 #[path = "../support/skipped.rs"]
 mod skipped;
