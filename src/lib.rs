@@ -21,8 +21,7 @@ pub mod tiling;
 #[cfg(feature = "watch")]
 pub mod watch;
 
-pub use engine::options::{Target, UpscaleOptions};
-pub use engine::{Plan, Report, RuntimeOptions, TakeStrip, Upscaled, Upscaler};
+pub use engine::{Plan, Report, RuntimeOptions, TakeStrip, Target, UpscaleOptions, Upscaled, Upscaler};
 pub use error::{Error, ErrorKind, Result};
 pub use fidelity::Fidelity;
 pub use limits::Limits;

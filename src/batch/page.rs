@@ -45,11 +45,6 @@ impl Page {
         Ok(Self { index, jpeg_quality: jpeg_quality(bytes), prepared })
     }
 
-    /// The colours that the engine gets.
-    pub fn color(&self) -> &Raster {
-        &self.prepared.color
-    }
-
     /// Everything else of the page.
     pub fn rest(&self) -> &Picture {
         self.prepared.frame.picture()
@@ -97,11 +92,6 @@ impl Page {
 }
 
 impl MadePage {
-    /// Width and height of the result.
-    pub fn size(&self) -> (usize, usize) {
-        (self.image.width(), self.image.height())
-    }
-
     /// The finished picture, to be written with `encoding`.
     pub fn finish(self, restore: &RestoreOptions, encoding: &EncodeOptions) -> Picture {
         let flattened = self.frame.has_alpha() && !encoding.format.has_alpha();

@@ -3,11 +3,8 @@
 mod args;
 mod commands;
 mod gimp;
-mod job;
-mod lanes;
-mod make;
 mod output;
-mod probe;
+mod process;
 
 use std::process::ExitCode;
 
@@ -68,6 +65,7 @@ enum Command {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
+    process::prepare();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         // Prints help and version as well, which are no errors.

@@ -23,6 +23,7 @@ pub(crate) use probe::probe;
 pub(crate) use workers::{Fallback, Worker, Workers};
 pub(crate) use workload::workload;
 
+pub use options::{Target, UpscaleOptions};
 pub use report::{Plan, Report};
 pub use strips::TakeStrip;
 pub use upscaler::{RuntimeOptions, Upscaled, Upscaler};

@@ -4,7 +4,6 @@ pub mod doctor;
 pub mod gimp;
 pub mod interrupt;
 pub mod model;
-pub mod plan;
 pub mod runtime;
 pub mod upscale;
 pub mod verify;

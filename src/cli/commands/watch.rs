@@ -302,7 +302,7 @@ impl WatchArgs {
             library: self.model.library.clone(),
             threads: self.resources.threads,
             nice: folders.nice,
-            room: None,
+            memory: None,
         };
         Ok(Config { state: None, setup, metrics: folders.metrics, watches })
     }

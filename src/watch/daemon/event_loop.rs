@@ -21,7 +21,6 @@ use crate::watch::settings::watch_settings::WatchSettings;
 use crate::watch::source::events::Hint;
 use crate::watch::worker::child::News;
 use crate::watch::worker::failure::backoff;
-use crate::watch::worker::making::room;
 use crate::watch::worker::protocol::Setup;
 
 /// Longest sleep: changes that other processes make to the ledger are noticed after it.
@@ -112,7 +111,8 @@ impl<'a> Daemon<'a> {
         }
         let mark = sha256_hex(&crate::watch::ledger::path_bytes::to_bytes(&service.state))[..12].to_string();
         let mut service = service;
-        service.setup.room = service.watches.iter().filter_map(|watch| room(&watch.upscale)).min();
+        let memory = |watch: &WatchSettings| watch.upscale.options().ok().and_then(|options| options.memory);
+        service.setup.memory = service.watches.iter().filter_map(memory).min();
         Ok(Self {
             desk: Desk::new(folders, ledger, log, service.state.join("quarantine")),
             sender,

@@ -83,7 +83,7 @@ impl Config {
             library: file.library,
             threads: file.threads,
             nice: file.nice,
-            room: None,
+            memory: None,
         };
         Ok(Self { state: file.state, setup, metrics: file.metrics, watches })
     }

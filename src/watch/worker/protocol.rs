@@ -20,8 +20,8 @@ pub struct Setup {
     pub threads: Option<usize>,
     /// Niceness to take on, 0 to 19.
     pub nice: i32,
-    /// Bytes for pictures outside the engine; a quarter of the free memory if absent.
-    pub room: Option<u64>,
+    /// Bytes for the engine and for images outside it; what is free if absent.
+    pub memory: Option<u64>,
 }
 
 impl Setup {

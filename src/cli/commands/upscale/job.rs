@@ -4,14 +4,13 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::args::destination::Destination;
-use super::args::inputs::Input;
-use super::args::upscale_request::{Originals, UpscaleRequest};
-use super::probe::{PageSize, probe};
 use crate::batch::naming::{NameFields, Template, ending, show_scale};
-use crate::engine::Plan;
-use crate::engine::Upscaler;
-use crate::engine::options::{Target, UpscaleOptions};
+use crate::batch::planned_page::PlannedPage;
+use crate::batch::probe::probe;
+use crate::cli::args::destination::Destination;
+use crate::cli::args::inputs::Input;
+use crate::cli::args::upscale_request::{Originals, UpscaleRequest};
+use crate::engine::options::Target;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::file_id::FileId;
 use crate::image::ImageFormat;
@@ -24,7 +23,7 @@ pub struct Job {
     /// The whole input, where it comes from a pipe.
     pub bytes: Option<Arc<Vec<u8>>>,
     /// The pages of the result, in order; several in TIFF only.
-    pub pages: Vec<Page>,
+    pub pages: Vec<PlannedPage>,
     /// Format of the result.
     pub format: ImageFormat,
     /// Where the result goes; `None` is standard output.
@@ -35,43 +34,10 @@ pub struct Job {
     pub backup: Option<PathBuf>,
 }
 
-/// One page to make.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Page {
-    /// Its place in the input, counted from 0.
-    pub index: usize,
-    /// Width and height of the input.
-    pub size: (usize, usize),
-    /// Colour channels of the input, 1 or 3.
-    pub channels: usize,
-    /// Width and height of the result.
-    pub target: (usize, usize),
-}
-
 impl Job {
     /// Millions of pixels of the result, all pages.
     pub fn megapixels(&self) -> f64 {
-        self.pages.iter().map(Page::megapixels).sum()
-    }
-}
-
-impl Page {
-    /// What upscaling it would do.
-    ///
-    /// # Errors
-    /// As [`Upscaler::plan`].
-    pub fn plan(&self, upscaler: &Upscaler, options: &UpscaleOptions) -> Result<Plan> {
-        upscaler.plan(self.size.0, self.size.1, self.channels, options)
-    }
-
-    /// Millions of pixels of the result.
-    pub fn megapixels(&self) -> f64 {
-        self.target.0 as f64 * self.target.1 as f64 / 1e6
-    }
-
-    /// Samples of the result; alpha, perhaps, is a fourth channel.
-    pub fn samples(&self) -> u64 {
-        self.target.0 as u64 * self.target.1 as u64 * (self.channels as u64 + 1)
+        self.pages.iter().map(PlannedPage::megapixels).sum()
     }
 }
 
@@ -89,12 +55,9 @@ pub struct ModelFacts<'a> {
 /// # Errors
 /// `Input` or `Limit` for what cannot be read, `InvalidOption` or `Output` for what cannot be written.
 pub fn jobs(request: &UpscaleRequest, model: ModelFacts<'_>, input: &Input) -> Result<Vec<Job>> {
-    let probed = probe(input, &request.recipe.limits())?;
-    let page = |(index, &PageSize { size, channels }): (usize, &PageSize)| {
-        let target = request.options.target.resolve(size.0, size.1, model.scale)?;
-        Ok(Page { index, size, channels, target })
-    };
-    let pages = probed.pages.iter().enumerate().map(page).collect::<Result<Vec<_>>>()?;
+    let path = (!input.is_stdin()).then_some(input.path.as_path());
+    let probed = probe(path, &request.recipe.limits())?;
+    let pages = PlannedPage::all(&probed.pages, request.options.target, model.scale)?;
     let place = place(request, model, input, probed.format, &pages[0])?;
     let bytes = probed.bytes.map(Arc::new);
     let job = Job { input: input.clone(), bytes, pages, ..place };
@@ -114,7 +77,7 @@ pub fn jobs(request: &UpscaleRequest, model: ModelFacts<'_>, input: &Input) -> R
         return Err(Error::new(ErrorKind::InvalidOption, message));
     };
     let digits = job.pages.len().to_string().len();
-    let single = |page: &Page| {
+    let single = |page: &PlannedPage| {
         let output = Some(numbered(output, page.index + 1, digits));
         Job { pages: vec![*page], output, ..job.clone() }
     };
@@ -127,7 +90,7 @@ fn place(
     model: ModelFacts<'_>,
     input: &Input,
     contents: ImageFormat,
-    first: &Page,
+    first: &PlannedPage,
 ) -> Result<Job> {
     let job = |format, output| Job {
         input: input.clone(),

@@ -5,11 +5,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::job::{Job, ModelFacts, jobs, same_folder};
 use crate::batch::naming::shown;
 use crate::cli::args::destination::Destination;
 use crate::cli::args::inputs::{Collected, Failure, collect};
 use crate::cli::args::upscale_request::{Existing, Originals, UpscaleRequest};
-use crate::cli::job::{Job, ModelFacts, jobs, same_folder};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::file_id::{FileId, resolved};
 

@@ -1,9 +1,14 @@
 //! `partdiff upscale` at work: plan, open the model, make the pictures, several at a time.
 
+mod job;
+mod maker;
+mod plan;
+
 use std::any::Any;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ffi::OsStr;
+use std::fs;
 use std::io::{self, IsTerminal};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -11,13 +16,13 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::plan::RunPlan;
+use self::job::{Job, ModelFacts};
+use self::maker::Maker;
+use self::plan::RunPlan;
+use crate::batch::admission::Admission;
 use crate::cli::args::destination::Destination;
 use crate::cli::args::inputs::STDIO;
 use crate::cli::args::upscale_request::{UpscaleRequest, Voice};
-use crate::cli::job::{Job, ModelFacts};
-use crate::cli::lanes::Lanes;
-use crate::cli::make::Maker;
 use crate::cli::output::events::{Event, Files, JsonReporter, Name, Reporter};
 use crate::cli::output::exit::{Exit, kind_name};
 use crate::cli::output::human::{HumanReporter, RESAMPLED};
@@ -140,10 +145,12 @@ impl Run<'_> {
     fn make_all(&self, upscaler: &Upscaler, jobs: Vec<Job>) {
         let Self { request, reporter, cancel, .. } = *self;
         let maker = Maker { request, reporter, cancel, upscaler, told: Mutex::default() };
-        let (total, lanes) = (jobs.len(), Lanes::new(request, upscaler, jobs.len()));
+        let (total, options) = (jobs.len(), &request.options);
+        let admission = Admission::new(&request.runtime, options.memory, Some(total));
         thread::scope(|scope| {
             for (index, job) in jobs.into_iter().enumerate() {
-                let lane = lanes.enter(&job);
+                let file_bytes = fs::metadata(&job.input.path).map_or(0, |file| file.len());
+                let (permit, options) = admission.admit(upscaler, options, &job.pages, file_bytes);
                 if cancel.is_cancelled() {
                     self.count(|tally| tally.cancelled = true);
                     break;
@@ -152,8 +159,8 @@ impl Run<'_> {
                 maker.begin(&job, (index + 1, total));
                 scope.spawn(move || {
                     let (input, output) = (job.input.path.clone(), output_name(&job));
-                    self.tried(&input, &output, || maker.make(job, lane.options));
-                    drop(lane);
+                    self.tried(&input, &output, || maker.make(job, &options));
+                    drop(permit);
                 });
             }
         });

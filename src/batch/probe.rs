@@ -1,10 +1,9 @@
-//! The size of a picture from its header, and its bytes where they can be read only once.
+//! The pages of a file from its headers, and its bytes where they can be read only once.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
-use super::args::inputs::Input;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{Header, ImageFormat, decode_page, page_headers};
 use crate::limits::Limits;
@@ -29,22 +28,32 @@ pub struct PageSize {
     pub channels: usize,
 }
 
-/// Reads the sizes of a file's pages without decoding them.
+/// Reads the sizes of the pages of a file, or of standard input, without decoding them.
 ///
 /// # Errors
-/// `Input` where the file cannot be read or is no picture, `Limit` where it or a page is too large.
-pub fn probe(input: &Input, limits: &Limits) -> Result<Probed> {
-    if input.is_stdin() {
-        return probe_stream(io::stdin().lock(), limits);
-    }
-    let data = fs::metadata(&input.path).map_err(cannot_read)?;
+/// `Input` where it cannot be read or is no image, `Limit` where it or a page is too large.
+pub fn probe(path: Option<&Path>, limits: &Limits) -> Result<Probed> {
+    let Some(path) = path else { return probe_stream(io::stdin().lock(), limits) };
+    let data = fs::metadata(path).map_err(cannot_read)?;
     if data.is_file() {
-        return probe_file(&input.path, limits);
+        return probe_file(path, limits);
     }
     if is_device(&data) {
         return Err(Error::new(ErrorKind::Input, "is a device, not a file"));
     }
-    probe_stream(File::open(&input.path).map_err(cannot_read)?, limits)
+    probe_stream(File::open(path).map_err(cannot_read)?, limits)
+}
+
+/// As [`probe`], of a file that was read.
+///
+/// # Errors
+/// As [`probe`].
+pub fn probe_bytes(bytes: &[u8], limits: &Limits) -> Result<Probed> {
+    let headers = page_headers(io::Cursor::new(bytes), limits)?;
+    match Probed::new(&headers, limits)? {
+        Some(probed) => Ok(probed),
+        None => Probed::of(&headers, bytes, limits),
+    }
 }
 
 /// Reads a whole file.
@@ -65,11 +74,7 @@ fn probe_file(path: &Path, limits: &Limits) -> Result<Probed> {
 
 fn probe_stream(stream: impl Read, limits: &Limits) -> Result<Probed> {
     let bytes = read_all(stream, limits)?;
-    let headers = page_headers(io::Cursor::new(&bytes), limits)?;
-    let probed = match Probed::new(&headers, limits)? {
-        Some(probed) => probed,
-        None => Probed::of(&headers, &bytes, limits)?,
-    };
+    let probed = probe_bytes(&bytes, limits)?;
     Ok(Probed { bytes: Some(bytes), ..probed })
 }
 
@@ -138,14 +143,10 @@ fn cannot_read(error: io::Error) -> Error {
 mod tests {
     use super::*;
 
-    fn input(path: &Path) -> Input {
-        Input { path: path.to_path_buf(), relative: path.to_path_buf(), walked: false }
-    }
-
     fn of_file(bytes: &[u8]) -> Result<Probed> {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), bytes).unwrap();
-        probe(&input(file.path()), &Limits::default())
+        probe(Some(file.path()), &Limits::default())
     }
 
     #[test]
@@ -171,7 +172,7 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn endless_sources_are_refused() {
-        let error = probe(&input(Path::new("/dev/zero")), &Limits::default()).unwrap_err();
+        let error = probe(Some(Path::new("/dev/zero")), &Limits::default()).unwrap_err();
         assert_eq!(error.to_string(), "is a device, not a file");
         let limits = Limits { max_decode_bytes: 1000, ..Limits::default() };
         let error = probe_stream(io::repeat(0), &limits).unwrap_err();

@@ -1,0 +1,138 @@
+//! One file: decoded page by page, upscaled, encoded. The same for every front end.
+
+use std::io::{Seek, Write};
+use std::sync::Arc;
+
+use super::page::{Page, write_pages};
+use super::planned_page::PlannedPage;
+use crate::engine::{Report, UpscaleOptions, Upscaler};
+use crate::error::{Error, ErrorKind, Result};
+use crate::image::{EncodeOptions, ImageFormat, Picture, Raster};
+use crate::progress::{CancelToken, Progress, ProgressEvent};
+use crate::settings::recipe::Recipe;
+
+/// A file to make, from one that was read.
+#[derive(Debug)]
+pub struct FileTask<'a> {
+    /// The input.
+    pub bytes: Arc<Vec<u8>>,
+    /// SHA-256 of the input, in hexadecimal, if it is to be recorded.
+    pub hash: Option<String>,
+    /// The pages that the result has, at least one; several need TIFF.
+    pub pages: &'a [PlannedPage],
+    /// Format of the result.
+    pub format: ImageFormat,
+    /// What was asked for.
+    pub settings: &'a Recipe,
+    /// What of it the engine is told.
+    pub options: &'a UpscaleOptions,
+    /// What to say of a result that cannot be written.
+    pub cannot_write: &'a str,
+}
+
+/// Hears how a file gets on.
+pub trait Observer: Sync {
+    /// Page `index` of the result was decoded, and goes to the engine.
+    ///
+    /// # Errors
+    /// What speaks against making it.
+    fn begin(&self, index: usize, page: &Page) -> Result<()>;
+
+    /// Work on page `index` goes on; false cancels it.
+    fn progress(&self, index: usize, event: ProgressEvent) -> bool;
+
+    /// Something was not kept, or deserves a look. The same may come from several pages.
+    fn warn(&self, message: &str);
+
+    /// The map that [`UpscaleOptions::uncertainty`] asks for.
+    ///
+    /// # Errors
+    /// As it cannot be written.
+    fn uncertainty(&self, map: Raster) -> Result<()>;
+}
+
+/// What a result is written to.
+pub trait Sink: Write + Seek {}
+impl<T: Write + Seek> Sink for T {}
+
+/// Writes the whole result once.
+pub type Fill<'a> = &'a mut dyn FnMut(&mut dyn Sink) -> Result<()>;
+
+impl FileTask<'_> {
+    /// Makes the file. `write` gives its argument the place to write to; of a single page it is called only when that page
+    /// is made. Returns what `write` does, and how the pages were made.
+    ///
+    /// # Errors
+    /// Whatever keeps the file from being made.
+    pub fn make<T>(
+        mut self,
+        upscaler: &Upscaler,
+        observer: &dyn Observer,
+        cancel: &CancelToken,
+        write: impl FnOnce(Fill<'_>) -> Result<T>,
+    ) -> Result<(T, Report)> {
+        let pages = (self.pages.len(), self.pages.iter().map(PlannedPage::samples).sum());
+        let encoding = self.settings.encoding(self.format);
+        let cannot_write = self.cannot_write;
+        let mut report: Option<Report> = None;
+        let mut page = |index: usize| {
+            let (image, of_page) = self.page(index, &encoding, upscaler, observer, cancel)?;
+            report = Some(report.take().map_or(of_page.clone(), |report| report.and(&of_page)));
+            Ok(image)
+        };
+        // A single page is made before there is a file for it.
+        let mut single = if pages.0 == 1 { Some(page(0)?) } else { None };
+        let written = write(&mut |out| {
+            let next = |index| single.take().map_or_else(|| page(index), Ok);
+            let warnings = write_pages(out, &encoding, pages, cannot_write, next)?;
+            warnings.iter().for_each(|warning| observer.warn(warning));
+            Ok(())
+        })?;
+        let report = report.ok_or_else(|| Error::new(ErrorKind::Input, "the file has no page"))?;
+        Ok((written, report))
+    }
+
+    /// One finished page.
+    fn page(
+        &mut self,
+        index: usize,
+        encoding: &EncodeOptions,
+        upscaler: &Upscaler,
+        observer: &dyn Observer,
+        cancel: &CancelToken,
+    ) -> Result<(Picture, Report)> {
+        let settings = self.settings;
+        let page = Page::read(&self.bytes, self.pages[index].index, &settings.limits())?;
+        if index + 1 == self.pages.len() {
+            // Nothing reads the input again.
+            self.bytes = Arc::default();
+        }
+        observer.begin(index, &page)?;
+        let restore = settings.restore_options();
+        let hash = self.hash.clone();
+        page.rest().warnings.iter().for_each(|warning| observer.warn(warning));
+        page.losses(encoding, &restore, hash.is_some()).iter().for_each(|loss| observer.warn(loss));
+        let progress = PageProgress { index, observer };
+        let mut made = page.upscale(upscaler, self.options, settings.cleanup, hash, &progress, cancel)?;
+        if let Some(map) = made.uncertainty.take() {
+            observer.uncertainty(map)?;
+        }
+        let report = made.report.clone();
+        let image = made.finish(&restore, encoding);
+        image.warnings.iter().for_each(|warning| observer.warn(warning));
+        cancel.check()?;
+        Ok((image, report))
+    }
+}
+
+/// Tells the observer which page a progress belongs to.
+struct PageProgress<'a> {
+    index: usize,
+    observer: &'a dyn Observer,
+}
+
+impl Progress for PageProgress<'_> {
+    fn report(&self, event: ProgressEvent) -> bool {
+        self.observer.progress(self.index, event)
+    }
+}

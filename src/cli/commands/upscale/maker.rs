@@ -1,0 +1,202 @@
+//! One file of a run: where it is written, and what is told of it.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io::{self, Cursor, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Instant, SystemTime};
+
+use super::job::Job;
+use super::output_name;
+use crate::batch::page::Page;
+use crate::batch::planned_page::PlannedPage;
+use crate::batch::probe::read_file;
+use crate::batch::processor::{FileTask, Fill, Observer};
+use crate::cli::args::upscale_request::{Existing, UpscaleRequest};
+use crate::cli::output::events::{Event, Files, Name, Reporter};
+use crate::engine::{UpscaleOptions, Upscaler};
+use crate::error::{Error, ErrorKind, Result};
+use crate::fs::atomic_file;
+use crate::fs::file_id::FileId;
+use crate::fs::hash::sha256_hex;
+use crate::image::{EncodeOptions, ImageFormat, Picture, Raster, SampleDepth, encode_to};
+use crate::progress::{CancelToken, ProgressEvent};
+
+/// Makes the files of one run.
+pub struct Maker<'a> {
+    pub request: &'a UpscaleRequest,
+    pub reporter: &'a dyn Reporter,
+    pub cancel: &'a CancelToken,
+    pub upscaler: &'a Upscaler,
+    /// Inputs and the warnings that were given about them, by all files that become of their pages.
+    pub told: Mutex<HashSet<(PathBuf, String)>>,
+}
+
+/// Hears how one file gets on.
+struct FileObserver<'a> {
+    maker: &'a Maker<'a>,
+    job: &'a Job,
+    output: &'a Path,
+    /// What was last told of the progress, to tell it at most once per percent and step.
+    told: AtomicUsize,
+}
+
+impl Maker<'_> {
+    /// Tells that work on file `index` of `total` begins.
+    pub fn begin(&self, job: &Job, (index, total): (usize, usize)) {
+        let output = output_name(job);
+        let files = Files::new(&job.input.path, Some(&output));
+        let ((width, height), megapixels) = (job.pages[0].target, job.megapixels());
+        self.reporter.tell(&Event::Start { index, total, files, width, height, megapixels });
+    }
+
+    /// Makes a file, with `options` for the engine.
+    ///
+    /// # Errors
+    /// Whatever keeps the file from being made; then it does not exist, or is as it was.
+    pub fn make(&self, mut job: Job, options: &UpscaleOptions) -> Result<()> {
+        self.cancel.check()?;
+        let start = Instant::now();
+        let settings = &self.request.recipe;
+        let output = output_name(&job);
+        for path in [job.output.as_deref(), self.request.uncertainty.as_deref()].into_iter().flatten() {
+            atomic_file::check_writable(path)?;
+        }
+        let stamp = job.in_place.then(|| Stamp::of(&output)).transpose()?;
+        let bytes = match job.bytes.take() {
+            Some(bytes) => bytes,
+            None => Arc::new(read_file(&job.input.path, &settings.limits())?),
+        };
+        let task = FileTask {
+            hash: settings.provenance().then(|| sha256_hex(&bytes)),
+            bytes,
+            pages: &job.pages,
+            format: job.format,
+            settings,
+            options,
+            cannot_write: &format!("cannot write {}", output.display()),
+        };
+        let told = AtomicUsize::new(usize::MAX);
+        let observer = FileObserver { maker: self, job: &job, output: &output, told };
+        let write = |fill: Fill<'_>| self.write(&job, stamp, fill);
+        let ((), report) = task.make(self.upscaler, &observer, self.cancel, write)?;
+        let (width, height) = job.pages[0].target;
+        self.reporter.tell(&Event::Done {
+            files: Files::new(&job.input.path, Some(&output)),
+            backup: job.backup.as_deref().map(Name),
+            uncertainty: self.request.uncertainty.as_deref().map(Name),
+            pages: job.pages.len(),
+            width,
+            height,
+            seconds: start.elapsed().as_secs_f64(),
+            report: &report,
+        });
+        Ok(())
+    }
+
+    /// Lets `fill` write the result to where it belongs.
+    fn write(&self, job: &Job, stamp: Option<Stamp>, fill: Fill<'_>) -> Result<()> {
+        let Some(path) = &job.output else {
+            let mut bytes = Cursor::new(Vec::new());
+            fill(&mut bytes)?;
+            let mut stdout = io::stdout().lock();
+            return stdout.write_all(bytes.get_ref()).and_then(|()| stdout.flush()).map_err(|error| {
+                Error::with_source(ErrorKind::Output, "cannot write to standard output", error)
+            });
+        };
+        make_folder(path)?;
+        let fill = |file: &mut io::BufWriter<&fs::File>| {
+            fill(file)?;
+            // The last moment at which nothing has happened.
+            self.cancel.check()
+        };
+        match stamp {
+            Some(stamp) => atomic_file::replace_with(path, job.backup.as_deref(), || stamp.check(path), fill),
+            None => atomic_file::write_with(path, self.request.existing == Existing::Replace, fill),
+        }
+    }
+
+    fn write_map(&self, path: &Path, map: Raster) -> Result<()> {
+        make_folder(path)?;
+        let picture = Picture::new(map, None, SampleDepth::F32, ImageFormat::Tiff);
+        let options = EncodeOptions::new(ImageFormat::Tiff);
+        atomic_file::write_with(path, self.request.existing == Existing::Replace, |file| {
+            encode_to(&picture, &options, file)
+                .map(drop)
+                .map_err(|error| error.context(format!("cannot write {}", path.display())))
+        })
+    }
+}
+
+impl Observer for FileObserver<'_> {
+    fn begin(&self, _: usize, page: &Page) -> Result<()> {
+        if page.rest().animated && self.job.in_place {
+            let message = "is an animation: in place, all but its first frame would be lost";
+            return Err(Error::new(ErrorKind::Input, message));
+        }
+        Ok(())
+    }
+
+    fn progress(&self, index: usize, event: ProgressEvent) -> bool {
+        let place = (index * 1000 + event.step) * 1000 + (event.fraction * 100.0) as usize;
+        if self.told.swap(place, Ordering::Relaxed) != place {
+            let ProgressEvent { fraction, step, steps } = event;
+            let whole = self.job.megapixels();
+            let before: f64 = self.job.pages[..index].iter().map(PlannedPage::megapixels).sum();
+            let fraction = (before + self.job.pages[index].megapixels() * fraction) / whole;
+            let files = Files::new(&self.job.input.path, Some(self.output));
+            self.maker.reporter.tell(&Event::Progress { files, fraction, step, steps });
+        }
+        true
+    }
+
+    /// Tells each warning once per input.
+    fn warn(&self, message: &str) {
+        let input = &self.job.input.path;
+        let mut told = self.maker.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.insert((input.clone(), message.to_owned())) {
+            self.maker.reporter.tell(&Event::Warning { input: Name(input), message });
+        }
+    }
+
+    fn uncertainty(&self, map: Raster) -> Result<()> {
+        let Some(path) = &self.maker.request.uncertainty else { return Ok(()) };
+        if map.data().iter().all(|&deviation| deviation == 0.0) {
+            self.warn("all samples are the same, so the map of uncertainty is black; more steps invent more");
+        }
+        self.maker.write_map(path, map)
+    }
+}
+
+fn make_folder(path: &Path) -> Result<()> {
+    let Some(folder) = path.parent() else { return Ok(()) };
+    fs::create_dir_all(folder).map_err(|error| {
+        Error::with_source(ErrorKind::Output, format!("cannot make {}", folder.display()), error)
+    })
+}
+
+/// By what a change of a file is noticed.
+#[derive(Clone, Debug, PartialEq)]
+struct Stamp {
+    id: Option<FileId>,
+    len: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Result<Self> {
+        let data =
+            fs::metadata(path).map_err(|error| Error::with_source(ErrorKind::Input, "cannot read", error))?;
+        Ok(Self { id: FileId::of(path), len: data.len(), modified: data.modified().ok() })
+    }
+
+    /// Fails if the file at `path` is another one by now.
+    fn check(&self, path: &Path) -> Result<()> {
+        if Self::of(path)? == *self {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Input, "the file changed while it was worked on; left as it is now"))
+    }
+}
