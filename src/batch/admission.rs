@@ -147,6 +147,8 @@ mod tests {
     use std::sync::mpsc::channel;
 
     use super::*;
+    use crate::settings::recipe::Recipe;
+    use crate::tiling::available_memory::PROGRAM_BYTES;
 
     #[test]
     fn small_files_share_and_large_ones_are_made_alone() {
@@ -171,6 +173,24 @@ mod tests {
             waiting.join().unwrap();
         });
         assert_eq!(*admission.taken.lock().unwrap(), Share::default());
+    }
+
+    #[test]
+    fn the_memory_is_shared_by_the_program_the_engine_and_images_outside_it() {
+        let memory = Some("1G".parse().unwrap());
+        let options = Recipe { memory, ..Recipe::default() }.options().unwrap();
+        let admission = Admission::new(&RuntimeOptions::default(), options.memory, None);
+        let engine = options.concurrent().memory.unwrap();
+        assert_eq!(engine + admission.limit.bytes + PROGRAM_BYTES, 1 << 30);
+    }
+
+    #[test]
+    fn little_memory_means_few_threads() {
+        let threads = |memory: Option<u64>| {
+            RuntimeOptions { threads: Some(16), memory, ..RuntimeOptions::default() }.cpu_threads()
+        };
+        assert_eq!([None, Some(64 << 30)].map(threads), [16, 16]);
+        assert_eq!([Some(1 << 20), Some(272 << 20)].map(threads), [1, 2]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Progress and cancellation of one call, shared by its threads.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -37,12 +38,20 @@ impl<'a> Meter<'a> {
 
     /// Counts `units` of finished work while `step` of `steps` runs (0: the encoder).
     pub(crate) fn add(&self, units: f64, step: usize, steps: usize) {
-        // Held over the call, so that reports come one at a time and in order.
-        let mut done = self.done.lock().expect("no panic while held");
+        // Held over the call, so that reports come one at a time and in order; whole also after a panic.
+        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
         *done += units;
         let fraction = (*done / self.total).min(1.0);
-        if !self.progress.report(ProgressEvent { fraction, step, steps }) {
-            self.refused.store(true, Ordering::Release);
+        let report = || self.progress.report(ProgressEvent { fraction, step, steps });
+        match catch_unwind(AssertUnwindSafe(report)) {
+            Ok(true) => {}
+            Ok(false) => self.refused.store(true, Ordering::Release),
+            Err(panic) => {
+                // The call ends for its other threads, and here with the caller's own panic.
+                self.refused.store(true, Ordering::Release);
+                drop(done);
+                resume_unwind(panic);
+            }
         }
     }
 
@@ -90,5 +99,27 @@ impl Drop for Running<'_> {
         if let Some(own) = &self.interrupt {
             self.meter.list().retain(|other| !Arc::ptr_eq(own, other));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_that_panics_cancels_the_call_for_its_other_threads() {
+        let progress = |event: ProgressEvent| {
+            assert!(event.fraction > 0.4, "the caller's own fault");
+            true
+        };
+        let cancel = CancelToken::new();
+        let meter = Meter::new(&progress, &cancel, 4.0, 1);
+        std::thread::scope(|scope| {
+            let panic = scope.spawn(|| meter.add(1.0, 1, 1)).join().unwrap_err();
+            assert_eq!(panic.downcast_ref(), Some(&"the caller's own fault"));
+        });
+        // Another thread counts on without a panic, and hears that the call is over.
+        meter.add(1.0, 1, 1);
+        assert!(meter.is_cancelled());
     }
 }

@@ -31,12 +31,23 @@ pub struct RuntimeOptions {
     pub device: Device,
     /// Threads on the CPU. Default: one per core.
     pub threads: Option<usize>,
+    /// Bytes for networks and images, as [`UpscaleOptions::memory`]; where they are few, fewer threads run, since each has
+    /// a network of its own. Default: no limit.
+    pub memory: Option<u64>,
 }
+
+/// Bytes that one more thread takes, for the natural-x4 model, as measured: weights, packed weights, small buffers.
+const THREAD_BYTES: u64 = 20 << 20;
+
+/// The share of the memory that networks may take.
+const NETWORKS_SHARE: u64 = 6;
 
 impl RuntimeOptions {
     /// The number of threads on the CPU.
     pub fn cpu_threads(&self) -> usize {
-        self.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from))
+        let wanted = self.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
+        let affordable = |memory: u64| (memory / NETWORKS_SHARE / THREAD_BYTES).max(1) as usize;
+        self.memory.map_or(wanted, |memory| wanted.min(affordable(memory)))
     }
 }
 

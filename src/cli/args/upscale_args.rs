@@ -95,7 +95,7 @@ pub struct ResourceArgs {
     #[arg(long, value_name = "AMOUNT", value_parser = values::bytes)]
     pub memory: Option<u64>,
 
-    /// Processor threads; all by default
+    /// Processor threads; all by default. A small --memory allows fewer: each takes 20 MiB
     #[arg(long, value_name = "COUNT", value_parser = values::count)]
     pub threads: Option<usize>,
 }

@@ -155,6 +155,7 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
                 library: model.library,
                 device: model.device.into(),
                 threads: resources.threads,
+                memory: options.memory,
             },
             options,
             dry_run: report.dry_run,

@@ -182,7 +182,13 @@ impl VerifyArgs {
             DeviceArg::Auto if record.provider == "cpu" => Device::Cpu,
             device => device.into(),
         };
-        Ok(RuntimeOptions { library: self.model.library.clone(), device, threads: self.resources.threads })
+        let memory = self.resources.memory.map(engine_memory).transpose()?;
+        Ok(RuntimeOptions {
+            library: self.model.library.clone(),
+            device,
+            threads: self.resources.threads,
+            memory,
+        })
     }
 }
 

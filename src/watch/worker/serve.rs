@@ -45,6 +45,7 @@ pub fn serve_with(open: &Open<'_>) -> Result<()> {
         device: Device::from_str(if setup.device.is_empty() { "auto" } else { &setup.device })?,
         library: setup.library.clone(),
         threads: setup.threads,
+        memory: setup.memory,
     };
     let cancel = CancelToken::new();
     let admission = Admission::new(&runtime, setup.memory, None);
