@@ -1,7 +1,32 @@
 //! Image super-resolution with partial diffusion models.
 //!
-//! [`Upscaler`] runs a [`model::Bundle`] over a planar [`image::Raster`]: it starts from the diffused
-//! low-resolution picture at step K instead of from pure noise, and denoises only the steps K to 0.
+//! An [`Upscaler`] runs a [`model::Bundle`] over samples in memory, an [`image::Raster`]: it starts from the noised
+//! low-resolution image at step K instead of from pure noise at T, and denoises only the steps K to 0. [`image`] turns
+//! files into samples and back. `examples/` in the repository has a whole file, progress, and a network of one's own.
+//!
+//! ```
+//! use partdiff::image::Raster;
+//! use partdiff::model::Bundle;
+//! use partdiff::{CancelToken, NoProgress, RuntimeOptions, UpscaleOptions, Upscaler};
+//!
+//! # fn main() -> partdiff::Result<()> {
+//! # if partdiff::runtime::find(None, partdiff::runtime::Device::Cpu).is_err() {
+//! #     return Ok(()); // Without ONNX Runtime there is nothing to show.
+//! # }
+//! let upscaler = Upscaler::open(&Bundle::resolve("natural-x4")?, &RuntimeOptions::default())?;
+//! // Three channels of 32x24 pixels in sRGB coding, black 0 and white 1.
+//! let image = Raster::from_vec(3, 24, 32, vec![0.5; 3 * 24 * 32]);
+//! let options = UpscaleOptions { preset: Some("detailed".into()), ..UpscaleOptions::default() };
+//! let made = upscaler.upscale(&image, &options, &NoProgress, &CancelToken::new())?;
+//! assert_eq!((made.image.width(), made.image.height()), (128, 96));
+//! # Ok(())
+//! # }
+//! ```
+
+#[cfg(test)]
+#[macro_use]
+#[path = "../tests/support/skipped.rs"]
+mod skipped;
 
 pub mod batch;
 #[cfg(feature = "cli")]

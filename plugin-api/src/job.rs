@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::guard::{guard, guard_alone};
 use crate::handles::{self, Object};
 use crate::model::Model;
-use crate::options::{Settings, Value};
+use crate::options::{JobSettings, Value};
 use crate::picture::Form;
 use crate::run::{HostCall, Sink, Source, Strip, attend, in_callback, read};
 use crate::strings::{give, optional, put, required, unknown_key};
@@ -27,7 +27,7 @@ const MAX_PROFILE_BYTES: usize = 64 << 20;
 /// Behind a `partdiff_job`.
 pub struct Job {
     model: Arc<Model>,
-    settings: Mutex<Settings>,
+    settings: Mutex<JobSettings>,
     at_work: AtomicBool,
     /// For the run under way or the next one.
     cancel: Mutex<CancelToken>,
@@ -71,7 +71,7 @@ impl Job {
         Failure::new(Status::Busy, "the job is at work")
     }
 
-    fn change(&self, change: impl FnOnce(&mut Settings) -> Result<(), Failure>) -> Result<(), Failure> {
+    fn change(&self, change: impl FnOnce(&mut JobSettings) -> Result<(), Failure>) -> Result<(), Failure> {
         if self.at_work.load(Ordering::Acquire) {
             return Err(Self::busy());
         }

@@ -1,7 +1,10 @@
 //! The options of a job, by key.
 
-use partdiff::diffusion::{SamplerKind, TimestepSpacing};
-use partdiff::{Target, UpscaleOptions};
+use std::collections::BTreeMap;
+
+use partdiff::UpscaleOptions;
+use partdiff::settings::Settings;
+use partdiff::settings::units::Amount;
 
 use crate::abi::partdiff_status as Status;
 use crate::failure::Failure;
@@ -42,40 +45,48 @@ pub enum Value<'a> {
     Real(f64),
 }
 
+/// Keys whose values are texts only.
+const TEXTS: [&str; 3] = ["preset", "sampler", "spacing"];
+
 /// All settings of a job.
 #[derive(Clone, Debug, Default)]
-pub struct Settings {
-    options: UpscaleOptions,
-    scale: Option<f64>,
-    width: Option<u32>,
-    height: Option<u32>,
-    fit_width: Option<u32>,
-    fit_height: Option<u32>,
+pub struct JobSettings {
+    /// Options by key; each is valid alone.
+    given: BTreeMap<String, String>,
     /// Samples are linear light.
     pub linear: bool,
-    /// The picture's ICC profile.
+    /// The image's ICC profile.
     pub profile: Option<Vec<u8>>,
     /// Whom to tell.
     pub progress: Option<ProgressCall>,
 }
 
-impl Settings {
+impl JobSettings {
     /// What the engine is to do.
     ///
     /// # Errors
     /// `InvalidOption` where options contradict each other.
     pub fn options(&self) -> Result<UpscaleOptions, Failure> {
-        let fit = match (self.fit_width, self.fit_height) {
-            (Some(width), Some(height)) => Some((width, height)),
-            (None, None) => None,
-            _ => return Err(invalid("fit_width and fit_height: expected both or none")),
-        };
-        let sized = self.width.is_some() || self.height.is_some();
-        if usize::from(self.scale.is_some()) + usize::from(fit.is_some()) + usize::from(sized) > 1 {
-            return Err(invalid("scale, fit_width x fit_height, and width or height: expected one of these"));
+        let mut settings = Settings::default();
+        for (key, text) in &self.given {
+            let set = match key.as_str() {
+                "fit_width" | "fit_height" => continue,
+                key => settings.set(key, text),
+            };
+            set.map_err(|problem| expected(key, text, &problem))?;
         }
-        let target = Target::of(self.scale, fit, self.width, self.height);
-        Ok(UpscaleOptions { target, ..self.options.clone() })
+        match (self.given.get("fit_width"), self.given.get("fit_height")) {
+            (Some(width), Some(height)) => {
+                let fit = format!("{width}x{height}");
+                settings.set("fit", &fit).map_err(|problem| expected("fit", &fit, &problem))?;
+            }
+            (None, None) => {}
+            _ => return Err(invalid("fit_width and fit_height: expected both or none")),
+        }
+        // Here the memory is the engine's alone.
+        let memory = settings.memory.take().map(|Amount(bytes)| bytes);
+        settings.validate()?;
+        Ok(UpscaleOptions { memory, ..settings.options()? })
     }
 
     /// Sets one option.
@@ -83,110 +94,64 @@ impl Settings {
     /// # Errors
     /// `UnknownKey` and `InvalidOption`; then nothing is changed.
     pub fn set(&mut self, key: &str, value: Value<'_>) -> Result<(), Failure> {
-        let mut next = self.clone();
-        let given = Given { key, value };
-        let options = &mut next.options;
-        match key {
-            "scale" => next.scale = given.real()?,
-            "width" => next.width = given.pixels()?,
-            "height" => next.height = given.pixels()?,
-            "fit_width" => next.fit_width = given.pixels()?,
-            "fit_height" => next.fit_height = given.pixels()?,
-            "preset" => options.preset = given.text()?.map(str::to_owned),
-            "steps" => options.steps = given.whole()?.map(|steps| steps as usize),
-            "start_step" => options.start_step = given.whole()?.map(|step| step as usize),
-            "sampler" => options.sampler = given.text()?.map(str::parse::<SamplerKind>).transpose()?,
-            "eta" => options.eta = given.real()?,
-            "spacing" => {
-                options.spacing = match given.text()? {
-                    None => None,
-                    Some("uniform") => Some(TimestepSpacing::Uniform),
-                    Some("quadratic") => Some(TimestepSpacing::Quadratic),
-                    Some(other) => {
-                        return Err(invalid(format!(
-                            "spacing is \"{other}\": expected uniform or quadratic"
-                        )));
-                    }
-                }
-            }
-            "cleanup" => options.cleanup = given.real()?.unwrap_or(0.0) as f32,
-            "consistency" => options.consistency = given.whole()?.map(|rounds| rounds as usize),
-            "seed" => options.seed = given.whole()?.unwrap_or(0),
-            "tile" => options.tile = given.whole()?.map(|side| side as usize),
-            "memory" => options.memory = given.whole()?,
-            "linear" => {
-                next.linear = match given.whole()?.unwrap_or(0) {
-                    0 => false,
-                    1 => true,
-                    other => return Err(invalid(format!("linear is {other}: expected 0 or 1"))),
-                }
-            }
-            _ => return Err(unknown_key(key, &KEYS)),
+        if !KEYS.contains(&key) {
+            return Err(unknown_key(key, &KEYS));
         }
-        next.options.validate()?;
-        // The size of no picture is known yet; a small one shows factors that suit none.
-        if let Some(scale) = next.scale {
-            Target::Scale(scale).resolve(1, 1, 1)?;
+        let text = match value {
+            Value::Default => None,
+            Value::Text(text) => Some(text.to_owned()),
+            Value::Int(number) => Some(number.to_string()),
+            Value::Real(number) => Some(number.to_string()),
+        };
+        match &text {
+            Some(text) => check(key, value, text)?,
+            None if key == "linear" => self.linear = false,
+            None => _ = self.given.remove(key),
         }
-        *self = next;
+        match text {
+            Some(text) if key == "linear" => self.linear = text == "1",
+            Some(text) => _ = self.given.insert(key.to_owned(), text),
+            None => {}
+        }
         Ok(())
     }
 }
 
-struct Given<'a> {
-    key: &'a str,
-    value: Value<'a>,
+/// Checks an option alone.
+fn check(key: &str, value: Value<'_>, text: &str) -> Result<(), Failure> {
+    let problem = match key {
+        "linear" => {
+            if ["0", "1"].contains(&text) {
+                None
+            } else {
+                Some("expected 0 or 1")
+            }
+        }
+        // It depends on a file.
+        "cleanup" if text == "auto" => Some("expected 0 to 1"),
+        _ if TEXTS.contains(&key) && !matches!(value, Value::Text(_)) => Some("expected a text"),
+        // Beyond 2^53 not every whole number exists.
+        _ if matches!(value, Value::Real(number) if number.abs() > 2f64.powi(53)) => {
+            Some("expected less than 2^53")
+        }
+        _ => None,
+    };
+    if let Some(problem) = problem {
+        return Err(expected(key, text, problem));
+    }
+    let mut alone = JobSettings::default();
+    match key {
+        "linear" => return Ok(()),
+        "fit_width" | "fit_height" => {
+            return Settings::default().set("width", text).map_err(|problem| expected(key, text, &problem));
+        }
+        _ => _ = alone.given.insert(key.to_owned(), text.to_owned()),
+    }
+    alone.options().map(drop)
 }
 
-impl<'a> Given<'a> {
-    fn text(&self) -> Result<Option<&'a str>, Failure> {
-        match self.value {
-            Value::Default => Ok(None),
-            Value::Text(text) => Ok(Some(text)),
-            Value::Int(_) | Value::Real(_) => Err(self.expected("a text")),
-        }
-    }
-
-    fn real(&self) -> Result<Option<f64>, Failure> {
-        match self.value {
-            Value::Default => Ok(None),
-            Value::Real(number) => Ok(Some(number)),
-            Value::Int(number) => Ok(Some(number as f64)),
-            Value::Text(text) => text.parse().map(Some).map_err(|_| self.expected("a number")),
-        }
-    }
-
-    fn whole(&self) -> Result<Option<u64>, Failure> {
-        let number = match self.value {
-            Value::Default => return Ok(None),
-            Value::Int(number) => u64::try_from(number).ok(),
-            Value::Text(text) => text.parse().ok(),
-            Value::Real(number) => {
-                // Beyond 2^53 not every whole number exists.
-                Some(number as u64).filter(|&whole| whole as f64 == number && whole <= 1 << 53)
-            }
-        };
-        number.map(Some).ok_or_else(|| self.expected("a whole number of at least 0"))
-    }
-
-    fn pixels(&self) -> Result<Option<u32>, Failure> {
-        let too_large = |_| self.expected("at most 4294967295 pixels");
-        match self.whole()? {
-            None => Ok(None),
-            Some(0) => Err(self.expected("at least 1 pixel")),
-            Some(pixels) => u32::try_from(pixels).map(Some).map_err(too_large),
-        }
-    }
-
-    fn expected(&self, what: &str) -> Failure {
-        let value = match self.value {
-            Value::Default => "null".to_owned(),
-            Value::Text(text) => format!("\"{text}\""),
-            Value::Int(number) => number.to_string(),
-            Value::Real(number) => number.to_string(),
-        };
-        invalid(format!("{} is {value}: expected {what}", self.key))
-    }
+fn expected(key: &str, text: &str, problem: &str) -> Failure {
+    invalid(format!("{key} is \"{text}\": {problem}"))
 }
 
 fn invalid(message: impl Into<String>) -> Failure {
@@ -195,11 +160,14 @@ fn invalid(message: impl Into<String>) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use partdiff::Target;
+    use partdiff::diffusion::TimestepSpacing;
+
     use super::*;
 
     #[test]
     fn every_key_takes_its_kind_and_names_itself_when_it_does_not() {
-        let mut settings = Settings::default();
+        let mut settings = JobSettings::default();
         let good = [
             ("scale", Value::Real(2.5)),
             ("scale", Value::Default),
@@ -235,7 +203,7 @@ mod tests {
 
     #[test]
     fn bad_values_change_nothing() {
-        let mut settings = Settings::default();
+        let mut settings = JobSettings::default();
         let bad = [
             ("steps", Value::Int(0)),
             ("steps", Value::Int(-1)),
@@ -260,10 +228,10 @@ mod tests {
 
     #[test]
     fn sizes_do_not_contradict() {
-        let mut settings = Settings::default();
+        let mut settings = JobSettings::default();
         settings.set("scale", Value::Real(2.0)).unwrap();
         settings.set("width", Value::Int(100)).unwrap();
-        assert!(settings.options().unwrap_err().message.contains("expected one of these"));
+        assert!(settings.options().unwrap_err().message.contains("one of scale"));
         settings.set("scale", Value::Default).unwrap();
         assert_eq!(settings.options().unwrap().target, Target::Width(100));
         settings.set("width", Value::Default).unwrap();

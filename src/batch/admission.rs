@@ -147,7 +147,7 @@ mod tests {
     use std::sync::mpsc::channel;
 
     use super::*;
-    use crate::settings::recipe::Recipe;
+    use crate::settings::Settings;
     use crate::tiling::available_memory::PROGRAM_BYTES;
 
     #[test]
@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn the_memory_is_shared_by_the_program_the_engine_and_images_outside_it() {
         let memory = Some("1G".parse().unwrap());
-        let options = Recipe { memory, ..Recipe::default() }.options().unwrap();
+        let options = Settings { memory, ..Settings::default() }.options().unwrap();
         let admission = Admission::new(&RuntimeOptions::default(), options.memory, None);
         let engine = options.concurrent().memory.unwrap();
         assert_eq!(engine + admission.limit.bytes + PROGRAM_BYTES, 1 << 30);

@@ -9,7 +9,7 @@ use crate::engine::{Report, UpscaleOptions, Upscaler};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{EncodeOptions, ImageFormat, Picture, Raster};
 use crate::progress::{CancelToken, Progress, ProgressEvent};
-use crate::settings::recipe::Recipe;
+use crate::settings::Settings;
 
 /// A file to make, from one that was read.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub struct FileTask<'a> {
     /// Format of the result.
     pub format: ImageFormat,
     /// What was asked for.
-    pub settings: &'a Recipe,
+    pub settings: &'a Settings,
     /// What of it the engine is told.
     pub options: &'a UpscaleOptions,
     /// What to say of a result that cannot be written.

@@ -37,7 +37,7 @@ pub(crate) fn test_runtime() -> Option<&'static Runtime> {
     match Runtime::open(None, Device::Auto) {
         Ok(runtime) => Some(runtime),
         Err(error) => {
-            eprintln!("skipped: {}", error.report());
+            skipped!("{}", error.report());
             None
         }
     }

@@ -1,6 +1,7 @@
 //! Values of options as people write them, and figures as people read them.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::de::{Deserializer, Visitor};
 
@@ -44,6 +45,32 @@ pub fn side(text: &str) -> Result<u32, String> {
 /// A whole number of at least 1.
 pub fn count(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "expected a whole number above 0".into())
+}
+
+/// A whole number of at least 0.
+pub fn whole<T: FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| "expected a whole number of at least 0".into())
+}
+
+/// A quality, 1 to 100.
+pub fn quality(text: &str) -> Result<u8, String> {
+    let quality = text.parse().ok().filter(|quality| (1..=100).contains(quality));
+    quality.ok_or_else(|| "expected a whole number from 1 to 100".into())
+}
+
+/// Yes or no.
+pub fn boolean(text: &str) -> Result<bool, String> {
+    text.parse().map_err(|_| "expected true or false".into())
+}
+
+/// One of `all`, by its name.
+pub fn one_of<T: Copy, const N: usize>(
+    text: &str,
+    all: [T; N],
+    name: fn(T) -> &'static str,
+) -> Result<T, String> {
+    let found = all.into_iter().find(|&each| name(each) == text);
+    found.ok_or_else(|| format!("expected one of {}", all.map(name).join(", ")))
 }
 
 /// A number of pixels such as `200M`; a unit is 1000 times the one before.

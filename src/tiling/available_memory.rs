@@ -2,18 +2,15 @@
 
 use sysinfo::System;
 
-#[cfg(feature = "watch")]
 use crate::error::{Error, ErrorKind, Result};
 
 /// The program, ONNX Runtime, the model's weights and the buffers of reading and writing files, as measured.
-#[cfg(feature = "watch")]
 pub const PROGRAM_BYTES: u64 = 128 << 20;
 
 /// What is left for pictures and networks of all the memory that the user grants, in bytes.
 ///
 /// # Errors
 /// `InvalidOption` where that is nothing.
-#[cfg(feature = "watch")]
 pub fn engine_memory(granted: u64) -> Result<u64> {
     granted.checked_sub(PROGRAM_BYTES).ok_or_else(|| {
         let message =

@@ -3,5 +3,6 @@
 pub mod destination;
 pub mod given;
 pub mod inputs;
+pub mod settings_args;
 pub mod upscale_args;
 pub mod upscale_request;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::settings::recipe::{RESOURCES, Recipe};
+use super::settings_args::{RESOURCES, SettingsArgs};
 use crate::settings::values;
 
 #[derive(Args, Clone, Debug)]
@@ -13,11 +13,9 @@ pub struct UpscaleArgs {
     #[command(flatten)]
     pub files: FileArgs,
     #[command(flatten)]
-    pub recipe: Recipe,
+    pub settings: SettingsArgs<false>,
     #[command(flatten)]
     pub model: ModelArgs,
-    #[command(flatten)]
-    pub resources: ResourceArgs,
     #[command(flatten)]
     pub report: ReportArgs,
 }
@@ -81,22 +79,9 @@ pub struct ModelArgs {
     /// The ONNX Runtime library to use, instead of the one that would be found
     #[arg(long, value_name = "PATH")]
     pub library: Option<PathBuf>,
-}
-
-#[derive(Args, Clone, Debug)]
-#[command(next_help_heading = RESOURCES)]
-pub struct ResourceArgs {
-    /// Largest tile side in input pixels; planned from the memory by default
-    #[arg(long, value_name = "PIXELS", value_parser = values::count)]
-    pub tile: Option<usize>,
-
-    /// Memory to use at most, such as 800M or 1G; half of the free memory by default, and up to a quarter more where
-    /// several pictures are at work
-    #[arg(long, value_name = "AMOUNT", value_parser = values::bytes)]
-    pub memory: Option<u64>,
 
     /// Processor threads; all by default. A small --memory allows fewer: each takes 20 MiB
-    #[arg(long, value_name = "COUNT", value_parser = values::count)]
+    #[arg(long, value_name = "COUNT", value_parser = values::count, help_heading = RESOURCES)]
     pub threads: Option<usize>,
 }
 

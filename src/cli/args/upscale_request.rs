@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::destination::Destination;
 use super::inputs::STDIO;
+use super::settings_args::SettingsArgs;
 use super::upscale_args::{DeviceArg, UpscaleArgs};
 use crate::batch::naming::Template;
 use crate::engine::RuntimeOptions;
@@ -12,8 +13,7 @@ use crate::engine::options::UpscaleOptions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::ImageFormat;
 use crate::runtime::Device;
-use crate::settings::recipe::Recipe;
-use crate::settings::units::Amount;
+use crate::settings::Settings;
 
 /// What to do about results that exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub struct UpscaleRequest {
     /// Where results go.
     pub destination: Destination,
     /// What to make of each picture.
-    pub recipe: Recipe,
+    pub settings: Settings,
     /// The naming template that was asked for.
     pub template: Option<Template>,
     /// What to do about results that exist.
@@ -83,7 +83,7 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
     type Error = Error;
 
     fn try_from(args: UpscaleArgs) -> Result<Self> {
-        let UpscaleArgs { files, recipe, model, resources, report } = args;
+        let UpscaleArgs { files, settings: SettingsArgs(settings), model, report } = args;
         if files.inputs.iter().filter(|input| *input == Path::new(STDIO)).count() > 1 {
             return Err(usage("standard input (-) can be read once only"));
         }
@@ -93,7 +93,7 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
             return Err(usage("--name needs a folder as OUT, or none; here OUT is one file"));
         }
         if let Destination::File(path) = &destination
-            && recipe.format.is_none()
+            && settings.format.is_none()
             && !ImageFormat::from_path(path).is_some_and(ImageFormat::can_write)
         {
             return Err(usage(format!(
@@ -102,7 +102,7 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
                 ImageFormat::writable_endings()
             )));
         }
-        if let (Destination::File(path), Some(format)) = (&destination, recipe.format)
+        if let (Destination::File(path), Some(format)) = (&destination, settings.format)
             && let Some(named) = ImageFormat::from_path(path).filter(|named| *named != format)
         {
             let path = path.display();
@@ -128,16 +128,15 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
                 return Err(usage(format!("--uncertainty is {}: expected a name in .tif", map.display())));
             }
         }
-        let recipe = Recipe { tile: resources.tile, memory: resources.memory.map(Amount), ..recipe };
         let options = UpscaleOptions {
             uncertainty: report.uncertainty.is_some().then_some(report.samples),
-            ..recipe.options()?
+            ..settings.options()?
         };
         options.validate()?;
         Ok(Self {
             inputs: files.inputs,
             destination,
-            recipe,
+            settings,
             template,
             existing: match (files.overwrite, files.skip_existing) {
                 (true, _) => Existing::Replace,
@@ -154,7 +153,7 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
             runtime: RuntimeOptions {
                 library: model.library,
                 device: model.device.into(),
-                threads: resources.threads,
+                threads: model.threads,
                 memory: options.memory,
             },
             options,
@@ -239,7 +238,7 @@ mod tests {
         assert_eq!(options.preset.as_deref(), Some("detailed"));
         assert_eq!((request.runtime.device, request.runtime.threads), (Device::Cpu, Some(2)));
         assert_eq!((request.existing, request.voice), (Existing::Replace, Voice::Verbose));
-        assert_eq!((request.recipe.quality, request.model), (Some(80), Some("x".into())));
+        assert_eq!((request.settings.quality, request.model), (Some(80), Some("x".into())));
     }
 
     #[test]

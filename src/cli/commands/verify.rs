@@ -11,19 +11,16 @@ use super::upscale::open_bundle;
 use crate::batch::naming::shown;
 use crate::batch::probe::read_file;
 use crate::batch::verify::{Verdict, Verification, verify};
-use crate::cli::args::upscale_args::{DeviceArg, ModelArgs, ResourceArgs};
+use crate::cli::args::settings_args::SettingsArgs;
+use crate::cli::args::upscale_args::{DeviceArg, ModelArgs};
 use crate::cli::output::stdout::print;
-use crate::engine::options::UpscaleOptions;
 use crate::engine::{RuntimeOptions, Upscaler};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::hash::sha256_hex;
 use crate::image::{Picture, Provenance, decode_page, page_count};
-use crate::limits::Limits;
 use crate::model::Bundle;
 use crate::progress::CancelToken;
 use crate::runtime::Device;
-use crate::settings::values;
-use crate::tiling::available_memory::engine_memory;
 
 /// Shown below the help.
 pub const VERDICTS: &str = "\
@@ -51,11 +48,7 @@ pub struct VerifyArgs {
     model: ModelArgs,
 
     #[command(flatten)]
-    resources: ResourceArgs,
-
-    /// Most pixels of a picture, such as 200M or 1G
-    #[arg(long, value_name = "COUNT", default_value = "200M", value_parser = values::pixels)]
-    max_pixels: u64,
+    resources: SettingsArgs<true>,
 
     /// Print the verdict as one JSON object
     #[arg(long)]
@@ -117,7 +110,7 @@ impl VerifyArgs {
     }
 
     fn find(&self) -> Result<Finding> {
-        let limits = Limits::of_pixels(self.max_pixels);
+        let limits = self.resources.0.limits();
         let named = |path: &Path| {
             let path = shown(path);
             move |error: Error| error.context(path)
@@ -134,11 +127,7 @@ impl VerifyArgs {
         let cancel = CancelToken::new();
         interrupt::install(cancel.clone())?;
         let upscaler = Upscaler::open(&self.bundle(&record)?, &self.runtime(&record)?)?;
-        let resources = UpscaleOptions {
-            tile: self.resources.tile,
-            memory: self.resources.memory.map(engine_memory).transpose()?,
-            ..UpscaleOptions::default()
-        };
+        let resources = self.resources.0.options()?;
         let mut pages = Vec::new();
         let mut next = Some(first);
         for index in 0..page_count(&output) {
@@ -182,11 +171,11 @@ impl VerifyArgs {
             DeviceArg::Auto if record.provider == "cpu" => Device::Cpu,
             device => device.into(),
         };
-        let memory = self.resources.memory.map(engine_memory).transpose()?;
+        let memory = self.resources.0.options()?.memory;
         Ok(RuntimeOptions {
             library: self.model.library.clone(),
             device,
-            threads: self.resources.threads,
+            threads: self.model.threads,
             memory,
         })
     }

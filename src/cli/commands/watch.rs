@@ -13,11 +13,12 @@ use serde_json::Value;
 use super::watch_query::{WatchQuery, state_folder};
 use crate::batch::naming::shown;
 use crate::cli::args::given::Given;
-use crate::cli::args::upscale_args::{ModelArgs, ResourceArgs};
+use crate::cli::args::settings_args::{RESOURCES, SettingsArgs};
+use crate::cli::args::upscale_args::ModelArgs;
 use crate::cli::output::exit::Exit;
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime::Device;
-use crate::settings::recipe::{RESOURCES, Recipe};
+use crate::settings::Settings;
 use crate::settings::units::{Amount, Period};
 use crate::watch::daemon::lock::Lock;
 use crate::watch::daemon::signals;
@@ -84,11 +85,9 @@ pub struct WatchArgs {
     #[command(flatten)]
     service: ServiceArgs,
     #[command(flatten)]
-    recipe: Recipe,
+    settings: SettingsArgs<false>,
     #[command(flatten)]
     model: ModelArgs,
-    #[command(flatten)]
-    resources: ResourceArgs,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -292,7 +291,7 @@ impl WatchArgs {
             quarantine: if folders.quarantine_move { Quarantine::Move } else { Quarantine::Link },
             min_free: folders.min_free,
             hours: folders.hours,
-            upscale: self.recipe()?,
+            upscale: self.settings()?,
         };
         watch.prepare()?;
         let watches = vec![watch];
@@ -300,25 +299,20 @@ impl WatchArgs {
         let setup = Setup {
             device: Device::from(self.model.device).to_string(),
             library: self.model.library.clone(),
-            threads: self.resources.threads,
+            threads: self.model.threads,
             nice: folders.nice,
             memory: None,
         };
         Ok(Config { state: None, setup, metrics: folders.metrics, watches })
     }
 
-    fn recipe(&self) -> Result<Recipe> {
+    fn settings(&self) -> Result<Settings> {
         let model = self.model.model.as_ref().map(|name| {
             name.to_str().map(str::to_string).ok_or_else(|| {
                 Error::new(ErrorKind::InvalidOption, "the model's path must be valid Unicode for watch")
             })
         });
-        Ok(Recipe {
-            model: model.transpose()?,
-            tile: self.resources.tile,
-            memory: self.resources.memory.map(Amount),
-            ..self.recipe.clone()
-        })
+        Ok(Settings { model: model.transpose()?, ..self.settings.0.clone() })
     }
 }
 

@@ -14,7 +14,6 @@ pub(in crate::image) mod xmp_edit;
 
 use self::exif::Exif;
 use self::xmp_edit::Edit;
-use crate::error::{Error, ErrorKind, Result};
 
 /// Keyword of the text that repeats the record of making; only PNG, whose readers show texts, is given it.
 pub(in crate::image) const RECORD: &str = "PartDiff";
@@ -116,19 +115,16 @@ pub enum Strip {
     All,
 }
 
-impl std::str::FromStr for Strip {
-    type Err = Error;
+impl Strip {
+    /// All kinds.
+    pub const ALL: [Self; 3] = [Self::Nothing, Self::Gps, Self::All];
 
-    /// Fails with `ErrorKind::InvalidOption` for an unknown name.
-    fn from_str(text: &str) -> Result<Self> {
-        match text {
-            "nothing" => Ok(Self::Nothing),
-            "gps" => Ok(Self::Gps),
-            "all" => Ok(Self::All),
-            _ => Err(Error::new(
-                ErrorKind::InvalidOption,
-                format!("strip is {text:?}, expected one of nothing, gps, all"),
-            )),
+    /// The name in options.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Gps => "gps",
+            Self::All => "all",
         }
     }
 }

@@ -9,7 +9,7 @@ fn levels(picture: &Picture) -> Vec<f32> {
 
 #[test]
 fn unusual_files_read_as_imagemagick_reads_them() {
-    let Some(folder) = samples().filter(|_| has_tool("convert")) else { return };
+    let Some(folder) = has_tool("convert").then(samples) else { return };
     let temp = tempfile::tempdir().unwrap();
     let rgb = folder.join("photo_girl_lr_x4.png");
     let deep = folder.join("rgb16_photo.png");
@@ -101,7 +101,7 @@ fn unusual_files_read_as_imagemagick_reads_them() {
 
 #[test]
 fn imagemagick_reads_what_is_written() {
-    let Some(folder) = samples().filter(|_| has_tool("convert")) else { return };
+    let Some(folder) = has_tool("convert").then(samples) else { return };
     let temp = tempfile::tempdir().unwrap();
     let mut wrong = Vec::new();
     for name in ["rgb16_small.tiff", "alpha_small.png", "photo_girl_lr_x4.png"] {
@@ -170,7 +170,7 @@ fn imagemagick_reads_what_is_written() {
 
 #[test]
 fn every_page_of_a_file_can_be_read() {
-    let Some(folder) = samples().filter(|_| has_tool("convert")) else { return };
+    let Some(folder) = has_tool("convert").then(samples) else { return };
     let temp = tempfile::tempdir().unwrap();
     let path = temp.path().join("pages.tif");
     let pages = ["photo_girl_lr_x4.png", "alpha_small.png", "gray_photo.png"].map(|name| folder.join(name));

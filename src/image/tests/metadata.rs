@@ -51,7 +51,7 @@ fn tag(path: &std::path::Path, name: &str) -> String {
 
 #[test]
 fn metadata_survive_as_exiftool_sees_them() {
-    let Some(folder) = samples().filter(|_| has_tool("exiftool")) else { return };
+    let Some(folder) = has_tool("exiftool").then(samples) else { return };
     for source in ["icc_adobergb.jpg", "photo_dog.png", "rgb16_small.tiff"] {
         let (temp, path) = loaded(&folder, source, &[]);
         let bytes = std::fs::read(&path).unwrap();
@@ -101,7 +101,7 @@ fn metadata_survive_as_exiftool_sees_them() {
 
 #[test]
 fn profiles_are_kept_to_the_byte() {
-    let Some(folder) = samples().filter(|_| has_tool("exiftool")) else { return };
+    let Some(folder) = has_tool("exiftool").then(samples) else { return };
     let temp = tempfile::tempdir().unwrap();
     for source in ["icc_adobergb.jpg", "icc_displayp3.jpg"] {
         let path = folder.join(source);
@@ -126,7 +126,7 @@ fn profiles_are_kept_to_the_byte() {
 
 #[test]
 fn all_orientations_come_out_upright() {
-    let Some(folder) = samples().filter(|_| has_tool("exiftool")) else { return };
+    let Some(folder) = has_tool("exiftool").then(samples) else { return };
     let (_temp, path) = loaded(&folder, "photo_flowers_lr_x4_q60.jpg", &["-XMP-tiff:Orientation=1"]);
     let upright = decode(&std::fs::read(&path).unwrap(), &Limits::default()).unwrap();
     for orientation in 1..=8 {
@@ -145,7 +145,7 @@ fn all_orientations_come_out_upright() {
 
 #[test]
 fn thumbnails_places_and_maker_notes() {
-    let Some(folder) = samples().filter(|_| has_tool("exiftool")) else { return };
+    let Some(folder) = has_tool("exiftool").then(samples) else { return };
     let thumbnail = format!("-ThumbnailImage<={}", folder.join("photo_flowers_lr_x4_q60.jpg").display());
     let (temp, path) = loaded(&folder, "exif_orientation6.jpg", &[&thumbnail, "-ExifImageWidth=1200"]);
     let bytes = std::fs::read(&path).unwrap();
@@ -169,7 +169,7 @@ fn thumbnails_places_and_maker_notes() {
 
 #[test]
 fn adobe_rgb_named_by_exif_alone_gets_its_profile() {
-    let Some(folder) = samples().filter(|_| has_tool("exiftool")) else { return };
+    let Some(folder) = has_tool("exiftool").then(samples) else { return };
     let source = "photo_flowers_lr_x4_q60.jpg";
     for (arguments, adobe) in [
         (&["-EXIF:ColorSpace=1"][..], false),

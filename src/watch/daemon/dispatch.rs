@@ -43,7 +43,7 @@ impl Daemon<'_> {
                 input: self.desk.folders[folder].path_of(&entry),
                 hash: entry.hash.clone().unwrap_or_default(),
                 temporary: place.join(name),
-                recipe: self.desk.folders[folder].settings.upscale.clone(),
+                settings: self.desk.folders[folder].settings.upscale.clone(),
                 ready: self.desk.ready(folder, &entry)?,
             };
             self.desk.ledger.start(&entry)?;

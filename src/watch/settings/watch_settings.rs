@@ -12,7 +12,7 @@ use crate::diffusion::Trajectory;
 use crate::engine::sampling::Sampling;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Bundle;
-use crate::settings::recipe::Recipe;
+use crate::settings::Settings;
 use crate::settings::units::{Amount, Period};
 use crate::watch::source::selection::Selection;
 
@@ -96,7 +96,7 @@ pub struct WatchSettings {
     /// The hours in which work is done. Default: all.
     pub hours: Option<Schedule>,
     /// What to make of each picture.
-    pub upscale: Recipe,
+    pub upscale: Settings,
 }
 
 impl Default for WatchSettings {
@@ -120,7 +120,7 @@ impl Default for WatchSettings {
             quarantine: Quarantine::default(),
             min_free: Amount(500 << 20),
             hours: None,
-            upscale: Recipe::default(),
+            upscale: Settings::default(),
         }
     }
 }
@@ -246,12 +246,12 @@ pub fn refuse_loops(watches: &[WatchSettings]) -> Result<()> {
 }
 
 /// Checks what depends on the model, so that no picture meets a mistake of the settings.
-fn fits_model(recipe: &Recipe) -> Result<()> {
-    let bundle = Bundle::resolve(recipe.model())?;
+fn fits_model(settings: &Settings) -> Result<()> {
+    let bundle = Bundle::resolve(settings.model())?;
     let manifest = bundle.manifest();
-    recipe.cleanup.level(None, manifest)?;
+    settings.cleanup.level(None, manifest)?;
     let trajectory = Trajectory::new(manifest.schedule.build()?, manifest.alignment, manifest.start_step)?;
-    Sampling::resolve(manifest, &recipe.options()?)?.plan(manifest, &trajectory).map(drop)
+    Sampling::resolve(manifest, &settings.options()?)?.plan(manifest, &trajectory).map(drop)
 }
 
 /// The path of a folder that may have to be made: links in what exists of it are resolved.
@@ -329,19 +329,19 @@ mod tests {
     #[test]
     fn what_no_picture_could_be_made_with_is_refused() {
         let root = tempfile::tempdir().unwrap();
-        let wrong = |upscale: Recipe| {
+        let wrong = |upscale: Settings| {
             let watch = WatchSettings { upscale, ..watch(root.path(), "w", "a", "b") };
             watch.clone().prepare().unwrap_err().report()
         };
-        let preset = wrong(Recipe { preset: Some("nope".into()), ..Recipe::default() });
+        let preset = wrong(Settings { preset: Some("nope".into()), ..Settings::default() });
         assert!(preset.starts_with("no preset \"nope\" in model natural-x4: expected one of"), "{preset}");
-        let steps = wrong(Recipe { steps: Some(5000), ..Recipe::default() });
+        let steps = wrong(Settings { steps: Some(5000), ..Settings::default() });
         assert!(steps.starts_with("steps is 5000, expected 1 to"), "{steps}");
-        let start = wrong(Recipe { start_step: Some(5000), ..Recipe::default() });
+        let start = wrong(Settings { start_step: Some(5000), ..Settings::default() });
         assert!(start.starts_with("start step is 5000, expected 1 to"), "{start}");
-        let fit = wrong(Recipe { fit: Some((0, 9)), ..Recipe::default() });
+        let fit = wrong(Settings { fit: Some((0, 9)), ..Settings::default() });
         assert!(fit.starts_with("fit is 0x9"), "{fit}");
-        let model = wrong(Recipe { model: Some("nope".into()), ..Recipe::default() });
+        let model = wrong(Settings { model: Some("nope".into()), ..Settings::default() });
         assert!(model.contains("nope"), "{model}");
     }
 

@@ -40,7 +40,7 @@ impl Source {
     /// Why it cannot be read; `None` where it is not what the ledger knows.
     pub fn read(job: Job) -> std::result::Result<Self, Option<Error>> {
         let start = Instant::now();
-        let limits = job.recipe.limits();
+        let limits = job.settings.limits();
         let bytes = read_file(&job.input, &limits).map_err(Some)?;
         // The result must belong to the contents that the ledger knows.
         if sha256_hex(&bytes) != job.hash {
@@ -58,7 +58,7 @@ impl Source {
         // The settings were found right at the start: this image is too small for them.
         let too_small = |error: Error| Error::new(ErrorKind::Limit, error.to_string());
         let scale = upscaler.manifest().scale;
-        PlannedPage::all(&self.probed.pages, self.job.recipe.target(), scale).map_err(too_small)
+        PlannedPage::all(&self.probed.pages, self.job.settings.target(), scale).map_err(too_small)
     }
 
     /// Makes its result, with `options` for the engine, and writes it to the job's temporary, down to the disk.
@@ -73,7 +73,7 @@ impl Source {
         cancel: &CancelToken,
     ) -> Result<Made> {
         let Self { job, bytes, probed, start } = self;
-        let settings = &job.recipe;
+        let settings = &job.settings;
         let (mut format, mut ext) = ending(settings.format, &job.input, probed.format);
         let mut warnings = Vec::new();
         if pages.len() > 1 && format != ImageFormat::Tiff {

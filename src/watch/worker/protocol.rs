@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::failure::Fault;
 use crate::engine::RuntimeOptions;
-use crate::settings::recipe::Recipe;
+use crate::settings::Settings;
 
 /// The first line to the worker.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,7 +60,7 @@ pub struct Job {
     #[serde(with = "crate::watch::ledger::path_bytes")]
     pub temporary: PathBuf,
     /// What to make.
-    pub recipe: Recipe,
+    pub settings: Settings,
     /// An earlier result of the same contents.
     pub ready: Option<Ready>,
 }

@@ -112,7 +112,7 @@ impl Worker<'_> {
                     }
                     Order::Make(job) => *job,
                 };
-                let (id, model) = (job.id, job.recipe.model().to_string());
+                let (id, model) = (job.id, job.settings.model().to_string());
                 let Some(source) = read(job) else { continue };
                 if model != last {
                     // Networks of two models would only be in each other's way.
@@ -121,7 +121,7 @@ impl Worker<'_> {
                 }
                 let admitted = self.engine(&mut models, &model).and_then(|upscaler| {
                     let pages = source.pages(&upscaler)?;
-                    let options = source.job.recipe.options()?;
+                    let options = source.job.settings.options()?;
                     let file_bytes = source.bytes.len() as u64;
                     let (permit, options) = admission.admit(&upscaler, &options, &pages, file_bytes);
                     Ok((upscaler, pages, permit, options))

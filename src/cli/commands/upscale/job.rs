@@ -56,12 +56,12 @@ pub struct ModelFacts<'a> {
 /// `Input` or `Limit` for what cannot be read, `InvalidOption` or `Output` for what cannot be written.
 pub fn jobs(request: &UpscaleRequest, model: ModelFacts<'_>, input: &Input) -> Result<Vec<Job>> {
     let path = (!input.is_stdin()).then_some(input.path.as_path());
-    let probed = probe(path, &request.recipe.limits())?;
+    let probed = probe(path, &request.settings.limits())?;
     let pages = PlannedPage::all(&probed.pages, request.options.target, model.scale)?;
     let place = place(request, model, input, probed.format, &pages[0])?;
     let bytes = probed.bytes.map(Arc::new);
     let job = Job { input: input.clone(), bytes, pages, ..place };
-    request.recipe.encoding(job.format).validate()?;
+    request.settings.encoding(job.format).validate()?;
     for page in &job.pages {
         job.format.check_size(page.target.0, page.target.1)?;
     }
@@ -117,8 +117,8 @@ fn place(
         };
         return Ok(Job { in_place: true, backup, ..job(contents, Some(path)) });
     }
-    let (mut format, mut ext) = ending(request.recipe.format, &input.path, contents);
-    if request.recipe.format.is_none() && !format.can_write() {
+    let (mut format, mut ext) = ending(request.settings.format, &input.path, contents);
+    if request.settings.format.is_none() && !format.can_write() {
         // Frames of an animation are not worth a format with 256 colours.
         (format, ext) = (ImageFormat::Png, "png".into());
     }
@@ -145,7 +145,7 @@ fn place(
         }
     };
     // What the file is called decides, unless the user did.
-    if request.recipe.format.is_none()
+    if request.settings.format.is_none()
         && let Some(called) = output.as_deref().and_then(ImageFormat::from_path)
     {
         format = called;

@@ -59,7 +59,7 @@ impl Maker<'_> {
     pub fn make(&self, mut job: Job, options: &UpscaleOptions) -> Result<()> {
         self.cancel.check()?;
         let start = Instant::now();
-        let settings = &self.request.recipe;
+        let settings = &self.request.settings;
         let output = output_name(&job);
         for path in [job.output.as_deref(), self.request.uncertainty.as_deref()].into_iter().flatten() {
             atomic_file::check_writable(path)?;
