@@ -5,7 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use super::library::{Candidate, Library, MINIMUM_MINOR, find_with};
+use super::candidate::Candidate;
+use super::library::{Library, MINIMUM_MINOR, find_with};
 use super::provider::{Canaries, Device};
 use crate::error::{Error, ErrorKind, Result};
 

@@ -4,6 +4,8 @@
 
 mod binary_format;
 mod canary;
+mod candidate;
+mod choice;
 mod contract;
 mod doctor;
 mod environment;
@@ -19,11 +21,13 @@ mod places;
 mod provider;
 mod record;
 mod session;
+mod session_options;
 
+pub use candidate::Source;
 pub use doctor::{DoctorReport, InstallationReport, LibraryReport, Problem, ProviderHealth, RejectedReport};
 pub use environment::Runtime;
 pub use install::{InstallObserver, InstallPlan, Installation, Installed, install, installations};
-pub use library::{Library, Rejected, Source, find};
+pub use library::{Library, Rejected, find};
 pub use machine::Machine;
 pub use network_spec::{ConditioningKind, DenoiserSpec, EncoderSpec, NetworkBytes, NetworkSpec};
 pub use packages::Package;
