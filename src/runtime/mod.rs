@@ -42,13 +42,13 @@ pub(crate) fn skipped(why: &str) {
     let _ = writeln!(std::io::stderr(), "skipped: {why}");
 }
 
-/// The runtime for tests; `None`, said on stderr, on a machine without one.
+/// The runtime for tests; `None`, said past the harness, on a machine without one.
 #[cfg(test)]
 pub(crate) fn test_runtime() -> Option<&'static Runtime> {
     match Runtime::open(None, Device::Auto) {
         Ok(runtime) => Some(runtime),
         Err(error) => {
-            eprintln!("skipped: {}", error.report());
+            skipped(&error.report());
             None
         }
     }
