@@ -6,7 +6,9 @@
 #[path = "support/skipped.rs"]
 mod skipped;
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Command;
 
 use partdiff::ErrorKind;
 use partdiff::runtime::{Device, Runtime, find};
@@ -53,4 +55,31 @@ fn bad_libraries_are_named_and_a_good_one_still_loads() {
     assert!(Runtime::open(None, Device::Cpu).is_ok());
     let error = Runtime::open(Some(&text), Device::Cpu).err().expect("a second library must be refused");
     assert!(error.to_string().contains("this process already uses"), "{error}");
+}
+
+/// A host's environment is its own: changing it while other threads read it is not safe.
+#[test]
+fn loading_leaves_the_environment_as_it_was() {
+    const CHILD: &str = "PARTDIFF_TEST_ENVIRONMENT";
+    if std::env::var_os(CHILD).is_some() {
+        let before: BTreeMap<_, _> = std::env::vars_os().collect();
+        Runtime::open(None, Device::Cpu).unwrap();
+        assert_eq!(std::env::vars_os().collect::<BTreeMap<_, _>>(), before);
+        return;
+    }
+    let library = match find(None, Device::Cpu) {
+        Ok(library) => library.path,
+        Err(error) => return skipped!("{}", error.report()),
+    };
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "loading_leaves_the_environment_as_it_was"])
+        .env_remove("ORT_DISABLE_TELEMETRY")
+        // Keeps the telemetry off as well, and nobody but ONNX Runtime's own tests would set it.
+        .env("ORT_RUNNING_UNIT_TESTS", "1")
+        .env("ORT_DYLIB_PATH", library)
+        .env(CHILD, "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
 }

@@ -52,6 +52,8 @@ class PartDiff:
     """A model, ready."""
 
     def __init__(self, model=None, device="auto", library=None):
+        # ONNX Runtime reads it when the first model is opened.
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         library = library or os.environ.get("PARTDIFF_LIBRARY") or "libpartdiff.so.1"
         self._lib = c.CDLL(library)
         self._lib.partdiff_status_text.restype = c.c_char_p

@@ -39,6 +39,10 @@
  * PARTDIFF_STATUS_BUSY; do not wait there for another thread that does one with the same model. A callback must
  * return: no longjmp, no C++ exception. A returned value other than 0 ends the work.
  *
+ * Environment. The library does not change the environment of the process. Set ORT_DISABLE_TELEMETRY=1 early in
+ * main(), before any thread: official builds of ONNX Runtime for Linux and macOS from 1.29 on send an event and write
+ * a device id while they start, and only that variable prevents it. All later telemetry is switched off anyway.
+ *
  * Unloading. The library cannot be unloaded: once loaded, it stays until the process ends (dlclose() is harmless).
  * Do not use it in a child process after fork() without exec().
  */

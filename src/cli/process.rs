@@ -2,8 +2,22 @@
 
 /// Sets up the process.
 pub fn prepare() {
+    forbid_telemetry();
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     return_freed_memory();
+}
+
+/// Keeps ONNX Runtime from sending anything, unless the user has decided about it.
+///
+/// Its official builds for Linux and macOS from 1.29 on write a device id and send an event while they start, before
+/// `DisableTelemetryEvents` can be called; only this variable prevents it. The library leaves the environment to its
+/// host, so each of our programs sets it.
+fn forbid_telemetry() {
+    const SWITCH: &str = "ORT_DISABLE_TELEMETRY";
+    if std::env::var_os(SWITCH).is_none() {
+        // SAFETY: no other thread runs yet.
+        unsafe { std::env::set_var(SWITCH, "1") };
+    }
 }
 
 /// Has glibc give freed images back to the system. By default it raises the size from which it does so up to 32 MiB, and

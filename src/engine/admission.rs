@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::engine::{CANCEL_POLL, Meter};
+use crate::engine::meter::{CANCEL_POLL, Meter};
 use crate::error::Result;
 
 /// Lets calls in, in their order.

@@ -4,9 +4,9 @@ use std::ops::Range;
 use std::sync::Mutex;
 
 use crate::diffusion::{PlanStep, combine};
-use crate::engine::Workers;
 use crate::engine::pass::ModelPass;
 use crate::engine::tile::{TileConditions, predict_tile};
+use crate::engine::workers::Workers;
 use crate::error::Result;
 use crate::image::Raster;
 use crate::model::{Conditioning, TilingKind};

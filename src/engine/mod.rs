@@ -2,6 +2,7 @@
 
 mod admission;
 mod band;
+mod enlarged;
 mod guard;
 mod meter;
 pub mod options;
@@ -16,12 +17,6 @@ mod tile;
 mod upscaler;
 mod workers;
 mod workload;
-
-pub(crate) use meter::{CANCEL_POLL, Meter};
-pub(crate) use pass::{Counts, Enlarged, ModelPass, StepInput};
-pub(crate) use probe::probe;
-pub(crate) use workers::{Fallback, Worker, Workers};
-pub(crate) use workload::workload;
 
 pub use options::{Target, UpscaleOptions};
 pub use report::{Plan, Report};

@@ -1,4 +1,4 @@
-//! A whole picture through the model once.
+//! A model pass over a picture: what it works on, its rows and its latents.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -6,14 +6,11 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
-use crate::diffusion::{LatentForm, NoiseField, SamplingPlan, combine};
-use crate::engine::band::Band;
-use crate::engine::spread::Spread;
-use crate::engine::{Meter, Workers};
-use crate::error::Result;
+use crate::diffusion::{NoiseField, SamplingPlan, combine};
+use crate::engine::meter::Meter;
 use crate::image::{Raster, Resampler};
 use crate::model::Manifest;
-use crate::tiling::{Area, MemoryPlan, Workload, cut, scaled};
+use crate::tiling::{Area, MemoryPlan, Workload, cut};
 
 /// Rows of pixels that one thread updates at a time.
 const STRIP_ROWS: usize = 32;
@@ -51,14 +48,6 @@ pub(crate) struct ModelPass<'a> {
     pub(crate) cleanup: f32,
     pub(crate) meter: &'a Meter<'a>,
     pub(crate) counts: &'a Counts,
-}
-
-/// What a pass makes.
-pub(crate) struct Enlarged {
-    /// The result [C, s h, s w], black 0 and white 1, not clipped.
-    pub(crate) picture: Raster,
-    /// The variance of each pixel over the samples [1, s h, s w], if there are others than the result.
-    pub(crate) variance: Option<Raster>,
 }
 
 /// What happened in a pass, counted by its threads.
@@ -103,54 +92,10 @@ impl Counts {
 }
 
 impl ModelPass<'_> {
-    /// The whole picture's result.
-    pub(crate) fn run(&self, workers: &Workers) -> Result<Enlarged> {
-        let bands = self.bands();
-        if let [rows] = &bands[..] {
-            return self.band(workers, rows.clone());
-        }
-        let scale = self.work.scale;
-        let (height, width) = (self.lr.height() * scale, self.lr.width() * scale);
-        let mut picture = Raster::new(self.lr.channels(), height, width);
-        let mut variance = (!self.others.is_empty()).then(|| Raster::new(1, height, width));
-        for rows in bands {
-            let top = rows.start * scale;
-            let band = self.band(workers, rows)?;
-            let whole = |raster: &Raster| (0..raster.height(), 0..raster.width());
-            let (y, x) = whole(&band.picture);
-            picture.paste(&band.picture, y.clone(), x.clone(), top, 0);
-            if let (Some(variance), Some(part)) = (&mut variance, &band.variance) {
-                variance.paste(part, y, x, top, 0);
-            }
-        }
-        Ok(Enlarged { picture, variance })
-    }
-
     /// The rows that go through all steps together, from top to bottom.
     pub(crate) fn bands(&self) -> Vec<Range<usize>> {
         let rows = 0..self.lr.height();
         cut(&rows, rows.len().div_ceil(self.cut.band_rows), self.work.multiple)
-    }
-
-    /// The result of some rows.
-    pub(crate) fn band(&self, workers: &Workers, rows: Range<usize>) -> Result<Enlarged> {
-        let target = scaled(&rows, self.work.scale);
-        let band = Band::new(self, rows.clone());
-        let conditions = band.conditions(workers)?;
-        let mut picture = band.run(workers, &conditions)?;
-        self.finish(&mut picture, &target);
-        if self.others.is_empty() {
-            return Ok(Enlarged { picture, variance: None });
-        }
-        let mut spread = Spread::new(&picture, self.grey);
-        for &noise in self.others {
-            let pass = Self { noise, ..*self };
-            let mut sample = Band::new(&pass, rows.clone()).run(workers, &conditions)?;
-            self.finish(&mut sample, &target);
-            spread.add(&sample);
-        }
-        let variance = Some(spread.variance());
-        Ok(Enlarged { picture, variance })
     }
 
     /// The picture's low-resolution rectangle.
@@ -208,18 +153,5 @@ impl ModelPass<'_> {
                 plane.par_chunks_mut(width * STRIP_ROWS).enumerate().for_each(strip);
             }
         }
-    }
-
-    /// Turns the last prediction into the picture, black 0 and white 1.
-    fn finish(&self, prediction: &mut Raster, rows: &Range<usize>) {
-        let residual = self.sampling.form() == LatentForm::Residual;
-        let [black, white] = self.manifest.value_range;
-        let factor = 1.0 / (white - black);
-        self.strips(prediction, rows.start, residual, |_, _, values, u| {
-            if residual {
-                combine(values, 1.0, &[(1.0, u)]);
-            }
-            values.iter_mut().for_each(|value| *value = (*value - black) * factor);
-        });
     }
 }

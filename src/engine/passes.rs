@@ -4,10 +4,14 @@ use rayon::prelude::*;
 
 use super::upscaler::Upscaler;
 use crate::diffusion::NoiseField;
+use crate::engine::enlarged::Enlarged;
+use crate::engine::meter::Meter;
 use crate::engine::options::UpscaleOptions;
+use crate::engine::pass::{Counts, ModelPass, StepInput};
 use crate::engine::report::Plan;
 use crate::engine::sampling::Sampling;
-use crate::engine::{Counts, Enlarged, Meter, ModelPass, StepInput, Workers, workload};
+use crate::engine::workers::Workers;
+use crate::engine::workload::workload;
 use crate::error::Result;
 use crate::fidelity::{Comparison, Fidelity};
 use crate::image::{Kernel, Raster, Resampler, resize};

@@ -1,9 +1,9 @@
 //! One tile through the denoiser, judged by the output guard.
 
 use crate::diffusion::{LatentForm, combine};
-use crate::engine::Worker;
 use crate::engine::guard::{Fault, check_drift, check_output, mean};
 use crate::engine::pass::ModelPass;
+use crate::engine::workers::Worker;
 use crate::error::Result;
 use crate::image::Raster;
 use crate::runtime::network::{Condition, Network};

@@ -8,10 +8,13 @@ use std::time::{Duration, Instant};
 use super::admission::Admission;
 use super::passes::{Finished, Run};
 use crate::diffusion::Trajectory;
+use crate::engine::meter::{CANCEL_POLL, Meter};
 use crate::engine::options::UpscaleOptions;
+use crate::engine::pass::Counts;
+use crate::engine::probe::probe;
 use crate::engine::report::{Plan, Report};
 use crate::engine::sampling::Sampling;
-use crate::engine::{CANCEL_POLL, Counts, Meter, Workers, probe};
+use crate::engine::workers::{Fallback, Workers};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fidelity::Fidelity;
 use crate::image::{Provenance, Raster};
@@ -94,7 +97,7 @@ impl Upscaler {
         let opened = open_networks(runtime, &spec, bytes, options.device, threads)?;
         let networks: Vec<Box<dyn Network>> =
             opened.networks.into_iter().map(|network| Box::new(network) as Box<dyn Network>).collect();
-        let fallback: Option<Box<crate::engine::Fallback>> = if opened.provider.provider == Provider::Cpu {
+        let fallback: Option<Box<Fallback>> = if opened.provider.provider == Provider::Cpu {
             None
         } else {
             let bundle = bundle.clone();

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use crate::engine::{CANCEL_POLL, Meter};
+use crate::engine::meter::{CANCEL_POLL, Meter};
 use crate::error::{Error, Result};
 use crate::runtime::network::Network;
 

@@ -1,8 +1,21 @@
 //! A shared library's headers, read without loading it: mapping a truncated one kills the process.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
+
+use object::read::macho::{FatArch, MachOFatFile32};
+use object::read::{FileKind, ReadCache, ReadRef};
+use object::{Architecture, Object, ObjectKind, ObjectSection, ObjectSegment};
+
+/// A format of shared libraries.
+struct Format {
+    name: &'static str,
+    kinds: &'static [FileKind],
+}
+
+const ELF: Format = Format { name: "64-bit ELF", kinds: &[FileKind::Elf64] };
+const MACH_O: Format = Format { name: "64-bit Mach-O", kinds: &[FileKind::MachO64, FileKind::MachOFat32] };
+const PE: Format = Format { name: "PE", kinds: &[FileKind::Pe32, FileKind::Pe64] };
 
 /// Checks that `path` is a whole shared library of this operating system.
 ///
@@ -18,129 +31,56 @@ pub(crate) fn check_shared_library(path: &Path) -> Result<(), String> {
     if !metadata.is_file() {
         return Err("is not a regular file".to_owned());
     }
-    let mut file = File::open(path).map_err(|error| format!("cannot be opened: {error}"))?;
-    let size = metadata.len();
-    let needed = if cfg!(target_os = "macos") {
-        mach_o_size(&mut file, size)?
+    let file = File::open(path).map_err(|error| format!("cannot be opened: {error}"))?;
+    let format = if cfg!(target_os = "macos") {
+        MACH_O
     } else if cfg!(windows) {
-        pe_size(&mut file, size)?
+        PE
     } else {
-        elf_size(&mut file, size)?
+        ELF
     };
-    if needed > size {
-        return Err(format!("is truncated: its headers describe {needed} bytes, the file has {size}"));
-    }
-    Ok(())
+    check_headers(&ReadCache::new(file), metadata.len(), &format)
 }
 
-/// `length` bytes from `offset`; an error where the file ends before.
-fn read_at(file: &mut File, size: u64, offset: u64, length: usize) -> Result<Vec<u8>, String> {
-    let end = offset.saturating_add(length as u64);
-    if end > size {
-        return Err(format!("is truncated: its headers describe at least {end} bytes, the file has {size}"));
-    }
-    let mut bytes = vec![0; length];
-    file.seek(SeekFrom::Start(offset))
-        .and_then(|_| file.read_exact(&mut bytes))
-        .map_err(|error| format!("cannot be read: {error}"))?;
-    Ok(bytes)
-}
-
-fn u16_at(bytes: &[u8], at: usize) -> u64 {
-    u64::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]))
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> u64 {
-    u64::from(u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]))
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    u32_at(bytes, at) | u32_at(bytes, at + 4) << 32
-}
-
-/// Bytes that a 64-bit little-endian ELF shared object needs: ends of its segments and section table.
-fn elf_size(file: &mut File, size: u64) -> Result<u64, String> {
-    const NOT_ELF: &str = "is not a shared library (64-bit ELF)";
-    if size < 64 {
-        return Err(NOT_ELF.to_owned());
-    }
-    let header = read_at(file, size, 0, 64)?;
-    // Magic, 64 bits, little endian, shared object.
-    if header[..6] != *b"\x7fELF\x02\x01" || u16_at(&header, 16) != 3 {
-        return Err(NOT_ELF.to_owned());
-    }
-    let machine = u16_at(&header, 18);
-    let wanted = match std::env::consts::ARCH {
-        "x86_64" => 62,
-        "aarch64" => 183,
-        _ => machine,
+/// Checks that `data` of `size` bytes is a library of this processor in `format`, and holds all that its headers name.
+fn check_headers<'data>(data: impl ReadRef<'data>, size: u64, format: &Format) -> Result<(), String> {
+    let other = || format!("is not a shared library ({})", format.name);
+    // Tables that lie beyond the end cannot be read either.
+    let unreadable = |error: object::Error| {
+        format!(
+            "is truncated: its headers describe more than the {size} bytes of the file, or are damaged ({error})"
+        )
     };
-    if machine != wanted {
-        return Err(format!("is a library for another processor (ELF machine {machine}, not {wanted})"));
-    }
-    let segments = u64_at(&header, 32);
-    let (segment_size, segment_count) = (u16_at(&header, 54), u16_at(&header, 56));
-    if segment_size < 56 {
-        return Err(NOT_ELF.to_owned());
-    }
-    let sections_end = u64_at(&header, 40).saturating_add(u16_at(&header, 58) * u16_at(&header, 60));
-    let mut needed = sections_end.max(segments.saturating_add(segment_size * segment_count));
-    let table = read_at(file, size, segments, (segment_size * segment_count) as usize)?;
-    for segment in table.chunks_exact(segment_size as usize) {
-        needed = needed.max(u64_at(segment, 8).saturating_add(u64_at(segment, 32)));
-    }
-    Ok(needed)
-}
-
-/// Bytes that a 64-bit Mach-O library needs: ends of its segments; of a fat file, the ends of its parts.
-fn mach_o_size(file: &mut File, size: u64) -> Result<u64, String> {
-    const NOT_MACH_O: &str = "is not a shared library (64-bit Mach-O)";
-    if size < 32 {
-        return Err(NOT_MACH_O.to_owned());
-    }
-    let header = read_at(file, size, 0, 32)?;
-    let big = |bytes: &[u8], at: usize| u32_at(bytes, at).swap_bytes() >> 32;
-    if big(&header, 0) == 0xcafe_babe {
-        let parts = big(&header, 4).min(64) as usize;
-        let table = read_at(file, size, 8, parts * 20)?;
-        return Ok(table.chunks_exact(20).map(|part| big(part, 8) + big(part, 12)).max().unwrap_or(0));
-    }
-    if u32_at(&header, 0) != 0xfeed_facf {
-        return Err(NOT_MACH_O.to_owned());
-    }
-    let commands = read_at(file, size, 32, u32_at(&header, 20) as usize)?;
-    let (mut at, mut needed) = (0, 0);
-    for _ in 0..u32_at(&header, 16) {
-        if at + 8 > commands.len() {
-            return Err(NOT_MACH_O.to_owned());
+    let kind = FileKind::parse(data).ok().filter(|kind| format.kinds.contains(kind)).ok_or_else(other)?;
+    let end = |(offset, length): (u64, u64)| offset.saturating_add(length);
+    let needed = if kind == FileKind::MachOFat32 {
+        let parts = MachOFatFile32::parse(data).map_err(unreadable)?;
+        parts.arches().iter().map(|part| end(part.file_range())).max()
+    } else {
+        let file = object::File::parse(data).map_err(unreadable)?;
+        if file.kind() != ObjectKind::Dynamic {
+            return Err(other());
         }
-        let length = u32_at(&commands, at + 4) as usize;
-        // LC_SEGMENT_64: file offset and size of the segment.
-        if u32_at(&commands, at) == 0x19 && at + 56 <= commands.len() {
-            needed = needed.max(u64_at(&commands, at + 40).saturating_add(u64_at(&commands, at + 48)));
+        let wanted = match std::env::consts::ARCH {
+            "x86_64" => Architecture::X86_64,
+            "aarch64" => Architecture::Aarch64,
+            _ => file.architecture(),
+        };
+        if file.architecture() != wanted {
+            return Err(format!(
+                "is a library for another processor ({:?}, not {wanted:?})",
+                file.architecture()
+            ));
         }
-        at += length.max(8);
+        let sections = file.sections().filter_map(|section| section.file_range());
+        file.segments().map(|segment| segment.file_range()).chain(sections).map(end).max()
+    };
+    match needed {
+        Some(needed) if needed > size => {
+            Err(format!("is truncated: its headers describe {needed} bytes, the file has {size}"))
+        }
+        _ => Ok(()),
     }
-    Ok(needed)
-}
-
-/// Bytes that a PE library needs: ends of its sections.
-fn pe_size(file: &mut File, size: u64) -> Result<u64, String> {
-    const NOT_PE: &str = "is not a shared library (PE)";
-    if size < 64 {
-        return Err(NOT_PE.to_owned());
-    }
-    let dos = read_at(file, size, 0, 64)?;
-    if dos[..2] != *b"MZ" {
-        return Err(NOT_PE.to_owned());
-    }
-    let at = u32_at(&dos, 60);
-    let coff = read_at(file, size, at, 24)?;
-    if coff[..4] != *b"PE\0\0" {
-        return Err(NOT_PE.to_owned());
-    }
-    let table = read_at(file, size, at + 24 + u16_at(&coff, 20), (u16_at(&coff, 6) * 40) as usize)?;
-    Ok(table.chunks_exact(40).map(|section| u32_at(section, 20) + u32_at(section, 16)).max().unwrap_or(0))
 }
 
 #[cfg(test)]
@@ -164,9 +104,9 @@ mod tests {
     fn elf_ends_are_checked() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lib.so");
-        // A header, one segment that ends at 200, and a section table from 200 to 264.
-        let mut bytes = vec![0_u8; 264];
-        bytes[..6].copy_from_slice(b"\x7fELF\x02\x01");
+        // A header, one segment that ends at 200, and a table of two sections from 200 to 328.
+        let mut bytes = vec![0_u8; 328];
+        bytes[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");
         bytes[16] = 3;
         bytes[18] = if cfg!(target_arch = "x86_64") { 62 } else { 183 };
         bytes[32] = 64;
@@ -174,12 +114,13 @@ mod tests {
         bytes[54] = 56;
         bytes[56] = 1;
         bytes[58] = 64;
-        bytes[60] = 1;
+        bytes[60] = 2;
+        bytes[62] = 1;
         bytes[64 + 8] = 120;
         bytes[64 + 32] = 80;
         std::fs::write(&path, &bytes).unwrap();
         check_shared_library(&path).unwrap();
-        for length in [263, 150, 100, 65] {
+        for length in [327, 263, 150, 100, 65] {
             std::fs::write(&path, &bytes[..length]).unwrap();
             let error = check_shared_library(&path).unwrap_err();
             assert!(error.starts_with("is truncated"), "{length}: {error}");
@@ -191,34 +132,39 @@ mod tests {
 
     #[test]
     fn other_formats_are_measured() {
-        let mut file = tempfile::tempfile().unwrap();
-        let mut write = |bytes: &[u8]| {
-            use std::io::Write;
-            file.set_len(0).unwrap();
-            file.seek(SeekFrom::Start(0)).unwrap();
-            file.write_all(bytes).unwrap();
-            file.try_clone().unwrap()
-        };
+        let check = |bytes: &[u8], format| check_headers(bytes, bytes.len() as u64, format);
         // Mach-O with one LC_SEGMENT_64 of file range 300..400.
         let mut mach = vec![0_u8; 32 + 72];
         mach[..4].copy_from_slice(&0xfeed_facf_u32.to_le_bytes());
+        mach[4..8].copy_from_slice(if cfg!(target_arch = "x86_64") { &[7, 0, 0, 1] } else { &[12, 0, 0, 1] });
+        mach[12] = 6;
         mach[16] = 1;
         mach[20] = 72;
         mach[32] = 0x19;
         mach[36] = 72;
         mach[32 + 40..32 + 42].copy_from_slice(&300_u16.to_le_bytes());
         mach[32 + 48] = 100;
-        assert_eq!(mach_o_size(&mut write(&mach), mach.len() as u64), Ok(400));
-        assert!(pe_size(&mut write(&mach), mach.len() as u64).unwrap_err().contains("not a shared library"));
-        // PE with one section of raw range 0x200..0x600.
-        let mut pe = vec![0_u8; 64 + 24 + 40];
+        assert!(check(&mach, &MACH_O).unwrap_err().contains("describe 400 bytes, the file has 104"));
+        assert!(check(&mach, &PE).unwrap_err().contains("not a shared library"));
+        mach.resize(400, 0);
+        check(&mach, &MACH_O).unwrap();
+        // A DLL with one section of raw range 0x200..0x600.
+        let mut pe = vec![0_u8; 64 + 24 + 240 + 40];
         pe[..2].copy_from_slice(b"MZ");
         pe[60] = 64;
         pe[64..66].copy_from_slice(b"PE");
+        pe[68..70].copy_from_slice(if cfg!(target_arch = "x86_64") { &[0x64, 0x86] } else { &[0x64, 0xaa] });
         pe[64 + 6] = 1;
-        pe[88 + 17] = 4;
-        pe[88 + 21] = 2;
-        assert_eq!(pe_size(&mut write(&pe), pe.len() as u64), Ok(0x600));
-        assert!(mach_o_size(&mut write(&pe), pe.len() as u64).unwrap_err().contains("not a shared library"));
+        pe[64 + 20] = 240;
+        pe[64 + 23] = 0x20;
+        pe[88..90].copy_from_slice(&[0x0b, 0x02]);
+        pe[88 + 108] = 16;
+        pe[328 + 9] = 4;
+        pe[328 + 17] = 4;
+        pe[328 + 21] = 2;
+        assert!(check(&pe, &PE).unwrap_err().contains("describe 1536 bytes, the file has 368"));
+        assert!(check(&pe, &MACH_O).unwrap_err().contains("not a shared library"));
+        pe.resize(0x600, 0);
+        check(&pe, &PE).unwrap();
     }
 }

@@ -5,12 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use super::library::{Candidate, Library, MINIMUM_MINOR, find_with};
+use super::candidate::Candidate;
+use super::library::{Library, MINIMUM_MINOR, find_with};
 use super::provider::{Canaries, Device};
 use crate::error::{Error, ErrorKind, Result};
-
-/// ONNX Runtime's switch against its telemetry.
-const NO_TELEMETRY: &str = "ORT_DISABLE_TELEMETRY";
 
 static RUNTIME: OnceLock<Runtime> = OnceLock::new();
 static OPENING: Mutex<()> = Mutex::new(());
@@ -88,12 +86,12 @@ fn load(candidate: &Candidate) -> Result<(ort::environment::Environment, String)
         let message = format!("is version {version}; 1.{MINIMUM_MINOR} or a newer 1.x is needed");
         return Err(Error::new(ErrorKind::Runtime, message));
     }
-    forbid_telemetry();
     let environment = guarded("ONNX Runtime could not be started", || {
         let builder = ort::init_from(&candidate.path)
             .map_err(|error| Error::with_source(ErrorKind::Runtime, "cannot be loaded", error))?;
         builder
             .with_name("partdiff")
+            // Builds for Linux and macOS from 1.29 on have sent something by then; `cli::process` says more.
             .with_telemetry(false)
             .with_logger(Arc::new(print_log))
             .build()
@@ -101,17 +99,6 @@ fn load(candidate: &Candidate) -> Result<(ort::environment::Environment, String)
             .map_err(|error| Error::with_source(ErrorKind::Runtime, "has no working environment", error))
     })?;
     Ok((environment, version))
-}
-
-/// Keeps ONNX Runtime from naming this machine and calling home, unless the user has decided about it.
-///
-/// Since 1.32 its builds for Linux do so while the environment is made, before `with_telemetry(false)` can reach it.
-fn forbid_telemetry() {
-    if std::env::var_os(NO_TELEMETRY).is_none() {
-        // SAFETY: Rust's own readers are locked out meanwhile, and so are C's since glibc 2.41. Before, adding a
-        // variable leaves the list that a reader may be walking in its place, unless the host itself has added one.
-        unsafe { std::env::set_var(NO_TELEMETRY, "1") };
-    }
 }
 
 /// Asks the library for its version, so that a wrong one is refused before `ort` commits to it.

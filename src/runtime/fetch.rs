@@ -1,56 +1,12 @@
-//! Wheels downloaded by the Python package clients that the user has; this program opens no connection itself.
+//! Wheels fetched and unpacked by the user's own pip or uv; this program opens no connection itself.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use super::packages::{Package, platform_tags};
 use super::places::pythons;
 use crate::error::{Error, ErrorKind, Result};
-
-/// One wheel to download.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Package {
-    /// Name in the package index.
-    pub name: &'static str,
-    /// The pinned version.
-    pub version: &'static str,
-    /// About how many megabytes are downloaded.
-    pub megabytes: u32,
-}
-
-impl Package {
-    /// Whether `file` is a wheel of this package.
-    fn owns(&self, file: &OsStr) -> bool {
-        let start = format!("{}-{}-", self.name.replace('-', "_"), self.version);
-        file.to_str().is_some_and(|name| name.starts_with(&start) && name.ends_with(".whl"))
-    }
-}
-
-/// The tags of wheels that run here, newest first; `None` where no wheel does.
-pub(super) fn platform_tags() -> Option<&'static [&'static str]> {
-    if cfg!(target_env = "musl") {
-        // The wheels' libraries need glibc.
-        return None;
-    }
-    Some(match (std::env::consts::OS, std::env::consts::ARCH) {
-        ("linux", "x86_64") => &[
-            "manylinux_2_28_x86_64",
-            "manylinux_2_27_x86_64",
-            "manylinux_2_17_x86_64",
-            "manylinux2014_x86_64",
-        ],
-        ("linux", "aarch64") => &[
-            "manylinux_2_28_aarch64",
-            "manylinux_2_27_aarch64",
-            "manylinux_2_17_aarch64",
-            "manylinux2014_aarch64",
-        ],
-        ("macos", "aarch64") => &["macosx_14_0_arm64"],
-        ("windows", "x86_64") => &["win_amd64"],
-        ("windows", "aarch64") => &["win_arm64"],
-        _ => return None,
-    })
-}
 
 /// The programs that can download wheels.
 pub(super) struct Clients {
@@ -83,7 +39,7 @@ impl Clients {
         Self { pythons: pythons(), search_path: None }
     }
 
-    /// Downloads `package` into `folder` and returns the wheel's path.
+    /// Has `package` unpacked in `folder` and returns the directory that holds its files.
     ///
     /// Tries `python -m pip` of each Python, `pip`, the pip of a virtual environment made for this in `folder`, and
     /// `uv`, until one of them delivers.
@@ -91,7 +47,11 @@ impl Clients {
     /// # Errors
     /// `ErrorKind::Runtime` with what each client said.
     pub(super) fn fetch(&self, package: &Package, folder: &Path) -> Result<PathBuf> {
-        let tags = platform_tags().ok_or_else(|| no_wheel(package))?;
+        let requirements = folder.join("requirements.txt");
+        std::fs::write(&requirements, package.requirement()?).map_err(|error| {
+            let message = format!("{}: cannot be written", requirements.display());
+            Error::with_source(ErrorKind::Runtime, message, error)
+        })?;
         let mut said = Vec::new();
         let module: &[&str] = &["-m", "pip"];
         let ready = self.pythons.iter().map(|python| Client { program: python.clone(), arguments: module });
@@ -100,7 +60,7 @@ impl Clients {
         let made = made.map(|python| Client { program: python, arguments: module });
         let uv = Client { program: "uv".into(), arguments: &["tool", "run", "pip"] };
         for client in ready.chain(made).chain(std::iter::once(uv)) {
-            match self.download(&client, package, tags, folder) {
+            match self.unpack(&client, &requirements, folder) {
                 Ok(path) => return Ok(path),
                 Err(reason) => said.push(format!("\n  {}: {reason}", client.describe())),
             }
@@ -128,20 +88,20 @@ impl Clients {
         made.then(|| environment.join(inside))
     }
 
-    fn download(
-        &self,
-        client: &Client<'_>,
-        package: &Package,
-        tags: &[&str],
-        folder: &Path,
-    ) -> Result<PathBuf, String> {
+    /// pip refuses a file that has another hash than the requirement, and so does the pip that uv brings.
+    fn unpack(&self, client: &Client<'_>, requirements: &Path, folder: &Path) -> Result<PathBuf, String> {
+        let target = folder.join("unpacked");
+        // What another client left there would be taken for installed.
+        let _ = std::fs::remove_dir_all(&target);
         let mut command = self.command(&client.program);
         command.args(client.arguments).args([
-            "download",
+            "install",
             "--quiet",
             "--disable-pip-version-check",
             "--no-input",
             "--no-deps",
+            "--no-compile",
+            "--require-hashes",
             "--only-binary=:all:",
             // Any interpreter's wheel serves: only the library in it is used.
             "--implementation",
@@ -149,17 +109,16 @@ impl Clients {
             "--python-version",
             "3.12",
         ]);
-        for tag in tags {
-            command.args(["--platform", tag]);
+        for tag in platform_tags() {
+            command.args(["--platform", &tag]);
         }
-        command.arg("--dest").arg(folder).arg(format!("{}=={}", package.name, package.version));
+        command.arg("--target").arg(&target).arg("--requirement").arg(requirements);
+        // A user's setting for it contradicts --target.
+        command.env("PIP_USER", "0");
+        // A gigabyte is unpacked there, which a temporary file system in memory may not hold.
+        command.envs(["TMPDIR", "TEMP", "TMP"].map(|variable| (variable, folder)));
         run(command)?;
-        let entries = std::fs::read_dir(folder).map_err(|error| error.to_string())?;
-        entries
-            .flatten()
-            .find(|entry| package.owns(&entry.file_name()))
-            .map(|entry| entry.path())
-            .ok_or_else(|| "reported success, but left no wheel".to_owned())
+        if target.is_dir() { Ok(target) } else { Err("reported success, but left nothing".to_owned()) }
     }
 
     fn command(&self, program: &Path) -> Command {
@@ -169,17 +128,6 @@ impl Clients {
         }
         command
     }
-}
-
-fn no_wheel(package: &Package) -> Error {
-    let message = format!(
-        "{}: there is no prebuilt library for {}-{} with this C library; \
-         build ONNX Runtime and name it with --library or ORT_DYLIB_PATH",
-        package.name,
-        std::env::consts::OS,
-        std::env::consts::ARCH
-    );
-    Error::new(ErrorKind::Runtime, message)
 }
 
 /// Runs a client to its end; `Err` is what it said last.
@@ -192,7 +140,9 @@ fn run(mut command: Command) -> Result<(), String> {
         return Ok(());
     }
     let text = String::from_utf8_lossy(&output.stderr);
-    let last = text.lines().map(str::trim).rfind(|line| !line.is_empty());
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    // Details and warnings may follow pip's own errors.
+    let last = lines.clone().rfind(|line| line.starts_with("ERROR: ")).or_else(|| lines.next_back());
     Err(match last {
         Some(line) => format!("{line} ({})", output.status),
         None => output.status.to_string(),
@@ -202,16 +152,7 @@ fn run(mut command: Command) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn wheels_are_told_by_package_and_version() {
-        let package = Package { name: "onnxruntime", version: "1.32.0", megabytes: 28 };
-        let owns = |name: &str| package.owns(OsStr::new(name));
-        assert!(owns("onnxruntime-1.32.0-cp312-cp312-manylinux_2_28_x86_64.whl"));
-        assert!(!owns("onnxruntime_gpu-1.32.0-cp312-cp312-manylinux_2_28_x86_64.whl"));
-        assert!(!owns("onnxruntime-1.32.0.tar.gz"));
-        assert!(!owns("onnxruntime-1.31.0-cp312-cp312-manylinux_2_28_x86_64.whl"));
-    }
+    use crate::runtime::record::Flavour;
 
     #[cfg(unix)]
     #[test]
@@ -229,7 +170,7 @@ mod tests {
             pythons: vec!["python3".into(), "python".into()],
             search_path: Some(folder.path().as_os_str().to_owned()),
         };
-        let package = Package { name: "onnxruntime", version: "1.32.0", megabytes: 28 };
+        let package = crate::runtime::packages::packages(Flavour::Cpu)[0];
         let work = tempfile::tempdir().unwrap();
         let error = clients.fetch(&package, work.path()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Runtime);
@@ -238,7 +179,7 @@ mod tests {
             "python3 -m pip: no network (exit status: 3)",
             "python -m pip: not found",
             "pip3: not found",
-            "pip: reported success, but left no wheel",
+            "pip: reported success, but left nothing",
             "uv tool run pip: not found",
         ];
         assert_eq!(lines, expected);

@@ -6,11 +6,11 @@ use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 
-use super::fetch::{Clients, Package};
+use super::fetch::Clients;
 use super::nvidia;
+use super::packages::{Package, packages};
 use super::places::is_library_name;
-use super::record::{FileRecord, Flavour, InstallRecord, RECORD_FILE, runtime_folder};
-use super::wheel::Wheel;
+use super::record::{FileRecord, Flavour, InstallRecord, RECORD_FILE, modified, runtime_folder, sha256};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What an installation is going to download, and where to.
@@ -50,25 +50,9 @@ pub trait InstallObserver {
     fn fetching(&mut self, package: &Package);
 }
 
-/// The wheels of a flavour. NVIDIA's are of the CUDA release that the provider was built for.
-fn packages(flavour: Flavour) -> &'static [Package] {
-    const CPU: [Package; 1] = [Package { name: "onnxruntime", version: "1.32.0", megabytes: 28 }];
-    const CUDA: [Package; 5] = [
-        Package { name: "onnxruntime-gpu", version: "1.31.1", megabytes: 256 },
-        Package { name: "nvidia-cuda-runtime", version: "13.5.37", megabytes: 3 },
-        Package { name: "nvidia-cublas", version: "13.4.3.11", megabytes: 405 },
-        Package { name: "nvidia-curand", version: "10.4.5.25", megabytes: 77 },
-        Package { name: "nvidia-cudnn-cu13", version: "9.26.1.1", megabytes: 519 },
-    ];
-    match flavour {
-        Flavour::Cpu => &CPU,
-        Flavour::Cuda => &CUDA,
-    }
-}
-
 /// Installs `flavour` below [`runtime_folder`], unless it is there and intact (every hash is compared).
 ///
-/// Everything is downloaded and verified in a temporary folder beside the final one, which then takes its name:
+/// Everything is downloaded, compared with the pinned hashes by pip, and unpacked in a temporary folder beside the final one, which then takes its name:
 /// a broken-off installation leaves nothing that would be used.
 ///
 /// # Errors
@@ -94,6 +78,8 @@ fn install_below(
         Some(Err(reason)) => Some(reason),
         None => None,
     };
+    // Known before anything is downloaded.
+    packages.iter().try_for_each(|package| package.requirement().map(|_| ()))?;
     let plan = InstallPlan { flavour, folder, packages, replaces };
     if !observer.confirm(&plan) {
         return Err(Error::cancelled());
@@ -109,10 +95,7 @@ fn install_below(
     let mut files = Vec::new();
     for package in packages {
         observer.fetching(package);
-        let path = clients.fetch(package, work.path())?;
-        files.extend(take_libraries(&path, &set)?);
-        // The largest wheels are half a gigabyte each.
-        let _ = std::fs::remove_file(path);
+        files.extend(take_libraries(&clients.fetch(package, work.path())?, &set)?);
     }
     let library = write_record(&set, flavour, files)?;
     put_in_place(&work, &set, &plan.folder)?;
@@ -131,28 +114,45 @@ pub(super) fn intact(folder: &Path) -> Option<Result<PathBuf, String>> {
     })
 }
 
-/// Extracts what is needed of a wheel: ONNX Runtime's own libraries, and NVIDIA's that it uses.
-fn take_libraries(path: &Path, folder: &Path) -> Result<Vec<FileRecord>> {
-    let mut wheel = Wheel::open(path)?;
-    let wanted = |name: &&str| {
-        let short = name.rsplit('/').next().unwrap_or(name);
-        let own = name.starts_with("onnxruntime/capi/")
-            && if cfg!(windows) {
-                short.starts_with("onnxruntime") && short.ends_with(".dll")
-            } else {
-                short.starts_with("libonnxruntime") && (short.contains(".so") || short.ends_with(".dylib"))
-            };
-        own || (name.starts_with("nvidia/") && nvidia::LIBRARIES.contains(&short))
+/// Moves what is needed of an unpacked wheel to `set`: ONNX Runtime's own libraries, and NVIDIA's that it uses.
+fn take_libraries(unpacked: &Path, set: &Path) -> Result<Vec<FileRecord>> {
+    let own = |name: &str| {
+        if cfg!(windows) {
+            name.starts_with("onnxruntime") && name.ends_with(".dll")
+        } else {
+            name.starts_with("libonnxruntime") && (name.contains(".so") || name.ends_with(".dylib"))
+        }
     };
-    let mut names: Vec<String> = wheel.names().filter(wanted).map(str::to_owned).collect();
-    names.sort();
-    if names.is_empty() {
-        return Err(Error::new(
-            ErrorKind::Runtime,
-            format!("{}: holds no library to install", path.display()),
-        ));
+    let mut files = Vec::new();
+    for directory in nvidia::package_folders(unpacked) {
+        for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let wanted = own(&name) || nvidia::LIBRARIES.contains(&name.as_str());
+            if wanted && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+                files.push(take_file(&entry.path(), set, name)?);
+            }
+        }
     }
-    names.iter().map(|name| wheel.extract(name, folder)).collect()
+    if files.is_empty() {
+        let message = format!("{}: holds no library to install", unpacked.display());
+        return Err(Error::new(ErrorKind::Runtime, message));
+    }
+    files.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(files)
+}
+
+fn take_file(from: &Path, set: &Path, name: String) -> Result<FileRecord> {
+    let path = set.join(&name);
+    let take = || -> std::io::Result<FileRecord> {
+        std::fs::rename(from, &path)?;
+        let file = File::open(&path)?;
+        file.sync_all()?;
+        let (size, sha256) = (file.metadata()?.len(), sha256(&path)?);
+        Ok(FileRecord { name, size, sha256, modified: modified(&path).unwrap_or(0) })
+    };
+    take().map_err(|error| {
+        Error::with_source(ErrorKind::Runtime, format!("{}: cannot be written", path.display()), error)
+    })
 }
 
 /// Writes `install.json` and returns the main library's name.

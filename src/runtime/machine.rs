@@ -1,6 +1,7 @@
 //! What the processor and the memory are, as far as speed depends on them.
 
 use serde::Serialize;
+use sysinfo::{CpuRefreshKind, System};
 
 /// The machine that this program runs on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -20,35 +21,19 @@ pub struct Machine {
 impl Machine {
     /// Looks at this machine.
     pub fn look() -> Self {
-        let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+        let mut system = System::new();
+        system.refresh_memory();
+        system.refresh_cpu_list(CpuRefreshKind::nothing());
+        let processor = system.cpus().first().map(|processor| processor.brand().trim().to_owned());
+        let known = |bytes: u64| (bytes > 0).then_some(bytes);
         Self {
-            processor: processor(),
+            processor: processor.filter(|name| !name.is_empty()),
             features: features(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
-            memory: kilobytes(&memory, "MemTotal:"),
-            memory_available: kilobytes(&memory, "MemAvailable:"),
+            memory: known(system.total_memory()),
+            memory_available: known(system.available_memory()),
         }
     }
-}
-
-fn processor() -> Option<String> {
-    if cfg!(windows) {
-        return std::env::var("PROCESSOR_IDENTIFIER").ok();
-    }
-    if cfg!(target_os = "macos") {
-        let output =
-            std::process::Command::new("sysctl").args(["-n", "machdep.cpu.brand_string"]).output().ok()?;
-        return String::from_utf8(output.stdout).ok().map(|name| name.trim().to_owned());
-    }
-    let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
-    let line = text.lines().find(|line| line.starts_with("model name"))?;
-    line.split_once(':').map(|(_, name)| name.trim().to_owned())
-}
-
-/// Bytes on the line of `/proc/meminfo` that starts with `key`.
-fn kilobytes(text: &str, key: &str) -> Option<u64> {
-    let line = text.lines().find_map(|line| line.strip_prefix(key))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -88,19 +73,12 @@ fn features() -> Vec<&'static str> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn memory_lines_are_read() {
-        let text = "MemTotal:       24523456 kB\nMemFree:  1 kB\nMemAvailable:   22000000 kB\n";
-        assert_eq!(kilobytes(text, "MemTotal:"), Some(24_523_456 * 1024));
-        assert_eq!(kilobytes(text, "MemAvailable:"), Some(22_000_000 * 1024));
-        assert_eq!(kilobytes("MemTotal: much", "MemTotal:"), None);
-    }
-
     #[cfg(target_os = "linux")]
     #[test]
     fn this_machine_is_described() {
         let machine = Machine::look();
         assert!(machine.threads >= 1);
+        assert!(machine.processor.is_some());
         assert!(machine.memory.unwrap() >= machine.memory_available.unwrap());
     }
 }

@@ -4,6 +4,8 @@
 
 mod binary_format;
 mod canary;
+mod candidate;
+mod choice;
 mod contract;
 mod doctor;
 mod environment;
@@ -14,24 +16,26 @@ mod machine;
 pub mod network;
 mod network_spec;
 mod nvidia;
+mod packages;
 mod places;
 mod provider;
 mod record;
 mod session;
-mod wheel;
+mod session_options;
 
+pub use candidate::Source;
 pub use doctor::{DoctorReport, InstallationReport, LibraryReport, Problem, ProviderHealth, RejectedReport};
 pub use environment::Runtime;
-pub use fetch::Package;
 pub use install::{InstallObserver, InstallPlan, Installation, Installed, install, installations};
-pub use library::{Library, Rejected, Source, find};
+pub use library::{Library, Rejected, find};
 pub use machine::Machine;
 pub use network_spec::{ConditioningKind, DenoiserSpec, EncoderSpec, NetworkBytes, NetworkSpec};
+pub use packages::Package;
 pub use provider::{Device, Provider, ProviderReport};
 pub use record::{FileRecord, Flavour, InstallRecord, runtime_folder};
 pub use session::{Networks, OrtNetwork, Terminator, open_networks};
 
-/// The runtime for tests; `None`, said on stderr, on a machine without one.
+/// The runtime for tests; `None`, said past the harness, on a machine without one.
 #[cfg(test)]
 pub(crate) fn test_runtime() -> Option<&'static Runtime> {
     match Runtime::open(None, Device::Auto) {

@@ -58,17 +58,22 @@ pub(super) fn preload(onnxruntime: &Path) {
     });
 }
 
-/// The library's own folder, then `site-packages/nvidia/*/lib` for one in `site-packages/onnxruntime/capi`.
+/// The library's own folder, then those of NVIDIA's packages for one in `site-packages/onnxruntime/capi`.
 fn folders(onnxruntime: &Path) -> Vec<PathBuf> {
     let mut folders: Vec<PathBuf> = onnxruntime.parent().map(Path::to_owned).into_iter().collect();
     if let Some(packages) = onnxruntime.ancestors().nth(3) {
-        let entries = std::fs::read_dir(packages.join("nvidia")).into_iter().flatten().flatten();
-        let inner = if cfg!(windows) { "bin" } else { "lib" };
-        let mut found: Vec<PathBuf> = entries.map(|entry| entry.path().join(inner)).collect();
-        found.sort();
-        folders.extend(found);
+        folders.extend(package_folders(packages).skip(1));
     }
     folders
+}
+
+/// Directories of Python packages that hold libraries: `onnxruntime/capi`, then `nvidia/*/lib`.
+pub(super) fn package_folders(packages: &Path) -> impl Iterator<Item = PathBuf> {
+    let inner = if cfg!(windows) { "bin" } else { "lib" };
+    let entries = std::fs::read_dir(packages.join("nvidia")).into_iter().flatten().flatten();
+    let mut nvidia: Vec<PathBuf> = entries.map(|entry| entry.path().join(inner)).collect();
+    nvidia.sort();
+    std::iter::once(packages.join("onnxruntime/capi")).chain(nvidia)
 }
 
 #[cfg(test)]

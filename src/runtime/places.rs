@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::library::{Candidate, Source};
+use super::candidate::{Candidate, Source};
 use super::provider::Device;
 use super::record::{Flavour, runtime_folder};
 

@@ -1,54 +1,22 @@
-//! Networks over a real bundle; skipped, with a word on stderr, where the library or the bundle is absent.
+//! Networks over an embedded bundle.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::model::Bundle;
 
-struct Bundle {
-    encoder: Vec<u8>,
-    denoiser: Vec<u8>,
-}
-
-impl Bundle {
-    fn bytes(&self) -> NetworkBytes<'_> {
-        NetworkBytes { encoder: Some(&self.encoder), denoiser: &self.denoiser }
-    }
-}
-
+/// The runtime and the default bundle; `None`, said past the harness, without ONNX Runtime.
 fn bundle() -> Option<(&'static Runtime, Bundle)> {
     let runtime = crate::runtime::test_runtime()?;
-    let data = std::env::var_os("PARTDIFF_TEST_DATA")
-        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared")), PathBuf::from);
-    let folder = data.join("models/natural-x4-v0");
-    let read = |name: &str| std::fs::read(folder.join(name));
-    match (read("encoder.onnx"), read("denoiser.onnx")) {
-        (Ok(encoder), Ok(denoiser)) => Some((runtime, Bundle { encoder, denoiser })),
-        _ => {
-            eprintln!("skipped: {} is not there", folder.display());
-            None
-        }
-    }
+    Some((runtime, Bundle::embedded("natural-x4").unwrap().unwrap()))
 }
 
-fn spec() -> NetworkSpec {
-    NetworkSpec {
-        scale: 4,
-        channels: 3,
-        encoder: Some(EncoderSpec {
-            lr: "lr".to_owned(),
-            level: None,
-            output: "features".to_owned(),
-            features: 48,
-        }),
-        denoiser: DenoiserSpec {
-            latent: "z".to_owned(),
-            conditioning: "features".to_owned(),
-            conditioning_kind: ConditioningKind::Features,
-            timestep: "t".to_owned(),
-            output: "residual".to_owned(),
-        },
-    }
+fn spec(bundle: &Bundle) -> NetworkSpec {
+    NetworkSpec::from(bundle.manifest())
+}
+
+fn bytes(bundle: &Bundle) -> NetworkBytes<'_> {
+    NetworkBytes { encoder: bundle.encoder(), denoiser: bundle.denoiser() }
 }
 
 fn picture(height: usize, width: usize) -> Raster {
@@ -57,13 +25,13 @@ fn picture(height: usize, width: usize) -> Raster {
 }
 
 fn open(bundle: &Bundle, runtime: &Runtime, spec: &NetworkSpec, workers: usize) -> Result<Networks> {
-    open_networks(runtime, spec, bundle.bytes(), Device::Cpu, workers)
+    open_networks(runtime, spec, bytes(bundle), Device::Cpu, workers)
 }
 
 #[test]
 fn a_bundle_runs_at_any_size_and_workers_agree_to_the_bit() {
     let Some((runtime, bundle)) = bundle() else { return };
-    let mut opened = open(&bundle, runtime, &spec(), 2).unwrap();
+    let mut opened = open(&bundle, runtime, &spec(&bundle), 2).unwrap();
     assert_eq!(opened.networks.len(), 2);
     assert_eq!(opened.provider.to_string(), "cpu");
     for (height, width) in [(12, 20), (1, 1), (7, 3)] {
@@ -79,7 +47,7 @@ fn a_bundle_runs_at_any_size_and_workers_agree_to_the_bit() {
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         let (features, prediction) = &results[0];
-        assert_eq!((features.channels(), features.height(), features.width()), (48, height, width));
+        assert_eq!((features.channels(), features.height(), features.width()), (96, height, width));
         let shape = (prediction.channels(), prediction.height(), prediction.width());
         assert_eq!(shape, (3, 4 * height, 4 * width));
         assert!(prediction.data().iter().all(|value| value.is_finite()));
@@ -92,7 +60,7 @@ fn a_bundle_runs_at_any_size_and_workers_agree_to_the_bit() {
 fn graphs_that_do_not_fit_the_manifest_are_refused() {
     let Some((runtime, bundle)) = bundle() else { return };
     let refusal = |change: &dyn Fn(&mut NetworkSpec)| {
-        let mut spec = spec();
+        let mut spec = spec(&bundle);
         change(&mut spec);
         let error = open(&bundle, runtime, &spec, 1).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Model);
@@ -108,18 +76,18 @@ fn graphs_that_do_not_fit_the_manifest_are_refused() {
     );
     assert_eq!(
         refusal(&|spec| spec.denoiser.conditioning_kind = ConditioningKind::Lr),
-        "denoiser.onnx: input \"features\" (conditioning) has shape [?, 48, ?, ?], expected [1, 3, ?, ?] (? is free)"
+        "denoiser.onnx: input \"features\" (conditioning) has shape [?, 96, ?, ?], expected [1, 3, ?, ?] (? is free)"
     );
     assert!(refusal(&|spec| spec.encoder = None).contains("does not name an encoder"));
-    let no_encoder = NetworkBytes { encoder: None, denoiser: &bundle.denoiser };
-    let error = open_networks(runtime, &spec(), no_encoder, Device::Cpu, 1).unwrap_err();
+    let no_encoder = NetworkBytes { encoder: None, denoiser: bundle.denoiser() };
+    let error = open_networks(runtime, &spec(&bundle), no_encoder, Device::Cpu, 1).unwrap_err();
     assert!(error.to_string().contains("it is missing"), "{error}");
 }
 
 #[test]
 fn wrong_scale_and_wrong_conditioning_are_told() {
     let Some((runtime, bundle)) = bundle() else { return };
-    let mut opened = open(&bundle, runtime, &spec(), 1).unwrap();
+    let mut opened = open(&bundle, runtime, &spec(&bundle), 1).unwrap();
     let network = &mut opened.networks[0];
     let features = network.encode(&picture(8, 8), 0.0).unwrap();
     let error = network.predict(&picture(32, 32), Condition::Lr(&features), 0.5).unwrap_err();
@@ -133,9 +101,10 @@ fn wrong_scale_and_wrong_conditioning_are_told() {
 #[test]
 fn damaged_graphs_are_errors_not_crashes() {
     let Some((runtime, bundle)) = bundle() else { return };
-    for length in [0, 1, 100, bundle.denoiser.len() / 2, bundle.denoiser.len() - 1] {
-        let bytes = NetworkBytes { encoder: Some(&bundle.encoder), denoiser: &bundle.denoiser[..length] };
-        let error = open_networks(runtime, &spec(), bytes, Device::Cpu, 1).unwrap_err();
+    let denoiser = bundle.denoiser();
+    for length in [0, 1, 100, denoiser.len() / 2, denoiser.len() - 1] {
+        let bytes = NetworkBytes { encoder: bundle.encoder(), denoiser: &denoiser[..length] };
+        let error = open_networks(runtime, &spec(&bundle), bytes, Device::Cpu, 1).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Model, "{length}");
         assert!(error.report().starts_with("denoiser.onnx: "), "{}", error.report());
     }
@@ -144,7 +113,7 @@ fn damaged_graphs_are_errors_not_crashes() {
 #[test]
 fn terminate_stops_a_running_inference_and_reset_allows_the_next() {
     let Some((runtime, bundle)) = bundle() else { return };
-    let mut opened = open(&bundle, runtime, &spec(), 1).unwrap();
+    let mut opened = open(&bundle, runtime, &spec(&bundle), 1).unwrap();
     let network = &mut opened.networks[0];
     let terminator = network.terminator();
     let started = Instant::now();
@@ -155,7 +124,7 @@ fn terminate_stops_a_running_inference_and_reset_allows_the_next() {
             terminator.terminate();
         });
         loop {
-            if let Err(error) = network.encode(&picture(768, 768), 0.0) {
+            if let Err(error) = network.encode(&picture(256, 256), 0.0) {
                 return error;
             }
             assert!(started.elapsed() < Duration::from_secs(300), "terminate had no effect");

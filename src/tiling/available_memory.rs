@@ -20,6 +20,9 @@ pub fn engine_memory(granted: u64) -> Result<u64> {
 }
 
 /// Bytes of memory that can be had without swapping, within the limits of a container.
+///
+/// Not within those of a systemd unit: sysinfo reads the control group that is mounted as the root, which is a
+/// container's own, and not the one that a process outside containers is in.
 pub fn available_memory() -> u64 {
     let mut system = System::new();
     system.refresh_memory();

@@ -13,6 +13,8 @@
 //! job.run(&small, Input::Memory(&pixels), &large, Output::Memory(&mut result), None)?;
 //! # Ok(()) }
 //! ```
+//!
+//! Set `ORT_DISABLE_TELEMETRY=1` early in `main`: nothing else keeps ONNX Runtime from sending an event when it starts.
 
 // The very types of the library, so that the two cannot differ.
 #[path = "../../src/abi.rs"]

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    partdiff_gimp::exit(partdiff_gimp::gimp2::main())
+    partdiff_gimp::run(partdiff_gimp::gimp2::main)
 }
