@@ -1,15 +1,10 @@
 //! The engine: libpartdiff, which lies beside the plug-in.
 
-use std::env;
-use std::path::PathBuf;
-
 use partdiff_host::{Color, Error, Form, Input, Library, Model, Output, Status};
 
 use crate::pixels::Pixels;
 use crate::settings::Settings;
 use crate::text::tr;
-
-pub use partdiff_host::Sample;
 
 /// Told the share of the work done, 0 to 1, the step at work and the number of steps; `false` cancels.
 pub type Step<'a> = &'a mut dyn FnMut(f64, u32, u32) -> bool;
@@ -88,10 +83,4 @@ fn message(error: Error) -> String {
         _ => return error.message,
     };
     format!("{}\n{remedy}", error.message)
-}
-
-/// The path of `name` beside the running plug-in.
-pub fn beside_plugin(name: &str) -> PathBuf {
-    let program = env::current_exe().unwrap_or_default();
-    program.parent().map(|folder| folder.join(name)).unwrap_or_default()
 }

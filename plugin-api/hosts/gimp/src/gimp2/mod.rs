@@ -6,7 +6,6 @@ use std::ffi::{CString, c_char, c_double, c_int};
 use std::ptr;
 use std::sync::OnceLock;
 
-use crate::engine::beside_plugin;
 use crate::host::{Handle, Host, Pointer, Text, c, string};
 use crate::job::{Task, run};
 use crate::settings::{Output, Settings, Size};
@@ -181,7 +180,7 @@ unsafe extern "C" fn query() {
     });
     let result =
         ParamDef { kind: kind::IMAGE, name: c"result".as_ptr(), description: c"The upscaled image".as_ptr() };
-    let locale = c(&locale_folder().to_string_lossy());
+    let locale = c(&text::locale().to_string_lossy());
     // SAFETY: GIMP copies all of it.
     unsafe {
         // GIMP itself translates the menu, with this catalogue.
@@ -205,10 +204,6 @@ unsafe extern "C" fn query() {
     }
 }
 
-fn locale_folder() -> std::path::PathBuf {
-    beside_plugin("locale")
-}
-
 /// Runs the procedure; what it returns must live until GIMP has read it.
 unsafe extern "C" fn run_procedure(
     _: Text,
@@ -226,7 +221,7 @@ unsafe extern "C" fn run_procedure(
         (host.gegl.gegl_init)(ptr::null_mut(), ptr::null_mut());
     }
     text::use_catalogue(&host.glib);
-    text::bind(&host.glib, &locale_folder());
+    text::bind(&host.glib);
     let (code, second) = match answer(host, parameters) {
         Ok(Some(image)) => {
             (status::SUCCESS, Some(Param { kind: kind::IMAGE, data: ParamData { number: image } }))

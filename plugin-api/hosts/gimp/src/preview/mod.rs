@@ -12,9 +12,11 @@ use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use partdiff_host::Sample;
+
 use self::next::{Next, Screen, Work};
 use self::order::{Opened, Order};
-use crate::engine::{Engine, Sample};
+use crate::engine::Engine;
 use crate::host::{Handle, Host, Pointer, Rectangle, c};
 use crate::pixels::{Pixels, extent};
 use crate::settings::{PRESETS, Settings};

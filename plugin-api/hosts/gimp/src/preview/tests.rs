@@ -1,7 +1,8 @@
 use std::cell::{Cell, RefCell};
 
+use partdiff_host::Sample;
+
 use super::next::{Next, Outcome, Screen, Work};
-use crate::engine::Sample;
 use crate::pixels::Pixels;
 
 /// A dialog in which each call runs a handler, as GTK may do.
