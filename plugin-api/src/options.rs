@@ -97,18 +97,7 @@ impl Settings {
             "start_step" => options.start_step = given.whole()?.map(|step| step as usize),
             "sampler" => options.sampler = given.text()?.map(str::parse::<SamplerKind>).transpose()?,
             "eta" => options.eta = given.real()?,
-            "spacing" => {
-                options.spacing = match given.text()? {
-                    None => None,
-                    Some("uniform") => Some(TimestepSpacing::Uniform),
-                    Some("quadratic") => Some(TimestepSpacing::Quadratic),
-                    Some(other) => {
-                        return Err(invalid(format!(
-                            "spacing is \"{other}\": expected uniform or quadratic"
-                        )));
-                    }
-                }
-            }
+            "spacing" => options.spacing = given.text()?.map(str::parse::<TimestepSpacing>).transpose()?,
             "cleanup" => options.cleanup = given.real()?.unwrap_or(0.0) as f32,
             "consistency" => options.consistency = given.whole()?.map(|rounds| rounds as usize),
             "seed" => options.seed = given.whole()?.unwrap_or(0),

@@ -49,14 +49,9 @@ impl Engine {
             let mut job = self.model.job()?;
             job.set_int("width", size.0.into())?;
             job.set_int("height", size.1.into())?;
-            if !settings.preset.is_empty() {
-                job.set_text("preset", Some(&settings.preset))?;
+            for (name, value) in settings.options() {
+                job.set_text(name, Some(value))?;
             }
-            if settings.steps > 0 {
-                job.set_int("steps", settings.steps.into())?;
-            }
-            job.set_real("cleanup", settings.cleanup)?;
-            job.set_int("seed", settings.seed.into())?;
             job.set_profile(icc)?;
             let (from, to) = (form(pixels), form(&result));
             job.run(&from, Input::Memory(&pixels.data), &to, Output::Memory(&mut result.data), Some(step))

@@ -9,8 +9,8 @@ use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 use std::ptr;
 use std::slice;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use partdiff_host::Sample;
 
@@ -50,7 +50,7 @@ struct Widgets<H: Handle> {
     layer_size: (i32, i32),
     /// The settings that the dialog shows.
     current: Box<dyn Fn() -> Settings>,
-    engine: Opened,
+    engine: Arc<Mutex<Option<Opened>>>,
     cancelled: Arc<AtomicBool>,
     /// Middle of the crop in the layer.
     middle: Cell<(i32, i32)>,
@@ -100,8 +100,9 @@ impl<H: Handle> Preview<H> {
             (gtk.gtk_box_pack_start)(row, column, 0, 0, 0);
 
             let other = (gtk.gtk_combo_box_text_new)();
-            for name in ["Plain enlargement", "Faithful", "Balanced", "Detailed"] {
-                (gtk.gtk_combo_box_text_append_text)(other, ctr(name).as_ptr());
+            (gtk.gtk_combo_box_text_append_text)(other, ctr("Plain enlargement").as_ptr());
+            for (_, label) in &PRESETS[1..] {
+                (gtk.gtk_combo_box_text_append_text)(other, ctr(label).as_ptr());
             }
             (gtk.gtk_combo_box_set_active)(other, 0);
             let label = (gtk.gtk_label_new)(ctr("With the settings above").as_ptr());
@@ -123,7 +124,7 @@ impl<H: Handle> Preview<H> {
                 canvas,
                 layer_size,
                 current,
-                engine: Opened::default(),
+                engine: Arc::default(),
                 cancelled: Arc::default(),
                 middle: Cell::new((layer_size.0 / 2, layer_size.1 / 2)),
                 thumbnail,
@@ -151,8 +152,7 @@ impl<H: Handle> Preview<H> {
     pub fn finish(&self, settings: &Settings) -> Option<Engine> {
         self.next.close();
         self.widgets.cancelled.store(true, Ordering::Release);
-        let (model, device, engine) = self.widgets.engine.lock().ok()?.take()?;
-        ((&model, &device) == (&settings.model, &settings.device)).then_some(engine)
+        self.widgets.engine.lock().ok()?.take()?.engine(settings)
     }
 }
 
@@ -251,10 +251,8 @@ impl<H: Handle> Screen for Widgets<H> {
             settings.target(self.canvas.0, self.canvas.1).map_err(|message| self.say(&message)).ok()?;
         // SAFETY: a combo box.
         let chosen = unsafe { (self.gtk.gtk_combo_box_get_active)(self.other) };
-        let other = (chosen > 0).then(|| {
-            let preset = PRESETS[(chosen as usize - 1).min(PRESETS.len() - 1)].to_owned();
-            Settings { preset, steps: 0, ..settings.clone() }
-        });
+        let preset = PRESETS.get(chosen.max(0) as usize).filter(|_| chosen > 0);
+        let other = preset.map(|preset| settings.clone().with("preset", preset.0).with("steps", "0"));
         let (_, area) = self.areas();
         let side = |length: i32, to: u32, from: u32| {
             let factor = (f64::from(to) / f64::from(from)).min(MAX_FACTOR);

@@ -10,7 +10,26 @@ use crate::settings::Settings;
 use crate::text::tr;
 
 /// An engine with the model and device that it was opened for.
-pub type Opened = Arc<Mutex<Option<(String, String, Engine)>>>;
+pub struct Opened {
+    place: [String; 2],
+    engine: Engine,
+}
+
+impl Opened {
+    fn new(settings: &Settings) -> Result<Self, String> {
+        let place = ["model", "device"].map(|name| settings.get(name).to_owned());
+        Ok(Self { engine: Engine::open(&place[0], &place[1])?, place })
+    }
+
+    fn fits(&self, settings: &Settings) -> bool {
+        self.place == ["model", "device"].map(|name| settings.get(name))
+    }
+
+    /// The engine, if it is the one for `settings`.
+    pub fn engine(self, settings: &Settings) -> Option<Engine> {
+        self.fits(settings).then_some(self.engine)
+    }
+}
 
 /// What the work on a preview needs from the main thread.
 pub struct Order {
@@ -21,7 +40,7 @@ pub struct Order {
     /// Of the results, in pixels.
     pub size: (u32, u32),
     /// Kept from one rendering to the next.
-    pub engine: Opened,
+    pub engine: Arc<Mutex<Option<Opened>>>,
     /// Ends the work.
     pub cancelled: Arc<AtomicBool>,
 }
@@ -32,14 +51,10 @@ impl Order {
         let mut slot = self.engine.lock().map_err(|_| tr("PartDiff failed: a defect of this program."))?;
         let mut make = |settings: &Option<Settings>| {
             let Some(settings) = settings else { return Ok(self.crop.clone()) };
-            let fits = slot
-                .as_ref()
-                .is_some_and(|(model, device, _)| (model, device) == (&settings.model, &settings.device));
-            if !fits {
-                let engine = Engine::open(&settings.model, &settings.device)?;
-                *slot = Some((settings.model.clone(), settings.device.clone(), engine));
+            if slot.as_ref().is_none_or(|opened| !opened.fits(settings)) {
+                *slot = Some(Opened::new(settings)?);
             }
-            let Some((.., engine)) = slot.as_ref() else { return Err(String::new()) };
+            let Some(Opened { engine, .. }) = slot.as_ref() else { return Err(String::new()) };
             let go_on = &mut |_, _, _| !self.cancelled.load(Ordering::Acquire);
             engine.upscale(&self.crop, None, settings, self.size, go_on)
         };
