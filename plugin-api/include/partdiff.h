@@ -36,8 +36,9 @@
  *
  * Callbacks. They are called on the thread that called partdiff_upscale() or partdiff_upscale_strips(), one at a
  * time, and only while that call lasts. From within a callback another upscale is refused with
- * PARTDIFF_STATUS_BUSY; do not wait there for another thread that does one with the same model. A callback must
- * return: no longjmp, no C++ exception. A returned value other than 0 ends the work.
+ * PARTDIFF_STATUS_BUSY; do not wait there for another thread that does one with the same model, which may itself be
+ * waiting for the memory of this one. A callback must return: no longjmp, no C++ exception. A returned value other
+ * than 0 ends the work.
  *
  * Environment. The library does not change the environment of the process. Set ORT_DISABLE_TELEMETRY=1 early in
  * main(), before any thread: official builds of ONNX Runtime for Linux and macOS from 1.29 on send an event and write
@@ -145,7 +146,8 @@ typedef struct partdiff_context partdiff_context;
 // Settings for pictures to be enlarged one after the other.
 typedef struct partdiff_job partdiff_job;
 
-// A model, loaded. Jobs of one model take turns; models work side by side.
+// A model, loaded. Jobs of one model may be at work at the same time and share its threads: earlier ones go first, later
+// ones fill the gaps, and each waits until its memory is free. Each model has threads of its own.
 typedef struct partdiff_model partdiff_model;
 
 // Told the share of the work done, 0 to 1, and the denoising step at work (0: none yet) of `steps`; the last call, with

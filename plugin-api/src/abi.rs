@@ -14,7 +14,8 @@ pub struct partdiff_context {
     _private: [u8; 0],
 }
 
-/// A model, loaded. Jobs of one model take turns; models work side by side.
+/// A model, loaded. Jobs of one model may be at work at the same time and share its threads: earlier ones go first, later
+/// ones fill the gaps, and each waits until its memory is free. Each model has threads of its own.
 pub struct partdiff_model {
     _private: [u8; 0],
 }

@@ -7,12 +7,12 @@ use std::sync::Mutex;
 use partdiff::Upscaler;
 use partdiff::model::{Bundle, DEFAULT_BUNDLE};
 
-use crate::abi::{partdiff_context, partdiff_model, partdiff_status, partdiff_status as Status};
+use crate::abi::{partdiff_context, partdiff_model, partdiff_status};
 use crate::context::{Context, give_failure};
 use crate::failure::Failure;
 use crate::guard::{guard, guard_alone};
 use crate::handles::{self, Object};
-use crate::strings::{give, optional, put, required, unknown_key};
+use crate::strings::{entry, give, optional, put, required};
 
 /// Behind a `partdiff_model`.
 pub struct Model {
@@ -37,48 +37,35 @@ impl Model {
 
     fn text(&self, key: &str) -> Result<String, Failure> {
         let manifest = self.upscaler.manifest();
-        Ok(match key {
-            "name" => manifest.name.clone(),
-            "version" => manifest.version.clone(),
-            "description" => manifest.description.clone(),
-            "licence" => manifest.licence.clone(),
-            "digest" => self.upscaler.digest().to_owned(),
-            "provider" => self.upscaler.provider().map(ToString::to_string).unwrap_or_default(),
-            "presets" => {
-                let mut presets: Vec<_> = manifest.presets.iter().collect();
-                presets.sort_by_key(|(_, preset)| preset.steps);
-                presets.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join("\n")
-            }
-            "manifest" => serde_json::to_string(manifest)
-                .map_err(|error| Failure::new(Status::Internal, format!("the manifest: {error}")))?,
-            _ => {
-                let known = [
-                    "name",
-                    "version",
-                    "description",
-                    "licence",
-                    "digest",
-                    "provider",
-                    "presets",
-                    "manifest",
-                ];
-                return Err(unknown_key(key, &known));
-            }
-        })
+        let presets = || {
+            let mut presets: Vec<_> = manifest.presets.iter().collect();
+            presets.sort_by_key(|(_, preset)| preset.steps);
+            presets.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join("\n")
+        };
+        let texts: [(&str, &dyn Fn() -> String); 8] = [
+            ("name", &|| manifest.name.clone()),
+            ("version", &|| manifest.version.clone()),
+            ("description", &|| manifest.description.clone()),
+            ("licence", &|| manifest.licence.clone()),
+            ("digest", &|| self.upscaler.digest().to_owned()),
+            ("provider", &|| self.upscaler.provider().map(ToString::to_string).unwrap_or_default()),
+            ("presets", &presets),
+            ("manifest", &|| serde_json::to_string(manifest).expect("read from JSON")),
+        ];
+        Ok(entry(key, &texts)?())
     }
 
     fn int(&self, key: &str) -> Result<i64, Failure> {
         let manifest = self.upscaler.manifest();
-        Ok(match key {
-            "scale" => manifest.scale as i64,
-            "channels" => manifest.channels as i64,
-            "steps" => manifest.defaults.steps as i64,
-            "start_step" => manifest.start_step as i64,
-            "cleanup" => {
-                i64::from(manifest.encoder.as_ref().is_some_and(|encoder| encoder.inputs.level.is_some()))
-            }
-            _ => return Err(unknown_key(key, &["scale", "channels", "steps", "start_step", "cleanup"])),
-        })
+        let cleanup = manifest.encoder.as_ref().is_some_and(|encoder| encoder.inputs.level.is_some());
+        let numbers = [
+            ("scale", manifest.scale as i64),
+            ("channels", manifest.channels as i64),
+            ("steps", manifest.defaults.steps as i64),
+            ("start_step", manifest.start_step as i64),
+            ("cleanup", cleanup.into()),
+        ];
+        entry(key, &numbers).copied()
     }
 }
 

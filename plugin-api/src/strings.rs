@@ -65,6 +65,16 @@ pub fn unknown_key(key: &str, known: &[&str]) -> Failure {
     Failure::new(Status::UnknownKey, format!("no key \"{key}\": expected one of {}", known.join(", ")))
 }
 
+/// What `table` has for `key`.
+///
+/// # Errors
+/// `UnknownKey`.
+pub fn entry<'a, T>(key: &str, table: &'a [(&str, T)]) -> Result<&'a T, Failure> {
+    let found = table.iter().find(|entry| entry.0 == key);
+    let known = || table.iter().map(|entry| entry.0).collect::<Vec<_>>();
+    found.map(|entry| &entry.1).ok_or_else(|| unknown_key(key, &known()))
+}
+
 /// Writes `value` to `out`, called `name` in messages.
 ///
 /// # Safety

@@ -2,6 +2,7 @@
 
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
 use std::thread;
 
 use partdiff_host::{Input, Output, Status};
@@ -32,6 +33,37 @@ fn jobs_on_one_model_and_on_two_give_what_one_alone_gives() {
                 scope.spawn(move || assert!(run(model, seed as i64) == alone[seed]));
             }
         }
+    });
+}
+
+/// A call waits in its callback until another one on the same model has returned. Both are small enough for the memory.
+#[test]
+fn jobs_of_one_model_are_at_work_at_the_same_time() {
+    let Some(model) = model() else { return };
+    let (form, large) = (rgb8(24, 16), rgb8(96, 64));
+    let pixels = pattern(form.bytes());
+    let run = |progress: partdiff_host::Progress<'_>| {
+        let mut result = vec![0; large.bytes()];
+        let output = Output::Memory(&mut result);
+        model.job().unwrap().run(&form, Input::Memory(&pixels), &large, output, Some(progress)).unwrap();
+    };
+    let (begun, wait_for_begin) = mpsc::channel();
+    let (ended, wait_for_end) = mpsc::channel();
+    thread::scope(|scope| {
+        let run = &run;
+        scope.spawn(move || {
+            wait_for_begin.recv().unwrap();
+            run(&mut |_, _, _| true);
+            ended.send(()).unwrap();
+        });
+        let mut first = true;
+        run(&mut |_, _, _| {
+            if std::mem::take(&mut first) {
+                begun.send(()).unwrap();
+                wait_for_end.recv().unwrap();
+            }
+            true
+        });
     });
 }
 

@@ -1,15 +1,10 @@
 //! The engine: libpartdiff, which lies beside the plug-in.
 
-use std::env;
-use std::path::PathBuf;
-
 use partdiff_host::{Color, Error, Form, Input, Library, Model, Output, Status};
 
 use crate::pixels::Pixels;
 use crate::settings::Settings;
 use crate::text::tr;
-
-pub use partdiff_host::Sample;
 
 /// Told the share of the work done, 0 to 1, the step at work and the number of steps; `false` cancels.
 pub type Step<'a> = &'a mut dyn FnMut(f64, u32, u32) -> bool;
@@ -54,14 +49,9 @@ impl Engine {
             let mut job = self.model.job()?;
             job.set_int("width", size.0.into())?;
             job.set_int("height", size.1.into())?;
-            if !settings.preset.is_empty() {
-                job.set_text("preset", Some(&settings.preset))?;
+            for (name, value) in settings.options() {
+                job.set_text(name, Some(value))?;
             }
-            if settings.steps > 0 {
-                job.set_int("steps", settings.steps.into())?;
-            }
-            job.set_real("cleanup", settings.cleanup)?;
-            job.set_int("seed", settings.seed.into())?;
             job.set_profile(icc)?;
             let (from, to) = (form(pixels), form(&result));
             job.run(&from, Input::Memory(&pixels.data), &to, Output::Memory(&mut result.data), Some(step))
@@ -88,10 +78,4 @@ fn message(error: Error) -> String {
         _ => return error.message,
     };
     format!("{}\n{remedy}", error.message)
-}
-
-/// The path of `name` beside the running plug-in.
-pub fn beside_plugin(name: &str) -> PathBuf {
-    let program = env::current_exe().unwrap_or_default();
-    program.parent().map(|folder| folder.join(name)).unwrap_or_default()
 }

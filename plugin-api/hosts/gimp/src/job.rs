@@ -3,7 +3,7 @@
 use crate::engine::Engine;
 use crate::host::{Handle, Host, c};
 use crate::pixels::Pixels;
-use crate::settings::{Output, Settings};
+use crate::settings::Settings;
 use crate::source::{layers, profile, read_layer, read_visible};
 use crate::text::tr;
 use crate::writer::{new_image, scaled_area, this_image};
@@ -31,40 +31,33 @@ pub fn run<H: Handle>(host: &Host<H>, task: &Task<'_, H>, engine: Option<Engine>
     let size = settings.target(old.0, old.1)?;
     let icc = profile(host, image);
     // Refused before any work: what could not be written in the end.
-    let layers = match settings.output {
-        Output::ThisImage => layers(host, task.drawables)?,
-        Output::NewImage => Vec::new(),
-    };
+    let layers = if settings.in_place() { layers(host, task.drawables)? } else { Vec::new() };
     let meter = Meter::start(host);
     let engine = match engine {
         Some(engine) => engine,
-        None => Engine::open(&settings.model, &settings.device)?,
+        None => Engine::open(settings.get("model"), settings.get("device"))?,
     };
-    match settings.output {
-        Output::NewImage => {
-            let pixels = read_visible(host, image)?;
-            let result = engine.upscale(&pixels, icc.as_deref(), settings, size, &mut meter.part(0, 1))?;
-            drop(pixels);
-            let image = new_image(host, image, &result)?;
-            if task.show {
-                // SAFETY: the image that was just made.
-                unsafe { (gimp.gimp_display_new)(image) };
-            }
-            Ok(image)
+    if !settings.in_place() {
+        let pixels = read_visible(host, image)?;
+        let result = engine.upscale(&pixels, icc.as_deref(), settings, size, &mut meter.part(0, 1))?;
+        drop(pixels);
+        let image = new_image(host, image, &result)?;
+        if task.show {
+            // SAFETY: the image that was just made.
+            unsafe { (gimp.gimp_display_new)(image) };
         }
-        Output::ThisImage => {
-            let mut results: Vec<(H, Pixels)> = Vec::new();
-            for (index, &layer) in layers.iter().enumerate() {
-                let source = read_layer(host, layer)?;
-                let area = scaled_area(source.area, old, size);
-                let size = (area.width as u32, area.height as u32);
-                let step = &mut meter.part(index, layers.len());
-                results.push((layer, engine.upscale(&source.pixels, icc.as_deref(), settings, size, step)?));
-            }
-            this_image(host, image, size, &results)?;
-            Ok(image)
-        }
+        return Ok(image);
     }
+    let mut results: Vec<(H, Pixels)> = Vec::new();
+    for (index, &layer) in layers.iter().enumerate() {
+        let source = read_layer(host, layer)?;
+        let area = scaled_area(source.area, old, size);
+        let size = (area.width as u32, area.height as u32);
+        let step = &mut meter.part(index, layers.len());
+        results.push((layer, engine.upscale(&source.pixels, icc.as_deref(), settings, size, step)?));
+    }
+    this_image(host, image, size, &results)?;
+    Ok(image)
 }
 
 /// GIMP's progress bar.

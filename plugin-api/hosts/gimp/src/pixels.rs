@@ -2,7 +2,8 @@
 
 use std::ptr;
 
-use crate::engine::Sample;
+use partdiff_host::Sample;
+
 use crate::host::{Gegl, Pointer, Rectangle, string};
 
 /// Side of the tiles in which GIMP and plug-ins exchange pixels.

@@ -1,7 +1,8 @@
 //! The user's language, through the gettext of GIMP's own process.
 
+use std::env;
 use std::ffi::CString;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use crate::host::{Glib, c, string};
@@ -16,9 +17,14 @@ pub fn use_catalogue(glib: &Glib) {
     let _ = CATALOGUE.set(*glib);
 }
 
-/// Where the plug-in's translations lie: `locale` beside the program.
-pub fn bind(glib: &Glib, folder: &Path) {
-    let (domain, folder) = (c(DOMAIN), c(&folder.to_string_lossy()));
+/// The directory of the plug-in's translations, beside the program.
+pub fn locale() -> PathBuf {
+    env::current_exe().unwrap_or_default().with_file_name("locale")
+}
+
+/// Has gettext look into [`locale`].
+pub fn bind(glib: &Glib) {
+    let (domain, folder) = (c(DOMAIN), c(&locale().to_string_lossy()));
     // SAFETY: gettext copies both strings.
     unsafe {
         (glib.bindtextdomain)(domain.as_ptr(), folder.as_ptr());

@@ -1,12 +1,13 @@
 //! The dialog of GIMP 2.10.
 
-use std::ffi::{c_char, c_int, c_void};
+use std::collections::BTreeMap;
+use std::ffi::{c_char, c_int, c_uint, c_void};
 use std::ptr;
 
 use crate::engine::Engine;
 use crate::host::{Host, Pointer, Text, c, string};
 use crate::preview::Preview;
-use crate::settings::{DEVICES, FACTORS, Output, PRESETS, Settings, Size};
+use crate::settings::{FIELDS, Field, Kind, Settings};
 use crate::symbols::functions;
 use crate::text::{DOMAIN, ctr};
 use crate::toolkit::Gtk;
@@ -17,7 +18,6 @@ functions! {
         gimp_dialog_new: fn(Text, Text, Pointer, c_int, Pointer, Text; ...) -> Pointer;
         gimp_dialog_run: fn(Pointer) -> c_int;
         gimp_window_set_transient: fn(Pointer);
-        gtk_spin_button_set_digits: fn(Pointer, c_int);
     }
 }
 
@@ -26,82 +26,63 @@ const OK: c_int = -5;
 /// `GTK_RESPONSE_CANCEL`.
 const CANCEL: c_int = -6;
 
-/// The widgets whose values make up the settings.
-#[derive(Clone, Copy)]
+/// The settings from top to bottom, first left, then right.
+const LAYOUT: [&str; 10] =
+    ["scale", "width", "height", "output", "model", "preset", "steps", "cleanup", "seed", "device"];
+
+/// The widgets whose values make up the settings, by name.
 struct Form {
     gtk: Gtk,
-    scale: Pointer,
-    width: Pointer,
-    height: Pointer,
-    preset: Pointer,
-    steps: Pointer,
-    cleanup: Pointer,
-    seed: Pointer,
-    output: Pointer,
-    model: Pointer,
-    device: Pointer,
+    widgets: BTreeMap<&'static str, Pointer>,
 }
 
 impl Form {
     fn settings(&self) -> Settings {
         let gtk = &self.gtk;
-        // SAFETY: live widgets of these kinds; the text is copied.
-        unsafe {
-            let choice = |combo| (gtk.gtk_combo_box_get_active)(combo).max(0) as usize;
-            let number = |spin| (gtk.gtk_spin_button_get_value)(spin);
-            Settings {
-                size: match FACTORS.get(choice(self.scale)) {
-                    Some(factor) => Size::Factor(*factor),
-                    None => Size::Pixels(number(self.width) as u32, number(self.height) as u32),
-                },
-                preset: match choice(self.preset) {
-                    0 => String::new(),
-                    index => PRESETS[(index - 1).min(PRESETS.len() - 1)].into(),
-                },
-                steps: number(self.steps) as u32,
-                cleanup: number(self.cleanup),
-                seed: number(self.seed) as u32,
-                output: if choice(self.output) == 1 { Output::ThisImage } else { Output::NewImage },
-                model: string((gtk.gtk_entry_get_text)(self.model)).trim().into(),
-                device: DEVICES[choice(self.device).min(DEVICES.len() - 1)].into(),
+        Settings::from_values(|field| {
+            let widget = self.widgets[field.name];
+            // SAFETY: a live widget of that kind; the text is copied.
+            unsafe {
+                match field.kind {
+                    Kind::Choice(choices) => {
+                        let place = (gtk.gtk_combo_box_get_active)(widget).max(0) as usize;
+                        choices.get(place).map_or(field.default, |choice| choice.0).to_owned()
+                    }
+                    Kind::Whole(_) | Kind::Share => (gtk.gtk_spin_button_get_value)(widget).to_string(),
+                    Kind::Text => string((gtk.gtk_entry_get_text)(widget)).trim().to_owned(),
+                }
             }
-        }
+        })
     }
 
     fn fill(&self, settings: &Settings) {
         let gtk = &self.gtk;
-        let position = |list: &[&str], name: &str| list.iter().position(|item| *item == name);
-        let (scale, width, height) = match settings.size {
-            Size::Factor(factor) => (FACTORS.iter().position(|&item| item == factor).unwrap_or(2), 0, 0),
-            Size::Pixels(width, height) => (FACTORS.len(), width, height),
-        };
-        let preset = position(&PRESETS, &settings.preset).map_or(0, |index| index + 1);
-        // SAFETY: live widgets of these kinds; GTK copies the text.
-        unsafe {
-            let choose = |combo, index: usize| (gtk.gtk_combo_box_set_active)(combo, index as c_int);
-            let set = |spin, value: f64| (gtk.gtk_spin_button_set_value)(spin, value);
-            choose(self.scale, scale);
-            set(self.width, width.into());
-            set(self.height, height.into());
-            choose(self.preset, preset);
-            set(self.steps, settings.steps.into());
-            set(self.cleanup, settings.cleanup);
-            set(self.seed, settings.seed.into());
-            choose(self.output, usize::from(settings.output == Output::ThisImage));
-            (gtk.gtk_entry_set_text)(self.model, c(&settings.model).as_ptr());
-            choose(self.device, position(&DEVICES, &settings.device).unwrap_or(0));
+        for field in &FIELDS {
+            let (widget, value) = (self.widgets[field.name], settings.get(field.name));
+            // SAFETY: a live widget of that kind; GTK copies the text.
+            unsafe {
+                match field.kind {
+                    Kind::Choice(choices) => {
+                        let place = |value| choices.iter().position(|choice| choice.0 == value);
+                        let place = place(value).or(place(field.default)).unwrap_or(0);
+                        (gtk.gtk_combo_box_set_active)(widget, place as c_int);
+                    }
+                    Kind::Whole(_) | Kind::Share => {
+                        (gtk.gtk_spin_button_set_value)(widget, value.parse().unwrap_or(0.0));
+                    }
+                    Kind::Text => (gtk.gtk_entry_set_text)(widget, c(value).as_ptr()),
+                }
+            }
         }
         self.show_sides();
     }
 
     /// Width and height count only where no factor is chosen.
     fn show_sides(&self) {
-        // SAFETY: live widgets.
-        unsafe {
-            let own = (self.gtk.gtk_combo_box_get_active)(self.scale) as usize == FACTORS.len();
-            for side in [self.width, self.height] {
-                (self.gtk.gtk_widget_set_sensitive)(side, own.into());
-            }
+        let own = self.settings().get("scale") == "size";
+        for side in ["width", "height"] {
+            // SAFETY: live widgets.
+            unsafe { (self.gtk.gtk_widget_set_sensitive)(self.widgets[side], own.into()) };
         }
     }
 }
@@ -115,11 +96,11 @@ pub fn ask(
     (image, layer): (i32, i32),
     last: &Settings,
 ) -> Result<Option<(Settings, Option<Engine>)>, String> {
-    let widgets = Widgets::load(&host.library)?;
+    let own = Widgets::load(&host.library)?;
     let gtk = Gtk::load(&host.library)?;
     // SAFETY: GTK on the main thread, after gimp_ui_init; `form` is leaked for the signal.
     unsafe {
-        let dialog = (widgets.gimp_dialog_new)(
+        let dialog = (own.gimp_dialog_new)(
             ctr("Upscale with PartDiff").as_ptr(),
             c(DOMAIN).as_ptr(),
             ptr::null_mut(),
@@ -132,72 +113,48 @@ pub fn ask(
             OK,
             ptr::null::<c_char>(),
         );
-        (widgets.gimp_window_set_transient)(dialog);
+        (own.gimp_window_set_transient)(dialog);
         let content = (gtk.gtk_dialog_get_content_area)(dialog);
         let table = (gtk.gtk_table_new)(5, 4, 0);
         (gtk.gtk_container_set_border_width)(table, 12);
         (gtk.gtk_box_pack_start)(content, table, 0, 0, 0);
-        let mut place = 0;
-        let mut add = |label: &str, widget: Pointer, tip: &str| {
-            let (column, row) = (2 * (place / 5), place % 5);
-            place += 1;
-            let name = (gtk.gtk_label_new_with_mnemonic)(ctr(label).as_ptr());
-            (gtk.gtk_label_set_mnemonic_widget)(name, widget);
-            (gtk.gtk_misc_set_alignment)(name, 0.0, 0.5);
-            (gtk.gtk_widget_set_tooltip_text)(widget, ctr(tip).as_ptr());
-            // GTK_FILL, and GTK_EXPAND for the widgets.
-            (gtk.gtk_table_attach)(table, name, column, column + 1, row, row + 1, 4, 4, 6, 3);
-            (gtk.gtk_table_attach)(table, widget, column + 1, column + 2, row, row + 1, 5, 4, 6, 3);
-            widget
-        };
-        let combo = |items: &[&str]| {
-            let combo = (gtk.gtk_combo_box_text_new)();
-            for item in items {
-                (gtk.gtk_combo_box_text_append_text)(combo, ctr(item).as_ptr());
+        let add = |field: &Field| {
+            let widget = match field.kind {
+                Kind::Choice(choices) => {
+                    let combo = (gtk.gtk_combo_box_text_new)();
+                    for (_, label) in choices {
+                        (gtk.gtk_combo_box_text_append_text)(combo, ctr(label).as_ptr());
+                    }
+                    combo
+                }
+                Kind::Whole(most) => (gtk.gtk_spin_button_new_with_range)(0.0, most.into(), 1.0),
+                Kind::Share => (gtk.gtk_spin_button_new_with_range)(0.0, 1.0, 0.05),
+                Kind::Text => (gtk.gtk_entry_new)(),
+            };
+            if !matches!(field.kind, Kind::Choice(_)) {
+                (gtk.gtk_entry_set_activates_default)(widget, 1);
             }
-            combo
+            // GIMP 2.10 hands over one layer.
+            let tip = match field.name {
+                "output" => "The layer chosen is upscaled by the model, the others by GIMP",
+                _ => field.tip,
+            };
+            let label = (gtk.gtk_label_new_with_mnemonic)(ctr(field.label).as_ptr());
+            (gtk.gtk_label_set_mnemonic_widget)(label, widget);
+            (gtk.gtk_misc_set_alignment)(label, 0.0, 0.5);
+            (gtk.gtk_widget_set_tooltip_text)(widget, ctr(tip).as_ptr());
+            let place = LAYOUT.iter().position(|&name| name == field.name).unwrap_or(0) as c_uint;
+            let (column, row) = (2 * (place / 5), place % 5);
+            // GTK_FILL, and GTK_EXPAND for the widgets.
+            (gtk.gtk_table_attach)(table, label, column, column + 1, row, row + 1, 4, 4, 6, 3);
+            (gtk.gtk_table_attach)(table, widget, column + 1, column + 2, row, row + 1, 5, 4, 6, 3);
+            (field.name, widget)
         };
-        let spin = |most: f64, step: f64| (gtk.gtk_spin_button_new_with_range)(0.0, most, step);
-        let form: &'static Form = Box::leak(Box::new(Form {
-            gtk,
-            scale: add("Sc_ale:", combo(&["x2", "x3", "x4", "Width and height"]), "How much larger"),
-            width: add("_Width:", spin(262_144.0, 1.0), "In pixels; 0 follows from the height"),
-            height: add("Hei_ght:", spin(262_144.0, 1.0), "In pixels; 0 follows from the width"),
-            output: add(
-                "Res_ult:",
-                combo(&["New image from what is visible", "This image with all its layers"]),
-                "The layer chosen is upscaled by the model, the others by GIMP",
-            ),
-            model: add(
-                "_Model:",
-                (gtk.gtk_entry_new)(),
-                "Name or path of a model; empty for the default one",
-            ),
-            preset: add(
-                "_Preset:",
-                combo(&["The model's choice", "Faithful", "Balanced", "Detailed"]),
-                "Faithful keeps to what is known, detailed adds likely texture",
-            ),
-            steps: add("S_teps:", spin(1000.0, 1.0), "0 leaves them to the preset; more steps add texture"),
-            cleanup: add(
-                "Clea_n-up:",
-                spin(1.0, 0.05),
-                "0 keeps everything, 1 removes noise and JPEG blocks",
-            ),
-            seed: add("See_d:", spin(4_294_967_295.0, 1.0), "Another seed gives other texture"),
-            device: add(
-                "De_vice:",
-                combo(&["Automatic", "Processor", "CUDA", "TensorRT"]),
-                "Where the model runs",
-            ),
-        }));
-        (widgets.gtk_spin_button_set_digits)(form.cleanup, 2);
-        for entry in [form.model, form.width, form.height, form.steps, form.cleanup, form.seed] {
-            (gtk.gtk_entry_set_activates_default)(entry, 1);
-        }
+        let widgets = FIELDS.iter().map(add).collect();
+        let form: &'static Form = Box::leak(Box::new(Form { gtk, widgets }));
         form.fill(last);
         (host.glib.g_signal_connect_data)(
-            form.scale,
+            form.widgets["scale"],
             c"changed".as_ptr(),
             scale_changed as *mut c_void,
             ptr::from_ref(form).cast_mut().cast(),
@@ -206,7 +163,7 @@ pub fn ask(
         );
         let preview = Preview::add(host, (image, layer), content, Box::new(|| form.settings()))?;
         (gtk.gtk_widget_show_all)(table);
-        let response = (widgets.gimp_dialog_run)(dialog);
+        let response = (own.gimp_dialog_run)(dialog);
         let settings = form.settings();
         let engine = preview.finish(&settings);
         (gtk.gtk_widget_destroy)(dialog);

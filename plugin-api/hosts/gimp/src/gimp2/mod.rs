@@ -6,10 +6,9 @@ use std::ffi::{CString, c_char, c_double, c_int};
 use std::ptr;
 use std::sync::OnceLock;
 
-use crate::engine::beside_plugin;
 use crate::host::{Handle, Host, Pointer, Text, c, string};
 use crate::job::{Task, run};
-use crate::settings::{Output, Settings, Size};
+use crate::settings::{OUTPUTS, Settings};
 use crate::symbols::functions;
 use crate::text::{self, DOMAIN};
 
@@ -181,7 +180,7 @@ unsafe extern "C" fn query() {
     });
     let result =
         ParamDef { kind: kind::IMAGE, name: c"result".as_ptr(), description: c"The upscaled image".as_ptr() };
-    let locale = c(&locale_folder().to_string_lossy());
+    let locale = c(&text::locale().to_string_lossy());
     // SAFETY: GIMP copies all of it.
     unsafe {
         // GIMP itself translates the menu, with this catalogue.
@@ -205,10 +204,6 @@ unsafe extern "C" fn query() {
     }
 }
 
-fn locale_folder() -> std::path::PathBuf {
-    beside_plugin("locale")
-}
-
 /// Runs the procedure; what it returns must live until GIMP has read it.
 unsafe extern "C" fn run_procedure(
     _: Text,
@@ -226,7 +221,7 @@ unsafe extern "C" fn run_procedure(
         (host.gegl.gegl_init)(ptr::null_mut(), ptr::null_mut());
     }
     text::use_catalogue(&host.glib);
-    text::bind(&host.glib, &locale_folder());
+    text::bind(&host.glib);
     let (code, second) = match answer(host, parameters) {
         Ok(Some(image)) => {
             (status::SUCCESS, Some(Param { kind: kind::IMAGE, data: ParamData { number: image } }))
@@ -288,36 +283,36 @@ fn answer(host: &'static Host<i32>, parameters: &[Param]) -> Result<Option<i32>,
     Ok(Some(result))
 }
 
-/// The settings in the order of [`ARGUMENTS`].
+/// The settings in the order of [`ARGUMENTS`]; empty texts are the defaults.
 fn read_settings(parameters: &[Param]) -> Result<Settings, String> {
-    let missing = || format!("{} arguments are expected", ARGUMENTS.len());
-    let [scale, width, height, preset, steps, cleanup, seed, output, model, device] = parameters else {
-        return Err(missing());
-    };
-    // SAFETY: GIMP has checked the types.
-    unsafe {
-        let number = |name: &str, value: i32| {
-            u32::try_from(value).map_err(|_| format!("{name} is {value}: expected 0 or more"))
-        };
-        let factor = number("scale", scale.data.number)?;
-        let sides = (number("width", width.data.number)?, number("height", height.data.number)?);
-        Ok(Settings {
-            size: if factor > 0 { Size::Factor(factor) } else { Size::Pixels(sides.0, sides.1) },
-            preset: string(preset.data.text),
-            steps: number("steps", steps.data.number)?,
-            cleanup: cleanup.data.float,
-            seed: seed.data.number as u32,
-            output: match output.data.number {
-                0 => Output::NewImage,
-                1 => Output::ThisImage,
-                other => return Err(format!("output is {other}: expected 0 or 1")),
-            },
-            model: string(model.data.text),
-            device: Some(string(device.data.text))
-                .filter(|name| !name.is_empty())
-                .unwrap_or_else(|| "auto".into()),
-        })
+    let arguments = &ARGUMENTS[3..];
+    if parameters.len() != arguments.len() {
+        return Err(format!("{} arguments are expected", ARGUMENTS.len()));
     }
+    let mut settings = Settings::default();
+    for (&(kind, name, _), Param { data, .. }) in arguments.iter().zip(parameters) {
+        let name = name.to_str().unwrap_or_default();
+        // SAFETY: GIMP has checked the types.
+        let value = match unsafe { (kind, data.number) } {
+            // SAFETY: as above.
+            (kind::FLOAT, _) => unsafe { data.float }.to_string(),
+            // SAFETY: as above.
+            (kind::STRING, _) => unsafe { string(data.text) },
+            (_, number) if name == "seed" => (number as u32).to_string(),
+            (_, number) if number < 0 => return Err(format!("{name} is {number}: expected 0 or more")),
+            (_, number) if name == "output" => match OUTPUTS.get(number as usize) {
+                Some(output) => output.0.to_owned(),
+                None => return Err(format!("output is {number}: expected 0 or 1")),
+            },
+            (_, 0) if name == "scale" => "size".to_owned(),
+            (_, number) if name == "scale" => format!("x{number}"),
+            (_, number) => number.to_string(),
+        };
+        if !value.is_empty() {
+            settings = settings.with(name, &value);
+        }
+    }
+    Ok(settings)
 }
 
 /// The settings of the last run in this session of GIMP.

@@ -5,9 +5,8 @@ use std::mem;
 use std::ptr;
 
 use super::{Own, PROCEDURE, TypeQuery, create, host, own};
-use crate::engine::beside_plugin;
 use crate::host::{Pointer, Text};
-use crate::text::DOMAIN;
+use crate::text::{self, DOMAIN};
 
 /// `G_TYPE_OBJECT`.
 const OBJECT: usize = 20 << 2;
@@ -79,7 +78,7 @@ unsafe extern "C" fn set_i18n(
     domain: *mut *mut c_char,
     folder: *mut *mut c_char,
 ) -> c_int {
-    if !beside_plugin("locale").is_dir() {
+    if !text::locale().is_dir() {
         return 0;
     }
     // SAFETY: GIMP frees both copies.

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use crate::host::{Handle, Host, Pointer, Text, c, string};
 use crate::job::{Task, run};
-use crate::settings::{FACTORS, Output, Settings, Size};
+use crate::settings::{FIELDS, Kind, Settings};
 use crate::symbols::functions;
 use crate::text::{self, DOMAIN, ctr};
 
@@ -149,21 +149,6 @@ pub fn main() -> Result<i32, String> {
     Ok(unsafe { (own.gimp_main)(class::register(&own), arguments.len() as c_int, pointers.as_ptr()) })
 }
 
-/// The choices of an argument: name and label.
-type Choices = [(&'static str, &'static str)];
-
-const SCALES: &Choices = &[("x2", "x2"), ("x3", "x3"), ("x4", "x4"), ("size", "Width and height")];
-const OUTPUTS: &Choices =
-    &[("new-image", "New image from what is visible"), ("this-image", "This image with all its layers")];
-const PRESETS: &Choices = &[
-    ("default", "The model's choice"),
-    ("faithful", "Faithful"),
-    ("balanced", "Balanced"),
-    ("detailed", "Detailed"),
-];
-const DEVICES: &Choices =
-    &[("auto", "Automatic"), ("cpu", "Processor"), ("cuda", "CUDA"), ("tensorrt", "TensorRT")];
-
 /// Makes the procedure with its menu entry and arguments.
 ///
 /// # Safety
@@ -190,79 +175,36 @@ unsafe fn create(plug_in: Pointer, name: Text) -> Pointer {
             c"MIT or Apache-2.0".as_ptr(),
             c"2026".as_ptr(),
         );
-        let choice = |name: &str, label: &str, tip: &str, choices: &Choices, default: &str| {
-            let list = (own.gimp_choice_new)();
-            for (index, (name, label)) in choices.iter().enumerate() {
-                (own.gimp_choice_add)(
-                    list,
-                    c(name).as_ptr(),
-                    index as c_int,
-                    ctr(label).as_ptr(),
-                    c"".as_ptr(),
-                );
+        for field in &FIELDS {
+            let (name, label, tip) = (c(field.name), ctr(field.label), ctr(field.tip));
+            let (name, label, tip) = (name.as_ptr(), label.as_ptr(), tip.as_ptr());
+            let default = c(field.default);
+            match field.kind {
+                Kind::Choice(choices) => {
+                    let list = (own.gimp_choice_new)();
+                    for (index, (name, label)) in choices.iter().enumerate() {
+                        let (name, label) = (c(name), ctr(label));
+                        let index = index as c_int;
+                        (own.gimp_choice_add)(list, name.as_ptr(), index, label.as_ptr(), c"".as_ptr());
+                    }
+                    let add = own.gimp_procedure_add_choice_argument;
+                    add(procedure, name, label, tip, list, default.as_ptr(), READWRITE);
+                }
+                Kind::Whole(most) => {
+                    let most = c_int::try_from(most).unwrap_or(c_int::MAX);
+                    let add = own.gimp_procedure_add_int_argument;
+                    add(procedure, name, label, tip, 0, most, 0, READWRITE);
+                }
+                Kind::Share => {
+                    let add = own.gimp_procedure_add_double_argument;
+                    add(procedure, name, label, tip, 0.0, 1.0, 0.0, READWRITE);
+                }
+                Kind::Text => {
+                    let add = own.gimp_procedure_add_string_argument;
+                    add(procedure, name, label, tip, default.as_ptr(), READWRITE);
+                }
             }
-            let (name, label, tip) = (c(name), ctr(label), ctr(tip));
-            (own.gimp_procedure_add_choice_argument)(
-                procedure,
-                name.as_ptr(),
-                label.as_ptr(),
-                tip.as_ptr(),
-                list,
-                c(default).as_ptr(),
-                READWRITE,
-            );
-        };
-        let int = |name: &str, label: &str, tip: &str, most: c_int| {
-            let (name, label, tip) = (c(name), ctr(label), ctr(tip));
-            (own.gimp_procedure_add_int_argument)(
-                procedure,
-                name.as_ptr(),
-                label.as_ptr(),
-                tip.as_ptr(),
-                0,
-                most,
-                0,
-                READWRITE,
-            );
-        };
-        choice("scale", "Sc_ale:", "How much larger", SCALES, "x4");
-        int("width", "_Width:", "In pixels; 0 follows from the height", 262_144);
-        int("height", "Hei_ght:", "In pixels; 0 follows from the width", 262_144);
-        choice(
-            "output",
-            "Res_ult:",
-            "The layers chosen are upscaled by the model, the others by GIMP",
-            OUTPUTS,
-            "new-image",
-        );
-        choice(
-            "preset",
-            "_Preset:",
-            "Faithful keeps to what is known, detailed adds likely texture",
-            PRESETS,
-            "default",
-        );
-        int("steps", "S_teps:", "0 leaves them to the preset; more steps add texture", 1000);
-        (own.gimp_procedure_add_double_argument)(
-            procedure,
-            c"cleanup".as_ptr(),
-            ctr("Clea_n-up:").as_ptr(),
-            ctr("0 keeps everything, 1 removes noise and JPEG blocks").as_ptr(),
-            0.0,
-            1.0,
-            0.0,
-            READWRITE,
-        );
-        int("seed", "See_d:", "Another seed gives other texture", c_int::MAX);
-        (own.gimp_procedure_add_string_argument)(
-            procedure,
-            c"model".as_ptr(),
-            ctr("_Model:").as_ptr(),
-            ctr("Name or path of a model; empty for the default one").as_ptr(),
-            c"".as_ptr(),
-            READWRITE,
-        );
-        choice("device", "De_vice:", "Where the model runs", DEVICES, "auto");
+        }
         (own.gimp_procedure_add_image_return_value)(
             procedure,
             c"result".as_ptr(),
@@ -337,33 +279,31 @@ fn answer(
 
 /// The settings that `config`, an object of GIMP's, holds.
 fn read_settings(host: &Host<Pointer>, config: Pointer) -> Settings {
-    // SAFETY: the properties have these types, as `create` registered them; texts are copied and freed.
-    unsafe {
-        let number = |name: &std::ffi::CStr| {
-            let mut value: c_int = 0;
-            (host.glib.g_object_get)(config, name.as_ptr(), &raw mut value, ptr::null::<c_char>());
-            value.max(0) as u32
-        };
-        let text = |name: &std::ffi::CStr| {
-            let mut value: *mut c_char = ptr::null_mut();
-            (host.glib.g_object_get)(config, name.as_ptr(), &raw mut value, ptr::null::<c_char>());
-            let text = string(value);
-            (host.glib.g_free)(value.cast());
-            text
-        };
-        let mut cleanup: c_double = 0.0;
-        (host.glib.g_object_get)(config, c"cleanup".as_ptr(), &raw mut cleanup, ptr::null::<c_char>());
-        let scale = text(c"scale");
-        let factor = FACTORS.into_iter().find(|factor| scale == format!("x{factor}"));
-        Settings {
-            size: factor.map_or_else(|| Size::Pixels(number(c"width"), number(c"height")), Size::Factor),
-            preset: Some(text(c"preset")).filter(|name| name != PRESETS[0].0).unwrap_or_default(),
-            steps: number(c"steps"),
-            cleanup,
-            seed: number(c"seed"),
-            output: if text(c"output") == OUTPUTS[1].0 { Output::ThisImage } else { Output::NewImage },
-            model: text(c"model").trim().into(),
-            device: text(c"device"),
+    let get = host.glib.g_object_get;
+    Settings::from_values(|field| {
+        let name = c(field.name);
+        let end = ptr::null::<c_char>();
+        // SAFETY: the properties have these types, as `create` registered them; texts are copied and freed.
+        unsafe {
+            match field.kind {
+                Kind::Whole(_) => {
+                    let mut number: c_int = 0;
+                    get(config, name.as_ptr(), &raw mut number, end);
+                    number.max(0).to_string()
+                }
+                Kind::Share => {
+                    let mut share: c_double = 0.0;
+                    get(config, name.as_ptr(), &raw mut share, end);
+                    share.to_string()
+                }
+                Kind::Choice(_) | Kind::Text => {
+                    let mut text: *mut c_char = ptr::null_mut();
+                    get(config, name.as_ptr(), &raw mut text, end);
+                    let copy = string(text).trim().to_owned();
+                    (host.glib.g_free)(text.cast());
+                    copy
+                }
+            }
         }
-    }
+    })
 }

@@ -1,17 +1,26 @@
 //! The part of both dialogs that shows a crop at two settings, side by side.
 
+mod next;
+mod order;
+#[cfg(test)]
+mod tests;
+
+use std::cell::Cell;
 use std::ffi::{c_int, c_void};
+use std::ptr;
 use std::slice;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
-use std::thread;
 
-use crate::engine::{Engine, Sample};
+use partdiff_host::Sample;
+
+use self::next::{Next, Screen, Work};
+use self::order::{Opened, Order};
+use crate::engine::Engine;
 use crate::host::{Handle, Host, Pointer, Rectangle, c};
 use crate::pixels::{Pixels, extent};
 use crate::settings::{PRESETS, Settings};
-use crate::text::{ctr, tr};
+use crate::text::ctr;
 use crate::toolkit::Gtk;
 
 /// Longest side of the small picture in which the crop is chosen.
@@ -25,11 +34,15 @@ const MARGIN: i32 = 24;
 /// Beyond this factor a view would show less than a pixel per pixel.
 const MAX_FACTOR: f64 = 8.0;
 
-/// An engine and the model and device it was opened for; shared with the run that follows the dialog.
-pub type Opened = Arc<Mutex<Option<(String, String, Engine)>>>;
-
-/// The preview's widgets and what they stand for. Lives as long as the process: GTK holds pointers to it.
+/// The preview. Lives as long as the process, since GTK holds pointers to it, and is only ever shared: a handler may run
+/// while another call of its is at work.
 pub struct Preview<H: Handle> {
+    widgets: Widgets<H>,
+    next: Next,
+}
+
+/// The preview's widgets and what they stand for.
+struct Widgets<H: Handle> {
     host: &'static Host<H>,
     gtk: Gtk,
     layer: H,
@@ -37,25 +50,14 @@ pub struct Preview<H: Handle> {
     layer_size: (i32, i32),
     /// The settings that the dialog shows.
     current: Box<dyn Fn() -> Settings>,
-    engine: Opened,
+    engine: Arc<Mutex<Option<Opened>>>,
     cancelled: Arc<AtomicBool>,
     /// Middle of the crop in the layer.
-    middle: (i32, i32),
+    middle: Cell<(i32, i32)>,
     thumbnail: Pointer,
     views: [Pointer; 2],
     other: Pointer,
     status: Pointer,
-    running: Option<Receiver<Result<[Pixels; 2], String>>>,
-    again: bool,
-}
-
-/// What the work on a preview needs from the main thread.
-struct Order {
-    crop: Pixels,
-    settings: [Option<Settings>; 2],
-    size: (u32, u32),
-    engine: Opened,
-    cancelled: Arc<AtomicBool>,
 }
 
 impl<H: Handle> Preview<H> {
@@ -63,13 +65,12 @@ impl<H: Handle> Preview<H> {
     ///
     /// # Errors
     /// Where GTK lacks a function.
-    #[expect(clippy::mut_from_ref, reason = "the preview is made here and leaked")]
     pub fn add(
         host: &'static Host<H>,
         (image, layer): (H, H),
         parent: Pointer,
         current: Box<dyn Fn() -> Settings>,
-    ) -> Result<&'static mut Self, String> {
+    ) -> Result<&'static Self, String> {
         let gtk = Gtk::load(&host.library)?;
         let gimp = &host.gimp;
         // SAFETY: GIMP's and GTK's objects, on the main thread; the preview itself is never freed.
@@ -99,8 +100,9 @@ impl<H: Handle> Preview<H> {
             (gtk.gtk_box_pack_start)(row, column, 0, 0, 0);
 
             let other = (gtk.gtk_combo_box_text_new)();
-            for name in ["Plain enlargement", "Faithful", "Balanced", "Detailed"] {
-                (gtk.gtk_combo_box_text_append_text)(other, ctr(name).as_ptr());
+            (gtk.gtk_combo_box_text_append_text)(other, ctr("Plain enlargement").as_ptr());
+            for (_, label) in &PRESETS[1..] {
+                (gtk.gtk_combo_box_text_append_text)(other, ctr(label).as_ptr());
             }
             (gtk.gtk_combo_box_set_active)(other, 0);
             let label = (gtk.gtk_label_new)(ctr("With the settings above").as_ptr());
@@ -115,24 +117,23 @@ impl<H: Handle> Preview<H> {
                 (gtk.gtk_box_pack_start)(row, column, 0, 0, 0);
                 view
             });
-            let preview = Box::leak(Box::new(Self {
+            let widgets = Widgets {
                 host,
                 gtk,
                 layer,
                 canvas,
                 layer_size,
                 current,
-                engine: Opened::default(),
+                engine: Arc::default(),
                 cancelled: Arc::default(),
-                middle: (layer_size.0 / 2, layer_size.1 / 2),
+                middle: Cell::new((layer_size.0 / 2, layer_size.1 / 2)),
                 thumbnail,
                 views,
                 other,
                 status,
-                running: None,
-                again: false,
-            }));
-            let data: Pointer = std::ptr::from_mut(preview).cast();
+            };
+            let preview: &'static Self = Box::leak(Box::new(Self { widgets, next: Next::default() }));
+            let data: Pointer = ptr::from_ref(preview).cast_mut().cast();
             let connect = |object: Pointer, signal: &std::ffi::CStr, handler: Pointer| {
                 (host.glib.g_signal_connect_data)(object, signal.as_ptr(), handler, data, None, 0);
             };
@@ -140,34 +141,33 @@ impl<H: Handle> Preview<H> {
             connect(button, c"clicked", update::<H> as *mut c_void);
             connect(other, c"changed", update::<H> as *mut c_void);
             (host.glib.g_timeout_add)(60, tick::<H>, data);
-            preview.draw_thumbnail();
+            preview.widgets.draw_thumbnail();
             (gtk.gtk_widget_show_all)(frame);
-            preview.start();
+            preview.next.want(&preview.widgets);
             Ok(preview)
         }
     }
 
     /// Ends the preview's work and hands over its engine, if that is the one for `settings`.
-    pub fn finish(&mut self, settings: &Settings) -> Option<Engine> {
-        self.cancelled.store(true, Ordering::Release);
-        self.again = false;
-        self.running = None;
-        let mut engine = self.engine.lock().ok()?;
-        let (model, device, engine) = engine.take()?;
-        ((&model, &device) == (&settings.model, &settings.device)).then_some(engine)
+    pub fn finish(&self, settings: &Settings) -> Option<Engine> {
+        self.next.close();
+        self.widgets.cancelled.store(true, Ordering::Release);
+        self.widgets.engine.lock().ok()?.take()?.engine(settings)
     }
+}
 
+impl<H: Handle> Widgets<H> {
     /// The crop in the layer, and the crop with its margin.
     fn areas(&self) -> (Rectangle, Rectangle) {
-        let (width, height) = self.layer_size;
+        let ((width, height), middle) = (self.layer_size, self.middle.get());
         let side = |middle: i32, length: i32| {
             let size = CROP.min(length);
             let start = (middle - size / 2).clamp(0, length - size);
             let first = (start - MARGIN).max(0);
             (start, size, first, (start + size + MARGIN).min(length) - first)
         };
-        let (x, w, outer_x, outer_w) = side(self.middle.0, width);
-        let (y, h, outer_y, outer_h) = side(self.middle.1, height);
+        let (x, w, outer_x, outer_w) = side(middle.0, width);
+        let (y, h, outer_y, outer_h) = side(middle.1, height);
         (
             Rectangle { x, y, width: w, height: h },
             Rectangle { x: outer_x, y: outer_y, width: outer_w, height: outer_h },
@@ -215,11 +215,11 @@ impl<H: Handle> Preview<H> {
                 }
             }
         }
-        self.show(self.thumbnail, &pixels, Rectangle { x: 0, y: 0, width, height }, (width, height));
+        self.draw(self.thumbnail, &pixels, Rectangle { x: 0, y: 0, width, height }, (width, height));
     }
 
     /// Shows `part` of 8-bit pixels with alpha in an image widget, at `size`.
-    fn show(&self, widget: Pointer, pixels: &Pixels, part: Rectangle, size: (i32, i32)) {
+    fn draw(&self, widget: Pointer, pixels: &Pixels, part: Rectangle, size: (i32, i32)) {
         /// `GDK_INTERP_BILINEAR`.
         const BILINEAR: c_int = 2;
         let gtk = &self.gtk;
@@ -242,76 +242,50 @@ impl<H: Handle> Preview<H> {
             }
         }
     }
+}
 
-    fn say(&self, text: &str) {
-        // SAFETY: a label; GTK copies the text.
-        unsafe { (self.gtk.gtk_label_set_text)(self.status, c(text).as_ptr()) };
-    }
-
-    /// Starts work on both views, or notes that it has to be done once more.
-    fn start(&mut self) {
-        if self.running.is_some() {
-            self.again = true;
-            return;
-        }
+impl<H: Handle> Screen for Widgets<H> {
+    fn work(&self) -> Option<Work> {
         let settings = (self.current)();
-        let target = match settings.target(self.canvas.0, self.canvas.1) {
-            Ok(target) => target,
-            Err(message) => return self.say(&message),
-        };
+        let target =
+            settings.target(self.canvas.0, self.canvas.1).map_err(|message| self.say(&message)).ok()?;
         // SAFETY: a combo box.
         let chosen = unsafe { (self.gtk.gtk_combo_box_get_active)(self.other) };
-        let other = (chosen > 0).then(|| {
-            let preset = PRESETS[(chosen as usize - 1).min(PRESETS.len() - 1)].to_owned();
-            Settings { preset, steps: 0, ..settings.clone() }
-        });
+        let preset = PRESETS.get(chosen.max(0) as usize).filter(|_| chosen > 0);
+        let other = preset.map(|preset| settings.clone().with("preset", preset.0).with("steps", "0"));
         let (_, area) = self.areas();
-        let Some(crop) = self.read(area, 1.0) else { return };
         let side = |length: i32, to: u32, from: u32| {
             let factor = (f64::from(to) / f64::from(from)).min(MAX_FACTOR);
             ((f64::from(length) * factor).round() as u32).max(1)
         };
-        let size = (side(area.width, target.0, self.canvas.0), side(area.height, target.1, self.canvas.1));
         let order = Order {
-            crop,
+            crop: self.read(area, 1.0)?,
             settings: [Some(settings), other],
-            size,
+            size: (side(area.width, target.0, self.canvas.0), side(area.height, target.1, self.canvas.1)),
             engine: self.engine.clone(),
             cancelled: self.cancelled.clone(),
         };
-        let (sender, receiver) = mpsc::channel();
-        thread::spawn(move || {
-            let _ = sender.send(order.fulfil());
-        });
-        self.running = Some(receiver);
-        self.say(&tr("Working…"));
+        Some(Box::new(move || order.fulfil()))
     }
 
-    /// Shows what is finished.
-    fn poll(&mut self) {
-        let Some(outcome) = self.running.as_ref().and_then(|running| running.try_recv().ok()) else { return };
-        self.running = None;
-        match outcome {
-            Ok(pictures) => {
-                let (crop, area) = self.areas();
-                for (view, picture) in self.views.iter().zip(&pictures) {
-                    let across = picture.width as f64 / f64::from(area.width);
-                    let down = picture.height as f64 / f64::from(area.height);
-                    let part = Rectangle {
-                        x: (f64::from(crop.x - area.x) * across) as i32,
-                        y: (f64::from(crop.y - area.y) * down) as i32,
-                        width: ((f64::from(crop.width) * across) as i32).max(1),
-                        height: ((f64::from(crop.height) * down) as i32).max(1),
-                    };
-                    self.show(*view, picture, part, view_size(crop));
-                }
-                self.say("");
-            }
-            Err(message) => self.say(&message),
+    fn show(&self, images: &[Pixels; 2]) {
+        let (crop, area) = self.areas();
+        for (view, image) in self.views.iter().zip(images) {
+            let across = image.width as f64 / f64::from(area.width);
+            let down = image.height as f64 / f64::from(area.height);
+            let part = Rectangle {
+                x: (f64::from(crop.x - area.x) * across) as i32,
+                y: (f64::from(crop.y - area.y) * down) as i32,
+                width: ((f64::from(crop.width) * across) as i32).max(1),
+                height: ((f64::from(crop.height) * down) as i32).max(1),
+            };
+            self.draw(*view, image, part, view_size(crop));
         }
-        if std::mem::take(&mut self.again) {
-            self.start();
-        }
+    }
+
+    fn say(&self, text: &str) {
+        // SAFETY: a label; GTK copies the text.
+        unsafe { (self.gtk.gtk_label_set_text)(self.status, c(text).as_ptr()) };
     }
 }
 
@@ -321,52 +295,39 @@ fn view_size(crop: Rectangle) -> (i32, i32) {
     (VIEW * crop.width / longest, VIEW * crop.height / longest)
 }
 
-impl Order {
-    /// Both pictures; one without settings is the crop itself.
-    fn fulfil(self) -> Result<[Pixels; 2], String> {
-        let mut slot = self.engine.lock().map_err(|_| tr("PartDiff failed: a defect of this program."))?;
-        let mut make = |settings: &Option<Settings>| {
-            let Some(settings) = settings else { return Ok(self.crop.clone()) };
-            let fits = slot
-                .as_ref()
-                .is_some_and(|(model, device, _)| (model, device) == (&settings.model, &settings.device));
-            if !fits {
-                let engine = Engine::open(&settings.model, &settings.device)?;
-                *slot = Some((settings.model.clone(), settings.device.clone(), engine));
-            }
-            let Some((.., engine)) = slot.as_ref() else { return Err(String::new()) };
-            let go_on = &mut |_, _, _| !self.cancelled.load(Ordering::Acquire);
-            engine.upscale(&self.crop, None, settings, self.size, go_on)
-        };
-        let [first, second] = &self.settings;
-        Ok([make(first)?, make(second)?])
-    }
+/// # Safety
+/// `data` is a preview.
+unsafe fn preview<H: Handle>(data: Pointer) -> &'static Preview<H> {
+    // SAFETY: previews live for good, nobody borrows one mutably, and GTK calls on the main thread only.
+    unsafe { &*data.cast::<Preview<H>>() }
 }
 
 /// # Safety
 /// `data` is a preview.
 unsafe extern "C" fn update<H: Handle>(_: Pointer, data: Pointer) {
-    // SAFETY: previews live for good, and GTK calls on the main thread only.
-    unsafe { &mut *data.cast::<Preview<H>>() }.start();
+    // SAFETY: as the caller says.
+    let preview = unsafe { preview::<H>(data) };
+    preview.next.want(&preview.widgets);
 }
 
 /// # Safety
 /// `event` is a button event and `data` a preview.
 unsafe extern "C" fn clicked<H: Handle>(_: Pointer, event: Pointer, data: Pointer) -> c_int {
     let (mut x, mut y) = (0.0, 0.0);
-    // SAFETY: as `update`.
-    let preview = unsafe { &mut *data.cast::<Preview<H>>() };
+    // SAFETY: as the caller says.
+    let Preview { widgets, next } = unsafe { preview::<H>(data) };
     // SAFETY: a button event.
-    unsafe { (preview.gtk.gdk_event_get_coords)(event, &mut x, &mut y) };
-    let scale = preview.thumbnail_scale();
-    preview.middle = ((x / scale) as i32, (y / scale) as i32);
-    preview.draw_thumbnail();
-    preview.start();
+    unsafe { (widgets.gtk.gdk_event_get_coords)(event, &mut x, &mut y) };
+    let scale = widgets.thumbnail_scale();
+    widgets.middle.set(((x / scale) as i32, (y / scale) as i32));
+    widgets.draw_thumbnail();
+    next.want(widgets);
     1
 }
 
 extern "C" fn tick<H: Handle>(data: Pointer) -> c_int {
-    // SAFETY: as `update`.
-    unsafe { &mut *data.cast::<Preview<H>>() }.poll();
+    // SAFETY: GLib passes on what it was given with this function, a preview.
+    let preview = unsafe { preview::<H>(data) };
+    preview.next.advance(&preview.widgets);
     1
 }
