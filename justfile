@@ -75,3 +75,7 @@ coverage:
 # write plugin-api/include/partdiff.h again after a change of the C ABI
 header:
     PARTDIFF_WRITE_HEADER=1 cargo test --release -p partdiff-capi --test abi header
+
+# write the images of tests/golden anew after a change that is meant to change them
+golden:
+    cargo run --release -- runtime install && PARTDIFF_WRITE_GOLDEN=1 cargo test --release --test integration golden

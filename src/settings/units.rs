@@ -1,4 +1,7 @@
 //! Times and amounts as people write them.
+//!
+//! Not by the crates `humantime`, which also takes months, years and sums, and writes `1s 500ms`; and `bytesize`, to which
+//! `500M` is 500,000,000 bytes and a whole unit `812.0 MiB`.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,9 @@
-//! JPEG beyond what the usual decoder gets right: four inks, and baseline files with one scan per channel.
+//! JPEG beyond what the usual decoder gets right: four inks, lossless files, and baseline files with one scan per
+//! channel.
+//!
+//! There are two decoders because neither does for both: zune-jpeg, the usual one, refuses lossless files and hands out
+//! the inks of YCCK as RGB only; jpeg-decoder is in maintenance mode and refuses some chroma sampling, and the crate tiff
+//! would bring zune-jpeg all the same, for JPEG inside TIFF.
 
 use jpeg_decoder::{ColorTransform, Decoder, Error as JpegError, PixelFormat};
 

@@ -1,4 +1,7 @@
 //! Metadata in JPEG segments.
+//!
+//! Not by the crate `img-parts`, which copies the file, refuses it for one damaged segment, and would save only the walk
+//! over segments.
 
 use super::{Density, DensityUnit, Metadata, iptc};
 

@@ -1,4 +1,7 @@
 //! Metadata in PNG chunks (PNG third edition, section 11.3).
+//!
+//! Not by the crate `png`, which drops texts that are not valid UTF-8 and chunks with a wrong checksum; nor by `img-parts`,
+//! which copies the file, refuses it for one wrong checksum, and would save only the walk over chunks.
 
 use std::io::{Read, Write};
 

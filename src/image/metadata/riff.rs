@@ -1,24 +1,22 @@
 //! Metadata in WebP chunks (RFC 9649).
 
+use std::io::Cursor;
+
+use image_webp::WebPDecoder;
+
 use super::Metadata;
 use super::png::without_prefix;
 
 /// Reads profile, EXIF and XMP, and whether the file is an animation.
 pub(in crate::image) fn read(bytes: &[u8]) -> (Metadata, bool) {
-    let mut metadata = Metadata::default();
-    let mut animated = false;
-    let mut rest = bytes.get(12..).unwrap_or_default();
-    while let Some((kind, size)) = rest.get(..4).zip(rest.get(4..8)) {
-        let size = u32::from_le_bytes([size[0], size[1], size[2], size[3]]) as usize;
-        let Some(data) = size.checked_add(8).and_then(|end| rest.get(8..end)) else { break };
-        match kind {
-            b"ICCP" => metadata.icc = Some(data.to_vec()),
-            b"EXIF" => metadata.exif = Some(without_prefix(data)),
-            b"XMP " => metadata.xmp = Some(data.to_vec()),
-            b"ANIM" => animated = true,
-            _ => {}
-        }
-        rest = rest.get(8 + size + size % 2..).unwrap_or_default();
-    }
-    (metadata, animated)
+    // What this decoder refuses is not decoded later either.
+    let Ok(mut decoder) = WebPDecoder::new(Cursor::new(bytes)) else { return Default::default() };
+    decoder.set_memory_limit(bytes.len());
+    let metadata = Metadata {
+        icc: decoder.icc_profile().ok().flatten(),
+        exif: decoder.exif_metadata().ok().flatten().map(|block| without_prefix(&block)),
+        xmp: decoder.xmp_metadata().ok().flatten(),
+        ..Metadata::default()
+    };
+    (metadata, decoder.is_animated())
 }

@@ -8,6 +8,7 @@ mod fidelity;
 mod files;
 #[cfg(target_os = "linux")]
 mod gimp;
+mod golden;
 mod in_place;
 mod models;
 mod outputs;
