@@ -79,15 +79,12 @@ pub fn quarantine(
     reason: &str,
     take: bool,
 ) -> io::Result<PathBuf> {
-    let wanted = folder.join(&entry.path);
-    fs::create_dir_all(wanted.parent().unwrap_or(folder))?;
     let target = if take {
         move_away(from, folder, &entry.path)?
     } else {
-        // The same file again replaces its own link.
-        let _ = fs::remove_file(&wanted);
-        link(from, &wanted)?;
-        wanted
+        let wanted = folder.join(&entry.path);
+        fs::create_dir_all(wanted.parent().unwrap_or(folder))?;
+        at_free_name(&wanted, |name| link(from, name))?
     };
     let mut note = target.clone().into_os_string();
     note.push(".reason.txt");
@@ -101,15 +98,35 @@ pub fn quarantine(
     Ok(target)
 }
 
+/// Makes a link to `from`, or a copy where the platform has none; one that is there already will do.
 fn link(from: &Path, to: &Path) -> io::Result<()> {
     #[cfg(unix)]
-    {
-        std::os::unix::fs::symlink(from, to)
-    }
+    let (result, is_there) =
+        (std::os::unix::fs::symlink(from, to), || fs::read_link(to).is_ok_and(|end| end == from));
     #[cfg(not(unix))]
-    {
-        fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop))
+    let (result, is_there) = (
+        fs::hard_link(from, to)
+            .or_else(|_| io::copy(&mut fs::File::open(from)?, &mut fs::File::create_new(to)?).map(drop)),
+        || hash_file(from).is_ok_and(|hash| holds(to, &hash)),
+    );
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && is_there() => Ok(()),
+        result => result,
     }
+}
+
+/// Calls `make` with `wanted`, or with the first of `wanted-2`, `wanted-3`... that is not taken. Returns that name.
+fn at_free_name(wanted: &Path, make: impl Fn(&Path) -> io::Result<()>) -> io::Result<PathBuf> {
+    let name = wanted.file_name().unwrap_or_default();
+    for number in 1..=u32::MAX {
+        let target =
+            if number == 1 { wanted.to_path_buf() } else { wanted.with_file_name(numbered(name, number)) };
+        match make(&target) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            result => return result.map(|()| target),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
 }
 
 /// `path`, or the first of `path-2`, `path-3`... that does not exist.
@@ -137,6 +154,30 @@ fn sync_folder(path: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::watch::ledger::entry::State;
+    use crate::watch::source::stamp::Stamp;
+
+    fn entry(path: &str) -> Entry {
+        Entry {
+            id: 1,
+            watch: "in".into(),
+            path: path.into(),
+            stamp: Stamp::default(),
+            state: State::Running,
+            hash: None,
+            settings: None,
+            attempts: 0,
+            crashes: 0,
+            next_try: None,
+            reason: None,
+            done: None,
+            result: None,
+            intent: None,
+            disposed: false,
+            first_seen: 0,
+            updated: 0,
+        }
+    }
 
     #[test]
     fn renaming_never_replaces_unasked() {
@@ -177,5 +218,26 @@ mod tests {
         }
         assert_eq!(fs::read(to.join("sub/a.png")).unwrap(), b"1");
         assert_eq!(fs::read(to.join("sub/a-2.png")).unwrap(), b"2");
+    }
+
+    #[test]
+    fn a_link_in_quarantine_takes_no_other_files_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, bad) = (folder.path().join("in/a.png"), folder.path().join("bad"));
+        fs::create_dir(folder.path().join("in")).unwrap();
+        let put = |contents: &[u8], take| {
+            fs::write(&from, contents).unwrap();
+            quarantine(&from, &bad, &entry("a.png"), "it is bad", take).unwrap()
+        };
+        assert_eq!(put(b"1", true), bad.join("a.png"));
+        assert!(!from.exists());
+        // The same file again finds its own link.
+        for contents in [b"2", b"3"] {
+            assert_eq!(put(contents, false), bad.join("a-2.png"));
+            assert_eq!(fs::read(bad.join("a.png")).unwrap(), b"1");
+            assert_eq!(fs::read(bad.join("a-2.png")).unwrap(), contents);
+        }
+        assert!(bad.join("a-2.png.reason.txt").exists());
+        assert_eq!(fs::read_dir(&bad).unwrap().count(), 4);
     }
 }
