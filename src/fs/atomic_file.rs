@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::{Builder, NamedTempFile};
 
+use super::no_replace::rename_no_replace;
 use crate::error::{Error, ErrorKind, Result};
 
 /// How the name of every temporary begins; folder readers skip such files.
@@ -118,7 +119,7 @@ fn keep(path: &Path, backup: &Path) -> std::io::Result<()> {
 }
 
 /// A rename reaches the disk with its folder. Not every file system can flush a folder.
-fn sync_folder(path: &Path) {
+pub(crate) fn sync_folder(path: &Path) {
     #[cfg(unix)]
     if let Ok(folder) = File::open(folder_of(path)) {
         let _ = folder.sync_all();
@@ -201,9 +202,12 @@ impl Temporary {
 
     fn persist(self, path: &Path, replace: bool) -> std::io::Result<()> {
         let Self { file, entry: _entry } = self;
-        let result = if replace { file.persist(path) } else { file.persist_noclobber(path) };
-        // A failed rename hands the temporary back; dropping it removes it.
-        result.map(drop).map_err(|failure| failure.error)
+        // After a failure, dropping the temporary removes it.
+        if replace {
+            file.persist(path).map(drop).map_err(|failure| failure.error)
+        } else {
+            rename_no_replace(file.path(), path)
+        }
     }
 }
 

@@ -4,3 +4,4 @@ pub mod atomic_file;
 #[cfg(feature = "cli")]
 pub(crate) mod file_id;
 pub(crate) mod hash;
+pub mod no_replace;

@@ -4,10 +4,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use tempfile::TempPath;
-
 use crate::batch::naming::{numbered, shown};
+use crate::fs::atomic_file::{TEMPORARY_PREFIX, sync_folder};
 use crate::fs::hash::hash_file;
+use crate::fs::no_replace::rename_no_replace;
 use crate::watch::ledger::entry::Entry;
 
 /// How the names of the daemon's temporaries begin; the state folder's number follows.
@@ -18,12 +18,10 @@ pub const TEMPORARY: &str = ".partdiff-watch-";
 /// # Errors
 /// `AlreadyExists` where the target exists, and as the file system fails; the temporary stays then.
 pub fn rename(temporary: &Path, target: &Path, replace: bool) -> io::Result<()> {
-    let source = TempPath::try_from_path(temporary)?;
-    let result = if replace { source.persist(target) } else { source.persist_noclobber(target) };
-    if let Err(failure) = result {
-        // Another name may be tried.
-        let _ = failure.path.keep();
-        return Err(failure.error);
+    if replace {
+        fs::rename(temporary, target)?
+    } else {
+        rename_no_replace(temporary, target)?
     }
     sync_folder(target);
     Ok(())
@@ -51,18 +49,20 @@ pub fn holds(path: &Path, hash: &str) -> bool {
 /// As the file system fails; `from` stays then.
 pub fn move_away(from: &Path, folder: &Path, relative: &Path) -> io::Result<PathBuf> {
     let wanted = folder.join(relative);
-    fs::create_dir_all(wanted.parent().unwrap_or(folder))?;
-    let target = free_name(&wanted);
-    if fs::rename(from, &target).is_ok() {
+    let folder = wanted.parent().unwrap_or(folder);
+    fs::create_dir_all(folder)?;
+    let rename = |from: &Path| at_free_name(&wanted, |name| rename_no_replace(from, name));
+    if let Ok(target) = rename(from) {
         return Ok(target);
     }
     // Another file system: copy, flush, compare, and only then remove.
-    fs::copy(from, &target)?;
-    fs::File::open(&target)?.sync_all()?;
-    if hash_file(from)? != hash_file(&target)? {
-        let _ = fs::remove_file(&target);
+    let copy = tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempfile_in(folder)?.into_temp_path();
+    fs::copy(from, &copy)?;
+    fs::File::open(&copy)?.sync_all()?;
+    if hash_file(from)? != hash_file(&copy)? {
         return Err(io::Error::other("the copy differs from the original"));
     }
+    let target = rename(&copy)?;
     sync_folder(&target);
     fs::remove_file(from)?;
     Ok(target)
@@ -127,28 +127,6 @@ fn at_free_name(wanted: &Path, make: impl Fn(&Path) -> io::Result<()>) -> io::Re
         }
     }
     Err(io::ErrorKind::AlreadyExists.into())
-}
-
-/// `path`, or the first of `path-2`, `path-3`... that does not exist.
-fn free_name(path: &Path) -> PathBuf {
-    let exists = |path: &Path| fs::symlink_metadata(path).is_ok();
-    if !exists(path) {
-        return path.to_path_buf();
-    }
-    let name = path.file_name().unwrap_or_default();
-    (2..)
-        .map(|number| path.with_file_name(numbered(name, number)))
-        .find(|path| !exists(path))
-        .unwrap_or_else(|| path.to_path_buf())
-}
-
-fn sync_folder(path: &Path) {
-    // The rename itself reaches the disk with the folder. Not every file system can flush a folder.
-    #[cfg(unix)]
-    if let Some(Ok(folder)) = path.parent().map(fs::File::open) {
-        let _ = folder.sync_all();
-    }
-    let _ = path;
 }
 
 #[cfg(test)]
@@ -239,5 +217,46 @@ mod tests {
         }
         assert!(bad.join("a-2.png.reason.txt").exists());
         assert_eq!(fs::read_dir(&bad).unwrap().count(), 4);
+    }
+
+    #[test]
+    fn files_that_are_moved_at_the_same_time_keep_out_of_each_others_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let to = folder.path().join("done");
+        const FILES: usize = 200;
+        let move_one = |index: usize| {
+            let from = folder.path().join(index.to_string());
+            fs::write(&from, index.to_string()).unwrap();
+            move_away(&from, &to, Path::new("a.png")).unwrap();
+        };
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                scope.spawn(move || (thread..FILES).step_by(4).for_each(move_one));
+            }
+        });
+        let mut kept: Vec<usize> = fs::read_dir(&to)
+            .unwrap()
+            .map(|file| fs::read_to_string(file.unwrap().path()).unwrap().parse().unwrap())
+            .collect();
+        kept.sort_unstable();
+        assert_eq!(kept, Vec::from_iter(0..FILES));
+    }
+
+    /// Where the machine has two file systems.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn moving_to_another_file_system_replaces_nothing() {
+        let (here, Ok(there)) = (tempfile::tempdir().unwrap(), tempfile::tempdir_in("/dev/shm")) else {
+            return;
+        };
+        for contents in [b"1", b"2"] {
+            let from = here.path().join("a.png");
+            fs::write(&from, contents).unwrap();
+            move_away(&from, there.path(), Path::new("a.png")).unwrap();
+            assert!(!from.exists());
+        }
+        assert_eq!(fs::read(there.path().join("a.png")).unwrap(), b"1");
+        assert_eq!(fs::read(there.path().join("a-2.png")).unwrap(), b"2");
+        assert_eq!(fs::read_dir(there.path()).unwrap().count(), 2);
     }
 }
