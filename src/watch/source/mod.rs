@@ -3,6 +3,7 @@
 pub(crate) mod complete;
 pub mod events;
 pub mod filesystem;
+pub mod hasher;
 pub mod scan;
 pub mod selection;
 pub mod settle;
