@@ -5,3 +5,4 @@ pub mod atomic_file;
 pub(crate) mod file_id;
 pub(crate) mod hash;
 pub mod no_replace;
+pub mod temporary;

@@ -5,9 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::batch::naming::{numbered, shown};
-use crate::fs::atomic_file::{TEMPORARY_PREFIX, sync_folder};
+use crate::fs::atomic_file::sync_folder;
 use crate::fs::hash::hash_file;
 use crate::fs::no_replace::rename_no_replace;
+use crate::fs::temporary::TEMPORARY_PREFIX;
 use crate::watch::ledger::entry::Entry;
 
 /// How the names of the daemon's temporaries begin; the state folder's number follows.
