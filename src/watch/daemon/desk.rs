@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::folder::Folder;
-use super::place::{holds, move_away, quarantine, rename};
+use super::place::{move_away, quarantine, rename};
 use super::running::Given;
 use crate::batch::naming::shown;
 use crate::error::Result;
+use crate::fs::hash::holds;
 use crate::settings::values::show_seconds;
 use crate::watch::ledger::entry::{Entry, Placed, State};
 use crate::watch::ledger::store::{Ledger, timestamp, unix_millis};
 use crate::watch::report::log::{Log, fields, put_path};
-use crate::watch::report::summary::SUMMARY;
 use crate::watch::settings::watch_settings::{Collision, Originals, Quarantine};
 use crate::watch::source::stamp::Stamp;
 use crate::watch::worker::failure::{CRASHES, Fault, backoff};
@@ -23,6 +23,9 @@ use crate::watch::worker::protocol::{Made, Ready};
 
 /// How often is looked whether results can be placed again.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
+
+/// Inputs that the summary names at most.
+pub const SUMMARY: usize = 20;
 
 /// Numbers that are tried for a result whose name is taken.
 const NUMBERS: u32 = 10_000;

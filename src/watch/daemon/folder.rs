@@ -5,12 +5,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::totals::Totals;
 use crate::error::Result;
 use crate::fs::hash::hash_file;
 use crate::watch::ledger::entry::{Entry, State};
 use crate::watch::ledger::store::Ledger;
 use crate::watch::report::log::Log;
-use crate::watch::report::metrics::Totals;
 use crate::watch::settings::watch_settings::WatchSettings;
 use crate::watch::source::events::{Hint, Source};
 use crate::watch::source::filesystem::{Reach, is_mount_point, reach};

@@ -1,11 +1,16 @@
 //! The daemon: its loop, its worker process, and what becomes of inputs and results.
 
+pub(crate) mod complete;
 pub(crate) mod desk;
 pub(crate) mod dispatch;
 pub mod event_loop;
 pub(crate) mod folder;
 pub mod lock;
+pub(crate) mod metrics;
 pub mod place;
 pub(crate) mod running;
 pub(crate) mod service_manager;
 pub mod signals;
+pub(crate) mod status;
+pub(crate) mod summary;
+pub(crate) mod totals;

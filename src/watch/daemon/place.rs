@@ -39,11 +39,6 @@ pub fn sweep(folder: &Path, mark: &str) {
     }
 }
 
-/// Whether `path` holds the bytes with this hash; reads all of it.
-pub fn holds(path: &Path, hash: &str) -> bool {
-    hash_file(path).is_ok_and(|found| found == hash)
-}
-
 /// Moves `from` to `folder` under `relative`, with a number where that name is taken. Returns where it went.
 ///
 /// # Errors
