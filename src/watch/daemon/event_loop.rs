@@ -203,6 +203,7 @@ impl<'a> Daemon<'a> {
         for folder in &mut self.desk.folders {
             folder.tend(self.desk.ledger, self.desk.log, now)?;
         }
+        self.desk.disposed()?;
         self.notice_others(now)?;
         self.supervise()?;
         self.give_out(now)?;
@@ -277,7 +278,8 @@ impl<'a> Daemon<'a> {
     fn idle(&self) -> Result<bool> {
         for folder in &self.desk.folders {
             let waits = self.desk.ledger.next(&folder.settings.name, unix_millis())?.is_some();
-            if folder.growing() > 0 || waits && folder.paused.is_none() && folder.trouble.is_none() {
+            let works = folder.growing() > 0 || folder.originals.pending() > 0;
+            if works || waits && folder.paused.is_none() && folder.trouble.is_none() {
                 return Ok(false);
             }
         }

@@ -5,6 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::background::Background;
+use super::hasher::{Hashed, Hasher};
+use super::original::{Original, Removal};
 use super::totals::Totals;
 use crate::error::Result;
 use crate::fs::hash::hash_file;
@@ -14,7 +17,6 @@ use crate::watch::report::log::Log;
 use crate::watch::settings::watch_settings::WatchSettings;
 use crate::watch::source::events::{Hint, Source};
 use crate::watch::source::filesystem::{Reach, is_mount_point, reach};
-use crate::watch::source::hasher::{Hashed, Hasher};
 use crate::watch::source::scan::{Kind, left_alone, look, scan};
 use crate::watch::source::selection::Selection;
 use crate::watch::source::settle::{Role, Settler, Sign};
@@ -46,6 +48,7 @@ pub struct Folder {
     pub(crate) selection: Selection,
     pub(crate) settler: Settler,
     hasher: Hasher,
+    pub(crate) originals: Background<Original, (Original, Removal)>,
     source: Option<Source>,
     own: Vec<PathBuf>,
     next_scan: Duration,
@@ -68,8 +71,14 @@ impl Folder {
         sink: impl Fn(Hint) + Clone + Send + 'static,
         log: &Log,
     ) -> Result<Self> {
-        let announce = sink.clone();
-        let hasher = Hasher::new(settings.input.clone(), hash_file, move || announce(Hint::Take));
+        let announce = {
+            let sink = sink.clone();
+            move || sink(Hint::Take)
+        };
+        let remove = |original: Original| {
+            let removal = original.remove();
+            (original, removal)
+        };
         let local = reach(&settings.input) == Reach::Local;
         let source = if local {
             let problem = |error| log.service("polling", &format!("{}: {error}", settings.name));
@@ -86,7 +95,8 @@ impl Folder {
             period: settings.rescan.map_or(usual, |period| period.0.max(Duration::from_millis(100))),
             input_mounted: is_mount_point(&settings.input),
             output_mounted: is_mount_point(&settings.output),
-            hasher,
+            hasher: Hasher::new(settings.input.clone(), hash_file, announce.clone()),
+            originals: Background::new(remove, announce),
             own: own.into_iter().flatten().collect(),
             source,
             digest,

@@ -103,7 +103,7 @@ fn link(from: &Path, to: &Path) -> io::Result<()> {
     let (result, is_there) = (
         fs::hard_link(from, to)
             .or_else(|_| io::copy(&mut fs::File::open(from)?, &mut fs::File::create_new(to)?).map(drop)),
-        || hash_file(from).is_ok_and(|hash| holds(to, &hash)),
+        || hash_file(from).is_ok_and(|hash| crate::fs::hash::holds(to, &hash)),
     );
     match result {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && is_there() => Ok(()),
@@ -128,30 +128,6 @@ fn at_free_name(wanted: &Path, make: impl Fn(&Path) -> io::Result<()>) -> io::Re
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::watch::ledger::entry::State;
-    use crate::watch::source::stamp::Stamp;
-
-    fn entry(path: &str) -> Entry {
-        Entry {
-            id: 1,
-            watch: "in".into(),
-            path: path.into(),
-            stamp: Stamp::default(),
-            state: State::Running,
-            hash: None,
-            settings: None,
-            attempts: 0,
-            crashes: 0,
-            next_try: None,
-            reason: None,
-            done: None,
-            result: None,
-            intent: None,
-            disposed: false,
-            first_seen: 0,
-            updated: 0,
-        }
-    }
 
     #[test]
     fn renaming_never_replaces_unasked() {
@@ -201,7 +177,7 @@ mod tests {
         fs::create_dir(folder.path().join("in")).unwrap();
         let put = |contents: &[u8], take| {
             fs::write(&from, contents).unwrap();
-            quarantine(&from, &bad, &entry("a.png"), "it is bad", take).unwrap()
+            quarantine(&from, &bad, &Entry::sample("a.png"), "it is bad", take).unwrap()
         };
         assert_eq!(put(b"1", true), bad.join("a.png"));
         assert!(!from.exists());

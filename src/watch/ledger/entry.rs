@@ -133,3 +133,29 @@ impl Entry {
             && (self.attempts >= attempts || self.crashes >= CRASHES)
     }
 }
+
+#[cfg(test)]
+impl Entry {
+    /// An input that is worked on for the first time.
+    pub(crate) fn sample(path: &str) -> Self {
+        Self {
+            id: 1,
+            watch: "in".into(),
+            path: path.into(),
+            stamp: Stamp::default(),
+            state: State::Running,
+            hash: None,
+            settings: None,
+            attempts: 0,
+            crashes: 0,
+            next_try: None,
+            reason: None,
+            done: None,
+            result: None,
+            intent: None,
+            disposed: false,
+            first_seen: 0,
+            updated: 0,
+        }
+    }
+}

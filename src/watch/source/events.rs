@@ -16,7 +16,7 @@ pub enum Hint {
     Look(PathBuf, Sign),
     /// Walk through the folder.
     Scan,
-    /// Take what was hashed.
+    /// Take what was done in the background.
     Take,
 }
 

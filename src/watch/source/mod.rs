@@ -2,7 +2,6 @@
 
 pub mod events;
 pub mod filesystem;
-pub mod hasher;
 pub mod scan;
 pub mod selection;
 pub mod settle;

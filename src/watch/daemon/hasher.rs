@@ -1,14 +1,11 @@
-//! Hashes of complete files, made on a thread of its own: a share that hangs holds up nothing else.
+//! Hashes of complete files.
 
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread;
 
-use super::stamp::Stamp;
+use super::background::Background;
+use crate::watch::source::stamp::Stamp;
 
 /// A file that was read.
 #[derive(Debug)]
@@ -21,46 +18,31 @@ pub struct Hashed {
     pub hash: io::Result<String>,
 }
 
-/// Hashes the files of one watched folder, one after the other.
+/// Hashes the files of one watched folder, one after the other, in the background.
 #[derive(Debug)]
 pub struct Hasher {
-    requests: Sender<(PathBuf, Stamp)>,
-    results: Receiver<Hashed>,
+    background: Background<(PathBuf, Stamp), Hashed>,
     pending: HashMap<PathBuf, Stamp>,
-    announced: Arc<AtomicBool>,
 }
 
 impl Hasher {
-    /// A hasher of files below `root` by `hash`. Calls `announce` from its thread when there is something to
-    /// [`take`](Self::take), once until it is taken.
+    /// A hasher of files below `root` by `hash`; `announce` is called as by [`Background::new`].
     pub fn new(
         root: PathBuf,
         hash: impl Fn(&Path) -> io::Result<String> + Send + 'static,
         announce: impl Fn() + Send + 'static,
     ) -> Self {
-        let (requests, wanted) = channel::<(PathBuf, Stamp)>();
-        let (done, results) = channel();
-        let announced = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&announced);
-        // Never joined: it may be in a read that does not return.
-        thread::spawn(move || {
-            for (path, stamp) in wanted {
-                let hash = hash(&root.join(&path));
-                if done.send(Hashed { path, stamp, hash }).is_err() {
-                    return;
-                }
-                if !flag.swap(true, Ordering::SeqCst) {
-                    announce();
-                }
-            }
-        });
-        Self { requests, results, pending: HashMap::new(), announced }
+        let work = move |(path, stamp)| {
+            let hash = hash(&root.join(&path));
+            Hashed { path, stamp, hash }
+        };
+        Self { background: Background::new(work, announce), pending: HashMap::new() }
     }
 
     /// Has the file at `path`, which has `stamp`, hashed.
     pub fn request(&mut self, path: PathBuf, stamp: Stamp) {
         if self.pending.insert(path.clone(), stamp) != Some(stamp) {
-            let _ = self.requests.send((path, stamp));
+            self.background.start((path, stamp));
         }
     }
 
@@ -81,17 +63,18 @@ impl Hasher {
 
     /// What was hashed and is still wanted.
     pub fn take(&mut self) -> Vec<Hashed> {
-        self.announced.store(false, Ordering::SeqCst);
         let pending = &mut self.pending;
         let wanted = |hashed: &Hashed| {
             pending.get(&hashed.path) == Some(&hashed.stamp) && pending.remove(&hashed.path).is_some()
         };
-        self.results.try_iter().filter(wanted).collect()
+        self.background.take().into_iter().filter(wanted).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
     use super::*;
 
     fn size(len: u64) -> Stamp {
@@ -110,34 +93,19 @@ mod tests {
     }
 
     #[test]
-    fn a_read_that_blocks_holds_up_nobody() {
-        let (mut hasher, release, announced) = blocked();
-        hasher.request("a.png".into(), size(1));
-        assert!(hasher.take().is_empty());
-        assert!(hasher.is_pending(Path::new("a.png"), size(1)) && hasher.pending() == 1);
-        release.send(()).unwrap();
-        announced.recv().unwrap();
-        let hashed = hasher.take().pop().unwrap();
-        assert_eq!(
-            (hashed.path, hashed.stamp, hashed.hash.unwrap()),
-            ("a.png".into(), size(1), "in/a.png".into())
-        );
-        assert_eq!(hasher.pending(), 0);
-    }
-
-    #[test]
     fn each_version_is_hashed_once_and_only_the_last_one_counts() {
         let (mut hasher, release, announced) = blocked();
         for (path, len) in [("a", 1), ("a", 1), ("a", 2), ("b", 1), ("gone", 1), ("last", 1)] {
             hasher.request(path.into(), size(len));
         }
+        assert!(hasher.is_pending(Path::new("a"), size(2)) && !hasher.is_pending(Path::new("a"), size(1)));
         hasher.forget(Path::new("gone"));
         (0..5).for_each(|_| release.send(()).unwrap());
         let mut hashed = Vec::new();
         while hasher.pending() > 0 {
             announced.recv().unwrap();
-            hashed.extend(hasher.take().into_iter().map(|file| (file.path, file.stamp.len)));
+            hashed.extend(hasher.take().into_iter().map(|file| (file.hash.unwrap(), file.stamp.len)));
         }
-        assert_eq!(hashed, [("a".into(), 2), ("b".into(), 1), ("last".into(), 1)]);
+        assert_eq!(hashed, [("in/a".into(), 2), ("in/b".into(), 1), ("in/last".into(), 1)]);
     }
 }
