@@ -3,17 +3,9 @@
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tempfile::{Builder, NamedTempFile};
-
+use super::temporary::Temporary;
 use crate::error::{Error, ErrorKind, Result};
-
-/// How the name of every temporary begins; folder readers skip such files.
-pub const TEMPORARY_PREFIX: &str = ".partdiff-";
-
-/// Temporaries that exist now, for a process that must leave at once.
-static TEMPORARIES: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 /// Writes `path` so that a crash leaves either the old state or the new one; `fill` writes the contents.
 ///
@@ -118,7 +110,7 @@ fn keep(path: &Path, backup: &Path) -> std::io::Result<()> {
 }
 
 /// A rename reaches the disk with its folder. Not every file system can flush a folder.
-fn sync_folder(path: &Path) {
+pub(crate) fn sync_folder(path: &Path) {
     #[cfg(unix)]
     if let Ok(folder) = File::open(folder_of(path)) {
         let _ = folder.sync_all();
@@ -162,55 +154,6 @@ pub fn check_writable(path: &Path) -> Result<()> {
     }
 }
 
-/// Removes every temporary of this process, as well as possible; for a process about to exit unfinished.
-pub fn remove_temporaries() {
-    for path in registry().drain(..) {
-        let _ = fs::remove_file(path);
-    }
-}
-
-/// A temporary that the registry knows while it lives; dropping it removes the file.
-struct Temporary {
-    file: NamedTempFile,
-    entry: Entry,
-}
-
-/// A line of the registry, struck out on drop.
-struct Entry(PathBuf);
-
-impl Drop for Entry {
-    fn drop(&mut self) {
-        registry().retain(|known| *known != self.0);
-    }
-}
-
-impl Temporary {
-    fn new(folder: &Path) -> std::io::Result<Self> {
-        let mut builder = Builder::new();
-        builder.prefix(TEMPORARY_PREFIX);
-        // As `File::create`: readable as the umask allows, not by the owner alone.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        // Held across both, so that no temporary escapes a signal between them.
-        let mut known = registry();
-        let file = builder.tempfile_in(folder)?;
-        known.push(file.path().to_path_buf());
-        let entry = Entry(file.path().to_path_buf());
-        Ok(Self { file, entry })
-    }
-
-    fn persist(self, path: &Path, replace: bool) -> std::io::Result<()> {
-        let Self { file, entry: _entry } = self;
-        let result = if replace { file.persist(path) } else { file.persist_noclobber(path) };
-        // A failed rename hands the temporary back; dropping it removes it.
-        result.map(drop).map_err(|failure| failure.error)
-    }
-}
-
-fn registry() -> MutexGuard<'static, Vec<PathBuf>> {
-    TEMPORARIES.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -230,6 +173,7 @@ fn cannot_write(path: &Path, error: std::io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fs::temporary::TEMPORARY_PREFIX;
 
     fn names(folder: &Path) -> Vec<String> {
         let mut names: Vec<_> = fs::read_dir(folder)

@@ -28,3 +28,9 @@ pub(crate) fn hash_file(path: &std::path::Path) -> std::io::Result<String> {
         }
     }
 }
+
+/// Whether `path` holds the bytes with this hash; reads all of it.
+#[cfg(feature = "watch")]
+pub(crate) fn holds(path: &std::path::Path, hash: &str) -> bool {
+    hash_file(path).is_ok_and(|found| found == hash)
+}

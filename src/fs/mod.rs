@@ -1,6 +1,10 @@
-//! Files: written whole or not at all, told apart, hashed.
+//! Files: written whole or not at all, told apart, hashed; paths as bytes.
 
 pub mod atomic_file;
 #[cfg(feature = "cli")]
 pub(crate) mod file_id;
 pub(crate) mod hash;
+pub mod no_replace;
+#[cfg(feature = "watch")]
+pub mod path_bytes;
+pub mod temporary;

@@ -10,8 +10,8 @@ use walkdir::{DirEntry, WalkDir};
 
 use crate::batch::naming::shown;
 use crate::error::{Error, ErrorKind};
-use crate::fs::atomic_file::TEMPORARY_PREFIX;
 use crate::fs::file_id::{FileId, resolved};
+use crate::fs::temporary::TEMPORARY_PREFIX;
 use crate::image::{ImageFormat, unreadable};
 
 /// The name by which standard input and output are called.

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::cli::output::exit::Exit;
 use crate::error::{Error, ErrorKind, Result};
-use crate::fs::atomic_file;
+use crate::fs::temporary::remove_temporaries;
 use crate::progress::CancelToken;
 
 /// Cancels `cancel` on the first Ctrl-C (or SIGTERM, SIGHUP); the second one ends the program at once, with its
@@ -17,7 +17,7 @@ pub fn install(cancel: CancelToken) -> Result<()> {
     ctrlc::set_handler(move || {
         cancel.cancel();
         if asked.swap(true, Ordering::SeqCst) {
-            atomic_file::remove_temporaries();
+            remove_temporaries();
             std::process::exit(Exit::Incomplete.code().into());
         }
     })

@@ -48,7 +48,7 @@ Examples:
   partdiff watch status                             how many stand where; what failed, and why
 
 SIGTERM and Ctrl-C end it within seconds, and nothing is lost; SIGHUP reads the configuration again.
-Exit status: 0 at the end, 1 with --once if something failed or waits, 2 if it could not start.";
+Exit status: 0 at the end; 1 with --once if something failed or waits, or it was interrupted; 2 if it could not start.";
 
 /// Shown below the long help, where no line is too long for a narrow terminal.
 const EVENTS: &str = "\
@@ -211,7 +211,9 @@ impl WatchArgs {
         let ledger = Ledger::open(&state)?;
         let daemon_sender: Arc<Mutex<Option<Sender<Happening>>>> = Arc::default();
         let listener = Arc::clone(&daemon_sender);
-        signals::listen(move |signal| {
+        // A single run that is interrupted has not done everything.
+        let stopped = if self.service.once { Exit::Incomplete } else { Exit::Done };
+        signals::listen(stopped.code(), move |signal| {
             match listener.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
                 Some(sender) => _ = sender.send(Happening::Signal(signal)),
                 // Nothing has begun.
@@ -237,7 +239,7 @@ impl WatchArgs {
         daemon.check_worker()?;
         loop {
             match daemon.run()? {
-                End::Stopped => return Ok(ExitCode::SUCCESS),
+                End::Stopped => return Ok(stopped.into()),
                 End::Finished { failures } => {
                     return Ok(if failures { Exit::Incomplete } else { Exit::Done }.into());
                 }

@@ -7,15 +7,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::folder::Folder;
-use super::place::{holds, move_away, quarantine, rename};
+use super::original::{Original, Removal};
+use super::place::{quarantine, rename};
 use super::running::Given;
 use crate::batch::naming::shown;
 use crate::error::Result;
+use crate::fs::hash::holds;
 use crate::settings::values::show_seconds;
 use crate::watch::ledger::entry::{Entry, Placed, State};
 use crate::watch::ledger::store::{Ledger, timestamp, unix_millis};
 use crate::watch::report::log::{Log, fields, put_path};
-use crate::watch::report::summary::SUMMARY;
 use crate::watch::settings::watch_settings::{Collision, Originals, Quarantine};
 use crate::watch::source::stamp::Stamp;
 use crate::watch::worker::failure::{CRASHES, Fault, backoff};
@@ -23,6 +24,9 @@ use crate::watch::worker::protocol::{Made, Ready};
 
 /// How often is looked whether results can be placed again.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
+
+/// Inputs that the summary names at most.
+pub const SUMMARY: usize = 20;
 
 /// Numbers that are tried for a result whose name is taken.
 const NUMBERS: u32 = 10_000;
@@ -224,34 +228,37 @@ impl<'a> Desk<'a> {
         Ok(Err(io::Error::new(io::ErrorKind::AlreadyExists, "too many files of that name")))
     }
 
-    /// Does with the original what was asked for, once the result was read back from the disk.
-    fn dispose(&self, index: usize, id: i64) -> Result<()> {
-        let settings = &self.folders[index].settings;
-        let Some(entry) = self.ledger.by_id(id)?.filter(|entry| entry.state == State::Done) else {
-            return Ok(());
-        };
-        let path = self.folders[index].path_of(&entry);
-        if settings.originals == Originals::Keep || !path.exists() {
-            return if settings.originals == Originals::Keep { Ok(()) } else { self.ledger.dispose(&entry) };
-        }
-        let verified = entry.result.as_ref().is_some_and(|result| holds(&result.output, &result.hash))
-            && entry.done.as_ref().is_some_and(|(hash, _)| holds(&path, hash));
-        if !verified {
-            self.log.file("kept", &settings.name, &entry.path, "the result or the original changed");
+    /// Has the original moved or deleted, if that was asked for.
+    fn dispose(&mut self, index: usize, id: i64) -> Result<()> {
+        let folder = &mut self.folders[index];
+        if folder.settings.originals == Originals::Keep {
             return Ok(());
         }
-        let result = match &settings.move_to {
-            Some(folder) => move_away(&path, folder, &entry.path).map(drop),
-            None => fs::remove_file(&path),
-        };
-        match result {
-            Ok(()) => self.ledger.dispose(&entry),
-            Err(error) => {
-                let detail = format!("cannot be removed: {error}");
-                self.log.complain_file("kept", &settings.name, &entry.path, &detail);
-                Ok(())
+        if let Some(entry) = self.ledger.by_id(id)?.filter(|entry| entry.state == State::Done) {
+            let (path, move_to) = (folder.path_of(&entry), folder.settings.move_to.clone());
+            folder.originals.start(Original { entry, path, move_to });
+        }
+        Ok(())
+    }
+
+    /// Writes down which originals are gone.
+    pub fn disposed(&mut self) -> Result<()> {
+        for folder in &mut self.folders {
+            for (Original { entry, .. }, removal) in folder.originals.take() {
+                match removal {
+                    Removal::Gone => self.ledger.dispose(&entry)?,
+                    Removal::Changed => {
+                        let reason = "the result or the original changed";
+                        self.log.file("kept", &entry.watch, &entry.path, reason);
+                    }
+                    Removal::Failed(error) => {
+                        let detail = format!("cannot be removed: {error}");
+                        self.log.complain_file("kept", &entry.watch, &entry.path, &detail);
+                    }
+                }
             }
         }
+        Ok(())
     }
 
     /// A job failed.

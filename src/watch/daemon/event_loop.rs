@@ -11,12 +11,13 @@ use super::place::sweep;
 use super::running::Running;
 use super::service_manager;
 use super::signals::Signal;
+use super::status::Report;
+use super::summary;
 use crate::error::{Error, Result};
 use crate::fs::hash::sha256_hex;
+use crate::fs::path_bytes::to_bytes;
 use crate::watch::ledger::store::{Ledger, unix_millis};
 use crate::watch::report::log::Log;
-use crate::watch::report::status::Report;
-use crate::watch::report::summary;
 use crate::watch::settings::watch_settings::WatchSettings;
 use crate::watch::source::events::Hint;
 use crate::watch::worker::child::News;
@@ -109,7 +110,7 @@ impl<'a> Daemon<'a> {
             let sink = move |hint| _ = sink.send(Happening::Hint(index, hint));
             folders.push(Folder::new(settings.clone(), digest, &service.state, sink, log)?);
         }
-        let mark = sha256_hex(&crate::watch::ledger::path_bytes::to_bytes(&service.state))[..12].to_string();
+        let mark = sha256_hex(&to_bytes(&service.state))[..12].to_string();
         let mut service = service;
         let memory = |watch: &WatchSettings| watch.upscale.options().ok().and_then(|options| options.memory);
         service.setup.memory = service.watches.iter().filter_map(memory).min();
@@ -202,6 +203,7 @@ impl<'a> Daemon<'a> {
         for folder in &mut self.desk.folders {
             folder.tend(self.desk.ledger, self.desk.log, now)?;
         }
+        self.desk.disposed()?;
         self.notice_others(now)?;
         self.supervise()?;
         self.give_out(now)?;
@@ -276,7 +278,8 @@ impl<'a> Daemon<'a> {
     fn idle(&self) -> Result<bool> {
         for folder in &self.desk.folders {
             let waits = self.desk.ledger.next(&folder.settings.name, unix_millis())?.is_some();
-            if folder.growing() > 0 || waits && folder.paused.is_none() && folder.trouble.is_none() {
+            let works = folder.growing() > 0 || folder.originals.pending() > 0;
+            if works || waits && folder.paused.is_none() && folder.trouble.is_none() {
                 return Ok(false);
             }
         }

@@ -1,17 +1,19 @@
 //! One watch: from what is seen in its folder to what stands in the queue.
 
-use std::collections::VecDeque;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::background::Background;
+use super::hasher::{Hashed, Hasher};
+use super::original::{Original, Removal};
+use super::totals::Totals;
 use crate::error::Result;
 use crate::fs::hash::hash_file;
 use crate::watch::ledger::entry::{Entry, State};
 use crate::watch::ledger::store::Ledger;
 use crate::watch::report::log::Log;
-use crate::watch::report::metrics::Totals;
 use crate::watch::settings::watch_settings::WatchSettings;
 use crate::watch::source::events::{Hint, Source};
 use crate::watch::source::filesystem::{Reach, is_mount_point, reach};
@@ -26,9 +28,8 @@ const RESCAN_POLLED: Duration = Duration::from_secs(10);
 /// Least time between two walks that hints ask for; long walks rest longer.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Files that are looked at in one go, and the time for reading them, so that the worker need not wait.
+/// Files that are looked at in one go, so that the worker need not wait.
 const SLICE: usize = 256;
-const SLICE_TIME: Duration = Duration::from_millis(50);
 
 /// A watched folder at work. Times are since the start of the daemon.
 pub struct Folder {
@@ -46,7 +47,8 @@ pub struct Folder {
     pub totals: Totals,
     pub(crate) selection: Selection,
     pub(crate) settler: Settler,
-    complete: VecDeque<(PathBuf, Stamp)>,
+    hasher: Hasher,
+    pub(crate) originals: Background<Original, (Original, Removal)>,
     source: Option<Source>,
     own: Vec<PathBuf>,
     next_scan: Duration,
@@ -66,9 +68,17 @@ impl Folder {
         settings: WatchSettings,
         digest: String,
         state: &Path,
-        sink: impl Fn(Hint) + Send + 'static,
+        sink: impl Fn(Hint) + Clone + Send + 'static,
         log: &Log,
     ) -> Result<Self> {
+        let announce = {
+            let sink = sink.clone();
+            move || sink(Hint::Take)
+        };
+        let remove = |original: Original| {
+            let removal = original.remove();
+            (original, removal)
+        };
         let local = reach(&settings.input) == Reach::Local;
         let source = if local {
             let problem = |error| log.service("polling", &format!("{}: {error}", settings.name));
@@ -85,7 +95,8 @@ impl Folder {
             period: settings.rescan.map_or(usual, |period| period.0.max(Duration::from_millis(100))),
             input_mounted: is_mount_point(&settings.input),
             output_mounted: is_mount_point(&settings.output),
-            complete: VecDeque::new(),
+            hasher: Hasher::new(settings.input.clone(), hash_file, announce.clone()),
+            originals: Background::new(remove, announce),
             own: own.into_iter().flatten().collect(),
             source,
             digest,
@@ -107,15 +118,12 @@ impl Folder {
 
     /// When something has to be done here without any hint.
     pub fn next_deadline(&self) -> Duration {
-        if !self.complete.is_empty() {
-            return Duration::ZERO;
-        }
         self.settler.next_look().map_or(self.next_scan, |look| look.min(self.next_scan))
     }
 
     /// Pictures with contents that are not complete yet.
     pub fn growing(&self) -> usize {
-        if self.scanned { self.settler.growing() + self.complete.len() } else { 1 }
+        if self.scanned { self.settler.growing() + self.hasher.pending() } else { 1 }
     }
 
     /// Asks for a walk soon.
@@ -147,6 +155,8 @@ impl Folder {
     pub fn hint(&mut self, hint: Hint, ledger: &Ledger, log: &Log, now: Duration) -> Result<()> {
         match hint {
             Hint::Scan => self.scan_soon(now),
+            // The next turn does.
+            Hint::Take => {}
             Hint::Look(path, sign) => match path.strip_prefix(&self.settings.input) {
                 // The watched folder itself changed: moved, deleted, unmounted.
                 Ok(relative) if relative.as_os_str().is_empty() => self.scan_soon(now),
@@ -160,7 +170,7 @@ impl Folder {
         Ok(())
     }
 
-    /// Walks if it is time, and looks at files that may be complete, for a short while.
+    /// Walks if it is time, looks at files that may be complete, and takes those that were hashed.
     ///
     /// # Errors
     /// As the ledger fails.
@@ -172,24 +182,22 @@ impl Folder {
         }
         for path in self.settler.due(now, SLICE) {
             match look(&self.settings.input, &path, &self.selection) {
-                Kind::File(_, stamp) => self.complete.extend(self.settler.confirm(&path, stamp, now)),
+                Kind::File(_, stamp) => {
+                    for (path, stamp) in self.settler.confirm(&path, stamp, now) {
+                        self.hasher.request(path, stamp);
+                    }
+                }
                 _ => self.gone(&path, ledger)?,
             }
         }
-        let start = Instant::now();
-        let mut read = Vec::new();
-        while start.elapsed() < SLICE_TIME
-            && let Some((path, stamp)) = self.complete.pop_front()
-        {
-            let hash = hash_file(&self.settings.input.join(&path));
-            read.push((path, stamp, hash));
-        }
-        if read.is_empty() {
+        let hashed = self.hasher.take();
+        if hashed.is_empty() {
             return Ok(());
         }
         ledger.batch(|ledger| {
-            read.into_iter()
-                .try_for_each(|(path, stamp, hash)| self.settled(&path, stamp, hash, ledger, log, now))
+            hashed.into_iter().try_for_each(|Hashed { path, stamp, hash }| {
+                self.settled(&path, stamp, hash, ledger, log, now)
+            })
         })
     }
 
@@ -281,6 +289,9 @@ impl Folder {
             self.settler.observe(path, stamp, sign, role, now);
             return Ok(());
         }
+        if self.hasher.is_pending(path, stamp) {
+            return Ok(());
+        }
         let entry = ledger.get(watch, path)?;
         if let Some(entry) = &entry {
             let waits = matches!(entry.state, State::Seen | State::Settling);
@@ -320,6 +331,7 @@ impl Folder {
 
     pub(crate) fn gone(&mut self, path: &Path, ledger: &Ledger) -> Result<()> {
         self.settler.forget(path);
+        self.hasher.forget(path);
         // Without the root nothing is known about the file.
         if self.input_is_there() { ledger.drop_unmade(&self.settings.name, path) } else { Ok(()) }
     }

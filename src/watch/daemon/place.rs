@@ -4,10 +4,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use tempfile::TempPath;
-
 use crate::batch::naming::{numbered, shown};
+use crate::fs::atomic_file::sync_folder;
 use crate::fs::hash::hash_file;
+use crate::fs::no_replace::rename_no_replace;
+use crate::fs::temporary::TEMPORARY_PREFIX;
 use crate::watch::ledger::entry::Entry;
 
 /// How the names of the daemon's temporaries begin; the state folder's number follows.
@@ -18,12 +19,10 @@ pub const TEMPORARY: &str = ".partdiff-watch-";
 /// # Errors
 /// `AlreadyExists` where the target exists, and as the file system fails; the temporary stays then.
 pub fn rename(temporary: &Path, target: &Path, replace: bool) -> io::Result<()> {
-    let source = TempPath::try_from_path(temporary)?;
-    let result = if replace { source.persist(target) } else { source.persist_noclobber(target) };
-    if let Err(failure) = result {
-        // Another name may be tried.
-        let _ = failure.path.keep();
-        return Err(failure.error);
+    if replace {
+        fs::rename(temporary, target)?
+    } else {
+        rename_no_replace(temporary, target)?
     }
     sync_folder(target);
     Ok(())
@@ -40,29 +39,26 @@ pub fn sweep(folder: &Path, mark: &str) {
     }
 }
 
-/// Whether `path` holds the bytes with this hash; reads all of it.
-pub fn holds(path: &Path, hash: &str) -> bool {
-    hash_file(path).is_ok_and(|found| found == hash)
-}
-
 /// Moves `from` to `folder` under `relative`, with a number where that name is taken. Returns where it went.
 ///
 /// # Errors
 /// As the file system fails; `from` stays then.
 pub fn move_away(from: &Path, folder: &Path, relative: &Path) -> io::Result<PathBuf> {
     let wanted = folder.join(relative);
-    fs::create_dir_all(wanted.parent().unwrap_or(folder))?;
-    let target = free_name(&wanted);
-    if fs::rename(from, &target).is_ok() {
+    let folder = wanted.parent().unwrap_or(folder);
+    fs::create_dir_all(folder)?;
+    let rename = |from: &Path| at_free_name(&wanted, |name| rename_no_replace(from, name));
+    if let Ok(target) = rename(from) {
         return Ok(target);
     }
     // Another file system: copy, flush, compare, and only then remove.
-    fs::copy(from, &target)?;
-    fs::File::open(&target)?.sync_all()?;
-    if hash_file(from)? != hash_file(&target)? {
-        let _ = fs::remove_file(&target);
+    let copy = tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempfile_in(folder)?.into_temp_path();
+    fs::copy(from, &copy)?;
+    fs::File::open(&copy)?.sync_all()?;
+    if hash_file(from)? != hash_file(&copy)? {
         return Err(io::Error::other("the copy differs from the original"));
     }
+    let target = rename(&copy)?;
     sync_folder(&target);
     fs::remove_file(from)?;
     Ok(target)
@@ -79,15 +75,12 @@ pub fn quarantine(
     reason: &str,
     take: bool,
 ) -> io::Result<PathBuf> {
-    let wanted = folder.join(&entry.path);
-    fs::create_dir_all(wanted.parent().unwrap_or(folder))?;
     let target = if take {
         move_away(from, folder, &entry.path)?
     } else {
-        // The same file again replaces its own link.
-        let _ = fs::remove_file(&wanted);
-        link(from, &wanted)?;
-        wanted
+        let wanted = folder.join(&entry.path);
+        fs::create_dir_all(wanted.parent().unwrap_or(folder))?;
+        at_free_name(&wanted, |name| link(from, name))?
     };
     let mut note = target.clone().into_os_string();
     note.push(".reason.txt");
@@ -101,37 +94,35 @@ pub fn quarantine(
     Ok(target)
 }
 
+/// Makes a link to `from`, or a copy where the platform has none; one that is there already will do.
 fn link(from: &Path, to: &Path) -> io::Result<()> {
     #[cfg(unix)]
-    {
-        std::os::unix::fs::symlink(from, to)
-    }
+    let (result, is_there) =
+        (std::os::unix::fs::symlink(from, to), || fs::read_link(to).is_ok_and(|end| end == from));
     #[cfg(not(unix))]
-    {
-        fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop))
+    let (result, is_there) = (
+        fs::hard_link(from, to)
+            .or_else(|_| io::copy(&mut fs::File::open(from)?, &mut fs::File::create_new(to)?).map(drop)),
+        || hash_file(from).is_ok_and(|hash| crate::fs::hash::holds(to, &hash)),
+    );
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && is_there() => Ok(()),
+        result => result,
     }
 }
 
-/// `path`, or the first of `path-2`, `path-3`... that does not exist.
-fn free_name(path: &Path) -> PathBuf {
-    let exists = |path: &Path| fs::symlink_metadata(path).is_ok();
-    if !exists(path) {
-        return path.to_path_buf();
+/// Calls `make` with `wanted`, or with the first of `wanted-2`, `wanted-3`... that is not taken. Returns that name.
+fn at_free_name(wanted: &Path, make: impl Fn(&Path) -> io::Result<()>) -> io::Result<PathBuf> {
+    let name = wanted.file_name().unwrap_or_default();
+    for number in 1..=u32::MAX {
+        let target =
+            if number == 1 { wanted.to_path_buf() } else { wanted.with_file_name(numbered(name, number)) };
+        match make(&target) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            result => return result.map(|()| target),
+        }
     }
-    let name = path.file_name().unwrap_or_default();
-    (2..)
-        .map(|number| path.with_file_name(numbered(name, number)))
-        .find(|path| !exists(path))
-        .unwrap_or_else(|| path.to_path_buf())
-}
-
-fn sync_folder(path: &Path) {
-    // The rename itself reaches the disk with the folder. Not every file system can flush a folder.
-    #[cfg(unix)]
-    if let Some(Ok(folder)) = path.parent().map(fs::File::open) {
-        let _ = folder.sync_all();
-    }
-    let _ = path;
+    Err(io::ErrorKind::AlreadyExists.into())
 }
 
 #[cfg(test)]
@@ -177,5 +168,67 @@ mod tests {
         }
         assert_eq!(fs::read(to.join("sub/a.png")).unwrap(), b"1");
         assert_eq!(fs::read(to.join("sub/a-2.png")).unwrap(), b"2");
+    }
+
+    #[test]
+    fn a_link_in_quarantine_takes_no_other_files_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, bad) = (folder.path().join("in/a.png"), folder.path().join("bad"));
+        fs::create_dir(folder.path().join("in")).unwrap();
+        let put = |contents: &[u8], take| {
+            fs::write(&from, contents).unwrap();
+            quarantine(&from, &bad, &Entry::sample("a.png"), "it is bad", take).unwrap()
+        };
+        assert_eq!(put(b"1", true), bad.join("a.png"));
+        assert!(!from.exists());
+        // The same file again finds its own link.
+        for contents in [b"2", b"3"] {
+            assert_eq!(put(contents, false), bad.join("a-2.png"));
+            assert_eq!(fs::read(bad.join("a.png")).unwrap(), b"1");
+            assert_eq!(fs::read(bad.join("a-2.png")).unwrap(), contents);
+        }
+        assert!(bad.join("a-2.png.reason.txt").exists());
+        assert_eq!(fs::read_dir(&bad).unwrap().count(), 4);
+    }
+
+    #[test]
+    fn files_that_are_moved_at_the_same_time_keep_out_of_each_others_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let to = folder.path().join("done");
+        const FILES: usize = 200;
+        let move_one = |index: usize| {
+            let from = folder.path().join(index.to_string());
+            fs::write(&from, index.to_string()).unwrap();
+            move_away(&from, &to, Path::new("a.png")).unwrap();
+        };
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                scope.spawn(move || (thread..FILES).step_by(4).for_each(move_one));
+            }
+        });
+        let mut kept: Vec<usize> = fs::read_dir(&to)
+            .unwrap()
+            .map(|file| fs::read_to_string(file.unwrap().path()).unwrap().parse().unwrap())
+            .collect();
+        kept.sort_unstable();
+        assert_eq!(kept, Vec::from_iter(0..FILES));
+    }
+
+    /// Where the machine has two file systems.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn moving_to_another_file_system_replaces_nothing() {
+        let (here, Ok(there)) = (tempfile::tempdir().unwrap(), tempfile::tempdir_in("/dev/shm")) else {
+            return;
+        };
+        for contents in [b"1", b"2"] {
+            let from = here.path().join("a.png");
+            fs::write(&from, contents).unwrap();
+            move_away(&from, there.path(), Path::new("a.png")).unwrap();
+            assert!(!from.exists());
+        }
+        assert_eq!(fs::read(there.path().join("a.png")).unwrap(), b"1");
+        assert_eq!(fs::read(there.path().join("a-2.png")).unwrap(), b"2");
+        assert_eq!(fs::read_dir(there.path()).unwrap().count(), 2);
     }
 }

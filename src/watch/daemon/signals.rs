@@ -16,12 +16,12 @@ pub enum Signal {
 /// How long the daemon has to end by itself. All that matters is in the ledger at any time.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Calls `tell` for every signal, from another thread. A daemon that does not end in time, as it reads from a share
-/// that hangs, is ended.
+/// Calls `tell` for every signal, from another thread. A daemon that does not end in time, because its disk hangs or
+/// nobody reads its log, is ended with `exit_code`.
 ///
 /// # Errors
 /// `Runtime` where the system does not let signals be caught.
-pub fn listen(tell: impl Fn(Signal) + Send + 'static) -> Result<()> {
+pub fn listen(exit_code: u8, tell: impl Fn(Signal) + Send + 'static) -> Result<()> {
     #[cfg(unix)]
     {
         use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -31,7 +31,7 @@ pub fn listen(tell: impl Fn(Signal) + Send + 'static) -> Result<()> {
                 tell(if signal == SIGHUP { Signal::Reload } else { Signal::Stop });
                 if signal != SIGHUP {
                     std::thread::sleep(PATIENCE);
-                    std::process::exit(0);
+                    std::process::exit(exit_code.into());
                 }
             }
         });
@@ -39,6 +39,7 @@ pub fn listen(tell: impl Fn(Signal) + Send + 'static) -> Result<()> {
     }
     #[cfg(not(unix))]
     {
+        let _ = exit_code;
         ctrlc::set_handler(move || tell(Signal::Stop)).map_err(failed)
     }
 }

@@ -7,7 +7,9 @@ use std::str::FromStr;
 use serde::Serialize;
 
 use crate::error::{Error, ErrorKind};
+use crate::fs::hash::holds;
 use crate::watch::source::stamp::Stamp;
+use crate::watch::worker::failure::CRASHES;
 
 /// Where an input stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -113,4 +115,47 @@ pub struct Entry {
     pub first_seen: i64,
     /// Last change, in milliseconds since 1970.
     pub updated: i64,
+}
+
+impl Entry {
+    /// Whether contents of that `hash` were made with the settings of that `digest`, and the result is still there where
+    /// it is all that is left.
+    pub(crate) fn is_made(&self, hash: &str, digest: &str) -> bool {
+        let made =
+            self.done.as_ref().is_some_and(|done| (done.0.as_str(), done.1.as_str()) == (hash, digest));
+        made && (!self.disposed
+            || self.result.as_ref().is_some_and(|result| holds(&result.output, &result.hash)))
+    }
+
+    /// Whether contents of that `hash` were given up with the settings of that `digest`, of at most so many `attempts`.
+    pub(crate) fn is_given_up(&self, hash: &str, digest: &str, attempts: u32) -> bool {
+        (self.hash.as_deref(), self.settings.as_deref()) == (Some(hash), Some(digest))
+            && (self.attempts >= attempts || self.crashes >= CRASHES)
+    }
+}
+
+#[cfg(test)]
+impl Entry {
+    /// An input that is worked on for the first time.
+    pub(crate) fn sample(path: &str) -> Self {
+        Self {
+            id: 1,
+            watch: "in".into(),
+            path: path.into(),
+            stamp: Stamp::default(),
+            state: State::Running,
+            hash: None,
+            settings: None,
+            attempts: 0,
+            crashes: 0,
+            next_try: None,
+            reason: None,
+            done: None,
+            result: None,
+            intent: None,
+            disposed: false,
+            first_seen: 0,
+            updated: 0,
+        }
+    }
 }

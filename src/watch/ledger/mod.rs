@@ -1,7 +1,6 @@
 //! What is known of every input, kept in a database.
 
 pub mod entry;
-pub mod path_bytes;
 pub mod store;
 pub(crate) mod transitions;
 pub(crate) mod views;

@@ -12,8 +12,8 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
 use super::entry::{Entry, Placed, State};
-use super::path_bytes::{from_bytes, to_bytes};
 use crate::error::{Error, ErrorKind, Result};
+use crate::fs::path_bytes::{from_bytes, to_bytes};
 use crate::watch::source::stamp::Stamp;
 
 /// The ledger's file in the state folder.

@@ -5,9 +5,9 @@ use std::path::Path;
 use rusqlite::params;
 
 use super::entry::{Entry, Placed, State};
-use super::path_bytes::to_bytes;
 use super::store::{Ledger, failed, unix_millis};
 use crate::error::Result;
+use crate::fs::path_bytes::to_bytes;
 use crate::watch::source::stamp::Stamp;
 
 impl Ledger {

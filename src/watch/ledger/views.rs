@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use rusqlite::params;
 
 use super::entry::{Entry, State};
-use super::path_bytes::from_bytes;
 use super::store::{Ledger, failed, unix_millis};
 use crate::error::Result;
+use crate::fs::path_bytes::{from_bytes, to_bytes};
 
 /// How many inputs of a watch stand where.
 pub type Counts = BTreeMap<State, u64>;
@@ -58,7 +58,7 @@ impl Ledger {
 
     /// The entries of this path below a watched folder, one for each watch that knows it.
     pub fn named(&self, path: &Path) -> Result<Vec<Entry>> {
-        self.many("path = ?1 ORDER BY watch", params![super::path_bytes::to_bytes(path)])
+        self.many("path = ?1 ORDER BY watch", params![to_bytes(path)])
     }
 
     /// Entries that failed, or wait for a reason; failed ones first, the last changed before others, at most `limit`.
@@ -80,7 +80,7 @@ impl Ledger {
                  ORDER BY id DESC LIMIT ?2",
             )
             .and_then(|mut statement| {
-                let values = params![path.map(super::path_bytes::to_bytes), limit];
+                let values = params![path.map(to_bytes), limit];
                 let columns = |row: &rusqlite::Row<'_>| {
                     Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
                 };
@@ -101,7 +101,7 @@ impl Ledger {
             let entries = match path {
                 Some(path) => ledger.many(
                     "path = ?1 AND state IN ('failed', 'ignored', 'queued', 'done')",
-                    params![super::path_bytes::to_bytes(path)],
+                    params![to_bytes(path)],
                 )?,
                 None => {
                     ledger.many("state = 'failed' OR state = 'queued' AND next_try IS NOT NULL", params![])?
@@ -126,7 +126,7 @@ impl Ledger {
     pub fn forget(&self, path: Option<&Path>, state: Option<State>) -> Result<Vec<Entry>> {
         self.batch(|ledger| {
             let condition = "state <> 'running' AND (?1 IS NULL OR path = ?1) AND (?2 IS NULL OR state = ?2)";
-            let values = (path.map(super::path_bytes::to_bytes), state.map(State::name));
+            let values = (path.map(to_bytes), state.map(State::name));
             let entries = ledger.many(condition, params![values.0, values.1])?;
             for entry in &entries {
                 ledger.execute("DELETE FROM inputs WHERE id = ?1", params![entry.id])?;

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::batch::naming::shown;
 use crate::fs::hash::hex;
-use crate::watch::ledger::path_bytes::to_bytes;
+use crate::fs::path_bytes::to_bytes;
 
 /// The same complaint is repeated at most this often.
 const REPEAT: Duration = Duration::from_secs(600);

@@ -1,8 +1,5 @@
-//! What the daemon tells: log, summary, metrics, status.
+//! What is told about inputs: the log, a preview, how one stands.
 
 pub mod log;
-pub(crate) mod metrics;
 pub mod preview;
 pub mod standing;
-pub(crate) mod status;
-pub(crate) mod summary;

@@ -8,7 +8,6 @@ use crate::fs::hash::hash_file;
 use crate::watch::ledger::entry::{Entry, State};
 use crate::watch::ledger::store::Ledger;
 use crate::watch::settings::watch_settings::WatchSettings;
-use crate::watch::source::complete::{is_given_up, is_made};
 use crate::watch::source::scan::{Kind, left_alone, scan};
 use crate::watch::source::selection::Selection;
 use crate::watch::source::settle::Role;
@@ -117,9 +116,9 @@ fn again(
     let Ok(hash) = hash_file(&watch.input.join(&entry.path)) else { return Ok((Fate::Wait, reason())) };
     Ok(if ledger.is_result(&watch.name, &hash)? {
         (Fate::Skip, Some("is a result of this watch".into()))
-    } else if is_made(entry, &hash, digest) {
+    } else if entry.is_made(&hash, digest) {
         (Fate::Done, None)
-    } else if is_given_up(entry, &hash, digest, watch.attempts) {
+    } else if entry.is_given_up(&hash, digest, watch.attempts) {
         (Fate::Failed, reason())
     } else {
         fresh(stamp)

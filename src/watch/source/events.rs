@@ -1,4 +1,4 @@
-//! Hints from the kernel about what changed. They may be lost, late or wrong; the walk is the truth.
+//! Hints, mostly from the kernel, about what changed. They may be lost, late or wrong; the walk is the truth.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -9,13 +9,15 @@ use notify::{Config, Event, EventKind, RecommendedWatcher, RecursiveMode, Watche
 use super::scan::Branch;
 use super::settle::Sign;
 
-/// What the kernel says.
+/// What there is to do for a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hint {
     /// Look at this path.
     Look(PathBuf, Sign),
     /// Walk through the folder.
     Scan,
+    /// Take what was done in the background.
+    Take,
 }
 
 /// Watches on the folders of one tree, each by itself: so excluded folders cost nothing, and a folder that was

@@ -1,6 +1,5 @@
 //! What arrives in a folder, and when it is complete.
 
-pub(crate) mod complete;
 pub mod events;
 pub mod filesystem;
 pub mod scan;

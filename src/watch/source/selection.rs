@@ -164,7 +164,7 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn names_that_are_no_unicode_are_pictures_too() {
-        let path = crate::watch::ledger::path_bytes::from_bytes(b"caf\xe9.png");
+        let path = crate::fs::path_bytes::from_bytes(b"caf\xe9.png");
         assert_eq!(rules(&[], &[]).role(&path), Some(Role::Picture));
         assert_eq!(rules(&["*.png"], &[]).role(&path), Some(Role::Picture));
     }

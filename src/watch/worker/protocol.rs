@@ -52,12 +52,12 @@ pub struct Job {
     /// Key that the answer carries.
     pub id: i64,
     /// The file to read.
-    #[serde(with = "crate::watch::ledger::path_bytes")]
+    #[serde(with = "crate::fs::path_bytes")]
     pub input: PathBuf,
     /// SHA-256 that the file must have, in hexadecimal.
     pub hash: String,
     /// The file to write; it must not exist.
-    #[serde(with = "crate::watch::ledger::path_bytes")]
+    #[serde(with = "crate::fs::path_bytes")]
     pub temporary: PathBuf,
     /// What to make.
     pub settings: Settings,
@@ -69,7 +69,7 @@ pub struct Job {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ready {
     /// Where it lies.
-    #[serde(with = "crate::watch::ledger::path_bytes")]
+    #[serde(with = "crate::fs::path_bytes")]
     pub path: PathBuf,
     /// How it was made.
     pub made: Made,

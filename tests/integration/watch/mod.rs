@@ -3,6 +3,7 @@
 
 mod arriving;
 mod asking;
+mod blocking;
 mod faults;
 mod killing;
 mod many;

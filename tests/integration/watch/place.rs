@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
@@ -132,6 +133,10 @@ impl Place {
     /// Starts a daemon whose log is kept.
     pub fn spawn(&self, command: &mut Command) -> Daemon {
         let log = OpenOptions::new().create(true).append(true).open(self.path("log")).unwrap();
+        self.spawn_logging_to(command, log)
+    }
+
+    pub fn spawn_logging_to(&self, command: &mut Command, log: impl Into<Stdio>) -> Daemon {
         Daemon(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap())
     }
 
@@ -218,6 +223,50 @@ pub fn is_root() -> bool {
         skipped!("mounting file systems takes root");
     }
     root
+}
+
+/// What a daemon tells systemd, in whose place the test is.
+pub struct Notified {
+    socket: UnixDatagram,
+    path: PathBuf,
+}
+
+impl Notified {
+    pub fn new(place: &Place) -> Self {
+        let path = place.path("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self { socket, path }
+    }
+
+    /// Has the daemon of `command` tell.
+    pub fn by<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command.env("NOTIFY_SOCKET", &self.path).env("WATCHDOG_USEC", "30000000")
+    }
+
+    /// All that is told up to the message that contains `wanted`.
+    #[track_caller]
+    pub fn hear(&self, wanted: &str) -> String {
+        let mut heard = Vec::new();
+        let mut message = [0; 4096];
+        loop {
+            let length =
+                self.socket.recv(&mut message).unwrap_or_else(|error| panic!("{wanted}: {error}, {heard:?}"));
+            let text = String::from_utf8_lossy(&message[..length]).into_owned();
+            let found = text.contains(wanted);
+            heard.push(text);
+            if found {
+                return heard.concat();
+            }
+        }
+    }
+
+    /// Forgets what was told until now.
+    pub fn forget(&self) {
+        self.socket.set_nonblocking(true).unwrap();
+        while self.socket.recv(&mut [0; 4096]).is_ok() {}
+        self.socket.set_nonblocking(false).unwrap();
+    }
 }
 
 /// A small file system; unmounted when a test ends.

@@ -1,14 +1,13 @@
 //! A daemon that serves for long: idle, twice the same, other hours, other settings.
 
 use std::fs;
-use std::os::unix::net::UnixDatagram;
 use std::thread::sleep;
 use std::time::Duration;
 
 use partdiff::image::{SampleDepth, decode, decode_page, page_count};
 use partdiff::limits::Limits;
 
-use super::place::{Daemon, Place, names, ppm};
+use super::place::{Daemon, Notified, Place, names, ppm};
 use super::stub::once;
 use crate::cli::pages::{THREE, pages};
 
@@ -145,26 +144,11 @@ fn figures_are_written_as_prometheus_reads_them() {
 #[test]
 fn systemd_is_told_what_happens() {
     let place = Place::new();
-    let socket = UnixDatagram::bind(place.path("notify")).unwrap();
-    socket.set_read_timeout(Some(Duration::from_secs(240))).unwrap();
-    let hear = |wanted: &str| {
-        let mut heard = Vec::new();
-        let mut message = [0; 4096];
-        loop {
-            let length =
-                socket.recv(&mut message).unwrap_or_else(|error| panic!("{wanted}: {error}, {heard:?}"));
-            let text = String::from_utf8_lossy(&message[..length]).into_owned();
-            let found = text.contains(wanted);
-            heard.push(text);
-            if found {
-                return heard.concat();
-            }
-        }
-    };
+    let notified = Notified::new(&place);
+    let hear = |wanted: &str| notified.hear(wanted);
     fs::write(place.path("in/a.ppm"), ppm(8, 1)).unwrap();
     let mut command = place.stub("");
-    command.env("NOTIFY_SOCKET", place.path("notify")).env("WATCHDOG_USEC", "30000000");
-    let mut daemon = place.spawn(&mut command);
+    let mut daemon = place.spawn(notified.by(&mut command));
     hear("READY=1");
     let status = hear("STATUS=1 done");
     assert!(status.contains("WATCHDOG=1"), "{status}");

@@ -96,7 +96,8 @@ fn serve_folders() -> i32 {
     let log = Log::new(false);
     let sender = Arc::new(Mutex::new(None));
     let listener = Arc::clone(&sender);
-    signals::listen(move |signal| {
+    let once = number(ONCE) > 0;
+    signals::listen(once.into(), move |signal| {
         let sender: &Option<std::sync::mpsc::Sender<Happening>> = &listener.lock().unwrap();
         if let Some(sender) = sender {
             let _ = sender.send(Happening::Signal(signal));
@@ -109,14 +110,14 @@ fn serve_folders() -> i32 {
             watches: config.watches.clone(),
             state: state.clone(),
             setup: config.setup.clone(),
-            once: number(ONCE) > 0,
+            once,
             stall: Duration::from_secs(600),
             metrics: config.metrics.clone(),
         };
         let mut daemon = Daemon::new(service, &ledger, &log, || part("worker")).unwrap();
         *sender.lock().unwrap() = Some(daemon.sender());
         match daemon.run().unwrap() {
-            End::Stopped => return 0,
+            End::Stopped => return once.into(),
             End::Finished { failures } => return i32::from(failures),
             End::Reload => config = read(),
         }

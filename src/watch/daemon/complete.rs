@@ -4,31 +4,16 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use super::scan::{Kind, look};
-use super::settle::Sign;
-use super::stamp::Stamp;
+use super::folder::Folder;
 use crate::error::Result;
 use crate::settings::values::show_seconds;
-use crate::watch::daemon::folder::Folder;
-use crate::watch::daemon::place::holds;
-use crate::watch::ledger::entry::{Entry, State};
+use crate::watch::ledger::entry::State;
 use crate::watch::ledger::store::Ledger;
 use crate::watch::report::log::Log;
-use crate::watch::worker::failure::{CRASHES, backoff};
-
-/// Whether contents of that `hash` were made with the settings of that `digest`, and the result is still there where it
-/// is all that is left.
-pub(crate) fn is_made(entry: &Entry, hash: &str, digest: &str) -> bool {
-    let made = entry.done.as_ref().is_some_and(|done| (done.0.as_str(), done.1.as_str()) == (hash, digest));
-    made && (!entry.disposed
-        || entry.result.as_ref().is_some_and(|result| holds(&result.output, &result.hash)))
-}
-
-/// Whether contents of that `hash` were given up with the settings of that `digest`, of at most so many `attempts`.
-pub(crate) fn is_given_up(entry: &Entry, hash: &str, digest: &str, attempts: u32) -> bool {
-    (entry.hash.as_deref(), entry.settings.as_deref()) == (Some(hash), Some(digest))
-        && (entry.attempts >= attempts || entry.crashes >= CRASHES)
-}
+use crate::watch::source::scan::{Kind, look};
+use crate::watch::source::settle::Sign;
+use crate::watch::source::stamp::Stamp;
+use crate::watch::worker::failure::backoff;
 
 impl Folder {
     /// A file is complete and was read: what is to be done about its contents?
@@ -66,10 +51,10 @@ impl Folder {
             }
             return Ok(());
         }
-        if is_made(&entry, &hash, &self.digest) {
+        if entry.is_made(&hash, &self.digest) {
             return ledger.restore(&entry, stamp, &hash, State::Done);
         }
-        if is_given_up(&entry, &hash, &self.digest, self.settings.attempts) {
+        if entry.is_given_up(&hash, &self.digest, self.settings.attempts) {
             return ledger.restore(&entry, stamp, &hash, State::Failed);
         }
         ledger.queue(&entry, stamp, &hash, &self.digest)

@@ -1,12 +1,9 @@
 //! What a run that ends by itself tells last: how much was done, and what was not, with the reason.
 
-use super::log::fields;
+use super::desk::{Desk, SUMMARY};
 use crate::error::Result;
-use crate::watch::daemon::desk::Desk;
 use crate::watch::ledger::entry::{Entry, State};
-
-/// Inputs that are named at most.
-pub const SUMMARY: usize = 20;
+use crate::watch::report::log::fields;
 
 /// Tells the summary. Returns whether something was given up since the start, or waits.
 ///

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::desk::Desk;
 use super::metrics::render;
+use super::service_manager;
 use crate::error::Result;
 use crate::fs::atomic_file;
-use crate::watch::daemon::desk::Desk;
-use crate::watch::daemon::service_manager;
 use crate::watch::ledger::views::Counts;
 
 /// Least time between two looks at the ledger.

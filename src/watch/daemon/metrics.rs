@@ -3,23 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use crate::watch::daemon::folder::Folder;
+use super::folder::Folder;
 use crate::watch::ledger::entry::State;
 use crate::watch::ledger::views::Counts;
 use crate::watch::source::filesystem::free_bytes;
-
-/// What was done in a folder since the start.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Totals {
-    /// Results that were placed.
-    pub done: u64,
-    /// Those among them that are copies of earlier results.
-    pub reused: u64,
-    /// Files that were given up.
-    pub failed: u64,
-    /// Seconds in the engine, those of pictures at the same time added up.
-    pub engine_seconds: f64,
-}
 
 /// The text of the file: how many inputs stand where, by watch, and what was done since the start.
 pub fn render(folders: &[Folder], counts: &BTreeMap<String, Counts>, deaths: u64) -> String {
