@@ -32,10 +32,8 @@ impl Network for Sharpener {
             let at = |y: usize, x: usize| plane[y.min(height - 1) * width + x.min(width - 1)];
             for y in 0..height {
                 for (x, value) in residual.row_mut(channel, y).iter_mut().enumerate() {
-                    let around = at(y.saturating_sub(1), x)
-                        + at(y + 1, x)
-                        + at(y, x.saturating_sub(1))
-                        + at(y, x + 1);
+                    let around =
+                        at(y.saturating_sub(1), x) + at(y + 1, x) + at(y, x.saturating_sub(1)) + at(y, x + 1);
                     *value = self.strength * (at(y, x) - around / 4.0);
                 }
             }

@@ -7,7 +7,7 @@ pub mod settings;
 pub mod source;
 pub mod worker;
 
-pub use daemon::event_loop::{Daemon, End, Happening, Service};
+pub use daemon::event_loop::{Daemon, End, Message, Service};
 pub use ledger::store::Ledger;
 pub use ledger::views::{Counts, Event};
 pub use settings::config::Config;

@@ -30,7 +30,7 @@ use crate::watch::settings::schedule::Schedule;
 use crate::watch::settings::watch_settings::{Collision, Originals, Quarantine, WatchSettings, refuse_loops};
 use crate::watch::worker::protocol::Setup;
 use crate::watch::worker::serve;
-use crate::watch::{Config, Daemon, End, Happening, Ledger, Service};
+use crate::watch::{Config, Daemon, End, Ledger, Message, Service};
 
 /// The hidden command that runs a worker process.
 pub const WORKER: &str = "watch-worker";
@@ -209,13 +209,13 @@ impl WatchArgs {
         })?;
         let _lock = Lock::take(&state)?;
         let ledger = Ledger::open(&state)?;
-        let daemon_sender: Arc<Mutex<Option<Sender<Happening>>>> = Arc::default();
+        let daemon_sender: Arc<Mutex<Option<Sender<Message>>>> = Arc::default();
         let listener = Arc::clone(&daemon_sender);
         // A single run that is interrupted has not done everything.
         let stopped = if self.service.once { Exit::Incomplete } else { Exit::Done };
         signals::listen(stopped.code(), move |signal| {
             match listener.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
-                Some(sender) => _ = sender.send(Happening::Signal(signal)),
+                Some(sender) => _ = sender.send(Message::Signal(signal)),
                 // Nothing has begun.
                 None => std::process::exit(Exit::Incomplete.code().into()),
             }

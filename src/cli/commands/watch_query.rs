@@ -12,8 +12,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::watch::ledger::entry::{Entry, State};
 use crate::watch::ledger::store;
 use crate::watch::ledger::store::timestamp;
+use crate::watch::report::entry_text;
 use crate::watch::report::log::{fields, put_path};
-use crate::watch::report::standing;
 use crate::watch::{Event, Ledger};
 
 /// What people ask a ledger.
@@ -101,7 +101,7 @@ fn status(ledger: &Ledger, args: &ViewArgs) -> Result<Exit> {
         if args.json {
             println!("{}", json!({ "inputs": objects(&entries) }));
         } else {
-            entries.iter().for_each(|entry| println!("{}", standing::words(entry)));
+            entries.iter().for_each(|entry| println!("{}", entry_text::line(entry)));
         }
         return Ok(Exit::Done);
     }
@@ -117,7 +117,7 @@ fn status(ledger: &Ledger, args: &ViewArgs) -> Result<Exit> {
         let parts: Vec<_> = counts.iter().map(|(state, count)| format!("{count} {state}")).collect();
         println!("{watch}: {}", parts.join(", "));
     }
-    troubled.iter().for_each(|entry| println!("{}", standing::words(entry)));
+    troubled.iter().for_each(|entry| println!("{}", entry_text::line(entry)));
     if more {
         println!("and more: a larger --limit shows them");
     }
@@ -162,7 +162,7 @@ fn change(
                 exit = unknown(file);
             }
             for entry in known {
-                eprintln!("partdiff: not {what}: {}", standing::words(&entry));
+                eprintln!("partdiff: not {what}: {}", entry_text::line(&entry));
                 // What is looked at anyway needs no help.
                 if entry.state == State::Running {
                     exit = Exit::Incomplete;
@@ -196,7 +196,7 @@ fn told(what: &str, entries: &[Entry]) {
 }
 
 fn objects(entries: &[Entry]) -> Vec<Map<String, Value>> {
-    entries.iter().map(standing::object).collect()
+    entries.iter().map(entry_text::fields_of).collect()
 }
 
 fn object(event: &Event) -> Map<String, Value> {

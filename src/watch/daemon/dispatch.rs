@@ -1,12 +1,12 @@
-//! The daemon's hand on its worker: work out, answers in, deaths survived.
+//! The daemon and its worker process: jobs out, answers in, a new worker after a crash.
 
 use std::time::{Duration, Instant};
 
-use super::event_loop::{Daemon, Happening};
+use super::event_loop::{Daemon, Message};
 use super::place::TEMPORARY;
-use super::running::{Given, Running};
+use super::running::{Assignment, Running};
 use crate::error::{Error, ErrorKind, Result};
-use crate::watch::worker::child::{Child, News};
+use crate::watch::worker::child::{Child, WorkerEvent};
 use crate::watch::worker::failure::backoff;
 use crate::watch::worker::protocol::{Job, Order, Reply};
 
@@ -14,8 +14,8 @@ use crate::watch::worker::protocol::{Job, Order, Reply};
 const RESTART: Duration = Duration::from_secs(5);
 
 impl Daemon<'_> {
-    /// Gives the worker as much as it can have.
-    pub(crate) fn give_out(&mut self, now: Duration) -> Result<()> {
+    /// Gives the worker as many jobs as it can have.
+    pub(crate) fn dispatch(&mut self, now: Duration) -> Result<()> {
         while now >= self.rest_until {
             let (busy, suspect) = self.running.as_ref().map_or((0, false), |running| {
                 (running.jobs.len(), running.jobs.iter().any(|job| job.entry.crashes > 0))
@@ -23,10 +23,10 @@ impl Daemon<'_> {
             if busy >= self.window || suspect {
                 return Ok(());
             }
-            let Some((folder, entry)) = self.desk.next(now)? else { return Ok(()) };
+            let Some((folder, entry)) = self.scheduler.next(now)? else { return Ok(()) };
             // What was in a worker that died works alone, so that it is known who did it. The same contents are not
             // done twice: the second one waits for the first one's result.
-            let same = |job: &Given| job.entry.hash == entry.hash && job.entry.watch == entry.watch;
+            let same = |job: &Assignment| job.entry.hash == entry.hash && job.entry.watch == entry.watch;
             if busy > 0
                 && (entry.crashes > 0 || self.running.iter().flat_map(|running| &running.jobs).any(same))
             {
@@ -36,17 +36,17 @@ impl Daemon<'_> {
                 return Ok(());
             }
             let Some(running) = &mut self.running else { return Ok(()) };
-            let Some(place) = self.desk.folder_of_result(folder, &entry, now)? else { return Ok(()) };
+            let Some(place) = self.scheduler.folder_of_result(folder, &entry, now)? else { return Ok(()) };
             let name = format!("{TEMPORARY}{}-{}-{}", self.mark, std::process::id(), entry.id);
             let job = Job {
                 id: entry.id,
-                input: self.desk.folders[folder].path_of(&entry),
+                input: self.scheduler.folders[folder].path_of(&entry),
                 hash: entry.hash.clone().unwrap_or_default(),
                 temporary: place.join(name),
-                settings: self.desk.folders[folder].settings.upscale.clone(),
-                ready: self.desk.ready(folder, &entry)?,
+                settings: self.scheduler.folders[folder].settings.upscale.clone(),
+                ready: self.scheduler.ready(folder, &entry)?,
             };
-            self.desk.ledger.start(&entry)?;
+            self.scheduler.ledger.start(&entry)?;
             running.give(folder, entry, job);
         }
         Ok(())
@@ -56,7 +56,7 @@ impl Daemon<'_> {
     fn begin(&mut self, now: Duration) -> bool {
         self.generation += 1;
         let generation = self.generation;
-        let wrap = move |news| Happening::News(generation, news);
+        let wrap = move |event| Message::WorkerEvent(generation, event);
         match Child::start((self.worker)(), &self.service.setup, self.sender.clone(), wrap) {
             Ok(child) => self.running = Some(Running::new(child)),
             Err(error) => self.rest(now, &format!("cannot start the worker: {error}")),
@@ -67,31 +67,33 @@ impl Daemon<'_> {
     fn rest(&mut self, now: Duration, reason: &str) {
         self.restarts += 1;
         self.rest_until = now + backoff(RESTART, self.restarts);
-        self.desk.log.complain("paused", reason);
+        self.scheduler.log.complain("paused", reason);
     }
 
-    pub(crate) fn news(&mut self, generation: u64, news: News) -> Result<()> {
+    pub(crate) fn worker_event(&mut self, generation: u64, event: WorkerEvent) -> Result<()> {
         let Some(running) = self.running.as_mut().filter(|_| generation == self.generation) else {
             return Ok(());
         };
         running.heard = Instant::now();
         let now = self.start.elapsed();
-        match news {
-            News::Reply(Reply::Loaded { provider }) => self.desk.log.service("running", &provider),
-            News::Reply(Reply::Refused { reason }) => self.desk.log.complain("paused", &reason),
-            News::Reply(Reply::Alive) => {}
-            News::Reply(Reply::Made { id, made }) => {
+        match event {
+            WorkerEvent::Reply(Reply::Loaded { provider }) => {
+                self.scheduler.log.service("running", &provider)
+            }
+            WorkerEvent::Reply(Reply::Refused { reason }) => self.scheduler.log.complain("paused", &reason),
+            WorkerEvent::Reply(Reply::Alive) => {}
+            WorkerEvent::Reply(Reply::Made { id, made }) => {
                 self.restarts = 0;
                 if let Some(job) = running.take(id) {
-                    self.desk.made(job, &made, now)?;
+                    self.scheduler.made(job, &made, now)?;
                 }
             }
-            News::Reply(Reply::Failed { id, fault, reason }) => {
+            WorkerEvent::Reply(Reply::Failed { id, fault, reason }) => {
                 if let Some(job) = running.take(id) {
-                    self.desk.failed(job, fault, &reason, now)?;
+                    self.scheduler.failed(job, fault, &reason, now)?;
                 }
             }
-            News::Ended => self.died("it ended by itself", now)?,
+            WorkerEvent::Ended => self.died("it ended by itself", now)?,
         }
         Ok(())
     }
@@ -113,14 +115,14 @@ impl Daemon<'_> {
             self.rest(now, &reason);
             return Ok(());
         }
-        self.desk.crashed(jobs, &reason)
+        self.scheduler.crashed(jobs, &reason)
     }
 
     /// Ends the worker; what it was doing goes back into the queue.
     pub(crate) fn stop(&mut self) -> Result<()> {
         let Some(running) = self.running.take() else { return Ok(()) };
         for job in running.end().0 {
-            self.desk.ledger.wait(&job.entry, job.entry.attempts, job.entry.next_try, None)?;
+            self.scheduler.ledger.wait(&job.entry, job.entry.attempts, job.entry.next_try, None)?;
         }
         Ok(())
     }
@@ -139,20 +141,20 @@ impl Daemon<'_> {
             running.order(&Order::Load { model: watch.upscale.model().to_string() });
             loop {
                 match self.receiver.recv_timeout(self.service.stall) {
-                    Ok(Happening::News(_, News::Reply(Reply::Loaded { provider }))) => {
-                        self.desk.log.service("running", &format!("{}: {provider}", watch.name));
+                    Ok(Message::WorkerEvent(_, WorkerEvent::Reply(Reply::Loaded { provider }))) => {
+                        self.scheduler.log.service("running", &format!("{}: {provider}", watch.name));
                         break;
                     }
-                    Ok(Happening::News(_, News::Reply(Reply::Refused { reason }))) => {
+                    Ok(Message::WorkerEvent(_, WorkerEvent::Reply(Reply::Refused { reason }))) => {
                         return Err(refused(reason));
                     }
-                    Ok(Happening::News(_, News::Ended)) | Err(_) => {
+                    Ok(Message::WorkerEvent(_, WorkerEvent::Ended)) | Err(_) => {
                         return Err(refused(format!(
                             "the worker ended while it loaded {}",
                             watch.upscale.model()
                         )));
                     }
-                    Ok(Happening::Signal(_)) => return Err(Error::cancelled()),
+                    Ok(Message::Signal(_)) => return Err(Error::cancelled()),
                     // The first walk finds what hints would tell.
                     Ok(_) => {}
                 }

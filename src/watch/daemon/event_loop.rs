@@ -5,10 +5,10 @@ use std::process::Command;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-use super::desk::Desk;
 use super::folder::Folder;
 use super::place::sweep;
 use super::running::Running;
+use super::scheduler::Scheduler;
 use super::service_manager;
 use super::signals::Signal;
 use super::status::Report;
@@ -20,7 +20,7 @@ use crate::watch::ledger::store::{Ledger, unix_millis};
 use crate::watch::report::log::Log;
 use crate::watch::settings::watch_settings::WatchSettings;
 use crate::watch::source::events::Hint;
-use crate::watch::worker::child::News;
+use crate::watch::worker::child::WorkerEvent;
 use crate::watch::worker::failure::backoff;
 use crate::watch::worker::protocol::Setup;
 
@@ -63,21 +63,21 @@ pub enum End {
 
 /// What the daemon waits for.
 #[derive(Debug)]
-pub enum Happening {
-    /// The kernel hints at a change in the folder of this number.
+pub enum Message {
+    /// There is something to do for the folder of this number.
     Hint(usize, Hint),
-    /// The worker of this generation has news.
-    News(u64, News),
-    /// The system or a person wants something.
+    /// The worker of this generation answered or ended.
+    WorkerEvent(u64, WorkerEvent),
+    /// The system or a person sent a signal.
     Signal(Signal),
 }
 
 /// A service at work.
 pub struct Daemon<'a> {
     pub(crate) service: Service,
-    pub(crate) desk: Desk<'a>,
-    pub(crate) sender: Sender<Happening>,
-    pub(crate) receiver: Receiver<Happening>,
+    pub(crate) scheduler: Scheduler<'a>,
+    pub(crate) sender: Sender<Message>,
+    pub(crate) receiver: Receiver<Message>,
     pub(crate) worker: Box<dyn Fn() -> Command + 'a>,
     pub(crate) running: Option<Running>,
     /// Jobs that a worker has at most.
@@ -107,7 +107,7 @@ impl<'a> Daemon<'a> {
         for (index, settings) in service.watches.iter().enumerate() {
             let digest = settings.digest()?;
             let sink = sender.clone();
-            let sink = move |hint| _ = sink.send(Happening::Hint(index, hint));
+            let sink = move |hint| _ = sink.send(Message::Hint(index, hint));
             folders.push(Folder::new(settings.clone(), digest, &service.state, sink, log)?);
         }
         let mark = sha256_hex(&to_bytes(&service.state))[..12].to_string();
@@ -115,7 +115,7 @@ impl<'a> Daemon<'a> {
         let memory = |watch: &WatchSettings| watch.upscale.options().ok().and_then(|options| options.memory);
         service.setup.memory = service.watches.iter().filter_map(memory).min();
         Ok(Self {
-            desk: Desk::new(folders, ledger, log, service.state.join("quarantine")),
+            scheduler: Scheduler::new(folders, ledger, log, service.state.join("quarantine")),
             sender,
             receiver,
             worker: Box::new(worker),
@@ -133,94 +133,94 @@ impl<'a> Daemon<'a> {
     }
 
     /// Where signals are sent to.
-    pub fn sender(&self) -> Sender<Happening> {
+    pub fn sender(&self) -> Sender<Message> {
         self.sender.clone()
     }
 
-    /// Works until told to end.
+    /// Works until it is asked to end.
     ///
     /// # Errors
     /// As the ledger fails: without it nothing can be promised.
     pub fn run(&mut self) -> Result<End> {
-        for folder in &self.desk.folders {
+        for folder in &self.scheduler.folders {
             sweep(&folder.settings.output, &self.mark);
         }
-        self.desk.recover()?;
+        self.scheduler.recover()?;
         let names: Vec<_> = self.service.watches.iter().map(|watch| watch.name.as_str()).collect();
-        self.desk.log.service("watching", &names.join(", "));
+        self.scheduler.log.service("watching", &names.join(", "));
         service_manager::ready();
         loop {
-            let end = match self.turn() {
+            let end = match self.step() {
                 Ok(None) => continue,
                 Ok(Some(end)) => Ok(end),
-                // The state folder's disk may be full or away; with --once the caller is told.
-                Err(error) if !self.service.once => match self.stumble(&error) {
+                // The state folder's disk may be full or away; with --once the caller gets the error.
+                Err(error) if !self.service.once => match self.wait_for_ledger(&error) {
                     None => continue,
                     Some(end) => {
-                        say_why(end);
+                        notify_end(end);
                         return Ok(end);
                     }
                 },
                 Err(error) => Err(error),
             };
-            say_why(*end.as_ref().unwrap_or(&End::Stopped));
+            notify_end(*end.as_ref().unwrap_or(&End::Stopped));
             self.stop()?;
-            self.report.tell(&self.desk, self.start.elapsed(), true)?;
+            self.report.update(&self.scheduler, self.start.elapsed(), true)?;
             return end;
         }
     }
 
     /// The ledger failed: work stops until it can be used again. `Some` where the wait ended with a signal.
-    fn stumble(&mut self, error: &Error) -> Option<End> {
+    fn wait_for_ledger(&mut self, error: &Error) -> Option<End> {
         let mut reason = error.report();
         // What it was doing stands in the ledger.
         self.running.take().map(Running::end);
         for failures in 1.. {
-            self.desk.log.complain("paused", &reason);
+            self.scheduler.log.complain("paused", &reason);
             let until = Instant::now() + backoff(WAIT, failures);
             while let Some(left) = until.checked_duration_since(Instant::now()) {
                 service_manager::alive(Some(&reason));
                 match self.receiver.recv_timeout(left.min(TICK)) {
-                    Ok(Happening::Signal(Signal::Stop)) => return Some(End::Stopped),
-                    Ok(Happening::Signal(Signal::Reload)) => return Some(End::Reload),
+                    Ok(Message::Signal(Signal::Stop)) => return Some(End::Stopped),
+                    Ok(Message::Signal(Signal::Reload)) => return Some(End::Reload),
                     _ => {}
                 }
             }
-            match self.desk.recover() {
+            match self.scheduler.recover() {
                 Ok(()) => break,
                 Err(error) => reason = error.report(),
             }
         }
-        self.desk.log.service("resumed", "the ledger works again");
+        self.scheduler.log.service("resumed", "the ledger works again");
         let now = self.start.elapsed();
         // What was about to be written down is found again.
-        self.desk.folders.iter_mut().for_each(|folder| folder.scan_soon(now));
+        self.scheduler.folders.iter_mut().for_each(|folder| folder.scan_soon(now));
         None
     }
 
-    fn turn(&mut self) -> Result<Option<End>> {
+    fn step(&mut self) -> Result<Option<End>> {
         let now = self.start.elapsed();
-        for folder in &mut self.desk.folders {
-            folder.tend(self.desk.ledger, self.desk.log, now)?;
+        for folder in &mut self.scheduler.folders {
+            folder.poll(self.scheduler.ledger, self.scheduler.log, now)?;
         }
-        self.desk.disposed()?;
-        self.notice_others(now)?;
+        self.scheduler.disposed()?;
+        self.notice_changes(now)?;
         self.supervise()?;
-        self.give_out(now)?;
-        self.report.tell(&self.desk, now, false)?;
+        self.dispatch(now)?;
+        self.report.update(&self.scheduler, now, false)?;
         if self.service.once
             && self.running.as_ref().is_none_or(|running| running.jobs.is_empty())
             && self.idle()?
         {
-            return Ok(Some(End::Finished { failures: summary::tell(&self.desk)? }));
+            return Ok(Some(End::Finished { failures: summary::log(&self.scheduler)? }));
         }
         let mut next = self.receiver.recv_timeout(self.pause());
         loop {
             match next {
-                Ok(Happening::Signal(Signal::Stop)) => return Ok(Some(End::Stopped)),
-                Ok(Happening::Signal(Signal::Reload)) => return Ok(Some(End::Reload)),
-                Ok(Happening::Hint(index, hint)) => self.hints(index, hint)?,
-                Ok(Happening::News(generation, news)) => self.news(generation, news)?,
+                Ok(Message::Signal(Signal::Stop)) => return Ok(Some(End::Stopped)),
+                Ok(Message::Signal(Signal::Reload)) => return Ok(Some(End::Reload)),
+                Ok(Message::Hint(index, hint)) => self.hints(index, hint)?,
+                Ok(Message::WorkerEvent(generation, event)) => self.worker_event(generation, event)?,
                 Err(_) => return Ok(None),
             }
             next = self.receiver.try_recv().map_err(|_| RecvTimeoutError::Timeout);
@@ -230,7 +230,7 @@ impl<'a> Daemon<'a> {
     /// How long nothing has to be done.
     fn pause(&self) -> Duration {
         let now = self.start.elapsed();
-        let deadlines = self.desk.folders.iter().map(Folder::next_deadline);
+        let deadlines = self.scheduler.folders.iter().map(Folder::next_deadline);
         let next = deadlines.min().map_or(TICK, |next| next.saturating_sub(now));
         next.min(TICK).max(Duration::from_millis(5))
     }
@@ -240,35 +240,33 @@ impl<'a> Daemon<'a> {
         let now = self.start.elapsed();
         let mut later = Vec::new();
         let mut hints = vec![(index, hint)];
-        for happening in self.receiver.try_iter().take(10_000) {
-            match happening {
-                Happening::Hint(index, hint)
-                    if !hints.contains(&(index, hint.clone())) || hints.len() > 64 =>
-                {
+        for message in self.receiver.try_iter().take(10_000) {
+            match message {
+                Message::Hint(index, hint) if !hints.contains(&(index, hint.clone())) || hints.len() > 64 => {
                     hints.push((index, hint));
                 }
-                Happening::Hint(..) => {}
+                Message::Hint(..) => {}
                 other => later.push(other),
             }
         }
-        self.desk.ledger.batch(|ledger| {
+        self.scheduler.ledger.batch(|ledger| {
             for (index, hint) in hints {
-                self.desk.folders[index].hint(hint, ledger, self.desk.log, now)?;
+                self.scheduler.folders[index].hint(hint, ledger, self.scheduler.log, now)?;
             }
             Ok(())
         })?;
-        for happening in later {
-            let _ = self.sender.send(happening);
+        for message in later {
+            let _ = self.sender.send(message);
         }
         Ok(())
     }
 
     /// Another process changed the ledger: `retry` and `forget` want the folders to be looked at.
-    fn notice_others(&mut self, now: Duration) -> Result<()> {
-        let version = self.desk.ledger.version()?;
+    fn notice_changes(&mut self, now: Duration) -> Result<()> {
+        let version = self.scheduler.ledger.version()?;
         if version != self.ledger_version {
             if self.ledger_version != 0 {
-                self.desk.folders.iter_mut().for_each(|folder| folder.scan_soon(now));
+                self.scheduler.folders.iter_mut().for_each(|folder| folder.scan_soon(now));
             }
             self.ledger_version = version;
         }
@@ -276,8 +274,8 @@ impl<'a> Daemon<'a> {
     }
 
     fn idle(&self) -> Result<bool> {
-        for folder in &self.desk.folders {
-            let waits = self.desk.ledger.next(&folder.settings.name, unix_millis())?.is_some();
+        for folder in &self.scheduler.folders {
+            let waits = self.scheduler.ledger.next(&folder.settings.name, unix_millis())?.is_some();
             let works = folder.growing() > 0 || folder.originals.pending() > 0;
             if works || waits && folder.paused.is_none() && folder.trouble.is_none() {
                 return Ok(false);
@@ -288,7 +286,7 @@ impl<'a> Daemon<'a> {
 }
 
 /// Tells the service manager why the work ends.
-fn say_why(end: End) {
+fn notify_end(end: End) {
     match end {
         End::Reload => service_manager::reloading(),
         End::Stopped | End::Finished { .. } => service_manager::stopping(),

@@ -174,7 +174,7 @@ impl Folder {
     ///
     /// # Errors
     /// As the ledger fails.
-    pub fn tend(&mut self, ledger: &Ledger, log: &Log, now: Duration) -> Result<()> {
+    pub fn poll(&mut self, ledger: &Ledger, log: &Log, now: Duration) -> Result<()> {
         if self.next_scan <= now {
             let start = Instant::now();
             self.walk(ledger, log, now)?;

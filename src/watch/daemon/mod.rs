@@ -2,7 +2,6 @@
 
 pub(crate) mod background;
 pub(crate) mod complete;
-pub(crate) mod desk;
 pub(crate) mod dispatch;
 pub mod event_loop;
 pub(crate) mod folder;
@@ -11,7 +10,9 @@ pub mod lock;
 pub(crate) mod metrics;
 pub(crate) mod original;
 pub mod place;
+pub(crate) mod quarantine;
 pub(crate) mod running;
+pub(crate) mod scheduler;
 pub(crate) mod service_manager;
 pub mod signals;
 pub(crate) mod status;

@@ -1,15 +1,14 @@
-//! Results into place, originals and bad files out of the way.
+//! Results into place, originals out of the way.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::batch::naming::{numbered, shown};
+use crate::batch::naming::numbered;
 use crate::fs::atomic_file::sync_folder;
 use crate::fs::hash::hash_file;
 use crate::fs::no_replace::rename_no_replace;
 use crate::fs::temporary::TEMPORARY_PREFIX;
-use crate::watch::ledger::entry::Entry;
 
 /// How the names of the daemon's temporaries begin; the state folder's number follows.
 pub const TEMPORARY: &str = ".partdiff-watch-";
@@ -64,55 +63,8 @@ pub fn move_away(from: &Path, folder: &Path, relative: &Path) -> io::Result<Path
     Ok(target)
 }
 
-/// Puts a link to `from` (or the file itself, if `take`) below `folder`, with the reason beside it.
-///
-/// # Errors
-/// As the file system fails.
-pub fn quarantine(
-    from: &Path,
-    folder: &Path,
-    entry: &Entry,
-    reason: &str,
-    take: bool,
-) -> io::Result<PathBuf> {
-    let target = if take {
-        move_away(from, folder, &entry.path)?
-    } else {
-        let wanted = folder.join(&entry.path);
-        fs::create_dir_all(wanted.parent().unwrap_or(folder))?;
-        at_free_name(&wanted, |name| link(from, name))?
-    };
-    let mut note = target.clone().into_os_string();
-    note.push(".reason.txt");
-    let text = format!(
-        "{}\n{reason}\nfailures: {}, worker crashes: {}\n",
-        shown(from),
-        entry.attempts,
-        entry.crashes
-    );
-    fs::write(&note, text)?;
-    Ok(target)
-}
-
-/// Makes a link to `from`, or a copy where the platform has none; one that is there already will do.
-fn link(from: &Path, to: &Path) -> io::Result<()> {
-    #[cfg(unix)]
-    let (result, is_there) =
-        (std::os::unix::fs::symlink(from, to), || fs::read_link(to).is_ok_and(|end| end == from));
-    #[cfg(not(unix))]
-    let (result, is_there) = (
-        fs::hard_link(from, to)
-            .or_else(|_| io::copy(&mut fs::File::open(from)?, &mut fs::File::create_new(to)?).map(drop)),
-        || hash_file(from).is_ok_and(|hash| crate::fs::hash::holds(to, &hash)),
-    );
-    match result {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && is_there() => Ok(()),
-        result => result,
-    }
-}
-
 /// Calls `make` with `wanted`, or with the first of `wanted-2`, `wanted-3`... that is not taken. Returns that name.
-fn at_free_name(wanted: &Path, make: impl Fn(&Path) -> io::Result<()>) -> io::Result<PathBuf> {
+pub fn at_free_name(wanted: &Path, make: impl Fn(&Path) -> io::Result<()>) -> io::Result<PathBuf> {
     let name = wanted.file_name().unwrap_or_default();
     for number in 1..=u32::MAX {
         let target =
@@ -168,27 +120,6 @@ mod tests {
         }
         assert_eq!(fs::read(to.join("sub/a.png")).unwrap(), b"1");
         assert_eq!(fs::read(to.join("sub/a-2.png")).unwrap(), b"2");
-    }
-
-    #[test]
-    fn a_link_in_quarantine_takes_no_other_files_place() {
-        let folder = tempfile::tempdir().unwrap();
-        let (from, bad) = (folder.path().join("in/a.png"), folder.path().join("bad"));
-        fs::create_dir(folder.path().join("in")).unwrap();
-        let put = |contents: &[u8], take| {
-            fs::write(&from, contents).unwrap();
-            quarantine(&from, &bad, &Entry::sample("a.png"), "it is bad", take).unwrap()
-        };
-        assert_eq!(put(b"1", true), bad.join("a.png"));
-        assert!(!from.exists());
-        // The same file again finds its own link.
-        for contents in [b"2", b"3"] {
-            assert_eq!(put(contents, false), bad.join("a-2.png"));
-            assert_eq!(fs::read(bad.join("a.png")).unwrap(), b"1");
-            assert_eq!(fs::read(bad.join("a-2.png")).unwrap(), contents);
-        }
-        assert!(bad.join("a-2.png.reason.txt").exists());
-        assert_eq!(fs::read_dir(&bad).unwrap().count(), 4);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::watch::worker::protocol::{Job, Order};
 
 /// A job that was given out.
 #[derive(Debug)]
-pub struct Given {
+pub struct Assignment {
     /// Number of the folder.
     pub folder: usize,
     /// The input, as it was when it was given out.
@@ -24,7 +24,7 @@ pub struct Given {
 pub struct Running {
     child: Child,
     /// What it was given and has not answered.
-    pub jobs: Vec<Given>,
+    pub jobs: Vec<Assignment>,
     /// When it last said something, or was given something after idleness.
     pub heard: Instant,
 }
@@ -40,7 +40,7 @@ impl Running {
         if self.jobs.is_empty() {
             self.heard = Instant::now();
         }
-        self.jobs.push(Given { folder, entry, temporary: job.temporary.clone() });
+        self.jobs.push(Assignment { folder, entry, temporary: job.temporary.clone() });
         self.order(&Order::Make(Box::new(job)));
     }
 
@@ -50,13 +50,13 @@ impl Running {
     }
 
     /// The job with this key, answered.
-    pub fn take(&mut self, id: i64) -> Option<Given> {
+    pub fn take(&mut self, id: i64) -> Option<Assignment> {
         let index = self.jobs.iter().position(|job| job.entry.id == id)?;
         Some(self.jobs.remove(index))
     }
 
     /// Ends the worker, removes what it left, and gives back its jobs and how it ended.
-    pub fn end(self) -> (Vec<Given>, String) {
+    pub fn end(self) -> (Vec<Assignment>, String) {
         let status = self.child.end();
         for job in &self.jobs {
             let _ = fs::remove_file(&job.temporary);

@@ -16,19 +16,19 @@ pub enum Signal {
 /// How long the daemon has to end by itself. All that matters is in the ledger at any time.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Calls `tell` for every signal, from another thread. A daemon that does not end in time, because its disk hangs or
+/// Calls `send` for every signal, from another thread. A daemon that does not end in time, because its disk hangs or
 /// nobody reads its log, is ended with `exit_code`.
 ///
 /// # Errors
 /// `Runtime` where the system does not let signals be caught.
-pub fn listen(exit_code: u8, tell: impl Fn(Signal) + Send + 'static) -> Result<()> {
+pub fn listen(exit_code: u8, send: impl Fn(Signal) + Send + 'static) -> Result<()> {
     #[cfg(unix)]
     {
         use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
         let mut signals = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM]).map_err(failed)?;
         std::thread::spawn(move || {
             for signal in signals.forever() {
-                tell(if signal == SIGHUP { Signal::Reload } else { Signal::Stop });
+                send(if signal == SIGHUP { Signal::Reload } else { Signal::Stop });
                 if signal != SIGHUP {
                     std::thread::sleep(PATIENCE);
                     std::process::exit(exit_code.into());
@@ -40,7 +40,7 @@ pub fn listen(exit_code: u8, tell: impl Fn(Signal) + Send + 'static) -> Result<(
     #[cfg(not(unix))]
     {
         let _ = exit_code;
-        ctrlc::set_handler(move || tell(Signal::Stop)).map_err(failed)
+        ctrlc::set_handler(move || send(Signal::Stop)).map_err(failed)
     }
 }
 

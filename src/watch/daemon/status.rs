@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::desk::Desk;
 use super::metrics::render;
+use super::scheduler::Scheduler;
 use super::service_manager;
 use crate::error::Result;
 use crate::fs::atomic_file;
@@ -20,7 +20,7 @@ const WRITE: Duration = Duration::from_secs(5);
 /// Figures that change by themselves are refreshed so often.
 const REFRESH: Duration = Duration::from_secs(60);
 
-/// What was told last.
+/// What was reported last.
 #[derive(Debug, Default)]
 pub struct Report {
     metrics: Option<PathBuf>,
@@ -40,21 +40,21 @@ impl Report {
         Self { metrics, ..Self::default() }
     }
 
-    /// Tells what is new at `now`; rarely, unless `last`.
+    /// Reports what is new at `now`; rarely, unless `last`.
     ///
     /// # Errors
     /// As the ledger fails.
-    pub fn tell(&mut self, desk: &Desk<'_>, now: Duration, last: bool) -> Result<()> {
+    pub fn update(&mut self, scheduler: &Scheduler<'_>, now: Duration, last: bool) -> Result<()> {
         if now < self.next && !last {
             return Ok(());
         }
         self.next = now + BREATH;
-        let mark = (desk.ledger.version()?, desk.ledger.own_changes());
+        let mark = (scheduler.ledger.version()?, scheduler.ledger.own_changes());
         if self.mark != Some(mark) {
-            self.counts = desk.ledger.counts()?;
+            self.counts = scheduler.ledger.counts()?;
             self.mark = Some(mark);
         }
-        let status = self.status(desk);
+        let status = self.status(scheduler);
         service_manager::alive((status != self.status).then_some(status.as_str()));
         self.stale |= status != self.status || now >= self.refresh;
         self.status = status;
@@ -64,26 +64,26 @@ impl Report {
         }
         self.stale = false;
         self.refresh = now + REFRESH;
-        let text = render(&desk.folders, &self.counts, desk.deaths);
+        let text = render(&scheduler.folders, &self.counts, scheduler.deaths);
         self.next_write = now + WRITE;
         if text != self.written {
             match atomic_file::write(path, text.as_bytes(), true) {
                 Ok(()) => self.written = text,
-                Err(error) => desk.log.complain("metrics", &error.report()),
+                Err(error) => scheduler.log.complain("metrics", &error.report()),
             }
         }
         Ok(())
     }
 
-    fn status(&self, desk: &Desk<'_>) -> String {
+    fn status(&self, scheduler: &Scheduler<'_>) -> String {
         let mut all = Counts::new();
-        for folder in &desk.folders {
+        for folder in &scheduler.folders {
             for (state, count) in self.counts.get(&folder.settings.name).into_iter().flatten() {
                 *all.entry(*state).or_default() += count;
             }
         }
         let mut parts: Vec<_> = all.iter().map(|(state, count)| format!("{count} {state}")).collect();
-        parts.extend(desk.folders.iter().filter_map(|folder| folder.trouble.clone()));
+        parts.extend(scheduler.folders.iter().filter_map(|folder| folder.trouble.clone()));
         parts.join(", ")
     }
 }

@@ -1,26 +1,26 @@
-//! What a run that ends by itself tells last: how much was done, and what was not, with the reason.
+//! What a run that ends by itself logs last: how much was done, and what was not, with the reason.
 
-use super::desk::{Desk, SUMMARY};
+use super::scheduler::{SUMMARY, Scheduler};
 use crate::error::Result;
 use crate::watch::ledger::entry::{Entry, State};
 use crate::watch::report::log::fields;
 
-/// Tells the summary. Returns whether something was given up since the start, or waits.
+/// Logs the summary. Returns whether something was given up since the start, or waits.
 ///
 /// # Errors
 /// As the ledger fails.
-pub fn tell(desk: &Desk<'_>) -> Result<bool> {
+pub fn log(scheduler: &Scheduler<'_>) -> Result<bool> {
     let (mut done, mut failed, mut waiting) = (0, 0, 0);
     let mut left = Vec::new();
-    for id in &desk.given_up {
-        let entry = desk.ledger.by_id(*id)?.filter(|entry| entry.state == State::Failed);
+    for id in &scheduler.given_up {
+        let entry = scheduler.ledger.by_id(*id)?.filter(|entry| entry.state == State::Failed);
         left.extend(entry.map(|entry| ("given up", reason(&entry, None), entry)));
     }
     let mut unnamed = 0;
-    for folder in &desk.folders {
+    for folder in &scheduler.folders {
         done += folder.totals.done;
         failed += folder.totals.failed;
-        for entry in desk.ledger.in_state(&folder.settings.name, State::Queued)? {
+        for entry in scheduler.ledger.in_state(&folder.settings.name, State::Queued)? {
             waiting += 1;
             if left.len() < SUMMARY {
                 left.push(("waits", reason(&entry, folder.trouble.as_deref()), entry));
@@ -30,14 +30,18 @@ pub fn tell(desk: &Desk<'_>) -> Result<bool> {
         }
     }
     for (what, why, entry) in &left {
-        desk.log.file("unfinished", &entry.watch, &entry.path, &format!("{what}: {why}"));
+        scheduler.log.file("unfinished", &entry.watch, &entry.path, &format!("{what}: {why}"));
     }
-    unnamed += failed - desk.given_up.len() as u64;
+    unnamed += failed - scheduler.given_up.len() as u64;
     if unnamed > 0 {
-        desk.log.service("unfinished", &format!("{unnamed} more; `partdiff watch status` names them"));
+        scheduler.log.service("unfinished", &format!("{unnamed} more; `partdiff watch status` names them"));
     }
     let counts = fields(&[("done", done.into()), ("failed", failed.into()), ("waiting", waiting.into())]);
-    desk.log.tell_service("finished", &format!("{done} done, {failed} failed, {waiting} waiting"), counts);
+    scheduler.log.service_event(
+        "finished",
+        &format!("{done} done, {failed} failed, {waiting} waiting"),
+        counts,
+    );
     Ok(failed + waiting > 0)
 }
 

@@ -118,7 +118,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Whether contents of that `hash` were made with the settings of that `digest`, and the result is still there where
+    /// Whether contents of that `hash` were made with the settings of that `digest`, and the result is still there if
     /// it is all that is left.
     pub(crate) fn is_made(&self, hash: &str, digest: &str) -> bool {
         let made =
@@ -157,5 +157,41 @@ impl Entry {
             first_seen: 0,
             updated: 0,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fs::hash::sha256_hex;
+
+    #[test]
+    fn what_was_made_is_made_again_for_new_contents_settings_or_a_lost_result() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = folder.path().join("a.png");
+        let mut entry = Entry::sample("a.png");
+        assert!(!entry.is_made("contents", "settings"));
+        entry.done = Some(("contents".into(), "settings".into()));
+        entry.result =
+            Some(Placed { output: output.clone(), hash: sha256_hex(b"x"), details: String::new() });
+        assert!(entry.is_made("contents", "settings"));
+        assert!(!entry.is_made("others", "settings") && !entry.is_made("contents", "others"));
+        // Without its original, the result is all that is left.
+        entry.disposed = true;
+        assert!(!entry.is_made("contents", "settings"));
+        std::fs::write(&output, "x").unwrap();
+        assert!(entry.is_made("contents", "settings"));
+    }
+
+    #[test]
+    fn what_was_given_up_has_another_chance_with_new_contents_or_settings() {
+        let mut entry = Entry::sample("a.png");
+        (entry.hash, entry.settings) = (Some("contents".into()), Some("settings".into()));
+        entry.attempts = 2;
+        assert!(!entry.is_given_up("contents", "settings", 3));
+        assert!(entry.is_given_up("contents", "settings", 2));
+        assert!(!entry.is_given_up("others", "settings", 2) && !entry.is_given_up("contents", "others", 2));
+        entry.crashes = CRASHES;
+        assert!(entry.is_given_up("contents", "settings", 3));
     }
 }

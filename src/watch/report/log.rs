@@ -1,4 +1,4 @@
-//! What the daemon tells, a line per event, for people on standard error or as JSON on standard output.
+//! The log: a line per event, for people on standard error or as JSON on standard output.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -21,7 +21,7 @@ const BURST: u32 = 20;
 /// ...in this time.
 const WINDOW: Duration = Duration::from_secs(60);
 
-/// Complaints that are remembered, to tell the same from others.
+/// Complaints that are remembered, so that the same are found.
 const MEMORY: usize = 1000;
 
 /// Where events go.
@@ -33,7 +33,7 @@ pub struct Log {
 
 #[derive(Debug, Default)]
 struct Limits {
-    told: HashMap<String, (Instant, u32)>,
+    logged: HashMap<String, (Instant, u32)>,
     windows: HashMap<String, (Instant, u32)>,
 }
 
@@ -43,13 +43,13 @@ impl Log {
         Self { json, ..Self::default() }
     }
 
-    /// Tells `event` about a file of a watch.
+    /// Logs `event` about a file of a watch.
     pub fn file(&self, event: &str, watch: &str, input: &Path, detail: &str) {
-        self.tell(event, watch, input, detail, fields(&[("detail", detail.into())]));
+        self.file_event(event, watch, input, detail, fields(&[("detail", detail.into())]));
     }
 
-    /// Tells `event` about a file of a watch: `text` to people, `more` to programs.
-    pub fn tell(&self, event: &str, watch: &str, input: &Path, text: &str, more: Map<String, Value>) {
+    /// Logs `event` about a file of a watch: `text` to people, `more` to programs.
+    pub fn file_event(&self, event: &str, watch: &str, input: &Path, text: &str, more: Map<String, Value>) {
         if self.json {
             let mut all = fields(&[("watch", watch.into())]);
             put_path(&mut all, "input", input);
@@ -61,13 +61,13 @@ impl Log {
         }
     }
 
-    /// Tells something about the service or a watch; `event` is one word.
+    /// Logs something about the service or a watch; `event` is one word.
     pub fn service(&self, event: &str, text: &str) {
-        self.tell_service(event, text, fields(&[("detail", text.into())]));
+        self.service_event(event, text, fields(&[("detail", text.into())]));
     }
 
-    /// Tells something about the service: `text` to people, `more` to programs.
-    pub fn tell_service(&self, event: &str, text: &str, more: Map<String, Value>) {
+    /// Logs something about the service: `text` to people, `more` to programs.
+    pub fn service_event(&self, event: &str, text: &str, more: Map<String, Value>) {
         if self.json { print_object(event, more) } else { print(false, &format!("{event}: {text}")) }
     }
 
@@ -83,56 +83,56 @@ impl Log {
         self.limited(event, &text, |times| self.file(event, watch, input, &format!("{detail}{times}")));
     }
 
-    /// Calls `tell`, if `text` may be told, with how often it was not.
-    fn limited(&self, event: &str, text: &str, tell: impl FnOnce(&str)) {
+    /// Calls `print`, if `text` may be logged, with how often it was not.
+    fn limited(&self, event: &str, text: &str, print: impl FnOnce(&str)) {
         let mut limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
-        let Leave { missed, repeated } = limits.admit(event, text, Instant::now());
+        let Verdict { missed, repeated } = limits.admit(event, text, Instant::now());
         if missed > 0 {
-            self.service(event, &format!("{missed} more complaints of this kind were not told"));
+            self.service(event, &format!("{missed} more complaints of this kind were not logged"));
         }
         match repeated {
-            Some(0) => tell(""),
-            Some(times) => tell(&format!(" (and {times} times since)")),
+            Some(0) => print(""),
+            Some(times) => print(&format!(" (and {times} times since)")),
             None => {}
         }
     }
 }
 
-/// What may be told.
+/// What may be logged of a complaint.
 #[derive(Debug, PartialEq, Eq)]
-struct Leave {
-    /// Complaints of the kind that were not told in the last window.
+struct Verdict {
+    /// Complaints of the kind that were not logged in the last window.
     missed: u32,
-    /// How often the complaint was not told since the last time; `None` where it is not told now either.
+    /// How often the complaint was not logged since the last time; `None` where it is not logged now either.
     repeated: Option<u32>,
 }
 
 impl Limits {
-    /// What may be told at `now` of a complaint.
-    fn admit(&mut self, event: &str, text: &str, now: Instant) -> Leave {
+    /// What may be logged of a complaint at `now`.
+    fn admit(&mut self, event: &str, text: &str, now: Instant) -> Verdict {
         let mut missed = 0;
         let (since, count) = self.windows.entry(event.into()).or_insert((now, 0));
         if now.duration_since(*since) >= WINDOW {
             missed = count.saturating_sub(BURST);
             (*since, *count) = (now, 0);
         }
-        let times = match self.told.get_mut(text) {
+        let times = match self.logged.get_mut(text) {
             Some((since, times)) if now.duration_since(*since) < REPEAT => {
                 *times += 1;
-                return Leave { missed, repeated: None };
+                return Verdict { missed, repeated: None };
             }
             Some((_, times)) => *times,
             None => 0,
         };
         *count += 1;
         if *count > BURST {
-            return Leave { missed, repeated: None };
+            return Verdict { missed, repeated: None };
         }
-        if self.told.len() >= MEMORY {
-            self.told.clear();
+        if self.logged.len() >= MEMORY {
+            self.logged.clear();
         }
-        self.told.insert(text.into(), (now, 0));
-        Leave { missed, repeated: Some(times) }
+        self.logged.insert(text.into(), (now, 0));
+        Verdict { missed, repeated: Some(times) }
     }
 }
 
@@ -174,24 +174,24 @@ mod tests {
     #[test]
     fn lasting_faults_fill_no_disk() {
         let (mut limits, start) = (Limits::default(), Instant::now());
-        let told = |times| Leave { missed: 0, repeated: times };
-        assert_eq!(limits.admit("paused", "disk full", start), told(Some(0)));
+        let logged = |times| Verdict { missed: 0, repeated: times };
+        assert_eq!(limits.admit("paused", "disk full", start), logged(Some(0)));
         for second in 1..500 {
             let later = start + Duration::from_secs(second);
-            assert_eq!(limits.admit("paused", "disk full", later), told(None));
+            assert_eq!(limits.admit("paused", "disk full", later), logged(None));
         }
-        assert_eq!(limits.admit("paused", "disk full", start + REPEAT), told(Some(499)));
+        assert_eq!(limits.admit("paused", "disk full", start + REPEAT), logged(Some(499)));
     }
 
     #[test]
     fn many_files_with_one_fault_fill_no_disk() {
         let (mut limits, start) = (Limits::default(), Instant::now());
         let mut admit = |text: &str, event, now| limits.admit(event, text, now);
-        let told =
+        let logged =
             (0..5000).filter(|file| admit(&format!("file {file}"), "unreadable", start).repeated.is_some());
-        assert_eq!(told.count(), BURST as usize);
+        assert_eq!(logged.count(), BURST as usize);
         assert_eq!(admit("x", "another kind", start).repeated, Some(0));
         let later = admit("file 4999", "unreadable", start + WINDOW);
-        assert_eq!(later, Leave { missed: 4980, repeated: Some(0) });
+        assert_eq!(later, Verdict { missed: 4980, repeated: Some(0) });
     }
 }

@@ -1,5 +1,5 @@
-//! What is told about inputs: the log, a preview, how one stands.
+//! Reports on inputs: the log, a preview, what the ledger knows of one.
 
+pub mod entry_text;
 pub mod log;
 pub mod preview;
-pub mod standing;

@@ -9,7 +9,7 @@ use super::protocol::{Order, Reply, Setup};
 
 /// What a worker tells the daemon.
 #[derive(Debug)]
-pub enum News {
+pub enum WorkerEvent {
     /// A line.
     Reply(Reply),
     /// It ended.
@@ -24,15 +24,15 @@ pub struct Child {
 }
 
 impl Child {
-    /// Starts `command` as a worker; what it says goes to `news` with the number `generation`.
+    /// Starts `command` as a worker; what it says goes to `events` with the number `generation`.
     ///
     /// # Errors
     /// Where the program cannot be started.
     pub fn start<T: Send + 'static>(
         mut command: Command,
         setup: &Setup,
-        news: Sender<T>,
-        wrap: impl Fn(News) -> T + Send + 'static,
+        events: Sender<T>,
+        wrap: impl Fn(WorkerEvent) -> T + Send + 'static,
     ) -> io::Result<Self> {
         // Ctrl-C in a terminal reaches the whole group; the daemon decides what to do about it.
         #[cfg(unix)]
@@ -45,12 +45,12 @@ impl Child {
             for line in BufReader::new(stdout).lines().map_while(io::Result::ok) {
                 // Libraries may print there as well.
                 if let Ok(reply) = serde_json::from_str(&line)
-                    && news.send(wrap(News::Reply(reply))).is_err()
+                    && events.send(wrap(WorkerEvent::Reply(reply))).is_err()
                 {
                     return;
                 }
             }
-            let _ = news.send(wrap(News::Ended));
+            let _ = events.send(wrap(WorkerEvent::Ended));
         });
         let mut child = Self { process, stdin };
         child.write(setup)?;

@@ -14,7 +14,7 @@ use partdiff::watch::daemon::signals;
 use partdiff::watch::report::log::Log;
 use partdiff::watch::settings::watch_settings::WatchSettings;
 use partdiff::watch::worker::serve;
-use partdiff::watch::{Config, Daemon, End, Happening, Ledger, Service};
+use partdiff::watch::{Config, Daemon, End, Ledger, Message, Service};
 use partdiff::{Result, Upscaler};
 
 use crate::fake_network::{FakeNetwork, manifest};
@@ -98,9 +98,9 @@ fn serve_folders() -> i32 {
     let listener = Arc::clone(&sender);
     let once = number(ONCE) > 0;
     signals::listen(once.into(), move |signal| {
-        let sender: &Option<std::sync::mpsc::Sender<Happening>> = &listener.lock().unwrap();
+        let sender: &Option<std::sync::mpsc::Sender<Message>> = &listener.lock().unwrap();
         if let Some(sender) = sender {
-            let _ = sender.send(Happening::Signal(signal));
+            let _ = sender.send(Message::Signal(signal));
         }
     })
     .unwrap();

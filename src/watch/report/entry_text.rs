@@ -10,7 +10,7 @@ use crate::watch::ledger::store::timestamp;
 use crate::watch::worker::protocol::Made;
 
 /// A line such as `failed scans: a.png: the file is empty (3 tries)`.
-pub fn words(entry: &Entry) -> String {
+pub fn line(entry: &Entry) -> String {
     let reason = entry.reason.as_deref();
     let mut text = match entry.state {
         State::Seen => reason.unwrap_or("empty; waits for its contents").into(),
@@ -55,7 +55,7 @@ fn result(entry: &Entry) -> Option<String> {
 }
 
 /// The same as fields of a JSON object; those that do not apply are absent.
-pub fn object(entry: &Entry) -> Map<String, Value> {
+pub fn fields_of(entry: &Entry) -> Map<String, Value> {
     let mut all = fields(&[("watch", entry.watch.as_str().into())]);
     put_path(&mut all, "input", &entry.path);
     all.extend(fields(&[("state", entry.state.name().into()), ("attempts", entry.attempts.into())]));
@@ -78,4 +78,21 @@ pub fn object(entry: &Entry) -> Map<String, Value> {
     }
     all.insert("updated".into(), timestamp(entry.updated).into());
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_one_line_with_its_reason() {
+        let mut entry = Entry::sample("a.png");
+        assert_eq!(line(&entry), "running in: a.png: is being made");
+        (entry.state, entry.attempts, entry.crashes) = (State::Failed, 3, 1);
+        entry.reason = Some("the file is empty".into());
+        assert_eq!(line(&entry), "failed in: a.png: the file is empty (3 tries, 1 worker deaths)");
+        let object = fields_of(&entry);
+        assert_eq!((&object["state"], &object["reason"]), (&"failed".into(), &"the file is empty".into()));
+        assert!(!object.contains_key("output"));
+    }
 }

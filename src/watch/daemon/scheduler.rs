@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use super::folder::Folder;
 use super::original::{Original, Removal};
-use super::place::{quarantine, rename};
-use super::running::Given;
+use super::place::rename;
+use super::quarantine::quarantine;
+use super::running::Assignment;
 use crate::batch::naming::shown;
 use crate::error::Result;
 use crate::fs::hash::holds;
@@ -32,7 +33,7 @@ pub const SUMMARY: usize = 20;
 const NUMBERS: u32 = 10_000;
 
 /// The folders, the ledger and the log, and what is done with them.
-pub struct Desk<'a> {
+pub struct Scheduler<'a> {
     /// The watches.
     pub folders: Vec<Folder>,
     /// The ledger.
@@ -46,8 +47,8 @@ pub struct Desk<'a> {
     quarantine: PathBuf,
 }
 
-impl<'a> Desk<'a> {
-    /// A desk whose bad files go below `quarantine`.
+impl<'a> Scheduler<'a> {
+    /// A scheduler whose bad files go below `quarantine`.
     pub fn new(folders: Vec<Folder>, ledger: &'a Ledger, log: &'a Log, quarantine: PathBuf) -> Self {
         Self { folders, ledger, log, deaths: 0, given_up: Vec::new(), quarantine }
     }
@@ -146,7 +147,7 @@ impl<'a> Desk<'a> {
     }
 
     /// A result is written; it goes into place.
-    pub fn made(&mut self, job: Given, made: &Made, now: Duration) -> Result<()> {
+    pub fn made(&mut self, job: Assignment, made: &Made, now: Duration) -> Result<()> {
         let placed = match self.place(&job, made)? {
             Ok(placed) => placed,
             Err(problem) => {
@@ -175,7 +176,7 @@ impl<'a> Desk<'a> {
             ("reused", made.reused.into()),
         ]);
         put_path(&mut more, "output", &placed.output);
-        self.log.tell("done", &watch, &job.entry.path, &text, more);
+        self.log.file_event("done", &watch, &job.entry.path, &text, more);
         for warning in &made.warnings {
             self.log.file("warning", &watch, &job.entry.path, warning);
         }
@@ -188,7 +189,7 @@ impl<'a> Desk<'a> {
         Ok(())
     }
 
-    fn place(&self, job: &Given, made: &Made) -> Result<io::Result<Placed>> {
+    fn place(&self, job: &Assignment, made: &Made) -> Result<io::Result<Placed>> {
         let settings = &self.folders[job.folder].settings;
         let folder = job.temporary.parent().unwrap_or(&settings.output);
         let details = serde_json::to_string(made).unwrap_or_default();
@@ -262,7 +263,7 @@ impl<'a> Desk<'a> {
     }
 
     /// A job failed.
-    pub fn failed(&mut self, job: Given, fault: Fault, reason: &str, now: Duration) -> Result<()> {
+    pub fn failed(&mut self, job: Assignment, fault: Fault, reason: &str, now: Duration) -> Result<()> {
         let folder = &mut self.folders[job.folder];
         let delay = folder.settings.retry_delay.0;
         match fault {
@@ -281,7 +282,7 @@ impl<'a> Desk<'a> {
                     ("attempts", most.into()),
                     ("next_try", timestamp(next).into()),
                 ]);
-                self.log.tell("attempt", &folder.settings.name, &job.entry.path, &text, more);
+                self.log.file_event("attempt", &folder.settings.name, &job.entry.path, &text, more);
                 Ok(())
             }
             Fault::Moving => {
@@ -320,7 +321,7 @@ impl<'a> Desk<'a> {
     }
 
     /// The worker died over these jobs.
-    pub fn crashed(&mut self, jobs: Vec<Given>, reason: &str) -> Result<()> {
+    pub fn crashed(&mut self, jobs: Vec<Assignment>, reason: &str) -> Result<()> {
         self.deaths += 1;
         let alone = jobs.len() == 1;
         for job in jobs {
@@ -337,13 +338,13 @@ impl<'a> Desk<'a> {
             self.ledger.crash(&job.entry, alone.then(|| later(delay)), reason)?;
             if last {
                 let entry = self.ledger.by_id(job.entry.id)?.unwrap_or(job.entry);
-                self.give_up(&Given { entry, ..job }, 0, reason)?;
+                self.give_up(&Assignment { entry, ..job }, 0, reason)?;
             }
         }
         Ok(())
     }
 
-    fn give_up(&mut self, job: &Given, attempts: u32, reason: &str) -> Result<()> {
+    fn give_up(&mut self, job: &Assignment, attempts: u32, reason: &str) -> Result<()> {
         self.folders[job.folder].totals.failed += 1;
         if self.given_up.len() < SUMMARY {
             self.given_up.push(job.entry.id);
