@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn wholly_transparent_pictures_keep_their_colours() {
+    fn wholly_transparent_images_keep_their_colours() {
         let mut color = Raster::from_vec(1, 1, 2, vec![0.2, 0.8]);
         extend_colors(&mut color, &Raster::new(1, 1, 2));
         assert_eq!(color.data(), [0.2, 0.8]);

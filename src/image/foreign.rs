@@ -1,8 +1,8 @@
-//! Pictures that cannot be read, by the endings of their names.
+//! Images that cannot be read, by the extensions of their names.
 
 use super::ImageFormat;
 
-/// Formats that are recognised by their endings and never read.
+/// Formats that are recognised by their extensions and never read.
 const FOREIGN: [(&str, &[&str]); 8] = [
     ("camera raw", &["cr2", "cr3", "nef", "arw", "dng", "raf", "orf", "rw2", "pef", "srw", "raw"]),
     ("JPEG 2000", &["jp2", "j2k", "jpf", "jpx"]),
@@ -14,7 +14,7 @@ const FOREIGN: [(&str, &[&str]); 8] = [
     ("NIfTI", &["nii"]),
 ];
 
-/// Why pictures with this ending cannot be read; `None` for those that can be, and for other files.
+/// Why images with this extension cannot be read; `None` for those that can be, and for other files.
 pub fn unreadable(ext: &str) -> Option<String> {
     if let Some(format) = ImageFormat::from_extension(ext) {
         let feature = format.missing_feature()?;
@@ -23,6 +23,6 @@ pub fn unreadable(ext: &str) -> Option<String> {
         ));
     }
     let ext = ext.to_ascii_lowercase();
-    let (name, _) = FOREIGN.into_iter().find(|(_, endings)| endings.contains(&ext.as_str()))?;
+    let (name, _) = FOREIGN.into_iter().find(|(_, extensions)| extensions.contains(&ext.as_str()))?;
     Some(format!("{name} files cannot be read"))
 }

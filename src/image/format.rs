@@ -1,4 +1,4 @@
-//! The file formats that pictures are read from and written to.
+//! The file formats that images are read from and written to.
 
 use std::fmt;
 use std::path::Path;
@@ -72,10 +72,10 @@ impl ImageFormat {
         Self::ALL.into_iter().filter(|format| format.can_write())
     }
 
-    /// The endings of the formats that can be written, for messages: "png, jpg, ...".
-    pub fn writable_endings() -> String {
-        let endings: Vec<_> = Self::writable().map(|format| format.extensions()[0]).collect();
-        endings.join(", ")
+    /// The extensions of the formats that can be written, for messages: "png, jpg, ...".
+    pub fn writable_extensions() -> String {
+        let extensions: Vec<_> = Self::writable().map(|format| format.extensions()[0]).collect();
+        extensions.join(", ")
     }
 
     /// The name that people use.
@@ -179,7 +179,7 @@ impl ImageFormat {
         }
     }
 
-    /// Checks that the format can store a picture of `width` x `height`; to be called before work starts.
+    /// Checks that the format can store an image of `width` x `height`; to be called before work starts.
     ///
     /// # Errors
     /// [`ErrorKind::Output`] naming the size and what the format allows.

@@ -9,7 +9,7 @@ use super::metadata::xmp_edit::Edit;
 use super::metadata::{self, Metadata, Retouch, Strip, xmp};
 use super::{ImageFormat, Provenance, header};
 
-/// Reads what a container says, corrects it as for an enlarged picture, and lays it down for every container.
+/// Reads what a container says, corrects it as for an enlarged image, and lays it down for every container.
 pub fn copy_metadata(format: ImageFormat, bytes: &[u8]) {
     let _ = header(Cursor::new(bytes));
     let metadata = match format {

@@ -11,12 +11,12 @@ use super::{ImageFormat, SampleDepth};
 use crate::error::Result;
 use crate::limits::Limits;
 
-/// A picture's outlines as [`super::decode`] would deliver it.
+/// An image's size and kind as [`super::decode`] would deliver it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// Columns of the upright picture.
+    /// Columns of the upright image.
     pub width: usize,
-    /// Rows of the upright picture.
+    /// Rows of the upright image.
     pub height: usize,
     /// Colour planes, 1 or 3.
     pub channels: usize,
@@ -119,7 +119,7 @@ fn is_float<R: BufRead + Seek>(decoder: &mut TiffDecoder<R>) -> bool {
     formats.is_some_and(|formats| formats.contains(&3))
 }
 
-/// The header with its sides swapped if the picture lies on its side.
+/// The header with its sides swapped if the image lies on its side.
 fn upright(header: Header, turned: bool) -> Option<Header> {
     let Header { width, height, .. } = header;
     let header = if turned { Header { width: height, height: width, ..header } } else { header };

@@ -70,28 +70,28 @@ pub(super) fn split<S: Sample>(
     (color, alpha)
 }
 
-/// Reads a picture row by row in the order of a file.
+/// Reads an image row by row in the order of a file.
 pub(super) struct Rows<'a> {
-    picture: &'a Picture,
+    image: &'a Picture,
     background: Option<[f32; 3]>,
     colors: usize,
 }
 
 impl<'a> Rows<'a> {
-    /// Rows of `picture`, alpha interleaved if it has one; with `background` (coded values), laid over that;
+    /// Rows of `image`, alpha interleaved if it has one; with `background` (coded values), laid over that;
     /// with `spread`, grey as equal red, green and blue.
-    pub fn new(picture: &'a Picture, background: Option<[f32; 3]>, spread: bool) -> Self {
-        let background = match (picture.color.channels(), background) {
-            // The luma of the background stands for it in a grey picture.
+    pub fn new(image: &'a Picture, background: Option<[f32; 3]>, spread: bool) -> Self {
+        let background = match (image.color.channels(), background) {
+            // The luma of the background stands for it in a grey image.
             (1, Some([r, g, b])) => Some([0.299 * r + 0.587 * g + 0.114 * b; 3]),
             (_, background) => background,
         };
-        let colors = if spread { 3 } else { picture.color.channels() };
-        Self { picture, background, colors }
+        let colors = if spread { 3 } else { image.color.channels() };
+        Self { image, background, colors }
     }
 
     fn alpha(&self) -> Option<&'a Raster> {
-        self.picture.alpha.as_ref()
+        self.image.alpha.as_ref()
     }
 
     /// Interleaved channels.
@@ -102,22 +102,22 @@ impl<'a> Rows<'a> {
 
     /// Samples of one row.
     pub fn len(&self) -> usize {
-        self.channels() * self.picture.width()
+        self.channels() * self.image.width()
     }
 
     /// Writes row `y` into `out`, which has `len()` samples.
     pub fn write<S: Sample>(&self, y: usize, out: &mut [S]) {
         let channels = self.channels();
         let colors = self.colors;
-        if channels == 3 && self.picture.color.channels() == 3 && self.alpha().is_none() {
-            let [red, green, blue] = [0, 1, 2].map(|channel| self.picture.color.row(channel, y));
+        if channels == 3 && self.image.color.channels() == 3 && self.alpha().is_none() {
+            let [red, green, blue] = [0, 1, 2].map(|channel| self.image.color.row(channel, y));
             for (((pixel, &r), &g), &b) in out.chunks_exact_mut(3).zip(red).zip(green).zip(blue) {
                 pixel.copy_from_slice(&[S::from_unit(r), S::from_unit(g), S::from_unit(b)]);
             }
             return;
         }
         for channel in 0..colors {
-            let row = self.picture.color.row(channel.min(self.picture.color.channels() - 1), y);
+            let row = self.image.color.row(channel.min(self.image.color.channels() - 1), y);
             let slots = out[channel..].iter_mut().step_by(channels);
             match (self.background, self.alpha()) {
                 (Some(background), Some(alpha)) => {
@@ -138,7 +138,7 @@ impl<'a> Rows<'a> {
 
     /// Hands all rows in order to `take`, some at a time, converted in parallel.
     pub fn for_each<S: Sample, E>(&self, mut take: impl FnMut(&[S]) -> Result<(), E>) -> Result<(), E> {
-        let height = self.picture.height();
+        let height = self.image.height();
         let some = (BATCH / self.len()).clamp(1, height);
         let mut buffer = vec![S::default(); some * self.len()];
         for top in (0..height).step_by(some) {
@@ -151,7 +151,7 @@ impl<'a> Rows<'a> {
 
     /// All rows in one buffer.
     pub fn collect<S: Sample>(&self) -> Vec<S> {
-        let mut out = vec![S::default(); self.len() * self.picture.height()];
+        let mut out = vec![S::default(); self.len() * self.image.height()];
         out.par_chunks_mut(self.len()).enumerate().for_each(|(y, row)| self.write(y, row));
         out
     }

@@ -1,6 +1,6 @@
-//! Pictures: bytes to planar samples and back.
+//! Images: bytes to planar samples and back.
 //!
-//! The way of a picture: [`header`] tells its outlines for planning, [`decode`] makes a [`Picture`] with its
+//! The way of an image: [`header`] tells its size for planning, [`decode`] makes a [`Picture`] with its
 //! metadata, [`prepare_for_model`] parts it into sRGB-coded colour and a [`Frame`]; the enlarged colour goes to
 //! [`Frame::restore`], and the result, with a [`Provenance`] record if wanted, to [`encode_to`].
 

@@ -1,4 +1,4 @@
-//! Turning pictures upright.
+//! Turning images upright.
 
 use super::Raster;
 
@@ -38,7 +38,7 @@ mod tests {
 
     #[test]
     fn all_eight_come_upright() {
-        // The picture "1 2 3 / 4 5 6" as stored under each orientation.
+        // The image "1 2 3 / 4 5 6" as stored under each orientation.
         let stored: [(u8, usize, [f32; 6]); 8] = [
             (1, 3, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]),
             (2, 3, [3.0, 2.0, 1.0, 6.0, 5.0, 4.0]),

@@ -1,4 +1,4 @@
-//! A decoded picture with what its file said about it.
+//! A decoded image with what its file said about it.
 
 use super::alpha::is_opaque;
 use super::{ImageFormat, Metadata, Raster};
@@ -25,17 +25,17 @@ impl SampleDepth {
     }
 }
 
-/// A picture in memory.
+/// An image in memory.
 #[derive(Clone, Debug)]
 pub struct Picture {
-    /// One plane (grey) or three (red, green, blue) of values as coded in the file, 0 to 1; floating point may leave
+    /// One channel (grey) or three (red, green, blue) of values as coded in the file, 0 to 1; floating point may leave
     /// that range.
     pub color: Raster,
-    /// Opacity, one plane of 0 (clear) to 1 (opaque) of the same size; colour is not multiplied by it.
+    /// Opacity, one channel of 0 (clear) to 1 (opaque) of the same size; colour is not multiplied by it.
     pub alpha: Option<Raster>,
-    /// The depth that the file had, and that a file written from this picture gets if its format can.
+    /// The depth that the file had, and that a file written from this image gets if its format can.
     pub depth: SampleDepth,
-    /// The format that the picture came in.
+    /// The format that the image came in.
     pub format: ImageFormat,
     /// Whether colour values are linear light (sRGB primaries, may exceed 1) or other numbers, instead of coded by the
     /// profile.
@@ -49,16 +49,16 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// A picture without warnings.
+    /// An image without warnings.
     ///
     /// # Panics
-    /// If `color` has neither 1 nor 3 planes, or `alpha` is not one plane of the same size.
+    /// If `color` has neither 1 nor 3 channels, or `alpha` is not one channel of the same size.
     pub fn new(color: Raster, alpha: Option<Raster>, depth: SampleDepth, format: ImageFormat) -> Self {
-        assert!(matches!(color.channels(), 1 | 3), "a picture has 1 or 3 planes, not {}", color.channels());
+        assert!(matches!(color.channels(), 1 | 3), "an image has 1 or 3 channels, not {}", color.channels());
         if let Some(alpha) = &alpha {
             let sizes =
                 [(1, color.height(), color.width()), (alpha.channels(), alpha.height(), alpha.width())];
-            assert_eq!(sizes[0], sizes[1], "alpha must be one plane of the picture's size");
+            assert_eq!(sizes[0], sizes[1], "alpha must be one channel of the image's size");
         }
         Self {
             color,

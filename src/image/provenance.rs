@@ -1,4 +1,4 @@
-//! A record of how a picture was made, inside the picture.
+//! A record of how an image was made, inside the image.
 
 use quick_xml::escape::escape;
 use serde::{Deserialize, Serialize};
@@ -10,15 +10,15 @@ use super::metadata::{RECORD, xmp};
 /// The XMP property that holds the record.
 const PROPERTY: Name<'_> = Name { space: "urn:partdiff:1.0#", local: "record" };
 
-/// IPTC's property for what made a picture.
+/// IPTC's property for what made an image.
 const DIGITAL_SOURCE_TYPE: Name<'_> =
     Name { space: "http://iptc.org/std/Iptc4xmpExt/2008-02-29/", local: "DigitalSourceType" };
 
-/// IPTC's NewsCode for a picture that generative AI has worked on.
+/// IPTC's NewsCode for an image that generative AI has worked on.
 const SOURCE_TYPE: &str =
     "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia";
 
-/// How a picture was made: enough to make it again from its source.
+/// How an image was made: enough to make it again from its source.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Provenance {
@@ -30,7 +30,7 @@ pub struct Provenance {
     pub model_sha256: String,
     /// The step K where denoising began.
     pub start_step: u32,
-    /// Denoising steps; 0 where the picture was only shrunk and no model ran.
+    /// Denoising steps; 0 where the image was only shrunk and no model ran.
     pub steps: u32,
     /// Sampler.
     pub sampler: String,
@@ -66,7 +66,7 @@ impl Provenance {
     /// Returns a note if an XMP packet was too damaged to keep.
     pub fn write(&self, metadata: &mut Metadata) -> Option<String> {
         let record = serde_json::to_string(self).unwrap_or_default();
-        // What the source was stays true of a picture that no model has touched.
+        // What the source was stays true of an image that no model has touched.
         let (told, replaced) = if self.steps == 0 {
             (String::new(), &[PROPERTY][..])
         } else {
@@ -91,14 +91,14 @@ impl Provenance {
         lost.then(|| "the XMP packet is damaged, or not plain XML in UTF-8; dropped".into())
     }
 
-    /// The record of a picture that was made by this program.
+    /// The record of an image that was made by this program.
     pub fn read(metadata: &Metadata) -> Option<Self> {
         let chunk = metadata.text.iter().find(|(keyword, _)| keyword == RECORD).map(|(_, text)| text.clone());
         let record = chunk.or_else(|| xmp::property(metadata.xmp.as_deref()?, PROPERTY))?;
         serde_json::from_str(&record).ok()
     }
 
-    /// Takes an older record out of `metadata`; that AI has worked on the picture stays true, and told.
+    /// Takes an older record out of `metadata`; that AI has worked on the image stays true, and told.
     pub fn remove(metadata: &mut Metadata) {
         metadata.text.retain(|(keyword, _)| keyword != RECORD);
         let edit = Edit { remove: &[PROPERTY], ..Edit::default() };

@@ -1,8 +1,8 @@
-//! Planar floating-point pictures.
+//! Planar floating-point images.
 
 use std::ops::Range;
 
-/// A picture as planar `f32`, shape [channels, height, width], row-major, nominally 0 to 1 (black to white).
+/// An image as planar `f32`, shape [channels, height, width], row-major, nominally 0 to 1 (black to white).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Raster {
     channels: usize,
@@ -12,7 +12,7 @@ pub struct Raster {
 }
 
 impl Raster {
-    /// A picture of zeros.
+    /// An image of zeros.
     pub fn new(channels: usize, height: usize, width: usize) -> Self {
         Self { channels, height, width, data: vec![0.0; channels * height * width] }
     }
@@ -91,7 +91,7 @@ impl Raster {
     /// The rectangle of `rows` by `columns` from every plane.
     ///
     /// # Panics
-    /// If the rectangle leaves the picture.
+    /// If the rectangle leaves the image.
     pub fn crop(&self, rows: Range<usize>, columns: Range<usize>) -> Self {
         let mut data = Vec::with_capacity(self.channels * rows.len() * columns.len());
         for channel in 0..self.channels {
@@ -105,7 +105,7 @@ impl Raster {
     /// Copies the rectangle of `rows` by `columns` of `source` to (`y`, `x`) of every plane.
     ///
     /// # Panics
-    /// If either rectangle leaves its picture.
+    /// If either rectangle leaves its image.
     pub fn paste(&mut self, source: &Self, rows: Range<usize>, columns: Range<usize>, y: usize, x: usize) {
         for channel in 0..self.channels {
             for (offset, row) in rows.clone().enumerate() {

@@ -1,11 +1,11 @@
-//! From a decoded picture to what the model works on, and back.
+//! From a decoded image to what the model works on, and back.
 
 use super::alpha::{AlphaRows, extend_colors, resize_alpha};
 use super::color::Coding;
 use super::metadata::{Retouch, Strip};
 use super::{Picture, Raster, SampleDepth};
 
-/// A picture made ready: colour for the model, and everything else for afterwards.
+/// An image made ready: colour for the model, and everything else for afterwards.
 #[derive(Clone, Debug)]
 pub struct Prepared {
     /// sRGB-coded planes (1 or 3), continued under transparency. Colours outside sRGB's gamut lie outside 0..1.
@@ -14,10 +14,10 @@ pub struct Prepared {
     pub frame: Frame,
 }
 
-/// All of a picture but its colour planes.
+/// All of an image but its colour planes.
 #[derive(Clone, Debug)]
 pub struct Frame {
-    /// The picture without its pixels; `color` is a single 0.
+    /// The image without its pixels; `color` is a single 0.
     shell: Picture,
     size: (usize, usize),
     coding: Coding,
@@ -34,38 +34,38 @@ pub struct RestoreOptions {
     pub unit_range: bool,
 }
 
-/// Makes `picture` ready for the model; [`Frame::restore`] undoes it.
+/// Makes `image` ready for the model; [`Frame::restore`] undoes it.
 ///
 /// A colour profile that cannot be used is dropped with a warning, and the values are taken as sRGB. Floating-point
 /// values that leave the range of a photograph are brought into it: light on an arc hyperbolic sine, numbers without a
 /// profile by their least and largest, with a warning.
-pub fn prepare_for_model(picture: Picture) -> Prepared {
-    let mut picture = picture;
-    let size = (picture.height(), picture.width());
-    let mut color = std::mem::replace(&mut picture.color, Raster::new(1, 1, 1));
-    let mut coding = if picture.linear {
+pub fn prepare_for_model(image: Picture) -> Prepared {
+    let mut image = image;
+    let size = (image.height(), image.width());
+    let mut color = std::mem::replace(&mut image.color, Raster::new(1, 1, 1));
+    let mut coding = if image.linear {
         Coding::linear(color.range())
-    } else if let Some(icc) = &picture.metadata.icc {
+    } else if let Some(icc) = &image.metadata.icc {
         Coding::from_icc(icc, color.channels()).unwrap_or_else(|why| {
-            picture.warnings.push(format!("the colour profile is dropped: {why}"));
-            picture.metadata.icc = None;
+            image.warnings.push(format!("the colour profile is dropped: {why}"));
+            image.metadata.icc = None;
             Coding::Kept
         })
     } else {
         Coding::Kept
     };
-    if picture.depth == SampleDepth::F32 && !picture.linear {
-        coding = coding.for_range(color.range(), picture.metadata.icc.is_some());
+    if image.depth == SampleDepth::F32 && !image.linear {
+        coding = coding.for_range(color.range(), image.metadata.icc.is_some());
         if let Coding::Scaled { low, high } = coding {
             let (low, high) = (Plain(low), Plain(high));
-            picture.warnings.push(format!("values from {low} to {high} are taken as 0 to 1 for the model"));
+            image.warnings.push(format!("values from {low} to {high} are taken as 0 to 1 for the model"));
         }
     }
     coding.to_srgb(&mut color);
-    if let Some(alpha) = &picture.alpha {
+    if let Some(alpha) = &image.alpha {
         extend_colors(&mut color, alpha);
     }
-    Prepared { color, frame: Frame { shell: picture, size, coding } }
+    Prepared { color, frame: Frame { shell: image, size, coding } }
 }
 
 /// A number for people: without dozens of zeros.
@@ -81,44 +81,44 @@ impl std::fmt::Display for Plain {
 }
 
 impl Frame {
-    /// The picture's size before, (height, width).
+    /// The image's size before, (height, width).
     pub fn size(&self) -> (usize, usize) {
         self.size
     }
 
-    /// The picture without its colour planes: depth, format, metadata, warnings.
+    /// The image without its colour planes: depth, format, metadata, warnings.
     pub fn picture(&self) -> &Picture {
         &self.shell
     }
 
-    /// Whether the picture has an alpha channel.
+    /// Whether the image has an alpha channel.
     pub fn has_alpha(&self) -> bool {
         self.shell.alpha.is_some()
     }
 
-    /// The finished picture from the model's sRGB-coded `color` of any size: back in the source's coding, with
+    /// The finished image from the model's sRGB-coded `color` of any size: back in the source's coding, with
     /// alpha brought to that size and metadata corrected.
     pub fn restore(self, color: Raster, options: &RestoreOptions) -> Picture {
         let mut color = color;
         let size = (color.height(), color.width());
-        let mut picture = self.shell;
+        let mut image = self.shell;
         if let (Coding::Scaled { low, high }, true) = (&self.coding, options.unit_range) {
             let (low, high) = (Plain(*low), Plain(*high));
-            picture.warnings.push(format!("values from {low} to {high} are stored as black to white"));
+            image.warnings.push(format!("values from {low} to {high} are stored as black to white"));
         } else {
             self.coding.undo(&mut color);
-            picture.linear |= matches!(self.coding, Coding::Scaled { .. });
+            image.linear |= matches!(self.coding, Coding::Scaled { .. });
         }
-        picture.alpha = picture.alpha.map(|alpha| resize_alpha(&alpha, size.0, size.1));
-        picture.color = color;
-        let notes = picture.metadata.retouch(&Retouch {
+        image.alpha = image.alpha.map(|alpha| resize_alpha(&alpha, size.0, size.1));
+        image.color = color;
+        let notes = image.metadata.retouch(&Retouch {
             size,
             old_size: self.size,
             keep_dpi: options.keep_dpi,
             strip: options.strip,
         });
-        picture.warnings.extend(notes);
-        picture
+        image.warnings.extend(notes);
+        image
     }
 }
 
@@ -153,14 +153,14 @@ mod tests {
     use crate::image::{Density, DensityUnit, ImageFormat, Kernel, SampleDepth, resize};
 
     #[test]
-    fn a_picture_keeps_what_it_had() {
+    fn an_image_keeps_what_it_had() {
         let color = Raster::from_vec(3, 2, 2, (0..12).map(|i| i as f32 / 11.0).collect());
         let alpha = Raster::from_vec(1, 2, 2, vec![1.0; 4]);
-        let mut picture = Picture::new(color, Some(alpha), SampleDepth::U16, ImageFormat::Png);
-        picture.metadata.icc = moxcms::ColorProfile::new_adobe_rgb().encode().ok();
-        picture.metadata.density = Some(Density { x: 100.0, y: 200.0, unit: DensityUnit::Inch });
-        let source = picture.clone();
-        let prepared = prepare_for_model(picture);
+        let mut image = Picture::new(color, Some(alpha), SampleDepth::U16, ImageFormat::Png);
+        image.metadata.icc = moxcms::ColorProfile::new_adobe_rgb().encode().ok();
+        image.metadata.density = Some(Density { x: 100.0, y: 200.0, unit: DensityUnit::Inch });
+        let source = image.clone();
+        let prepared = prepare_for_model(image);
         assert_ne!(prepared.color.data(), source.color.data());
         let same = prepared.frame.clone().restore(prepared.color.clone(), &RestoreOptions::default());
         let worst = same.color.data().iter().zip(source.color.data()).map(|(a, b)| (a - b).abs());
@@ -180,9 +180,9 @@ mod tests {
 
     #[test]
     fn a_useless_profile_is_dropped_with_a_word() {
-        let mut picture = Picture::new(Raster::new(3, 1, 1), None, SampleDepth::U8, ImageFormat::Png);
-        picture.metadata.icc = Some(b"rubbish".to_vec());
-        let prepared = prepare_for_model(picture);
+        let mut image = Picture::new(Raster::new(3, 1, 1), None, SampleDepth::U8, ImageFormat::Png);
+        image.metadata.icc = Some(b"rubbish".to_vec());
+        let prepared = prepare_for_model(image);
         assert_eq!(prepared.frame.picture().metadata.icc, None);
         assert!(prepared.frame.picture().warnings[0].starts_with("the colour profile is dropped"));
     }

@@ -15,7 +15,7 @@ pub fn format(text: &str) -> Result<ImageFormat, String> {
     named
         .or_else(|| ImageFormat::from_extension(wanted))
         .filter(|format| format.can_write())
-        .ok_or_else(|| format!("expected one of {}", ImageFormat::writable_endings()))
+        .ok_or_else(|| format!("expected one of {}", ImageFormat::writable_extensions()))
 }
 
 /// A factor such as `4` or `2.5`.

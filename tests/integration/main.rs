@@ -15,6 +15,7 @@ mod fake_network;
 mod hostile;
 #[cfg(target_os = "linux")]
 mod memory;
+mod properties;
 #[path = "../support/python.rs"]
 #[cfg(feature = "cli")]
 mod python;

@@ -21,7 +21,7 @@ fn picture(file: &str) -> Raster {
     decode(&std::fs::read(data(file)).unwrap(), &Limits::default()).unwrap().color
 }
 
-fn open(bundle: &Bundle, threads: usize) -> Upscaler {
+pub fn open(bundle: &Bundle, threads: usize) -> Upscaler {
     let options = RuntimeOptions { device: Device::Cpu, threads: Some(threads), ..Default::default() };
     Upscaler::open(bundle, &options).unwrap_or_else(|error| panic!("{}", error.report()))
 }

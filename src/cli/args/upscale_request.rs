@@ -99,7 +99,7 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
             return Err(usage(format!(
                 "cannot write {} by its ending: expected one of {}, or --format",
                 path.display(),
-                ImageFormat::writable_endings()
+                ImageFormat::writable_extensions()
             )));
         }
         if let (Destination::File(path), Some(format)) = (&destination, settings.format)

@@ -1,4 +1,4 @@
-//! How a picture's values are coded, and the way to sRGB-coded values and back.
+//! How an image's values are coded, and the way to sRGB-coded values and back.
 
 use moxcms::{ColorProfile, DataColorSpace, Matrix3d};
 use rayon::prelude::*;
@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::Curve;
 use crate::image::Raster;
 
-/// Peak above which a picture counts as high dynamic range.
+/// Peak above which an image counts as high dynamic range.
 pub(in crate::image) const HDR_PEAK: f32 = 1.25;
 
 /// Peak below which values without a profile are no photograph: the model would drown them.
@@ -18,7 +18,7 @@ const OVERSHOOT: f32 = 0.23;
 /// Where the logarithmic part of the high-range coding begins, in linear light.
 const HDR_KNEE: f32 = 0.02;
 
-/// The coding of a picture's colour planes.
+/// The coding of an image's colour planes.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::image) enum Coding {
     /// sRGB, or something that is best left as it is (a profile with tables has no exact inverse).
@@ -34,7 +34,7 @@ pub(in crate::image) enum Coding {
         /// Linear sRGB to linear light.
         backward: [[f32; 3]; 3],
     },
-    /// Light far above 1, coded on an arc hyperbolic sine up to the picture's peak.
+    /// Light far above 1, coded on an arc hyperbolic sine up to the image's peak.
     HighRange {
         /// The darkest light, 0 or below, and the brightest.
         range: (f32, f32),
@@ -65,7 +65,7 @@ impl Coding {
             (DataColorSpace::Rgb, 3) => Ok(Self::matrix(&profile).unwrap_or(Self::Kept)),
             // Not what the standards want, but common; grey needs no matrix, and the profile goes along.
             (DataColorSpace::Rgb, 1) => Ok(Self::Kept),
-            (space, _) => Err(format!("it is for {space:?} and the picture has {channels} colour channels")),
+            (space, _) => Err(format!("it is for {space:?} and the image has {channels} colour channels")),
         }
     }
 

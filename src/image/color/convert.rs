@@ -10,7 +10,7 @@ use super::Curve;
 use super::profile::{self, D65};
 use crate::image::Raster;
 
-/// Bytes of the sRGB profile that converted pictures carry.
+/// Bytes of the sRGB profile that converted images carry.
 pub(in crate::image) fn srgb_icc() -> Option<Vec<u8>> {
     profile::bytes(ColorProfile::new_srgb(), D65)
 }

@@ -1,4 +1,4 @@
-//! Colour: the way from a picture's own coding to the model's (sRGB) and back without loss.
+//! Colour: the way from an image's own coding to the model's (sRGB) and back without loss.
 //!
 //! Matrix profiles (Adobe RGB, Display P3, ProPhoto and nearly all others in photographs) are converted here in
 //! floating point with curves continued beyond 0 and 1: a general engine clips to the target's gamut, and what

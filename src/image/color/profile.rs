@@ -14,7 +14,7 @@ const ENTRY: usize = 12;
 /// Bytes before the table, its count included.
 const HEAD: usize = 132;
 
-/// The bytes of `profile` for pictures whose white is at `white` (x, y); always the same, whenever they are made.
+/// The bytes of `profile` for images whose white is at `white` (x, y); always the same, whenever they are made.
 ///
 /// moxcms writes another D50 into the header, the cone response instead of the adaptation, the time, and tags anywhere;
 /// libpng refuses to write such a profile, and complains when it reads one.

@@ -60,7 +60,7 @@ impl Samples {
     }
 }
 
-/// A decoded picture of any kind.
+/// A decoded image of any kind.
 #[derive(Clone, Debug)]
 pub(super) struct Decoded {
     /// What the channels mean.

@@ -18,7 +18,7 @@ use crate::limits::Limits;
 /// Bytes of `heif_security_limits` as of libheif 1.19.
 const FIRST_FORM: usize = 64;
 
-/// A picture, upright as it is to be seen.
+/// An image, upright as it is to be seen.
 pub(super) struct File {
     pub decoded: Decoded,
     pub metadata: Metadata,
@@ -26,7 +26,7 @@ pub(super) struct File {
     pub notes: Vec<String>,
 }
 
-/// The outlines without pixels.
+/// The header without pixels.
 pub(in crate::image) fn header(mut source: impl BufRead + Seek, format: ImageFormat) -> Option<Header> {
     let mut bytes = Vec::new();
     source.by_ref().take(Limits::default().max_decode_bytes).read_to_end(&mut bytes).ok()?;
@@ -42,7 +42,7 @@ pub(in crate::image) fn header(mut source: impl BufRead + Seek, format: ImageFor
     })
 }
 
-/// Decodes the main picture.
+/// Decodes the main image.
 pub(super) fn read(bytes: &[u8], format: ImageFormat, limits: &Limits) -> Result<File> {
     let failed = |error| failed(bytes, format, error);
     let mut context = open(bytes).map_err(failed)?;
@@ -98,7 +98,7 @@ pub(super) fn read(bytes: &[u8], format: ImageFormat, limits: &Limits) -> Result
     let decoded = Decoded { kind, channels: picked.len(), depth, height, width, samples };
     let mut notes = Vec::new();
     if context.image_ids().len() > 1 {
-        notes.push(format!("the file has {} pictures; this is the main one", context.image_ids().len()));
+        notes.push(format!("the file has {} images; this is the main one", context.image_ids().len()));
     }
     Ok(File {
         decoded,
@@ -108,7 +108,7 @@ pub(super) fn read(bytes: &[u8], format: ImageFormat, limits: &Limits) -> Result
     })
 }
 
-/// Reads the boxes, no pixels. A picture may be of any size yet: what is too large, our own limits say better.
+/// Reads the boxes, no pixels. An image may be of any size yet: what is too large, our own limits say better.
 fn open(bytes: &[u8]) -> Result<HeifContext<'_>, HeifError> {
     let mut context = HeifContext::new()?;
     restrict(&mut context, u64::MAX, Limits::default().max_decode_bytes)?;

@@ -29,7 +29,7 @@ pub(super) struct Frame {
     pub scan_components: u8,
     /// Whether the end-of-image marker is there.
     pub complete: bool,
-    /// Whether anything but filling lies behind the picture.
+    /// Whether anything but filling lies behind the image.
     pub followed: bool,
 }
 
@@ -71,7 +71,7 @@ impl Frame {
         // Within scans 0xff is followed by 0 or a restart marker; a false find elsewhere only makes this lenient.
         frame.complete = rest.windows(2).rev().any(|pair| pair == [0xff, 0xd9]);
         frame.followed =
-            behind_picture(rest).is_some_and(|tail| tail.iter().any(|byte| !matches!(byte, 0 | 0xff)));
+            behind_image(rest).is_some_and(|tail| tail.iter().any(|byte| !matches!(byte, 0 | 0xff)));
         (frame.components > 0).then_some(frame)
     }
 
@@ -85,7 +85,7 @@ impl Frame {
 }
 
 /// What lies behind the end-of-image marker, from within the first scan on.
-fn behind_picture(scan: &[u8]) -> Option<&[u8]> {
+fn behind_image(scan: &[u8]) -> Option<&[u8]> {
     let mut rest = scan;
     loop {
         let at =

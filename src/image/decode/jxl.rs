@@ -18,14 +18,14 @@ use crate::limits::Limits;
 /// Most bytes that one compressed metadata box may unpack to.
 const UNPACKED: u64 = 32 << 20;
 
-/// A picture, upright as it is to be seen.
+/// An image, upright as it is to be seen.
 pub(super) struct File {
     pub decoded: Decoded,
     pub metadata: Metadata,
     pub animated: bool,
 }
 
-/// The outlines without pixels.
+/// The header without pixels.
 pub(in crate::image) fn header(source: impl BufRead + Seek) -> Option<Header> {
     let mut decoder = JxlDecoder::new(options());
     start(&mut decoder, &mut BufReader::new(source)).ok()?;
@@ -109,7 +109,7 @@ fn start(decoder: &mut JxlDecoder, input: &mut dyn JxlBitstreamInput) -> Result<
     }
 }
 
-/// What a picture's samples mean and how deep they are.
+/// What an image's samples mean and how deep they are.
 #[derive(Clone, Copy)]
 struct Layout {
     kind: Kind,

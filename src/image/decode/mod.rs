@@ -1,4 +1,4 @@
-//! Bytes of a file to a picture.
+//! Bytes of a file to an image.
 
 mod decoded;
 #[cfg(feature = "heif")]
@@ -26,21 +26,21 @@ use super::{ImageFormat, Picture, Raster, SampleDepth};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 
-/// Decodes the bytes of a picture file; the format is found from its contents.
+/// Decodes the bytes of an image file; the format is found from its contents.
 ///
-/// Orientation is applied to the pixels; metadata come with the picture. Of a file with several pages or frames
+/// Orientation is applied to the pixels; metadata come with the image. Of a file with several pages or frames
 /// this is the first one, and a warning says so.
 ///
 /// # Errors
 /// [`ErrorKind::Input`] for empty, unknown, unsupported, truncated or damaged data; [`ErrorKind::Limit`] for a
-/// picture over `limits`, which are checked before pixels are allocated.
+/// image over `limits`, which are checked before pixels are allocated.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture> {
-    let mut picture = decode_page(bytes, 0, limits)?;
+    let mut image = decode_page(bytes, 0, limits)?;
     let pages = page_count(bytes);
     if pages > 1 {
-        picture.warnings.push(format!("the file has {pages} pages; this is the first"));
+        image.warnings.push(format!("the file has {pages} pages; this is the first"));
     }
-    Ok(picture)
+    Ok(image)
 }
 
 /// The number of pages that [`decode_page`] can read: over 1 for TIFF only.
@@ -61,7 +61,7 @@ pub fn decode_page(bytes: &[u8], page: usize, limits: &Limits) -> Result<Picture
     }
     // A codec's own fault on a hostile file must not end the program.
     catch_unwind(AssertUnwindSafe(|| decode_known(bytes, format, page, limits))).unwrap_or_else(|_| {
-        Err(Error::new(ErrorKind::Input, format!("the {format} data is damaged: its decoder gave up")))
+        Err(Error::new(ErrorKind::Input, format!("the {format} data is damaged: its decoder failed")))
     })
 }
 
@@ -130,8 +130,8 @@ impl Source {
         // Decoders fill what is missing with grey and say nothing.
         let frame =
             jpeg::Frame::read(bytes).filter(|frame| frame.complete).ok_or_else(|| truncated(self.format))?;
-        if segments.pictures || frame.followed {
-            let what = "what lies in the file beside the picture (previews, gain or depth map, a motion photo's video)";
+        if segments.images || frame.followed {
+            let what = "what lies in the file beside the image (previews, gain or depth map, a motion photo's video)";
             self.notes.push(format!("{what} is dropped"));
         }
         if frame.is_special() {
@@ -200,18 +200,18 @@ impl Source {
         }
         let exif = self.metadata.take_orientation();
         let orientation = orientation.unwrap_or(exif);
-        // Some decoders have turned the picture already.
+        // Some decoders have turned the image already.
         if orientation != 1 || exif != 1 {
             self.notes.extend(self.metadata.drop_regions());
         }
         color = upright(color, orientation);
         alpha = alpha.map(|alpha| upright(alpha, orientation));
-        let mut picture = Picture::new(color, alpha, depth, self.format);
-        picture.linear = self.format.is_linear() || light;
-        picture.animated = self.animated;
-        picture.metadata = self.metadata;
-        picture.warnings = self.notes;
-        Ok(picture)
+        let mut image = Picture::new(color, alpha, depth, self.format);
+        image.linear = self.format.is_linear() || light;
+        image.animated = self.animated;
+        image.metadata = self.metadata;
+        image.warnings = self.notes;
+        Ok(image)
     }
 
     /// Whether floating-point values are light: coded ones end at white, and of numbers with units of their own more

@@ -37,23 +37,23 @@ pub(super) fn bmp_density(bytes: &[u8]) -> Option<Density> {
     Density::per_meter(number(38)?, number(42)?)
 }
 
-/// Whether a GIF file holds a second picture, found by walking over its blocks (GIF89a, appendix A).
+/// Whether a GIF file holds a second image, found by walking over its blocks (GIF89a, appendix A).
 pub(super) fn gif_has_frames(bytes: &[u8]) -> bool {
     let table = |flags: u8| if flags & 0x80 != 0 { 3 << ((flags & 7) + 1) } else { 0usize };
     let second = || {
         let mut rest = bytes.get(13 + table(*bytes.get(10)?)..)?;
-        let mut pictures = 0;
+        let mut images = 0;
         loop {
             rest = match *rest {
                 [0x21, _, ..] => &rest[2..],
                 [0x2c, ..] => {
-                    pictures += 1;
+                    images += 1;
                     // A descriptor, its colours, and the size of its codes.
                     rest.get(11 + table(*rest.get(9)?)..)?
                 }
                 _ => return Some(false),
             };
-            if pictures > 1 {
+            if images > 1 {
                 return Some(true);
             }
             while let Some(&size) = rest.first().filter(|size| **size > 0) {
@@ -70,14 +70,14 @@ pub(super) fn unknown(bytes: &[u8]) -> Error {
     let known = match bytes {
         [b'8', b'B', b'P', b'S', ..] => Some("a Photoshop document"),
         [b'%', b'P', b'D', b'F', ..] => Some("a PDF document"),
-        [0, 0, 0, 12, b'j', b'P', ..] | [0xff, 0x4f, 0xff, 0x51, ..] => Some("a JPEG 2000 picture"),
+        [0, 0, 0, 12, b'j', b'P', ..] | [0xff, 0x4f, 0xff, 0x51, ..] => Some("a JPEG 2000 image"),
         _ => None,
     };
     let supported: Vec<_> = ImageFormat::readable().map(ImageFormat::name).collect();
     let supported = supported.join(", ");
     let message = match known {
         Some(name) => format!("this is {name}, which cannot be read; supported are {supported}"),
-        None => format!("not a picture, or of an unknown format; supported are {supported}"),
+        None => format!("not an image, or of an unknown format; supported are {supported}"),
     };
     Error::new(ErrorKind::Input, message)
 }

@@ -1,24 +1,23 @@
 use super::*;
 use crate::image::{EncodeOptions, encode};
 
-/// One small picture in every format that can be written, and the real small samples if they are there.
+/// One small image in every format that can be written, and the real small samples if they are there.
 fn seeds() -> Vec<(String, Vec<u8>)> {
     let data = (0..3 * 23 * 19).map(|i| ((i * i * 7 + i * 13) % 256) as f32 / 255.0).collect();
-    let mut picture =
-        Picture::new(Raster::from_vec(3, 23, 19, data), None, SampleDepth::U8, ImageFormat::Png);
-    picture.metadata.exif = Some(metadata::exif_fields::only_density(super::super::Density {
+    let mut image = Picture::new(Raster::from_vec(3, 23, 19, data), None, SampleDepth::U8, ImageFormat::Png);
+    image.metadata.exif = Some(metadata::exif_fields::only_density(super::super::Density {
         x: 300.0,
         y: 300.0,
         unit: super::super::DensityUnit::Inch,
     }));
-    picture.metadata.icc = srgb_icc();
-    picture.metadata.xmp = Some(metadata::xmp::packet("<rdf:Description a='1'/>"));
-    picture.metadata.text = vec![("Comment".into(), "a word".into())];
+    image.metadata.icc = srgb_icc();
+    image.metadata.xmp = Some(metadata::xmp::packet("<rdf:Description a='1'/>"));
+    image.metadata.text = vec![("Comment".into(), "a word".into())];
     let mut seeds = Vec::new();
     for format in ImageFormat::writable() {
         for depth in [SampleDepth::U8, SampleDepth::U16] {
             let options = EncodeOptions { depth: Some(depth), ..EncodeOptions::new(format) };
-            seeds.push((format!("{format} {depth:?}"), encode(&picture, &options).unwrap().bytes));
+            seeds.push((format!("{format} {depth:?}"), encode(&image, &options).unwrap().bytes));
         }
     }
     seeds
@@ -58,7 +57,7 @@ impl Lcg {
 fn try_decode(what: &str, bytes: &[u8]) {
     let limits = Limits { max_pixels: 1_000_000, max_decode_bytes: 64 << 20, ..Limits::default() };
     match decode(bytes, &limits) {
-        Ok(picture) => assert!(picture.width() * picture.height() <= 1_000_000, "{what}"),
+        Ok(image) => assert!(image.width() * image.height() <= 1_000_000, "{what}"),
         Err(error) => {
             assert!(
                 matches!(error.kind(), ErrorKind::Input | ErrorKind::Limit),
@@ -104,13 +103,13 @@ fn gif_animations_are_known_by_their_blocks() {
         let mut bytes = Vec::new();
         let mut encoder = image::codecs::gif::GifEncoder::new(&mut bytes);
         for i in 0..frames {
-            let picture = image::RgbaImage::from_fn(40, 30, |x, y| image::Rgba([x as u8, y as u8, i, 255]));
-            encoder.encode_frame(image::Frame::new(picture)).unwrap();
+            let image = image::RgbaImage::from_fn(40, 30, |x, y| image::Rgba([x as u8, y as u8, i, 255]));
+            encoder.encode_frame(image::Frame::new(image)).unwrap();
         }
         drop(encoder);
-        let picture = decode(&bytes, &Limits::default()).unwrap();
+        let image = decode(&bytes, &Limits::default()).unwrap();
         let note = "the file is an animation; this is its first frame";
-        assert_eq!(picture.warnings.iter().any(|warning| warning == note), frames > 1, "{frames}");
+        assert_eq!(image.warnings.iter().any(|warning| warning == note), frames > 1, "{frames}");
         for end in 0..bytes.len() {
             sniff::gif_has_frames(&bytes[..end]);
         }

@@ -52,14 +52,14 @@ pub(super) fn read(bytes: &[u8], page: usize, limits: &Limits) -> Result<Page> {
     let bytes = patched.as_deref().unwrap_or(bytes);
     let mut decoder = open(bytes, page, limits)?;
     let mut tags = metadata::tiff::read(bytes, &mut decoder);
-    // Camera raw files begin with a preview and hold the picture where only their makers look.
+    // Camera raw files begin with a preview and hold the image where only their makers look.
     let reduced = decoder
         .find_tag_unsigned::<u32>(Tag::NewSubfileType)
         .ok()
         .flatten()
         .is_some_and(|kind| kind & 1 == 1);
     if page == 0 && reduced {
-        tags.notes.push("the file says that its first picture is a reduced copy of another one".into());
+        tags.notes.push("the file says that its first image is a reduced copy of another one".into());
     }
     let (width, height) = decoder.dimensions().map_err(failed)?;
     let color = decoder.colortype().map_err(failed)?;
@@ -156,7 +156,7 @@ fn patch(bytes: &[u8], at: usize, value: u8) -> Vec<u8> {
     out
 }
 
-/// Samples in a depth that pictures have; `row` is the samples of a row.
+/// Samples in a depth that images have; `row` is the samples of a row.
 fn unpack(
     result: DecodingResult,
     bits: u8,

@@ -1,4 +1,4 @@
-//! Bringing a picture's values into the coding that a format implies.
+//! Bringing an image's values into the coding that a format implies.
 
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
@@ -7,32 +7,32 @@ use super::EncodeOptions;
 use crate::image::color::{Coding, HDR_PEAK, srgb_icc, through_tables};
 use crate::image::{ImageFormat, Picture, SampleDepth};
 
-/// The picture as `format` means its values, with notes on what was changed.
-pub(super) fn adapt<'a>(picture: &'a Picture, options: &EncodeOptions) -> (Cow<'a, Picture>, Vec<String>) {
+/// The image as `format` means its values, with notes on what was changed.
+pub(super) fn adapt<'a>(image: &'a Picture, options: &EncodeOptions) -> (Cow<'a, Picture>, Vec<String>) {
     let format = options.format;
     let mut notes = Vec::new();
-    let premultiply = format == ImageFormat::OpenExr && picture.alpha.is_some();
+    let premultiply = format == ImageFormat::OpenExr && image.alpha.is_some();
     // Such numbers came from a TIFF file without a word on what they are, and go back to one as they came.
-    let float = options.stored_depth(picture.depth) == SampleDepth::F32;
-    let untold = float && picture.format == ImageFormat::Tiff && format == ImageFormat::Tiff;
-    let unlinear = picture.linear && !format.is_linear() && !untold;
-    if !float && !picture.linear && picture.depth == SampleDepth::F32 {
-        notes.extend(clipped(picture, format, (1.0 - HDR_PEAK) / 4.0..=HDR_PEAK));
+    let float = options.stored_depth(image.depth) == SampleDepth::F32;
+    let untold = float && image.format == ImageFormat::Tiff && format == ImageFormat::Tiff;
+    let unlinear = image.linear && !format.is_linear() && !untold;
+    if !float && !image.linear && image.depth == SampleDepth::F32 {
+        notes.extend(clipped(image, format, (1.0 - HDR_PEAK) / 4.0..=HDR_PEAK));
     }
-    let tagged = picture.metadata.icc.is_some() && !picture.linear;
+    let tagged = image.metadata.icc.is_some() && !image.linear;
     // Where grey becomes red, green and blue, its own profile cannot describe them.
-    let grey = picture.metadata.icc.as_deref().and_then(|icc| icc.get(16..20)) == Some(b"GRAY")
-        && !format.has_grey();
+    let grey =
+        image.metadata.icc.as_deref().and_then(|icc| icc.get(16..20)) == Some(b"GRAY") && !format.has_grey();
     let untag = tagged && (!format.has_profile() || grey);
     let loss = if grey && format.has_profile() { "a profile of grey" } else { "the colour profile" };
-    if !(premultiply || unlinear || untag || format.is_linear() && !picture.linear) {
-        return (Cow::Borrowed(picture), notes);
+    if !(premultiply || unlinear || untag || format.is_linear() && !image.linear) {
+        return (Cow::Borrowed(image), notes);
     }
-    let mut changed = picture.clone();
+    let mut changed = image.clone();
     if unlinear {
         if !float {
-            notes.extend(clipped(picture, format, f32::MIN..=1.0));
-        } else if changed.color.channels() == 3 && picture.color.range().1 > 1.0 {
+            notes.extend(clipped(image, format, f32::MIN..=1.0));
+        } else if changed.color.channels() == 3 && image.color.range().1 > 1.0 {
             // Without a profile, values above white would be taken for linear light.
             changed.metadata.icc = srgb_icc();
         }
@@ -59,7 +59,7 @@ pub(super) fn adapt<'a>(picture: &'a Picture, options: &EncodeOptions) -> (Cow<'
             Err(why) => notes.push(format!("the colour profile is dropped: {why}")),
         }
     }
-    if format.is_linear() && !picture.linear {
+    if format.is_linear() && !image.linear {
         // Laid over the background as in other formats, before values become light.
         if !format.has_alpha() {
             flatten(&mut changed, options.background);
@@ -79,8 +79,8 @@ pub(super) fn adapt<'a>(picture: &'a Picture, options: &EncodeOptions) -> (Cow<'
 }
 
 /// What is said where values outside `allowed` go into a format that begins at black and ends at white.
-fn clipped(picture: &Picture, format: ImageFormat, allowed: RangeInclusive<f32>) -> Option<String> {
-    let (least, most) = picture.color.range();
+fn clipped(image: &Picture, format: ImageFormat, allowed: RangeInclusive<f32>) -> Option<String> {
+    let (least, most) = image.color.range();
     let above = most > *allowed.end();
     let (where_to, end, value) =
         if above { ("above white", "up to", most) } else { ("below black", "down to", least) };
@@ -88,12 +88,12 @@ fn clipped(picture: &Picture, format: ImageFormat, allowed: RangeInclusive<f32>)
         .then(|| format!("{format} has no room {where_to}: values {end} {value:.2} are clipped"))
 }
 
-/// Lays the picture over `background`, in the coding that it has.
-fn flatten(picture: &mut Picture, background: [f32; 3]) {
-    let Some(alpha) = picture.alpha.take() else { return };
-    let channels = picture.color.channels();
+/// Lays the image over `background`, in the coding that it has.
+fn flatten(image: &mut Picture, background: [f32; 3]) {
+    let Some(alpha) = image.alpha.take() else { return };
+    let channels = image.color.channels();
     for (channel, ground) in background.into_iter().enumerate().take(channels) {
-        for (value, a) in picture.color.plane_mut(channel).iter_mut().zip(alpha.data()) {
+        for (value, a) in image.color.plane_mut(channel).iter_mut().zip(alpha.data()) {
             *value = a * *value + (1.0 - a) * ground;
         }
     }

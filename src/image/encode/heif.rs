@@ -17,7 +17,7 @@ use crate::error::Result;
 /// Bits per sample of the deep form.
 const DEEP: u8 = 12;
 
-/// Writes `rows` (3 or 4 channels) of a picture of `size` (height, width).
+/// Writes `rows` (3 or 4 channels) of an image of `size` (height, width).
 pub(super) fn write(
     rows: &Rows<'_>,
     size: (usize, usize),

@@ -1,6 +1,6 @@
 //! The entropy-coded part of a baseline JPEG (ITU-T T.81), coded anew with tables made for it.
 //!
-//! Tables made for a picture need its statistics first. The coded symbols give them as well as the coefficients would,
+//! Tables made for an image need its statistics first. The coded symbols give them as well as the coefficients would,
 //! and take a tenth of the memory. docs/upstream has a proposal for jpeg-encoder that would make this file unneeded.
 
 use std::ops::Range;

@@ -13,7 +13,7 @@ use crate::error::Result;
 /// Bytes of the start marker and the JFIF segment, after which other segments go.
 const HEAD: usize = 20;
 
-/// Writes `rows` (1 or 3 channels) of a picture of `size` (height, width); returns notes on metadata left out.
+/// Writes `rows` (1 or 3 channels) of an image of `size` (height, width); returns notes on metadata left out.
 pub(super) fn write(
     rows: &Rows<'_>,
     size: (usize, usize),

@@ -14,7 +14,7 @@ use super::super::{ImageFormat, SampleDepth};
 use super::failed;
 use crate::error::Result;
 
-/// Writes `rows` of a picture of `size` (height, width) with 8 or 16 bits per sample.
+/// Writes `rows` of an image of `size` (height, width) with 8 or 16 bits per sample.
 pub(super) fn write(
     rows: &Rows<'_>,
     size: (usize, usize),

@@ -1,4 +1,4 @@
-//! A picture to the bytes of a file.
+//! An image to the bytes of a file.
 
 mod adapt;
 #[cfg(feature = "heif")]
@@ -30,29 +30,29 @@ pub struct Encoded {
     pub warnings: Vec<String>,
 }
 
-/// Encodes `picture` in memory; see [`encode_to`].
-pub fn encode(picture: &Picture, options: &EncodeOptions) -> Result<Encoded> {
+/// Encodes `image` in memory; see [`encode_to`].
+pub fn encode(image: &Picture, options: &EncodeOptions) -> Result<Encoded> {
     let mut bytes = Cursor::new(Vec::new());
-    let warnings = encode_to(picture, options, &mut bytes)?;
+    let warnings = encode_to(image, options, &mut bytes)?;
     Ok(Encoded { bytes: bytes.into_inner(), warnings })
 }
 
-/// Writes `picture` to `out` and returns warnings: what the file could not hold, one sentence each.
+/// Writes `image` to `out` and returns warnings: what the file could not hold, one sentence each.
 ///
 /// Values are clipped to 0..1 and rounded for integer samples. Rows are converted as they are written, so the
-/// picture is never copied whole, but for WebP, QOI and BMP (8-bit copy), and where the format implies another
+/// image is never copied whole, but for WebP, QOI and BMP (8-bit copy), and where the format implies another
 /// coding of colour (linear light, or no profile) or is OpenEXR or Radiance.
 ///
 /// # Errors
 /// [`ErrorKind::InvalidOption`] from [`EncodeOptions::validate`]; [`ErrorKind::Output`] where the format cannot
 /// store the size or `out` fails.
 pub fn encode_to(
-    picture: &Picture,
+    image: &Picture,
     options: &EncodeOptions,
     out: &mut (impl Write + Seek),
 ) -> Result<Vec<String>> {
     let format = options.format;
-    let warnings = laid_out(picture, options, |rows, size, depth, metadata| {
+    let warnings = laid_out(image, options, |rows, size, depth, metadata| {
         let mut notes = Vec::new();
         match format {
             ImageFormat::Png => png::write(rows, size, depth, metadata, out)?,
@@ -102,35 +102,35 @@ impl<W: Write + Seek> PageWriter<W> {
     ///
     /// # Errors
     /// As [`encode_to`].
-    pub fn add(&mut self, picture: &Picture) -> Result<Vec<String>> {
-        laid_out(picture, &self.options, |rows, size, depth, metadata| {
+    pub fn add(&mut self, image: &Picture) -> Result<Vec<String>> {
+        laid_out(image, &self.options, |rows, size, depth, metadata| {
             self.pages.add(rows, size, depth, metadata)
         })
     }
 }
 
-/// Hands `write` the rows, size (height, width), depth and metadata of `picture` as the format means them, and returns
+/// Hands `write` the rows, size (height, width), depth and metadata of `image` as the format means them, and returns
 /// all notes.
 fn laid_out(
-    picture: &Picture,
+    image: &Picture,
     options: &EncodeOptions,
     write: impl FnOnce(&Rows<'_>, (usize, usize), SampleDepth, &Metadata) -> Result<Vec<String>>,
 ) -> Result<Vec<String>> {
     options.validate()?;
     let format = options.format;
-    format.check_size(picture.width(), picture.height())?;
-    let mut warnings = options.losses(picture.depth, picture.is_transparent());
-    warnings.extend(options.metadata_losses(&picture.metadata));
-    let depth = options.stored_depth(picture.depth);
-    let (picture, notes) = adapt::adapt(picture, options);
+    format.check_size(image.width(), image.height())?;
+    let mut warnings = options.losses(image.depth, image.is_transparent());
+    warnings.extend(options.metadata_losses(&image.metadata));
+    let depth = options.stored_depth(image.depth);
+    let (image, notes) = adapt::adapt(image, options);
     warnings.extend(notes);
     let background = (!format.has_alpha()).then_some(options.background);
     // BMP's alpha goes with colour only; JPEG XL's encoder takes deep grey beside alpha for signed numbers.
     let with_color = matches!(format, ImageFormat::Bmp | ImageFormat::JpegXl);
-    let spread = !format.has_grey() || with_color && picture.alpha.is_some();
-    let rows = Rows::new(&picture, background, spread);
-    let size = (picture.height(), picture.width());
-    warnings.extend(write(&rows, size, depth, &picture.metadata)?);
+    let spread = !format.has_grey() || with_color && image.alpha.is_some();
+    let rows = Rows::new(&image, background, spread);
+    let size = (image.height(), image.width());
+    warnings.extend(write(&rows, size, depth, &image.metadata)?);
     Ok(warnings)
 }
 

@@ -1,9 +1,9 @@
-//! How a picture is to be written, and what that loses.
+//! How an image is to be written, and what that loses.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{ImageFormat, Metadata, SampleDepth};
 
-/// How to write a picture.
+/// How to write an image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EncodeOptions {
     /// The format of the file.
@@ -12,7 +12,7 @@ pub struct EncodeOptions {
     pub quality: u8,
     /// Whether WebP keeps every bit. Default: `true`.
     pub lossless: bool,
-    /// Sample depth; `None` keeps the picture's where the format can. Default: `None`.
+    /// Sample depth; `None` keeps the image's where the format can. Default: `None`.
     pub depth: Option<SampleDepth>,
     /// Colour (coded red, green, blue, each 0 to 1) under transparency where the format has none. Default: white.
     pub background: [f32; 3],
@@ -78,7 +78,7 @@ impl EncodeOptions {
         self.format.nearest_depth(self.depth.unwrap_or(source))
     }
 
-    /// What the file cannot hold of a picture of `source` depth, `transparent` or opaque, one sentence each; known
+    /// What the file cannot hold of an image of `source` depth, `transparent` or opaque, one sentence each; known
     /// before work starts.
     pub fn losses(&self, source: SampleDepth, transparent: bool) -> Vec<String> {
         let mut losses = Vec::new();

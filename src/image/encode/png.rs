@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 /// Compressed bytes of one data chunk.
 const CHUNK: usize = 1 << 16;
 
-/// Writes `rows` of a picture of `size` (height, width) with 8 or 16 bits per sample.
+/// Writes `rows` of an image of `size` (height, width) with 8 or 16 bits per sample.
 pub(super) fn write(
     rows: &Rows<'_>,
     size: (usize, usize),

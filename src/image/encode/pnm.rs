@@ -7,7 +7,7 @@ use super::super::{ImageFormat, SampleDepth};
 use super::failed;
 use crate::error::Result;
 
-/// Writes `rows` of a picture of `size` (height, width); `Pnm` takes 1 or 3 channels, `Pam` any.
+/// Writes `rows` of an image of `size` (height, width); `Pnm` takes 1 or 3 channels, `Pam` any.
 pub(super) fn write(
     rows: &Rows<'_>,
     size: (usize, usize),

@@ -1,4 +1,4 @@
-//! Formats whose codecs take the whole picture at once: BMP, QOI, Radiance, OpenEXR.
+//! Formats whose codecs take the whole image at once: BMP, QOI, Radiance, OpenEXR.
 
 use std::io::{Cursor, Seek, Write};
 
@@ -14,7 +14,7 @@ use super::super::metadata::{Density, DensityUnit, Metadata};
 use super::failed;
 use crate::error::{Error, Result};
 
-/// Writes `rows` of a picture of `size` (height, width).
+/// Writes `rows` of an image of `size` (height, width).
 pub(super) fn write(
     rows: &Rows<'_>,
     size: (usize, usize),

@@ -4,7 +4,7 @@ use crate::image::{Raster, SampleDepth, decode};
 use crate::limits::Limits;
 
 /// A ramp with every 16-bit step different, `channels` colour planes.
-fn picture(channels: usize, alpha: bool, depth: SampleDepth) -> Picture {
+fn image(channels: usize, alpha: bool, depth: SampleDepth) -> Picture {
     let (height, width) = (13, 17);
     let plane = |shift: usize| {
         (0..height * width)
@@ -27,7 +27,7 @@ fn every_format_layout_and_depth_comes_back() {
         for channels in [1, 3] {
             for alpha in [false, true] {
                 for depth in [SampleDepth::U8, SampleDepth::U16, SampleDepth::F32] {
-                    let source = picture(channels, alpha, depth);
+                    let source = image(channels, alpha, depth);
                     let options = EncodeOptions { quality: 100, ..EncodeOptions::new(format) };
                     let encoded = encode(&source, &options).unwrap();
                     let what = format!("{format} {channels} {alpha} {depth:?}");
@@ -102,7 +102,7 @@ fn what_a_format_cannot_hold_is_said() {
 
 #[test]
 fn a_profile_of_grey_does_not_go_with_red_green_and_blue() {
-    let mut source = picture(1, false, SampleDepth::U8);
+    let mut source = image(1, false, SampleDepth::U8);
     source.metadata.icc = moxcms::ColorProfile::new_gray_with_gamma(1.5).encode().ok();
     let coding = Coding::from_icc(source.metadata.icc.as_ref().unwrap(), 1).unwrap();
     let mut expected = source.color.clone();
@@ -125,7 +125,7 @@ fn a_profile_of_grey_does_not_go_with_red_green_and_blue() {
 
 #[test]
 fn transparency_is_flattened_on_the_background() {
-    let mut source = picture(3, true, SampleDepth::U8);
+    let mut source = image(3, true, SampleDepth::U8);
     source.color.data_mut().fill(0.0);
     source.alpha.as_mut().unwrap().data_mut().fill(0.25);
     for (background, expected) in [([1.0; 3], [191, 191, 191]), ([0.0, 1.0, 0.0], [0, 191, 0])] {
@@ -137,7 +137,7 @@ fn transparency_is_flattened_on_the_background() {
 
 #[test]
 fn bad_options_and_sizes_are_refused_before_work() {
-    let source = picture(1, false, SampleDepth::U8);
+    let source = image(1, false, SampleDepth::U8);
     let options = EncodeOptions { quality: 0, ..EncodeOptions::new(ImageFormat::Jpeg) };
     let error = encode(&source, &options).unwrap_err();
     assert_eq!(error.to_string(), "quality is 0, it must be from 1 to 100");
@@ -178,7 +178,7 @@ impl Seek for Full {
 
 #[test]
 fn a_full_disk_is_an_output_error() {
-    let source = picture(3, false, SampleDepth::U16);
+    let source = image(3, false, SampleDepth::U16);
     for format in ImageFormat::writable() {
         let mut out = Full { room: 100, at: 0 };
         let error = encode_to(&source, &EncodeOptions::new(format), &mut out).unwrap_err();
@@ -191,7 +191,7 @@ fn a_full_disk_is_an_output_error() {
 
 #[test]
 fn truncated_files_are_refused() {
-    let source = picture(3, false, SampleDepth::U8);
+    let source = image(3, false, SampleDepth::U8);
     for format in ImageFormat::writable() {
         let bytes = encode(&source, &EncodeOptions::new(format)).unwrap().bytes;
         for part in [1, 2, 3] {
@@ -209,12 +209,12 @@ fn truncated_files_are_refused() {
 }
 
 #[test]
-fn what_is_no_picture_is_refused() {
+fn what_is_no_image_is_refused() {
     let error = decode(b"", &Limits::default()).unwrap_err();
     assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Input, "the file is empty"));
     let error = decode(b"Dear diary, today", &Limits::default()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Input);
-    let begins = "not a picture, or of an unknown format; supported are PNG, JPEG, WebP, TIFF, BMP";
+    let begins = "not an image, or of an unknown format; supported are PNG, JPEG, WebP, TIFF, BMP";
     assert!(error.to_string().starts_with(begins), "{error}");
     let error = decode(b"%PDF-1.7", &Limits::default()).unwrap_err();
     assert!(error.to_string().starts_with("this is a PDF document, which cannot be read"), "{error}");
@@ -229,7 +229,7 @@ fn what_is_no_picture_is_refused() {
 
 #[test]
 fn limits_hold_for_every_format() {
-    let source = picture(3, false, SampleDepth::U8);
+    let source = image(3, false, SampleDepth::U8);
     let limits = Limits { max_pixels: 220, ..Limits::default() };
     for format in ImageFormat::writable() {
         let bytes = encode(&source, &EncodeOptions::new(format)).unwrap().bytes;
@@ -242,7 +242,7 @@ fn limits_hold_for_every_format() {
 #[test]
 fn a_header_that_promises_too_much_costs_nothing() {
     let mut bytes =
-        encode(&picture(3, false, SampleDepth::U8), &EncodeOptions::new(ImageFormat::Bmp)).unwrap().bytes;
+        encode(&image(3, false, SampleDepth::U8), &EncodeOptions::new(ImageFormat::Bmp)).unwrap().bytes;
     bytes[18..22].copy_from_slice(&1_000_000i32.to_le_bytes());
     bytes[22..26].copy_from_slice(&1_000_000i32.to_le_bytes());
     let error = decode(&bytes, &Limits::default()).unwrap_err();

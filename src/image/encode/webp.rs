@@ -11,7 +11,7 @@ use super::super::metadata::exif_fields::only_density;
 use super::{EncodeOptions, failed};
 use crate::error::Result;
 
-/// Writes `rows` (3 or 4 channels) of a picture of `size` (height, width).
+/// Writes `rows` (3 or 4 channels) of an image of `size` (height, width).
 pub(super) fn write(
     rows: &Rows<'_>,
     size: (usize, usize),

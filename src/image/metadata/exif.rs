@@ -48,7 +48,7 @@ impl Exif {
         value.filter(|value| (1..=8).contains(value)).map_or(1, |value| value as u8)
     }
 
-    /// Says that the picture is upright.
+    /// Says that the image is upright.
     pub fn reset_orientation(&mut self) {
         if let Some(entry) = self.main().and_then(|main| main.find(ORIENTATION).copied()) {
             // However it was written, it is one short number now.
@@ -59,7 +59,7 @@ impl Exif {
         }
     }
 
-    /// Corrects the fields that repeat the picture's size, where present.
+    /// Corrects the fields that repeat the image's size, where present.
     pub fn set_size(&mut self, width: u32, height: u32) {
         let Some(main) = self.main() else { return };
         self.set_number(&main, 0x0100, width);

@@ -20,7 +20,7 @@ pub(super) const MAKER_NOTE: u16 = 0x927c;
 pub(super) const PIXEL_X: u16 = 0xa002;
 pub(super) const PIXEL_Y: u16 = 0xa003;
 
-/// Fields of the first directory that describe the picture and not its storage.
+/// Fields of the first directory that describe the image and not its storage.
 const DESCRIPTIVE: [u16; 17] = [
     0x010d, 0x010e, 0x010f, 0x0110, 0x011d, 0x0131, 0x0132, 0x013b, 0x013c, 0x4746, 0x4749, 0x8298, 0x9c9b,
     0x9c9c, 0x9c9d, 0x9c9e, 0x9c9f,

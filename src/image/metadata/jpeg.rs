@@ -24,8 +24,8 @@ pub(in crate::image) struct Segments {
     pub metadata: Metadata,
     /// Adobe's colour transform (0 none, 1 YCbCr, 2 YCCK), if the marker is there.
     pub adobe_transform: Option<u8>,
-    /// Whether the file says that it holds further pictures.
-    pub pictures: bool,
+    /// Whether the file says that it holds further images.
+    pub images: bool,
     /// What cannot be carried over, one sentence each.
     pub notes: Vec<String>,
 }
@@ -76,7 +76,7 @@ pub(in crate::image) fn read(bytes: &[u8]) -> Segments {
                 icc.push((data[12], &data[14..]));
                 icc_count = data[13];
             }
-            0xe2 if data.starts_with(b"MPF\0") => out.pictures = true,
+            0xe2 if data.starts_with(b"MPF\0") => out.images = true,
             0xed if data.starts_with(PHOTOSHOP) => resources.extend(&data[PHOTOSHOP.len()..]),
             0xee if data.starts_with(b"Adobe") && data.len() >= 12 => out.adobe_transform = Some(data[11]),
             0xfe => metadata.text.push(("Comment".into(), text(data))),

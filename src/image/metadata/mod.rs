@@ -1,4 +1,4 @@
-//! What a file says about its picture: profile, EXIF, XMP, IPTC, resolution, text.
+//! What a file says about its image: profile, EXIF, XMP, IPTC, resolution, text.
 
 pub(in crate::image) mod exif;
 pub(in crate::image) mod exif_fields;
@@ -109,7 +109,7 @@ pub enum Strip {
     /// Nothing.
     #[default]
     Nothing,
-    /// Where the picture was taken: coordinates in EXIF and XMP, names of places in IPTC and XMP.
+    /// Where the image was taken: coordinates in EXIF and XMP, names of places in IPTC and XMP.
     Gps,
     /// Everything but colour profile and resolution.
     All,
@@ -129,7 +129,7 @@ impl Strip {
     }
 }
 
-/// How metadata change with the picture.
+/// How metadata change with the image.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Retouch {
     /// New size in pixels, (height, width).
@@ -232,14 +232,14 @@ impl Metadata {
         }
     }
 
-    /// Removes what marks places in a picture that was turned since. Returns a note if there was any.
+    /// Removes what marks places in an image that was turned since. Returns a note if there was any.
     pub(in crate::image) fn drop_regions(&mut self) -> Option<String> {
         let edited = xmp::edit(self.xmp.as_ref()?, &Edit { turned: true, ..Edit::default() })?;
         self.xmp = Some(edited.packet);
-        edited.dropped.then(|| "marked regions (faces, say) do not turn with the picture; dropped".into())
+        edited.dropped.then(|| "marked regions (faces, say) do not turn with the image; dropped".into())
     }
 
-    /// Settles on one resolution, says everywhere that the picture is upright, and returns the orientation (1 to 8) that was given.
+    /// Settles on one resolution, says everywhere that the image is upright, and returns the orientation (1 to 8) that was given.
     pub(in crate::image) fn take_orientation(&mut self) -> u8 {
         let mut orientation = 1;
         if let Some(block) = self.exif.take() {
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn damaged_blocks_do_not_turn_the_picture_again() {
+    fn damaged_blocks_do_not_turn_the_image_again() {
         let seeds = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds/exif");
         for (name, strip) in ["value_over_orientation", "directory_over_header"]
             .into_iter()

@@ -1,4 +1,4 @@
-//! Which metadata tell where a picture was taken.
+//! Which metadata tell where an image was taken.
 
 /// Parts of names that no other property has.
 const PARTS: [&str; 8] =

@@ -26,7 +26,7 @@ pub(in crate::image) struct ColorChunks {
     pub srgb: bool,
     /// `gAMA`: the encoding exponent.
     pub gamma: Option<f64>,
-    /// The picture is grey.
+    /// The image is grey.
     pub grey: bool,
     /// `cHRM`: white, red, green, blue, each (x, y).
     pub chromaticities: Option<[[f64; 2]; 4]>,

@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_in_the_picture_follows_its_size_or_goes() {
+    fn what_lies_in_the_image_follows_its_size_or_goes() {
         let packet = "<rdf:RDF xmlns:rdf='r' xmlns:m='http://www.metadataworkinggroup.com/schemas/regions/' \
             xmlns:stDim='http://ns.adobe.com/xap/1.0/sType/Dimensions#' \
             xmlns:GPano='http://ns.google.com/photos/1.0/panorama/' \

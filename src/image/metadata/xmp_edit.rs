@@ -16,7 +16,7 @@ const RDF: &str = "http://www.w3.org/1999/02/22-rdf-syntax-ns#";
 const GEO: &str = "http://www.w3.org/2003/01/geo/wgs84_pos#";
 const IPTC_EXTENSION: &str = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/";
 
-/// Namespaces that describe further pictures, sound or video inside the file, which are not carried over.
+/// Namespaces that describe further images, sound or video inside the file, which are not carried over.
 const ENCLOSED: [&str; 6] = [
     "http://ns.adobe.com/hdr-gain-map/1.0/",
     "http://ns.apple.com/HDRGainMap/1.0/",
@@ -38,15 +38,15 @@ pub(in crate::image) struct Name<'a> {
 /// What to change in a packet.
 #[derive(Clone, Debug, Default)]
 pub(in crate::image) struct Edit<'a> {
-    /// Say that the picture is upright.
+    /// Say that the image is upright.
     pub upright: bool,
-    /// Remove marked regions and panorama geometry: the picture was turned, and they were not.
+    /// Remove marked regions and panorama geometry: the image was turned, and they were not.
     pub turned: bool,
     /// Correct the size from the first (width, height) to the second, and remove what described the old file only.
     pub size: Option<[(u32, u32); 2]>,
     /// Correct the resolution, where given.
     pub density: Option<Density>,
-    /// Remove where the picture was taken.
+    /// Remove where the image was taken.
     pub strip_gps: bool,
     /// Properties to remove.
     pub remove: &'a [Name<'a>],
@@ -60,7 +60,7 @@ impl Name<'_> {
         self.space == REGIONS && self.local == "AppliedToDimensions"
     }
 
-    /// Where faces and other things are in the picture.
+    /// Where faces and other things are in the image.
     fn is_region(self) -> bool {
         matches!(
             (self.space, self.local),
@@ -72,7 +72,7 @@ impl Name<'_> {
         self.space == GEO || self.space != RDF && is_place(self.local)
     }
 
-    /// What holds only with the rest of a file of which the main picture is taken.
+    /// What holds only with the rest of a file of which the main image is taken.
     fn is_of_old_file(self) -> bool {
         let live = self.space == CAMERA
             && ["MotionPhoto", "MicroVideo"].iter().any(|start| self.local.starts_with(start));

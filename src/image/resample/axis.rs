@@ -17,7 +17,7 @@ pub(super) struct Axis {
 impl Axis {
     /// Weights that map `input` samples to `output` samples on the half-pixel grid.
     ///
-    /// Taps outside the picture are left out and the rest scaled to sum 1, so borders need no padding.
+    /// Taps outside the image are left out and the rest scaled to sum 1, so borders need no padding.
     pub fn new(kernel: Kernel, input: usize, output: usize) -> Self {
         if input == output {
             // Equal grids: exact copies, whatever the kernel's rounding at whole distances.

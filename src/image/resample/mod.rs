@@ -1,4 +1,4 @@
-//! Separable resampling of planar pictures: half-pixel grid, antialiased when shrinking.
+//! Separable resampling of planar images: half-pixel grid, antialiased when shrinking.
 
 mod axis;
 mod kernel;
@@ -19,7 +19,7 @@ const LANES: usize = 8;
 /// Output rows of one parallel task.
 const BLOCK: usize = 32;
 
-/// Precomputed weights from one picture size to another.
+/// Precomputed weights from one image size to another.
 ///
 /// Every output sample depends on its position alone, so any rectangle can be had by itself, bit for bit the
 /// same as in the whole result.
@@ -104,7 +104,7 @@ impl Resampler {
         assert_eq!(
             (src.height(), src.width()),
             (self.vertical.input(), self.horizontal.input()),
-            "the picture does not have the resampler's input size"
+            "the image does not have the resampler's input size"
         );
         self.fill_from(src, (0, 0), channel, y, x, out);
     }

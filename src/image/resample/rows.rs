@@ -1,4 +1,4 @@
-//! Resampling of a picture that comes and goes in strips.
+//! Resampling of an image that comes and goes in strips.
 
 use std::ops::Range;
 
@@ -19,7 +19,7 @@ pub(crate) struct RowResampler {
 }
 
 impl RowResampler {
-    /// For pictures of `channels` planes.
+    /// For images of `channels` planes.
     pub(crate) fn new(resampler: Resampler, channels: usize) -> Self {
         let window = Raster::new(channels, 0, resampler.horizontal.input());
         Self { resampler, window, first: 0, next: 0 }

@@ -2,9 +2,9 @@
 
 use super::*;
 
-/// `picture` with its metadata as if the profile were unknown, for comparing bare values.
-fn levels(picture: &Picture) -> Vec<f32> {
-    picture.color.data().iter().map(|value| value * 255.0).collect()
+/// `image` with its metadata as if the profile were unknown, for comparing bare values.
+fn levels(image: &Picture) -> Vec<f32> {
+    image.color.data().iter().map(|value| value * 255.0).collect()
 }
 
 #[test]
@@ -80,15 +80,14 @@ fn unusual_files_read_as_imagemagick_reads_them() {
         );
         let expected = decode(&std::fs::read(&reference).unwrap(), &Limits::default()).unwrap();
         match decode(&std::fs::read(&path).unwrap(), &Limits::default()) {
-            Ok(picture) => {
-                let (a, b) = (levels(&picture), levels(&expected));
-                let planes = picture.color.channels() / expected.color.channels();
-                let size = picture.width() * picture.height();
+            Ok(image) => {
+                let (a, b) = (levels(&image), levels(&expected));
+                let planes = image.color.channels() / expected.color.channels();
+                let size = image.width() * image.height();
                 let worst = (0..a.len())
                     .map(|i| (a[i] - b[if planes == 3 { i % size } else { i % b.len() }]).abs())
                     .fold(0.0, f32::max);
-                if (picture.width(), picture.height()) != (expected.width(), expected.height())
-                    || worst > allowed
+                if (image.width(), image.height()) != (expected.width(), expected.height()) || worst > allowed
                 {
                     wrong.push(format!("{name}: off by {worst}"));
                 }
@@ -105,7 +104,7 @@ fn imagemagick_reads_what_is_written() {
     let temp = tempfile::tempdir().unwrap();
     let mut wrong = Vec::new();
     for name in ["rgb16_small.tiff", "alpha_small.png", "photo_girl_lr_x4.png"] {
-        let picture = decode(&std::fs::read(folder.join(name)).unwrap(), &Limits::default()).unwrap();
+        let image = decode(&std::fs::read(folder.join(name)).unwrap(), &Limits::default()).unwrap();
         for format in [
             ImageFormat::Png,
             ImageFormat::Jpeg,
@@ -123,7 +122,7 @@ fn imagemagick_reads_what_is_written() {
                 }
                 let options = EncodeOptions { progressive, quality: 100, ..EncodeOptions::new(format) };
                 let path = temp.path().join(format!("out.{}", format.extensions()[0]));
-                std::fs::write(&path, encode(&picture, &options).unwrap().bytes).unwrap();
+                std::fs::write(&path, encode(&image, &options).unwrap().bytes).unwrap();
                 let reference = temp.path().join("reference.png");
                 let mut command = Command::new("convert");
                 if format.is_linear() {
@@ -135,7 +134,7 @@ fn imagemagick_reads_what_is_written() {
                 }
                 output(command.args(["-depth", "16", "-define", "png:color-type=6"]).arg(&reference));
                 let read = decode(&std::fs::read(&reference).unwrap(), &Limits::default()).unwrap();
-                let mut expected = picture.clone();
+                let mut expected = image.clone();
                 if !format.has_alpha()
                     && let Some(alpha) = expected.alpha.take()
                 {
@@ -156,7 +155,7 @@ fn imagemagick_reads_what_is_written() {
                     // A step of 1/256 of the brightest channel's light: up to 13 levels in a dark one.
                     ImageFormat::Hdr => 13.0,
                     ImageFormat::Pnm => 0.51,
-                    _ if options.stored_depth(picture.depth) == picture.depth => 0.01,
+                    _ if options.stored_depth(image.depth) == image.depth => 0.01,
                     _ => 0.51,
                 };
                 if worst > allowed {

@@ -132,10 +132,10 @@ fn all_orientations_come_out_upright() {
     for orientation in 1..=8 {
         let value = format!("-Orientation={orientation}");
         output(Command::new("exiftool").args(["-q", "-n", "-overwrite_original", &value]).arg(&path));
-        let picture = decode(&std::fs::read(&path).unwrap(), &Limits::default()).unwrap();
+        let image = decode(&std::fs::read(&path).unwrap(), &Limits::default()).unwrap();
         let turned = crate::image::orientation::upright(upright.color.clone(), orientation);
-        assert_eq!(picture.color, turned, "{orientation}");
-        let out = encode(&picture, &EncodeOptions::new(ImageFormat::Jpeg)).unwrap().bytes;
+        assert_eq!(image.color, turned, "{orientation}");
+        let out = encode(&image, &EncodeOptions::new(ImageFormat::Jpeg)).unwrap().bytes;
         let target = path.with_extension("out.jpg");
         std::fs::write(&target, out).unwrap();
         assert_eq!(tag(&target, "-EXIF:Orientation"), "1");
@@ -178,14 +178,14 @@ fn adobe_rgb_named_by_exif_alone_gets_its_profile() {
         (&["-EXIF:ColorSpace=2"], true),
     ] {
         let (_temp, path) = loaded(&folder, source, arguments);
-        let picture = decode(&std::fs::read(&path).unwrap(), &Limits::default()).unwrap();
-        assert_eq!(picture.metadata.icc.is_some(), adobe, "{arguments:?}");
+        let image = decode(&std::fs::read(&path).unwrap(), &Limits::default()).unwrap();
+        assert_eq!(image.metadata.icc.is_some(), adobe, "{arguments:?}");
         if adobe {
-            let values = picture.color.clone();
-            assert_ne!(prepare_for_model(picture.clone()).color, values);
+            let values = image.color.clone();
+            assert_ne!(prepare_for_model(image.clone()).color, values);
             // Where no profile can go along, values become sRGB, and EXIF says so.
             if ImageFormat::JpegXl.can_write() {
-                let plain = encode(&picture, &EncodeOptions::new(ImageFormat::JpegXl)).unwrap();
+                let plain = encode(&image, &EncodeOptions::new(ImageFormat::JpegXl)).unwrap();
                 assert_eq!(
                     plain.warnings,
                     [

@@ -32,8 +32,8 @@ fn output(command: &mut Command) -> String {
 
 /// The whole way with the cubic kernel in the model's place.
 fn enlarge(bytes: &[u8], factor: usize, options: &EncodeOptions, restore: &RestoreOptions) -> Encoded {
-    let picture = decode(bytes, &Limits::default()).unwrap();
-    let prepared = prepare_for_model(picture);
+    let image = decode(bytes, &Limits::default()).unwrap();
+    let prepared = prepare_for_model(image);
     let (height, width) = (prepared.color.height() * factor, prepared.color.width() * factor);
     let color = resize(&prepared.color, height, width, Kernel::BICUBIC);
     encode(&prepared.frame.restore(color, restore), options).unwrap()
@@ -49,17 +49,16 @@ fn every_sample_can_be_read() {
             continue;
         }
         let bytes = std::fs::read(&path).unwrap();
-        let picture =
-            decode(&bytes, &Limits::default()).unwrap_or_else(|e| panic!("{path:?}: {}", e.report()));
-        assert_eq!(Some(picture.format), ImageFormat::from_path(&path), "{path:?}");
+        let image = decode(&bytes, &Limits::default()).unwrap_or_else(|e| panic!("{path:?}: {}", e.report()));
+        assert_eq!(Some(image.format), ImageFormat::from_path(&path), "{path:?}");
         eprintln!(
             "{:?} {}x{} {:?} {:?} {:?}",
             path.file_name().unwrap(),
-            picture.width(),
-            picture.height(),
-            picture.depth,
-            picture.metadata.icc.as_ref().map(Vec::len),
-            picture.warnings
+            image.width(),
+            image.height(),
+            image.depth,
+            image.metadata.icc.as_ref().map(Vec::len),
+            image.warnings
         );
         count += 1;
     }
@@ -110,10 +109,10 @@ fn wide_gamuts_keep_their_colours_through_a_file() {
 #[test]
 fn deep_gradients_stay_smooth() {
     let ramp = (0..600).map(|i| i as f32 / 40_000.0 + 0.3).collect();
-    let picture = Picture::new(Raster::from_vec(1, 1, 600, ramp), None, SampleDepth::U16, ImageFormat::Png);
+    let image = Picture::new(Raster::from_vec(1, 1, 600, ramp), None, SampleDepth::U16, ImageFormat::Png);
     for format in [ImageFormat::Png, ImageFormat::Tiff, ImageFormat::Pnm] {
         let options = EncodeOptions::new(format);
-        let bytes = encode(&picture, &options).unwrap().bytes;
+        let bytes = encode(&image, &options).unwrap().bytes;
         let out = enlarge(&bytes, 4, &options, &RestoreOptions::default());
         assert!(out.warnings.is_empty(), "{:?}", out.warnings);
         let out = decode(&out.bytes, &Limits::default()).unwrap();
@@ -125,14 +124,14 @@ fn deep_gradients_stay_smooth() {
 }
 
 #[test]
-fn high_range_pictures_keep_their_range() {
+fn high_range_images_keep_their_range() {
     let data = vec![0.0, 0.02, 0.5, 1.0, 3.0, 250.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6];
-    let mut picture =
+    let mut image =
         Picture::new(Raster::from_vec(3, 2, 2, data.clone()), None, SampleDepth::F32, ImageFormat::OpenExr);
-    picture.linear = true;
+    image.linear = true;
     for format in [ImageFormat::OpenExr, ImageFormat::Pfm, ImageFormat::Hdr] {
         let options = EncodeOptions::new(format);
-        let bytes = encode(&picture, &options).unwrap().bytes;
+        let bytes = encode(&image, &options).unwrap().bytes;
         let out = decode(&enlarge(&bytes, 1, &options, &RestoreOptions::default()).bytes, &Limits::default());
         for (value, expected) in out.unwrap().color.data().iter().zip(&data) {
             // Radiance shares one exponent of 8 bits among the three channels.
@@ -140,7 +139,7 @@ fn high_range_pictures_keep_their_range() {
             assert!((value - expected).abs() <= allowed, "{format}: {value} {expected}");
         }
     }
-    let encoded = encode(&picture, &EncodeOptions::new(ImageFormat::Png)).unwrap();
+    let encoded = encode(&image, &EncodeOptions::new(ImageFormat::Png)).unwrap();
     assert!(encoded.warnings.iter().any(|warning| warning.contains("values up to 250.00 are clipped")));
     let back = decode(&encoded.bytes, &Limits::default()).unwrap();
     assert!((back.color.data()[2] - 0.7354).abs() < 1e-3, "0.5 of light is 0.735 in sRGB");
@@ -153,18 +152,18 @@ fn headers_tell_what_decoding_gives() {
         let path = entry.unwrap().path();
         if path.is_file() {
             let bytes = std::fs::read(&path).unwrap();
-            let picture = decode(&bytes, &Limits::default()).unwrap();
+            let image = decode(&bytes, &Limits::default()).unwrap();
             let header = header(std::io::Cursor::new(&bytes)).unwrap();
             let size = (header.width, header.height, header.channels);
-            assert_eq!(size, (picture.width(), picture.height(), picture.color.channels()), "{path:?}");
-            assert_eq!(header.format, picture.format);
+            assert_eq!(size, (image.width(), image.height(), image.color.channels()), "{path:?}");
+            assert_eq!(header.format, image.format);
             assert_eq!(
                 header.has_alpha,
-                picture.alpha.is_some() || header.format == ImageFormat::Gif,
+                image.alpha.is_some() || header.format == ImageFormat::Gif,
                 "{path:?}"
             );
-            assert_eq!(header.depth, picture.depth, "{path:?}");
+            assert_eq!(header.depth, image.depth, "{path:?}");
         }
     }
-    assert_eq!(header(std::io::Cursor::new(b"no picture at all")), None);
+    assert_eq!(header(std::io::Cursor::new(b"no image at all")), None);
 }

@@ -153,7 +153,7 @@ fn what_was_changed_is_told_apart_from_what_cannot_be_checked() {
     place.put("plain.jpg", &picture(6, 6, ImageFormat::Jpeg));
     place.put("text.png", b"Dear Sir or Madam");
     for (output, reason) in
-        [("plain.jpg", "holds no record"), ("none.png", "cannot read"), ("text.png", "not a picture")]
+        [("plain.jpg", "holds no record"), ("none.png", "cannot read"), ("text.png", "not an image")]
     {
         let value = verdict(&place, &[output, "a.png"]);
         assert_eq!(value["exit"], 2);
