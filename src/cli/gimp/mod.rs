@@ -1,10 +1,8 @@
 //! PartDiff's plug-ins in the user's GIMP profiles: found, installed, compared, removed.
 
-mod catalogue;
 mod package;
 mod profile;
 
-pub use catalogue::compile;
 pub use package::{Package, Removed, State, uninstall};
 pub use profile::{Generation, Profile, profiles};
 

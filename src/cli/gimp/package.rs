@@ -4,12 +4,15 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Generation, PLUG_IN, Profile, compile};
+use super::{Generation, PLUG_IN, Profile};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::atomic_file;
 
-/// The message catalogues, by language.
-const CATALOGUES: [(&str, &str); 2] = [("de", include_str!("po/de.po")), ("fr", include_str!("po/fr.po"))];
+/// The message catalogues, by language, as the build script has compiled them.
+const CATALOGUES: [(&str, &[u8]); 2] = [
+    ("de", include_bytes!(concat!(env!("OUT_DIR"), "/de.mo"))),
+    ("fr", include_bytes!(concat!(env!("OUT_DIR"), "/fr.mo"))),
+];
 
 /// The library's name beside the plug-in, where that looks for it.
 const LIBRARY: &str = if cfg!(windows) {
@@ -104,10 +107,8 @@ impl Package {
         };
         let mut files =
             vec![(program_name(), read(&program)?, true), (LIBRARY.into(), read(&library)?, false)];
-        for (language, text) in CATALOGUES {
-            let bytes = compile(text)
-                .map_err(|why| Error::new(ErrorKind::Output, format!("{language}.po, {why}")))?;
-            files.push((catalogue_path(language), bytes, false));
+        for (language, bytes) in CATALOGUES {
+            files.push((catalogue_path(language), bytes.to_vec(), false));
         }
         Ok(files)
     }
@@ -259,6 +260,18 @@ mod tests {
         assert_eq!(package.state(&profile).unwrap(), State::Different);
         assert_eq!(uninstall(&profile).unwrap(), Removed::All);
         assert!(!target.exists());
+    }
+
+    #[test]
+    fn catalogues_are_what_gettext_reads() {
+        for (language, bytes) in CATALOGUES {
+            assert_eq!(bytes[..4], 0x9504_12de_u32.to_ne_bytes(), "{language}");
+            let text = String::from_utf8_lossy(bytes);
+            assert!(
+                text.contains("charset=UTF-8\n") && text.contains("\0Upscale with PartDiff\0"),
+                "{language}"
+            );
+        }
     }
 
     #[test]

@@ -79,6 +79,10 @@ mod tests {
         let source = source(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
         let german = messages("de");
         assert_eq!(german, messages("fr"));
+        // Gettext would show nothing at all.
+        assert!(
+            ["de", "fr"].iter().all(|language| catalogue(language).values().all(|text| !text.is_empty()))
+        );
         for id in &german {
             assert!(source.contains(&format!("\"{id}\"")), "nobody says {id:?}");
         }
