@@ -53,7 +53,7 @@ pub struct Settings {
     fit_height: Option<u32>,
     /// Samples are linear light.
     pub linear: bool,
-    /// The picture's ICC profile.
+    /// The image's ICC profile.
     pub profile: Option<Vec<u8>>,
     /// Whom to tell.
     pub progress: Option<ProgressCall>,
@@ -113,7 +113,7 @@ impl Settings {
             _ => return Err(unknown_key(key, &KEYS)),
         }
         next.options.validate()?;
-        // The size of no picture is known yet; a small one shows factors that suit none.
+        // The size of no image is known yet; a small one shows factors that suit none.
         if let Some(scale) = next.scale {
             Target::Scale(scale).resolve(1, 1, 1)?;
         }
