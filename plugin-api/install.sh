@@ -9,7 +9,7 @@ root=${DESTDIR:-}
 target=${CARGO_TARGET_DIR:-target}/${PARTDIFF_PROFILE:-release}
 abi=1.0.0
 
-# PARTDIFF_BUILT: a folder that holds the built libraries already.
+# PARTDIFF_BUILT: a directory that holds the built libraries already.
 if [ -n "${PARTDIFF_BUILT:-}" ]; then
     target=$PARTDIFF_BUILT
 else

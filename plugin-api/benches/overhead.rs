@@ -1,7 +1,7 @@
 //! What the C ABI costs over the engine itself: `cargo bench -p partdiff-capi --bench overhead [-- SIDE [ROUNDS]]`.
 //!
 //! All run once per round, in turn, so that a busy machine is unfair to all alike; ratios are of the best times. Peaks of
-//! memory are those of processes of their own, which do one picture each.
+//! memory are those of processes of their own, which do one image each.
 
 mod common;
 

@@ -1,5 +1,5 @@
 /*
- * Enlarges a binary PGM or PPM picture, in C99 that is C++ as well:
+ * Enlarges a binary PGM or PPM image, in C99 that is C++ as well:
  *
  *     cc -std=c99 upscale.c -o upscale $(pkg-config --cflags --libs partdiff)
  *     ./upscale small.ppm large.ppm [KEY=VALUE]...

@@ -1,4 +1,4 @@
-// Doubles a test picture through strips, with a progress that cancels where it is asked to:
+// Doubles a test image through strips, with a progress that cancels where it is asked to:
 //
 //     c++ -std=c++11 upscale.cpp -o upscale $(pkg-config --cflags --libs partdiff)
 //     ./upscale result.ppm [FRACTION AT WHICH TO CANCEL]
@@ -45,7 +45,7 @@ try {
     std::ofstream file(argv[1], std::ios::binary);
     file << "P6\n" << large.width << ' ' << large.height << "\n255\n";
 
-    // Rings, computed as they are asked for; nowhere is there a whole picture in this program.
+    // Rings, computed as they are asked for; nowhere is there a whole image in this program.
     const partdiff::Rows read = [](std::uint32_t top, const partdiff_image &strip) {
         std::uint8_t *sample = static_cast<std::uint8_t *>(strip.data);
         for (std::uint32_t y = top; y < top + strip.height; y++)

@@ -3,7 +3,7 @@
  *
  * Made by cbindgen from plugin-api/src; do not edit.
  *
- * A picture in, a larger one out:
+ * An image in, a larger one out:
  *
  *     partdiff_context *context;  partdiff_model *model;  partdiff_job *job;
  *     partdiff_context_create(PARTDIFF_ABI_MAJOR, PARTDIFF_ABI_MINOR, &context);
@@ -21,7 +21,7 @@
  *
  * Ownership. Each handle is ended by its own destroy call, in any order: what still needs a handle keeps it alive
  * inside. Handles are numbers, not addresses: a null, destroyed or mistaken one is answered by
- * PARTDIFF_STATUS_INVALID_HANDLE. Pictures, strings and profiles belong to the host; the library reads them during
+ * PARTDIFF_STATUS_INVALID_HANDLE. Images, strings and profiles belong to the host; the library reads them during
  * the call only and copies what it keeps. Text goes into buffers of the host, always ended by a zero, cut to the
  * buffer at a character's end; the length told is that of the whole text without the zero. Text is UTF-8. Strings
  * that are returned directly live as long as the process.
@@ -31,7 +31,7 @@
  *
  * Threads. Any handle may be used from any thread. Settings of a handle at work are refused with
  * PARTDIFF_STATUS_BUSY, as is a second upscale on the same job. partdiff_job_cancel() and all reading calls work at
- * any time. Destroying a job at work cancels the work, whose call still has to return before the pictures may be
+ * any time. Destroying a job at work cancels the work, whose call still has to return before the images may be
  * freed.
  *
  * Callbacks. They are called on the thread that called partdiff_upscale() or partdiff_upscale_strips(), one at a
@@ -71,7 +71,7 @@ enum partdiff_status
     PARTDIFF_STATUS_OK = 0,
     // An argument is null, too small, overlapping or of an unknown kind.
     PARTDIFF_STATUS_INVALID_ARGUMENT = 1,
-    // A handle is null, was destroyed, or is of another type.
+    // Invalid or freed handle: it is null, was destroyed, or is of another type.
     PARTDIFF_STATUS_INVALID_HANDLE = 2,
     // The host was built for an ABI that this library does not serve.
     PARTDIFF_STATUS_ABI_MISMATCH = 3,
@@ -81,23 +81,23 @@ enum partdiff_status
     PARTDIFF_STATUS_UNKNOWN_KEY = 5,
     // An option has a value outside its range, or options contradict each other.
     PARTDIFF_STATUS_INVALID_OPTION = 6,
-    // The input picture cannot be used.
+    // The input image cannot be used.
     PARTDIFF_STATUS_INPUT = 7,
     // The result cannot be delivered.
     PARTDIFF_STATUS_OUTPUT = 8,
     // The model is missing, damaged or does not fit its own description.
     PARTDIFF_STATUS_MODEL = 9,
-    // ONNX Runtime or the wanted device cannot be had, or failed at work.
+    // ONNX Runtime or the wanted device is unavailable, or failed.
     PARTDIFF_STATUS_RUNTIME = 10,
     // A limit on pixels or memory does not allow the work.
     PARTDIFF_STATUS_LIMIT = 11,
-    // The model gave garbage, which was not passed on.
+    // The model's output is unusable, and was not passed on.
     PARTDIFF_STATUS_QUALITY = 12,
     // The work was cancelled.
     PARTDIFF_STATUS_CANCELLED = 13,
     // A callback of the host reported failure.
     PARTDIFF_STATUS_CALLBACK = 14,
-    // A defect of this library; it goes on working.
+    // Internal error (please report); the library goes on working.
     PARTDIFF_STATUS_INTERNAL = 15,
 };
 #ifndef __cplusplus
@@ -120,7 +120,7 @@ typedef enum partdiff_sample {
     PARTDIFF_SAMPLE_F32 = 4,
 } partdiff_sample;
 
-// The channels of a picture, in this order. Colour is not multiplied by alpha; alpha is 0 (clear) to full (opaque).
+// The channels of an image, in this order. Colour is not multiplied by alpha; alpha is 0 (clear) to full (opaque).
 typedef enum partdiff_color {
     // Grey.
     PARTDIFF_COLOR_GREY = 1,
@@ -143,18 +143,18 @@ typedef enum partdiff_layout {
 // Where models run, and the way to them.
 typedef struct partdiff_context partdiff_context;
 
-// Settings for pictures to be enlarged one after the other.
+// Settings for images to be enlarged one after the other.
 typedef struct partdiff_job partdiff_job;
 
-// A model, loaded. Jobs of one model may be at work at the same time and share its threads: earlier ones go first, later
-// ones fill the gaps, and each waits until its memory is free. Each model has threads of its own.
+// A model, loaded. Jobs of one model may be at work at the same time and share its threads: earlier ones go first,
+// later ones fill the gaps, and each waits until its memory is free. Each model has threads of its own.
 typedef struct partdiff_model partdiff_model;
 
 // Told the share of the work done, 0 to 1, and the denoising step at work (0: none yet) of `steps`; the last call, with
 // 1, comes when the whole result was delivered. Returns 0, or anything else to cancel.
 typedef int32_t (*partdiff_progress)(void *user, double fraction, uint32_t step, uint32_t steps);
 
-// A picture, or a strip of one, in memory of the host. Zero what you do not set.
+// An image, or a strip of one, in memory of the host. Zero what you do not set.
 typedef struct partdiff_image {
     // sizeof(partdiff_image), by which the library knows the fields that the host knows.
     uint32_t struct_size;
@@ -236,8 +236,8 @@ partdiff_status partdiff_context_error(const struct partdiff_context *context,
                                        size_t size,
                                        size_t *length);
 
-// Opens a model: the name of one inside the library, or the path of a bundle folder or .partdiff file; null for the
-// default. ONNX Runtime is loaded with the first model.
+// Opens a model: the name of one inside the library, or the path of a bundle directory or .partdiff file; null for
+// the default. ONNX Runtime is loaded with the first model.
 partdiff_status partdiff_model_open(struct partdiff_context *context,
                                     const char *name,
                                     struct partdiff_model **model);
@@ -271,10 +271,10 @@ partdiff_status partdiff_model_error(const struct partdiff_model *model,
                                      size_t size,
                                      size_t *length);
 
-// Makes a job for pictures to be enlarged by `model`, with the model's defaults.
+// Makes a job for images to be enlarged by `model`, with the model's defaults.
 partdiff_status partdiff_job_create(struct partdiff_model *model, struct partdiff_job **job);
 
-// Ends a job. One that is at work is cancelled; its call returns soon and uses the pictures until then.
+// Ends a job. One that is at work is cancelled; its call returns soon and uses the images until then.
 partdiff_status partdiff_job_destroy(struct partdiff_job *job);
 
 // Sets an option to a text; null brings the default back. Numbers may be given as text, with a point.
@@ -288,8 +288,8 @@ partdiff_status partdiff_job_set_text(struct partdiff_job *job, const char *key,
 // denoising starts. "seed": of the noise (default 0). "width", "height": size of the result in pixels; one alone
 // keeps the proportions. "fit_width" with "fit_height": as large as fits into that box. "tile": largest side of a
 // tile in pixels of the input (default: planned). "consistency": rounds at most that make the result agree with the
-// input, which need the whole result in memory (default: the preset's). "memory": bytes that the engine may use (default: half of what is
-// free). "linear": 1 if the samples are linear light instead of coded (default 0).
+// input, which need the whole result in memory (default: the preset's). "memory": bytes that the engine may use
+// (default: half of what is free). "linear": 1 if the samples are linear light instead of coded (default 0).
 partdiff_status partdiff_job_set_int(struct partdiff_job *job,
                                      const char *key,
                                      int64_t value);
@@ -302,7 +302,7 @@ partdiff_status partdiff_job_set_real(struct partdiff_job *job,
                                       const char *key,
                                       double value);
 
-// Sets the ICC profile of the pictures, which is copied; null means sRGB. The result has the same one.
+// Sets the ICC profile of the images, which is copied; null means sRGB. The result has the same one.
 //
 // A profile that cannot be used is passed over with a warning (see partdiff_job_get_text()).
 partdiff_status partdiff_job_set_profile(struct partdiff_job *job, const uint8_t *icc, size_t size);
@@ -321,7 +321,7 @@ partdiff_status partdiff_job_output_size(const struct partdiff_job *job,
 partdiff_status partdiff_job_cancel(const struct partdiff_job *job);
 
 // Gives a text on the latest run that succeeded: "warnings" (sentences, one a line: what could not be kept),
-// "report" (JSON: how the picture was made).
+// "report" (JSON: how the image was made).
 partdiff_status partdiff_job_get_text(const struct partdiff_job *job,
                                       const char *key,
                                       char *buffer,
@@ -340,7 +340,7 @@ partdiff_status partdiff_upscale(struct partdiff_job *job,
                                  const struct partdiff_image *output);
 
 // As partdiff_upscale(), but with `read` the input, and with `write` the result, goes through strips: `data` and
-// `size` of that picture are ignored, sample, layout and size hold. Where `read` or `write` is null, the picture is
+// `size` of that image are ignored, sample, layout and size hold. Where `read` or `write` is null, the image is
 // in memory. Never is there a whole result in the library's memory because of this.
 partdiff_status partdiff_upscale_strips(struct partdiff_job *job,
                                         const struct partdiff_image *input,

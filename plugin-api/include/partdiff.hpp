@@ -104,7 +104,7 @@ private:
 // Told the share of the work done, 0 to 1, the step at work and the steps; false cancels.
 using Progress = std::function<bool(double fraction, std::uint32_t step, std::uint32_t steps)>;
 
-// Given a strip of a picture and its first row; false gives up.
+// Given a strip of an image and its first row; false gives up.
 using Rows = std::function<bool(std::uint32_t top, const partdiff_image &strip)>;
 
 class Job : public detail::Owner<partdiff_job, partdiff_job_destroy, partdiff_job_error, partdiff_job_get_text> {
@@ -130,7 +130,7 @@ public:
         return size;
     }
 
-    // Enlarges a picture. Pictures with a function are ignored but for their form, which the strips have. Exceptions
+    // Enlarges an image. Images with a function are ignored but for their form, which the strips have. Exceptions
     // of the functions end the work and go on from here.
     void upscale(const partdiff_image &input, const partdiff_image &output, const Progress &progress = nullptr,
                  const Rows &read = nullptr, const Rows &write = nullptr)

@@ -14,13 +14,13 @@ pub struct partdiff_context {
     _private: [u8; 0],
 }
 
-/// A model, loaded. Jobs of one model may be at work at the same time and share its threads: earlier ones go first, later
-/// ones fill the gaps, and each waits until its memory is free. Each model has threads of its own.
+/// A model, loaded. Jobs of one model may be at work at the same time and share its threads: earlier ones go first,
+/// later ones fill the gaps, and each waits until its memory is free. Each model has threads of its own.
 pub struct partdiff_model {
     _private: [u8; 0],
 }
 
-/// Settings for pictures to be enlarged one after the other.
+/// Settings for images to be enlarged one after the other.
 pub struct partdiff_job {
     _private: [u8; 0],
 }
@@ -33,7 +33,7 @@ pub enum partdiff_status {
     Ok = 0,
     /// An argument is null, too small, overlapping or of an unknown kind.
     InvalidArgument = 1,
-    /// A handle is null, was destroyed, or is of another type.
+    /// Invalid or freed handle: it is null, was destroyed, or is of another type.
     InvalidHandle = 2,
     /// The host was built for an ABI that this library does not serve.
     AbiMismatch = 3,
@@ -43,23 +43,23 @@ pub enum partdiff_status {
     UnknownKey = 5,
     /// An option has a value outside its range, or options contradict each other.
     InvalidOption = 6,
-    /// The input picture cannot be used.
+    /// The input image cannot be used.
     Input = 7,
     /// The result cannot be delivered.
     Output = 8,
     /// The model is missing, damaged or does not fit its own description.
     Model = 9,
-    /// ONNX Runtime or the wanted device cannot be had, or failed at work.
+    /// ONNX Runtime or the wanted device is unavailable, or failed.
     Runtime = 10,
     /// A limit on pixels or memory does not allow the work.
     Limit = 11,
-    /// The model gave garbage, which was not passed on.
+    /// The model's output is unusable, and was not passed on.
     Quality = 12,
     /// The work was cancelled.
     Cancelled = 13,
     /// A callback of the host reported failure.
     Callback = 14,
-    /// A defect of this library; it goes on working.
+    /// Internal error (please report); the library goes on working.
     Internal = 15,
 }
 
@@ -77,7 +77,7 @@ pub enum partdiff_sample {
     F32 = 4,
 }
 
-/// The channels of a picture, in this order. Colour is not multiplied by alpha; alpha is 0 (clear) to full (opaque).
+/// The channels of an image, in this order. Colour is not multiplied by alpha; alpha is 0 (clear) to full (opaque).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum partdiff_color {
@@ -101,7 +101,7 @@ pub enum partdiff_layout {
     Planar = 1,
 }
 
-/// A picture, or a strip of one, in memory of the host. Zero what you do not set.
+/// An image, or a strip of one, in memory of the host. Zero what you do not set.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct partdiff_image {

@@ -29,13 +29,13 @@ pub fn guard_alone(work: impl FnOnce() -> Result<(), Failure>) -> Status {
 
 /// Turns a panic into a failure.
 pub fn caught<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(defect(panic)))
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(internal_error(panic)))
 }
 
 /// What a panic has to say.
-pub fn defect(panic: Box<dyn Any + Send>) -> Failure {
+pub fn internal_error(panic: Box<dyn Any + Send>) -> Failure {
     let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
-    let message = format!("a defect of libpartdiff: {}", text.unwrap_or("no details"));
+    let message = format!("internal error (please report): {}", text.unwrap_or("no details"));
     // A payload of the host's own type might panic again when dropped.
     std::mem::forget(panic);
     Failure::new(Status::Internal, message)

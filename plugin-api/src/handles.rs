@@ -60,6 +60,6 @@ pub fn remove<T: Object>(handle: *const T::Handle) -> Result<Arc<T>, Failure> {
 }
 
 fn invalid<T: Object>(handle: *const T::Handle) -> Failure {
-    let state = if handle.is_null() { "null" } else { "no living handle of this type" };
+    let state = if handle.is_null() { "null" } else { "an invalid or freed handle" };
     Failure::new(Status::InvalidHandle, format!("{} is {state}", T::NAME))
 }

@@ -1,4 +1,4 @@
-//! Jobs: settings, and a picture at a time through the engine.
+//! Jobs: settings, and an image at a time through the engine.
 
 use std::ffi::{c_char, c_void};
 use std::slice;
@@ -15,9 +15,9 @@ use crate::context::give_failure;
 use crate::failure::Failure;
 use crate::guard::{guard, guard_alone};
 use crate::handles::{self, Object};
+use crate::image::Form;
 use crate::model::Model;
 use crate::options::{JobSettings, Value};
-use crate::picture::Form;
 use crate::run::{HostCall, Sink, Source, Strip, attend, in_callback, read};
 use crate::strings::{give, optional, put, required, unknown_key};
 
@@ -98,7 +98,7 @@ impl Job {
         Ok(options.target.resolve(width, height, self.model.upscaler.manifest().scale)?)
     }
 
-    /// Enlarges a picture of the form `input` from `source` into `sink`, which has the form `output`.
+    /// Enlarges an image of the form `input` from `source` into `sink`, which has the form `output`.
     ///
     /// # Errors
     /// `Busy`, `InvalidArgument` where the two do not fit each other, what the host's callbacks refuse, and what the
@@ -155,7 +155,7 @@ impl Job {
     }
 }
 
-/// Makes a job for pictures to be enlarged by `model`, with the model's defaults.
+/// Makes a job for images to be enlarged by `model`, with the model's defaults.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn partdiff_job_create(
     model: *mut partdiff_model,
@@ -178,7 +178,7 @@ pub unsafe extern "C" fn partdiff_job_create(
     })
 }
 
-/// Ends a job. One that is at work is cancelled; its call returns soon and uses the pictures until then.
+/// Ends a job. One that is at work is cancelled; its call returns soon and uses the images until then.
 #[unsafe(no_mangle)]
 pub extern "C" fn partdiff_job_destroy(job: *mut partdiff_job) -> partdiff_status {
     guard_alone(|| {
@@ -210,8 +210,8 @@ pub unsafe extern "C" fn partdiff_job_set_text(
 /// denoising starts. "seed": of the noise (default 0). "width", "height": size of the result in pixels; one alone
 /// keeps the proportions. "fit_width" with "fit_height": as large as fits into that box. "tile": largest side of a
 /// tile in pixels of the input (default: planned). "consistency": rounds at most that make the result agree with the
-/// input, which need the whole result in memory (default: the preset's). "memory": bytes that the engine may use (default: half of what is
-/// free). "linear": 1 if the samples are linear light instead of coded (default 0).
+/// input, which need the whole result in memory (default: the preset's). "memory": bytes that the engine may use
+/// (default: half of what is free). "linear": 1 if the samples are linear light instead of coded (default 0).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn partdiff_job_set_int(
     job: *mut partdiff_job,
@@ -236,7 +236,7 @@ pub unsafe extern "C" fn partdiff_job_set_real(
     guard::<Job>(job, |job| job.set(unsafe { required(key, "key")? }, Value::Real(value)))
 }
 
-/// Sets the ICC profile of the pictures, which is copied; null means sRGB. The result has the same one.
+/// Sets the ICC profile of the images, which is copied; null means sRGB. The result has the same one.
 ///
 /// A profile that cannot be used is passed over with a warning (see partdiff_job_get_text()).
 #[unsafe(no_mangle)]
@@ -313,7 +313,7 @@ pub extern "C" fn partdiff_job_cancel(job: *const partdiff_job) -> partdiff_stat
 }
 
 /// Gives a text on the latest run that succeeded: "warnings" (sentences, one a line: what could not be kept),
-/// "report" (JSON: how the picture was made).
+/// "report" (JSON: how the image was made).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn partdiff_job_get_text(
     job: *const partdiff_job,

@@ -27,7 +27,7 @@ pub extern "C" fn partdiff_status_text(status: i32) -> *const c_char {
     let text = match status {
         x if x == Status::Ok as i32 => c"all went well",
         x if x == Status::InvalidArgument as i32 => c"invalid argument",
-        x if x == Status::InvalidHandle as i32 => c"invalid handle",
+        x if x == Status::InvalidHandle as i32 => c"invalid or freed handle",
         x if x == Status::AbiMismatch as i32 => {
             c"the program was built for an ABI version that this libpartdiff does not serve"
         }
@@ -37,12 +37,12 @@ pub extern "C" fn partdiff_status_text(status: i32) -> *const c_char {
         x if x == Status::Input as i32 => c"the input cannot be used",
         x if x == Status::Output as i32 => c"the result cannot be delivered",
         x if x == Status::Model as i32 => c"the model is missing or damaged",
-        x if x == Status::Runtime as i32 => c"ONNX Runtime or the device cannot be had, or failed",
+        x if x == Status::Runtime as i32 => c"ONNX Runtime or the device is unavailable, or failed",
         x if x == Status::Limit as i32 => c"a limit on pixels or memory",
-        x if x == Status::Quality as i32 => c"the model gave garbage",
+        x if x == Status::Quality as i32 => c"the model's output is unusable",
         x if x == Status::Cancelled as i32 => c"cancelled",
         x if x == Status::Callback as i32 => c"a callback reported failure",
-        x if x == Status::Internal as i32 => c"a defect of libpartdiff",
+        x if x == Status::Internal as i32 => c"internal error (please report)",
         _ => c"unknown status",
     };
     text.as_ptr()

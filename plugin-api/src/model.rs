@@ -69,8 +69,8 @@ impl Model {
     }
 }
 
-/// Opens a model: the name of one inside the library, or the path of a bundle folder or .partdiff file; null for the
-/// default. ONNX Runtime is loaded with the first model.
+/// Opens a model: the name of one inside the library, or the path of a bundle directory or .partdiff file; null for
+/// the default. ONNX Runtime is loaded with the first model.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn partdiff_model_open(
     context: *mut partdiff_context,

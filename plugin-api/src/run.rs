@@ -1,4 +1,4 @@
-//! One picture through the engine: the engine works on a thread of its own, and the calling thread alone talks to
+//! One image through the engine: the engine works on a thread of its own, and the calling thread alone talks to
 //! the host.
 
 use std::cell::Cell;
@@ -11,8 +11,8 @@ use partdiff::{CancelToken, Error, Progress, ProgressEvent};
 
 use crate::abi::{partdiff_progress, partdiff_read_rows, partdiff_status as Status, partdiff_write_rows};
 use crate::failure::Failure;
-use crate::guard::{caught, defect};
-use crate::picture::Form;
+use crate::guard::{caught, internal_error};
+use crate::image::Form;
 
 /// Bytes of a strip that is handed to or filled by the host.
 const STRIP_BYTES: usize = 4 << 20;
@@ -258,7 +258,7 @@ pub fn attend<T: Send>(
                 desk.refuse();
             }
         }
-        let result = work.join().unwrap_or_else(|panic| Err(defect(panic)));
+        let result = work.join().unwrap_or_else(|panic| Err(internal_error(panic)));
         let result = stopped.map_or(result, Err)?;
         // The engine counts what it planned; the end is the end.
         tell(progress, ProgressEvent { fraction: 1.0, step: steps, steps })?;

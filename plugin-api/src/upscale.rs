@@ -1,4 +1,4 @@
-//! The calls that a picture goes in through, and its result out.
+//! The calls that an image goes in through, and its result out.
 
 use std::ffi::c_void;
 use std::slice;
@@ -6,8 +6,8 @@ use std::slice;
 use crate::abi::{partdiff_image, partdiff_job, partdiff_read_rows, partdiff_status, partdiff_write_rows};
 use crate::failure::Failure;
 use crate::guard::guard;
+use crate::image::Form;
 use crate::job::Job;
-use crate::picture::Form;
 use crate::run::{HostCall, Sink, Source};
 
 /// Enlarges `input` into `output`, both in memory and not overlapping. Returns when it is done.
@@ -25,7 +25,7 @@ pub unsafe extern "C" fn partdiff_upscale(
 }
 
 /// As partdiff_upscale(), but with `read` the input, and with `write` the result, goes through strips: `data` and
-/// `size` of that picture are ignored, sample, layout and size hold. Where `read` or `write` is null, the picture is
+/// `size` of that image are ignored, sample, layout and size hold. Where `read` or `write` is null, the image is
 /// in memory. Never is there a whole result in the library's memory because of this.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn partdiff_upscale_strips(
@@ -43,7 +43,7 @@ pub unsafe extern "C" fn partdiff_upscale_strips(
     guard::<Job>(job, |job| unsafe { upscale(job, input, read, output, write) })
 }
 
-/// Checks both pictures and runs the job.
+/// Checks both images and runs the job.
 ///
 /// # Safety
 /// As `partdiff_upscale`.

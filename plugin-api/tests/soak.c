@@ -32,7 +32,7 @@ static int32_t rows(void *user, uint32_t top, const partdiff_image *strip)
     return 0;
 }
 
-static partdiff_image picture(int job, uint32_t width, uint32_t height, unsigned char *data)
+static partdiff_image describe(int job, uint32_t width, uint32_t height, unsigned char *data)
 {
     const uint32_t color = 1 + (uint32_t)job % 4, sample = 1 + (uint32_t)job / 4 % 4;
     partdiff_image image = {0};
@@ -79,8 +79,8 @@ int main(int argc, char **argv)
     EXPECT(partdiff_model_open(context, argv[1], &model), PARTDIFF_STATUS_OK);
     for (i = 0; i < jobs; i++) {
         const int cancelled = i % 10 == 3;
-        partdiff_image input = picture(i, WIDTH, HEIGHT, small);
-        partdiff_image output = picture(i, 2 * WIDTH, 2 * HEIGHT, large);
+        partdiff_image input = describe(i, WIDTH, HEIGHT, small);
+        partdiff_image output = describe(i, 2 * WIDTH, 2 * HEIGHT, large);
         EXPECT(partdiff_job_create(model, &job), PARTDIFF_STATUS_OK);
         EXPECT(partdiff_job_set_int(job, "steps", 1 + i % 2), PARTDIFF_STATUS_OK);
         EXPECT(partdiff_job_set_text(job, "nonsense", "1"), PARTDIFF_STATUS_UNKNOWN_KEY);

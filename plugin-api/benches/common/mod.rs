@@ -1,4 +1,4 @@
-//! What the benchmarks share: arguments, a picture, the engine alone, memory.
+//! What the benchmarks share: arguments, an image, the engine alone, memory.
 
 #![allow(dead_code, reason = "not every benchmark uses all of it")]
 

@@ -30,7 +30,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// The status of a number that a call returned; one from a newer library counts as a defect.
+/// The status of a number that a call returned; one from a newer library counts as an internal error.
 pub(crate) fn status(code: i32) -> Status {
     const ALL: [Status; 16] = [
         Status::Ok,

@@ -1,4 +1,4 @@
-//! Jobs: options, and pictures through the library.
+//! Jobs: options, and images through the library.
 
 use std::any::Any;
 use std::ffi::c_void;
@@ -13,11 +13,11 @@ use crate::objects::{c_text, object, whole_text};
 use crate::{Error, Form, Library, Result, Status};
 
 object! {
-    /// Options, and pictures enlarged with them one after the other. Dropping it at work is impossible.
+    /// Options, and images enlarged with them one after the other. Dropping it at work is impossible.
     Job: partdiff_job, partdiff_job_get_text, partdiff_job_error, partdiff_job_destroy
 }
 
-/// Some rows of a picture, without gaps.
+/// Some rows of an image, without gaps.
 #[derive(Debug)]
 pub struct Strip<'a> {
     /// The first row.
@@ -28,7 +28,7 @@ pub struct Strip<'a> {
     pub bytes: &'a [u8],
 }
 
-/// Some rows of a picture, without gaps, to be filled.
+/// Some rows of an image, without gaps, to be filled.
 #[derive(Debug)]
 pub struct StripMut<'a> {
     /// The first row.
@@ -164,7 +164,7 @@ impl Job {
         self.check(unsafe { set(self.handle, key.as_ptr(), value) })
     }
 
-    /// Sets the ICC profile of the pictures; `None` for sRGB.
+    /// Sets the ICC profile of the images; `None` for sRGB.
     ///
     /// # Errors
     /// `InvalidArgument` for one that is too large.
@@ -192,7 +192,7 @@ impl Job {
         Canceller { library: Arc::clone(&self.library), handle: self.handle }
     }
 
-    /// Enlarges one picture. All functions are called on this thread; a panic of theirs goes on after the run.
+    /// Enlarges one image. All functions are called on this thread; a panic of theirs goes on after the run.
     ///
     /// # Errors
     /// Every status that [`Status`] names.
@@ -227,7 +227,7 @@ impl Job {
         self.check(unsafe { (functions.partdiff_job_set_progress)(self.handle, teller, user) })?;
         let read_user = reading.as_mut().map_or(ptr::null_mut(), Call::user);
         let write_user = writing.as_mut().map_or(ptr::null_mut(), Call::user);
-        // SAFETY: pictures and calls live during the run, and nobody else touches them.
+        // SAFETY: images and calls live during the run, and nobody else touches them.
         let code = unsafe {
             (functions.partdiff_upscale_strips)(
                 self.handle,

@@ -21,17 +21,17 @@
 pub mod abi;
 mod error;
 mod functions;
+mod image;
 mod job;
 mod library;
 mod objects;
-mod picture;
 
 pub use abi::{
     partdiff_color as Color, partdiff_layout as Layout, partdiff_sample as Sample, partdiff_status as Status,
 };
 pub use error::{Error, Result};
 pub use functions::Functions;
+pub use image::Form;
 pub use job::{Canceller, Input, Job, Output, Progress, Strip, StripMut};
 pub use library::Library;
 pub use objects::{Context, Model};
-pub use picture::Form;

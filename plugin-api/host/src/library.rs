@@ -45,7 +45,7 @@ impl Library {
         Self::open(&beside.unwrap_or_else(|| PathBuf::from(NAME)))
     }
 
-    /// The library at `path`; a name without a folder is looked for by the system's loader.
+    /// The library at `path`; a name without a directory is looked for by the system's loader.
     ///
     /// # Errors
     /// `AbiMismatch` where it cannot be loaded, is no libpartdiff, or serves another ABI.

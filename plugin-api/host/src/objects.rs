@@ -145,7 +145,7 @@ impl Context {
     /// Opens a model by name or path; `None` for the default.
     ///
     /// # Errors
-    /// `Model` where there is none or it is damaged, `Runtime` where ONNX Runtime or the device cannot be had.
+    /// `Model` where there is none or it is damaged, `Runtime` where ONNX Runtime or the device is unavailable.
     pub fn open(&self, name: Option<&str>) -> Result<Model> {
         let name = name.map(|name| c_text(name, "name")).transpose()?;
         let name = name.as_ref().map_or(ptr::null(), |name| name.as_ptr());

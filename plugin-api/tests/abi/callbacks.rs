@@ -15,7 +15,7 @@ use partdiff_host::{Error, Input, Job, Output, Status, Strip, StripMut};
 
 use crate::support::{image, library, model, pattern, rgb8};
 
-/// Runs a small picture; each function may end it.
+/// Runs a small image; each function may end it.
 fn run(
     job: &mut Job,
     progress: &mut dyn FnMut(f64, u32, u32) -> bool,

@@ -84,7 +84,7 @@ fn two_threads_on_one_job_take_turns_or_hear_that_it_is_busy() {
                 let (mut small, mut large) = (pattern(24 * 16 * 3), vec![0_u8; 96 * 64 * 3]);
                 let (from, to) = (image(24, 16, &mut small), image(96, 64, &mut large));
                 for _ in 0..5 {
-                    // SAFETY: the pictures are this thread's own.
+                    // SAFETY: the images are this thread's own.
                     match unsafe { (f.partdiff_upscale)(job, &raw const from, &raw const to) } {
                         0 => done.fetch_add(1, Ordering::Relaxed),
                         code if code == Status::Busy as i32 => busy.fetch_add(1, Ordering::Relaxed),

@@ -145,7 +145,7 @@ fn programs_in_c_give_the_commands_bytes() {
 fn give_the_commands_bytes(installed: &Installed) {
     let command = built().join("partdiff");
     let folder = installed.folder.path();
-    // The pictures of the tests as the formats that the example reads.
+    // The images of the tests as the formats that the example reads.
     for (name, file, depth) in [("dog", "dog.ppm", 8), ("girl", "girl.pgm", 16)] {
         let bytes = std::fs::read(data(&format!("{name}.png"))).unwrap();
         let mut picture = partdiff::image::decode(&bytes, &partdiff::Limits::default()).unwrap();

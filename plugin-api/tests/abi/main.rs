@@ -7,9 +7,9 @@ mod callbacks;
 mod concurrency;
 mod handles;
 mod header;
+mod images;
 mod installed;
 mod misuse;
-mod pictures;
 #[path = "../../../tests/support/python.rs"]
 mod python;
 mod soak;

@@ -1,4 +1,4 @@
-//! Options and pictures that do not hold together: a status, never a crash.
+//! Inconsistent options and images: a status, never a crash.
 
 use std::ffi::CString;
 use std::ptr;
@@ -60,18 +60,18 @@ fn options_are_checked_one_by_one() {
         expect(text("preset", "nonesuch"), Status::Ok);
         let (mut small, mut large) = (pattern(8 * 6 * 3), vec![0; 20 * 15 * 3]);
         let (from, to) = (image(8, 6, &mut small), image(20, 15, &mut large));
-        // SAFETY: both pictures hold together.
+        // SAFETY: both images are consistent.
         expect(unsafe { (f.partdiff_upscale)(job, &raw const from, &raw const to) }, Status::InvalidOption);
     });
 }
 
 #[test]
-fn pictures_that_do_not_hold_together_are_refused() {
+fn inconsistent_images_are_refused() {
     with_job(|f, job| {
         let (mut small, mut large) = (pattern(8 * 6 * 3), vec![0x77; 32 * 24 * 3]);
         let (from, to) = (image(8, 6, &mut small), image(32, 24, &mut large));
         let run = |from: &partdiff_image, to: &partdiff_image| {
-            // SAFETY: what is wrong with the pictures is tested before their data is touched.
+            // SAFETY: what is wrong with the images is tested before their data is touched.
             unsafe { (f.partdiff_upscale)(job, from, to) }
         };
         // SAFETY: null is what is tested.

@@ -1,4 +1,4 @@
-//! What the tests share: the library, a small model and small pictures.
+//! What the tests share: the library, a small model and small images.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -48,7 +48,7 @@ pub fn model() -> Option<&'static Model> {
     MODEL.get_or_init(open).as_ref()
 }
 
-/// A picture of the repository.
+/// An image of the repository.
 pub fn data(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data").join(file)
 }
@@ -63,7 +63,7 @@ pub fn pattern(bytes: usize) -> Vec<u8> {
     (0..bytes).map(|i| (i * 37 % 251) as u8 ^ (i / 7) as u8).collect()
 }
 
-/// How C describes a picture of interleaved 8-bit colour without gaps that lies in `data`.
+/// How C describes an image of interleaved 8-bit colour without gaps that lies in `data`.
 pub fn image(width: u32, height: u32, data: &mut [u8]) -> partdiff_image {
     rgb8(width, height).image(data.as_mut_ptr(), data.len())
 }

@@ -2,8 +2,8 @@
 
 use partdiff::diffusion::{SamplerKind, TimestepSpacing};
 use partdiff::image::{ImageFormat, Metadata, Provenance, SampleDepth, Strip};
+use partdiff::settings::Settings;
 use partdiff::settings::cleanup::Cleanup;
-use partdiff::settings::recipe::Recipe;
 use partdiff::settings::units::{Amount, Period};
 use proptest::option::of;
 use proptest::prelude::*;
@@ -11,7 +11,7 @@ use proptest::sample::select;
 
 use super::cases;
 
-fn recipe() -> impl Strategy<Value = Recipe> {
+fn settings() -> impl Strategy<Value = Settings> {
     let side = || of(1..=u32::MAX);
     let size = (of(any::<String>()), of(0.001..=64.0), side(), side(), of((1..=u32::MAX, 1..=u32::MAX)));
     let samplers = vec![SamplerKind::Ddim, SamplerKind::Ddpm, SamplerKind::DpmSolverPp2m];
@@ -43,7 +43,7 @@ fn recipe() -> impl Strategy<Value = Recipe> {
         let (preset, steps, start_step, sampler, eta, seed, cleanup, consistency, spacing) = sampling;
         let (format, quality, depth, background, progressive, strip, [keep_dpi, no_provenance]) = encoding;
         let (max_pixels, tile, memory) = resources;
-        Recipe {
+        Settings {
             model,
             scale,
             width,
@@ -111,11 +111,11 @@ proptest! {
     #![proptest_config(cases(256))]
 
     #[test]
-    fn settings_are_read_as_they_were_written(recipe in recipe()) {
-        let json = serde_json::to_string(&recipe).unwrap();
-        prop_assert_eq!(json.parse::<Recipe>().unwrap(), recipe.clone(), "{}", json);
-        let toml = toml::to_string(&recipe).unwrap();
-        prop_assert_eq!(toml::from_str::<Recipe>(&toml).unwrap(), recipe, "{}", toml);
+    fn settings_are_read_as_they_were_written(settings in settings()) {
+        let json = serde_json::to_string(&settings).unwrap();
+        prop_assert_eq!(json.parse::<Settings>().unwrap(), settings.clone(), "{}", json);
+        let toml = toml::to_string(&settings).unwrap();
+        prop_assert_eq!(toml::from_str::<Settings>(&toml).unwrap(), settings, "{}", toml);
     }
 
     #[test]

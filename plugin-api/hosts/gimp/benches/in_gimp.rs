@@ -2,7 +2,7 @@
 //! `cargo bench -p partdiff-gimp --bench in_gimp [-- SIDE [ROUNDS]]`, after `cargo build --release`.
 //!
 //! Engine and GIMP run once per round, in turn, so that a busy machine is unfair to all alike; ratios are of the best
-//! times. Processor seconds are those of plug-in and GIMP together. The plug-in starts anew for each picture and opens
+//! times. Processor seconds are those of plug-in and GIMP together. The plug-in starts anew for each image and opens
 //! the model, which the engine has done before.
 
 #[path = "../../../benches/common/mod.rs"]
@@ -31,7 +31,7 @@ fn main() {
     let (side, rounds) = (number(&arguments, 0, 1000), number(&arguments, 1, 2));
     let image = raster(&pixels(side), side);
     let picture = Picture::new(image.clone(), None, SampleDepth::U8, ImageFormat::Png);
-    let png = encode(&picture, &EncodeOptions::new(ImageFormat::Png)).expect("a picture").bytes;
+    let png = encode(&picture, &EncodeOptions::new(ImageFormat::Png)).expect("an image").bytes;
     let mut engine = engine(image);
     let hosts: Vec<Gimp> = [Generation::Two, Generation::Three].into_iter().filter_map(Gimp::new).collect();
     let (mut alone, mut figures) = ([f64::INFINITY; 2], Figures::new());
@@ -50,7 +50,7 @@ fn main() {
     }
 }
 
-/// Runs the plug-in in both its ways on the picture at `input`.
+/// Runs the plug-in in both its ways on the image at `input`.
 fn measure(host: &Gimp, input: &Path, figures: &mut Figures) {
     // Differences, because Scheme prints ten digits.
     let clocked = |name: &str, work: String| {
@@ -108,7 +108,7 @@ fn watched<T>(work: impl FnOnce() -> T) -> (T, Use) {
     })
 }
 
-/// The numbers of a process that is a plug-in of ours, asked for a picture, and of its parent.
+/// The numbers of a process that is a plug-in of ours, asked for an image, and of its parent.
 fn plug_in() -> Option<(String, String)> {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     let ours = processes.map(|process| process.path()).find(|process| {

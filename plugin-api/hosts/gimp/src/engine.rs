@@ -18,7 +18,7 @@ impl Engine {
     /// Opens a model by name or path, the default one for an empty name, on the device of that name.
     ///
     /// # Errors
-    /// Where library, ONNX Runtime, device or model cannot be had, with the remedy.
+    /// Where library, ONNX Runtime, device or model is unavailable, with the remedy.
     pub fn open(model: &str, device: &str) -> Result<Self, String> {
         let library = Library::find().map_err(|error| {
             let remedy = tr("Run the command “partdiff gimp install” again.");

@@ -83,7 +83,7 @@ impl Format {
     }
 }
 
-/// A picture as the engine takes and gives it, rows without gaps, samples interleaved.
+/// An image as the engine takes and gives it, rows without gaps, samples interleaved.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pixels {
     /// Columns.
@@ -173,7 +173,7 @@ impl Pixels {
             && self.data.chunks_exact(self.channels * size).all(|pixel| pixel.ends_with(opaque))
     }
 
-    /// The picture without its alpha channel.
+    /// The image without its alpha channel.
     pub fn without_alpha(self) -> Self {
         let (colors, size) = (self.channels - 1, sample_bytes(self.sample));
         let pixels = self.data.chunks_exact(self.channels * size);
@@ -208,18 +208,18 @@ pub fn extent(gegl: &Gegl, buffer: Pointer) -> Result<Rectangle, String> {
 mod tests {
     use super::*;
 
-    fn picture(channels: usize, data: &[u16]) -> Pixels {
+    fn pixels(channels: usize, data: &[u16]) -> Pixels {
         let bytes = data.iter().flat_map(|value| value.to_ne_bytes()).collect();
         Pixels { width: 2, height: 1, channels, sample: Sample::U16, data: bytes }
     }
 
     #[test]
     fn alpha_is_dropped_only_where_nothing_shows_through() {
-        let opaque = picture(2, &[1, 65535, 2, 65535]);
+        let opaque = pixels(2, &[1, 65535, 2, 65535]);
         assert!(opaque.is_opaque());
-        assert_eq!(opaque.without_alpha(), picture(1, &[1, 2]));
-        assert!(!picture(2, &[1, 65535, 2, 65534]).is_opaque());
-        assert!(!picture(1, &[65535, 65535]).is_opaque());
+        assert_eq!(opaque.without_alpha(), pixels(1, &[1, 2]));
+        assert!(!pixels(2, &[1, 65535, 2, 65534]).is_opaque());
+        assert!(!pixels(1, &[65535, 65535]).is_opaque());
     }
 
     #[test]

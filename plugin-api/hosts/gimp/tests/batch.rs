@@ -14,7 +14,7 @@ use half::f16;
 fn pixels_equal_the_command(generation: Generation) {
     let Some(gimp) = Gimp::new(generation) else { return };
     let mut script = header(&gimp).to_owned();
-    let mut pictures = Vec::new();
+    let mut images = Vec::new();
     for case in &CASES {
         let input = case.write(&gimp);
         let [new, this] = ["new", "this"].map(|way| gimp.path(&format!("{way}_{}", case.file)));
@@ -26,10 +26,10 @@ fn pixels_equal_the_command(generation: Generation) {
             save(&gimp, "image", &this)
         );
         script += &with_image(&gimp, &input, &rest);
-        pictures.push((case, input, [new, this]));
+        images.push((case, input, [new, this]));
     }
     let said = gimp.batch(&script);
-    for (case, input, results) in &pictures {
+    for (case, input, results) in &images {
         let expected = reference(&gimp, input, "4");
         for result in results {
             assert_same(case, input, &expected, result, &said);

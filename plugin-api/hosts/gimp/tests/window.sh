@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Drives the plug-in in GIMP's windows as a user does: menu, dialog, progress, result, undo, redo, cancel.
-# Runs under an X server without a window manager: window.sh GIMP PICTURE WIDTHxHEIGHT SHOTS
+# Runs under an X server without a window manager: window.sh GIMP IMAGE WIDTHxHEIGHT SHOTS
 set -u
-gimp=$1 picture=$2 size=$3 shots=$4
+gimp=$1 image=$2 size=$3 shots=$4
 large=$((${size%x*} * 4))x$((${size#*x} * 4))
 mkdir -p "$shots"
 
@@ -33,9 +33,9 @@ open_dialog() {
     sleep 1
 }
 
-"$gimp" --no-splash "$picture" >"$shots/gimp.log" 2>&1 &
+"$gimp" --no-splash "$image" >"$shots/gimp.log" 2>&1 &
 main=$!
-until_ "the picture is open" 180 there "$size – GIMP"
+until_ "the image is open" 180 there "$size – GIMP"
 sleep 3
 xdotool windowmove "$(window "$size – GIMP")" 0 0 windowsize "$(window "$size – GIMP")" 1270 890
 there "Welcome" && keys "Welcome" Escape

@@ -22,7 +22,7 @@ fn drive(generation: Generation) {
         skipped!("xvfb, xdotool and ImageMagick are needed");
         return;
     }
-    let picture = CASES[0].write(&gimp);
+    let image = CASES[0].write(&gimp);
     let shots = gimp.path("shots");
     let words = [
         "timeout",
@@ -34,7 +34,7 @@ fn drive(generation: Generation) {
         "bash",
         repository.to_str().unwrap(),
         program,
-        picture.to_str().unwrap(),
+        image.to_str().unwrap(),
         "72x54",
         shots.to_str().unwrap(),
     ];

@@ -23,7 +23,7 @@ use crate::settings::{PRESETS, Settings};
 use crate::text::ctr;
 use crate::toolkit::Gtk;
 
-/// Longest side of the small picture in which the crop is chosen.
+/// Longest side of the small image in which the crop is chosen.
 const THUMBNAIL: i32 = 180;
 /// Side of both views.
 const VIEW: i32 = 220;
@@ -77,7 +77,7 @@ impl<H: Handle> Preview<H> {
         unsafe {
             let canvas = ((gimp.gimp_image_width)(image) as u32, (gimp.gimp_image_height)(image) as u32);
             let layer_size = ((gimp.gimp_drawable_width)(layer), (gimp.gimp_drawable_height)(layer));
-            let frame = (gtk.gtk_frame_new)(ctr("Preview: click on the small picture").as_ptr());
+            let frame = (gtk.gtk_frame_new)(ctr("Preview: click on the small image").as_ptr());
             let row = (gtk.gtk_hbox_new)(0, 8);
             (gtk.gtk_container_set_border_width)(row, 8);
             (gtk.gtk_container_set_border_width)(frame, 6);
@@ -196,7 +196,7 @@ impl<H: Handle> Widgets<H> {
         (f64::from(THUMBNAIL) / f64::from(self.layer_size.0.max(self.layer_size.1))).min(1.0)
     }
 
-    /// The small picture with the crop's frame.
+    /// The small image with the crop's frame.
     fn draw_thumbnail(&self) {
         let scale = self.thumbnail_scale();
         let scaled = |length: i32| ((f64::from(length) * scale) as i32).max(1);

@@ -75,7 +75,7 @@ impl Next {
         let outcome = match self.running.borrow().as_ref()?.try_recv() {
             Ok(outcome) => outcome,
             Err(TryRecvError::Empty) => return None,
-            Err(TryRecvError::Disconnected) => Err(tr("PartDiff failed: a defect of this program.")),
+            Err(TryRecvError::Disconnected) => Err(tr("PartDiff failed: internal error (please report).")),
         };
         self.running.take();
         Some(outcome)

@@ -48,7 +48,8 @@ pub struct Order {
 impl Order {
     /// Both images; one without settings is the crop itself.
     pub fn fulfil(self) -> Outcome {
-        let mut slot = self.engine.lock().map_err(|_| tr("PartDiff failed: a defect of this program."))?;
+        let mut slot =
+            self.engine.lock().map_err(|_| tr("PartDiff failed: internal error (please report)."))?;
         let mut make = |settings: &Option<Settings>| {
             let Some(settings) = settings else { return Ok(self.crop.clone()) };
             if slot.as_ref().is_none_or(|opened| !opened.fits(settings)) {

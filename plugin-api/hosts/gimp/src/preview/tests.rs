@@ -132,7 +132,7 @@ fn a_rendering_that_panics_is_told_and_the_next_one_runs() {
     let dialog = Dialog::default();
     dialog.want(0);
     dialog.want(1);
-    dialog.until("say PartDiff failed: a defect of this program.");
+    dialog.until("say PartDiff failed: internal error (please report).");
     dialog.want(7);
     dialog.until("show 7");
 }

@@ -1,4 +1,4 @@
-//! A GIMP with the plug-in installed by `partdiff gimp install`, pictures for it, and comparison with the command.
+//! A GIMP with the plug-in installed by `partdiff gimp install`, images for it, and comparison with the command.
 
 #![allow(dead_code, reason = "not every test binary uses all of it")]
 
@@ -178,7 +178,7 @@ impl Gimp {
     }
 }
 
-/// A kind of picture.
+/// A kind of image.
 pub struct Case {
     pub name: &'static str,
     pub file: &'static str,
@@ -209,7 +209,7 @@ const fn case(
 }
 
 impl Case {
-    /// Writes a picture of this kind, 72 x 54 pixels at 300 dpi.
+    /// Writes an image of this kind, 72 x 54 pixels at 300 dpi.
     pub fn write(&self, gimp: &Gimp) -> PathBuf {
         self.write_rounded(gimp, |value| value)
     }
@@ -272,7 +272,7 @@ fn read(path: &Path, said: &str) -> Picture {
     decode(&bytes, &Limits::default()).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// How far the samples of `found` are at most, of 1, from what `stored` makes of those of `expected`, a picture of the
+/// How far the samples of `found` are at most, of 1, from what `stored` makes of those of `expected`, an image of the
 /// same size.
 pub fn largest_difference(expected: &Path, stored: impl Fn(f32) -> f32, found: &Path, said: &str) -> f32 {
     let (expected, found) = (read(expected, said).color, read(found, said).color);

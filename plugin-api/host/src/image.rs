@@ -1,9 +1,9 @@
-//! How a picture lies in memory.
+//! How an image lies in memory.
 
 use crate::abi::partdiff_image;
 use crate::{Color, Layout, Sample};
 
-/// Size, samples and strides of a picture.
+/// Size, samples and strides of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Form {
     /// How a sample is stored.
@@ -42,12 +42,12 @@ impl Form {
         }
     }
 
-    /// Bytes of the picture without gaps.
+    /// Bytes of the image without gaps.
     pub fn bytes(&self) -> usize {
         self.width as usize * self.height as usize * self.channels() * self.sample_bytes()
     }
 
-    /// The picture as C describes it, for calls through [`Functions`](crate::Functions): at `data`, with `size` bytes
+    /// The image as C describes it, for calls through [`Functions`](crate::Functions): at `data`, with `size` bytes
     /// from there on.
     pub fn image(&self, data: *mut u8, size: usize) -> partdiff_image {
         partdiff_image {

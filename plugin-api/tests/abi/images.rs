@@ -1,4 +1,4 @@
-//! Pictures of every kind through the library, against the engine itself.
+//! Images of every kind through the library, against the engine itself.
 
 use half::f16;
 use partdiff::image::{ImageFormat, Picture, Raster, RestoreOptions, SampleDepth, prepare_for_model};
@@ -65,7 +65,7 @@ fn size(form: &Form) -> usize {
 }
 
 #[test]
-fn every_kind_of_picture_comes_out_as_from_the_engine() {
+fn every_kind_of_image_comes_out_as_from_the_engine() {
     let Some(model) = model() else { return };
     let mut job = model.job().unwrap();
     job.set_real("scale", 3.0).unwrap();

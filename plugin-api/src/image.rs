@@ -1,4 +1,4 @@
-//! Pictures of the host: checked before a byte of them is touched.
+//! Images of the host: checked before a byte of them is touched.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use crate::abi::{partdiff_color, partdiff_image, partdiff_layout, partdiff_sampl
 use crate::failure::Failure;
 use crate::samples::Stored;
 
-/// Where the samples of a picture lie in its memory; strides and sizes hold together.
+/// Where the samples of an image lie in its memory; with consistent strides and sizes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Form {
     /// As the host gave it, for strips.
@@ -97,7 +97,7 @@ impl Form {
 
     /// The form of `rows` rows without gaps.
     pub fn strip(&self, rows: usize) -> Self {
-        Self::packed(self.image, self.width, rows).expect("a part of a picture that fits the memory")
+        Self::packed(self.image, self.width, rows).expect("a part of an image that fits the memory")
     }
 
     /// As the host knows it; `data` has `bytes()` bytes.
