@@ -1,5 +1,5 @@
 //! Side by side in one run: the whole engine, its ONNX sessions alone, the command, and Python loops over the
-//! same bundle. `cargo bench --bench end_to_end [-- PICTURE [STEPS [ROUNDS]]]`
+//! same bundle. `cargo bench --bench end_to_end [-- IMAGE [STEPS [ROUNDS]]]`
 //!
 //! Every contender runs once per round, in turn, so that a busy machine is unfair to all alike; ratios are of
 //! the best times. Set PARTDIFF_PYTHON to a Python with numpy, Pillow and onnxruntime (torch if wanted).
@@ -47,13 +47,13 @@ impl Network for Recorder {
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    let picture = arguments.first().map(PathBuf::from);
+    let image = arguments.first().map(PathBuf::from);
     let steps = arguments.get(1).map_or(4, |steps| steps.parse().expect("STEPS is a number"));
     let rounds = arguments.get(2).map_or(5, |rounds| rounds.parse().expect("ROUNDS is a number"));
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let picture = picture.unwrap_or_else(|| sample(folder.path()));
-    let input = decode(&picture);
-    println!("{} ({}x{}), {steps} steps, best of {rounds}", picture.display(), input.width(), input.height());
+    let image = image.unwrap_or_else(|| sample(folder.path()));
+    let input = decode(&image);
+    println!("{} ({}x{}), {steps} steps, best of {rounds}", image.display(), input.width(), input.height());
 
     let options = UpscaleOptions { steps: Some(steps), ..Default::default() };
     let bundle = Bundle::embedded(DEFAULT_BUNDLE).expect("embedded").expect("intact");
@@ -75,7 +75,7 @@ fn main() {
     let output = folder.path().join("out.png");
     let command = |steps: &str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_partdiff"));
-        command.arg("upscale").arg(&picture).arg("-o").arg(&output).args([
+        command.arg("upscale").arg(&image).arg("-o").arg(&output).args([
             "--overwrite",
             "--quiet",
             "--steps",
@@ -110,19 +110,13 @@ fn main() {
         ("Python loop, PyTorch eager, start to file written", "torch"),
     ] {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/python_loop.py");
-        let (python, picture, output, model) =
-            (python.clone(), picture.clone(), folder.path().join("python.png"), model.clone());
+        let (python, image, output, model) =
+            (python.clone(), image.clone(), folder.path().join("python.png"), model.clone());
         contenders.push((
             name,
             Box::new(move || {
                 let mut command = Command::new(&python);
-                command
-                    .arg(&script)
-                    .arg(engine)
-                    .arg(&model)
-                    .arg(&picture)
-                    .arg(&output)
-                    .arg(steps.to_string());
+                command.arg(&script).arg(engine).arg(&model).arg(&image).arg(&output).arg(steps.to_string());
                 succeeds(command)
             }),
         ));
@@ -207,10 +201,10 @@ fn sample(folder: &Path) -> PathBuf {
 }
 
 fn decode(path: &Path) -> Raster {
-    let picture = image::open(path).expect("a picture").to_rgb32f();
-    let (width, height) = (picture.width() as usize, picture.height() as usize);
+    let image = image::open(path).expect("an image").to_rgb32f();
+    let (width, height) = (image.width() as usize, image.height() as usize);
     let mut raster = Raster::new(3, height, width);
-    for (x, y, pixel) in picture.enumerate_pixels() {
+    for (x, y, pixel) in image.enumerate_pixels() {
         for channel in 0..3 {
             raster.row_mut(channel, y as usize)[x as usize] = pixel.0[channel];
         }

@@ -1,4 +1,4 @@
-//! How busy `partdiff watch` keeps the engine with a queue of small pictures: reading, writing and hashing should
+//! How busy `partdiff watch` keeps the engine with a queue of small images: reading, writing and hashing should
 //! overlap it. `cargo bench --bench watch [-- COUNT SIDE [STEPS]]`
 
 use std::path::Path;
@@ -54,7 +54,7 @@ fn measure(count: u32, side: u32, steps: u32) {
     let mut spans: Vec<_> =
         made.iter().map(|made| (made.engine_began, made.engine_began + made.engine_seconds)).collect();
     spans.sort_by(|a, b| a.0.total_cmp(&b.0));
-    // Several pictures are in the engine at the same time.
+    // Several images are in the engine at the same time.
     let (began, mut ended, mut engine) = (spans[0].0, spans[0].0, 0.0);
     for (start, end) in spans {
         engine += (end - ended.max(start)).max(0.0);
@@ -64,7 +64,7 @@ fn measure(count: u32, side: u32, steps: u32) {
     let wall = ended - began;
     let sessions = made.iter().map(|made| made.network_seconds).sum::<f64>() / threads;
     println!(
-        "{count} pictures of {side}x{side}, {steps} steps: {wall:.2} s, {:.1} a second; engine busy {:.1} % of the \
+        "{count} images of {side}x{side}, {steps} steps: {wall:.2} s, {:.1} a second; engine busy {:.1} % of the \
          time, each of its {threads} sessions {:.1} %",
         f64::from(count) / wall,
         100.0 * engine / wall,

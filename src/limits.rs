@@ -5,9 +5,9 @@ use crate::error::{Error, ErrorKind, Result};
 /// Limits that decoders check before they allocate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Most pixels (width times height) that an input picture may have. Default: 200 million.
+    /// Most pixels (width times height) that an input image may have. Default: 200 million.
     pub max_pixels: u64,
-    /// Most bytes that decoding one picture may need, floating-point samples included. Default: 8 GiB.
+    /// Most bytes that decoding one image may need, floating-point samples included. Default: 8 GiB.
     pub max_decode_bytes: u64,
     /// Most pages that a file may have. Default: 1000.
     pub max_pages: usize,
@@ -20,7 +20,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Limits for pictures of up to `pixels` pixels, and as much memory as four channels of them take.
+    /// Limits for images of up to `pixels` pixels, and as much memory as four channels of them take.
     pub fn of_pixels(pixels: u64) -> Self {
         let defaults = Self::default();
         let bytes = defaults.max_decode_bytes.max(pixels.saturating_mul(32));
@@ -39,15 +39,15 @@ impl Limits {
         Ok(())
     }
 
-    /// Checks a picture of `width` x `height` with `channels` samples of `sample_bytes` bytes in the file.
+    /// Checks an image of `width` x `height` with `channels` samples of `sample_bytes` bytes in the file.
     ///
     /// # Errors
-    /// [`ErrorKind::Limit`] naming the picture's number and the limit; [`ErrorKind::Input`] for an empty picture.
+    /// [`ErrorKind::Limit`] naming the image's number and the limit; [`ErrorKind::Input`] for an empty image.
     pub fn check(&self, width: u64, height: u64, channels: u64, sample_bytes: u64) -> Result<()> {
         if width == 0 || height == 0 {
             return Err(Error::new(
                 ErrorKind::Input,
-                format!("the picture is {width} x {height} pixels: both sides must be at least 1"),
+                format!("the image is {width} x {height} pixels: both sides must be at least 1"),
             ));
         }
         let pixels = width.saturating_mul(height);
@@ -55,7 +55,7 @@ impl Limits {
             return Err(Error::new(
                 ErrorKind::Limit,
                 format!(
-                    "the picture has {width} x {height} = {pixels} pixels, the limit is {}",
+                    "the image has {width} x {height} = {pixels} pixels, the limit is {}",
                     self.max_pixels
                 ),
             ));
@@ -85,7 +85,7 @@ mod tests {
         limits.check(10, 10, 1, 1).unwrap();
         let error = limits.check(11, 10, 1, 1).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Limit);
-        assert_eq!(error.to_string(), "the picture has 11 x 10 = 110 pixels, the limit is 100");
+        assert_eq!(error.to_string(), "the image has 11 x 10 = 110 pixels, the limit is 100");
         let error = limits.check(10, 10, 3, 2).unwrap_err();
         assert_eq!(
             error.to_string(),

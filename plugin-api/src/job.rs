@@ -5,7 +5,7 @@ use std::slice;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use partdiff::image::{ImageFormat, Picture, SampleDepth, prepare_for_model};
+use partdiff::image::{Image, ImageFormat, SampleDepth, prepare_for_model};
 use partdiff::{CancelToken, Limits};
 
 use crate::abi::{
@@ -132,21 +132,21 @@ impl Job {
         Limits::default().check(width, height, input.colors() as u64, 4)?;
         cancel.check()?;
         let (color, alpha) = read(input, source)?;
-        let mut picture = Picture::new(color, alpha, SampleDepth::F32, ImageFormat::Png);
-        picture.metadata.icc = settings.profile.clone();
-        picture.linear = settings.linear;
-        let prepared = prepare_for_model(picture);
+        let mut image = Image::new(color, alpha, SampleDepth::F32, ImageFormat::Png);
+        image.metadata.icc = settings.profile.clone();
+        image.linear = settings.linear;
+        let prepared = prepare_for_model(image);
         let options = settings.options()?;
-        let outcome = attend(output, sink, settings.progress.as_ref(), &cancel, |desk| {
+        let outcome = attend(output, sink, settings.progress.as_ref(), &cancel, |exchange| {
             let strips = prepared.frame.strips((output.height, output.width));
             let mut take = |top: usize, color| {
                 let (color, alpha) = strips.restore(top, color);
-                desk.deliver(Strip { top, color, alpha })
+                exchange.deliver(Strip { top, color, alpha })
             };
             let upscaler = &self.model.upscaler;
-            let report = upscaler.upscale_strips(&prepared.color, &options, desk, &cancel, &mut take)?;
+            let report = upscaler.upscale_strips(&prepared.color, &options, exchange, &cancel, &mut take)?;
             Ok(Outcome {
-                warnings: prepared.frame.picture().warnings.clone(),
+                warnings: prepared.frame.image().warnings.clone(),
                 report: serde_json::to_string(&report).unwrap_or_default(),
             })
         })?;

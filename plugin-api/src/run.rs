@@ -126,15 +126,15 @@ pub struct Strip {
 }
 
 /// Between the engine's thread and the host's.
-pub struct Desk<'a> {
-    tray: Mutex<Tray>,
+pub struct Exchange<'a> {
+    pending: Mutex<Pending>,
     changed: Condvar,
     cancel: &'a CancelToken,
     told: bool,
 }
 
 #[derive(Default)]
-struct Tray {
+struct Pending {
     progress: Option<ProgressEvent>,
     strip: Option<Strip>,
     /// The host wants no more.
@@ -143,19 +143,19 @@ struct Tray {
     finished: bool,
 }
 
-enum Letter {
+enum Message {
     Progress(ProgressEvent),
     Strip(Strip),
 }
 
-impl Desk<'_> {
-    fn tray(&self) -> MutexGuard<'_, Tray> {
+impl Exchange<'_> {
+    fn pending(&self) -> MutexGuard<'_, Pending> {
         // Each change is a single assignment.
-        self.tray.lock().unwrap_or_else(PoisonError::into_inner)
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait<'b>(&self, tray: MutexGuard<'b, Tray>) -> MutexGuard<'b, Tray> {
-        self.changed.wait(tray).unwrap_or_else(PoisonError::into_inner)
+    fn wait<'b>(&self, pending: MutexGuard<'b, Pending>) -> MutexGuard<'b, Pending> {
+        self.changed.wait(pending).unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Hands a strip to the host; waits while it is busy with the one before the last.
@@ -163,50 +163,50 @@ impl Desk<'_> {
     /// # Errors
     /// `Cancelled` once the host wants no more.
     pub fn deliver(&self, strip: Strip) -> partdiff::Result<()> {
-        let mut tray = self.tray();
-        while tray.strip.is_some() && !tray.refused {
-            tray = self.wait(tray);
+        let mut pending = self.pending();
+        while pending.strip.is_some() && !pending.refused {
+            pending = self.wait(pending);
         }
-        if tray.refused {
+        if pending.refused {
             return Err(Error::cancelled());
         }
-        tray.strip = Some(strip);
+        pending.strip = Some(strip);
         self.changed.notify_all();
         Ok(())
     }
 
     /// What comes next; `None` when the engine has ended.
-    fn next(&self) -> Option<Letter> {
-        let mut tray = self.tray();
+    fn next(&self) -> Option<Message> {
+        let mut pending = self.pending();
         loop {
-            if let Some(event) = tray.progress.take() {
-                return Some(Letter::Progress(event));
+            if let Some(event) = pending.progress.take() {
+                return Some(Message::Progress(event));
             }
-            if let Some(strip) = tray.strip.take() {
+            if let Some(strip) = pending.strip.take() {
                 self.changed.notify_all();
-                return Some(Letter::Strip(strip));
+                return Some(Message::Strip(strip));
             }
-            if tray.finished {
+            if pending.finished {
                 return None;
             }
-            tray = self.wait(tray);
+            pending = self.wait(pending);
         }
     }
 
     fn refuse(&self) {
         self.cancel.cancel();
-        let mut tray = self.tray();
-        tray.refused = true;
-        tray.strip = None;
+        let mut pending = self.pending();
+        pending.refused = true;
+        pending.strip = None;
         self.changed.notify_all();
     }
 }
 
-impl Progress for Desk<'_> {
+impl Progress for Exchange<'_> {
     fn report(&self, event: ProgressEvent) -> bool {
         if self.told {
             // A host that is slower than the engine hears the latest only.
-            self.tray().progress = Some(event);
+            self.pending().progress = Some(event);
             self.changed.notify_all();
         }
         true
@@ -214,11 +214,11 @@ impl Progress for Desk<'_> {
 }
 
 /// Says that the engine has ended, however it did.
-struct Ending<'a>(&'a Desk<'a>);
+struct EngineEnd<'a>(&'a Exchange<'a>);
 
-impl Drop for Ending<'_> {
+impl Drop for EngineEnd<'_> {
     fn drop(&mut self) {
-        self.0.tray().finished = true;
+        self.0.pending().finished = true;
         self.0.changed.notify_all();
     }
 }
@@ -232,30 +232,30 @@ pub fn attend<T: Send>(
     mut sink: Sink<'_>,
     progress: Option<&ProgressCall>,
     cancel: &CancelToken,
-    engine: impl FnOnce(&Desk<'_>) -> Result<T, Failure> + Send,
+    engine: impl FnOnce(&Exchange<'_>) -> Result<T, Failure> + Send,
 ) -> Result<T, Failure> {
     let told = progress.is_some_and(|call| call.0.is_some());
-    let desk = Desk { tray: Mutex::default(), changed: Condvar::new(), cancel, told };
+    let exchange = Exchange { pending: Mutex::default(), changed: Condvar::new(), cancel, told };
     thread::scope(|scope| {
         let work = scope.spawn(|| {
-            let _ending = Ending(&desk);
-            engine(&desk)
+            let _end = EngineEnd(&exchange);
+            engine(&exchange)
         });
         let (mut stopped, mut steps) = (None, 0);
-        while let Some(letter) = desk.next() {
+        while let Some(message) = exchange.next() {
             if stopped.is_some() {
                 continue;
             }
-            let passed_on = match letter {
-                Letter::Progress(event) => {
+            let passed_on = match message {
+                Message::Progress(event) => {
                     steps = event.steps;
                     tell(progress, event)
                 }
-                Letter::Strip(strip) => caught(|| write(form, &mut sink, &strip)),
+                Message::Strip(strip) => caught(|| write(form, &mut sink, &strip)),
             };
             if let Err(failure) = passed_on {
                 stopped = Some(failure);
-                desk.refuse();
+                exchange.refuse();
             }
         }
         let result = work.join().unwrap_or_else(|panic| Err(internal_error(panic)));

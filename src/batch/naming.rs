@@ -43,12 +43,12 @@ pub struct Template {
     parts: Vec<Part>,
 }
 
-/// The values of a template's fields for one picture.
+/// The values of a template's fields for one image.
 #[derive(Clone, Debug)]
 pub struct NameFields<'a> {
     /// The input's path; `{stem}` and `{from}` come from it.
     pub input: &'a Path,
-    /// Ending of the result, without the dot.
+    /// Extension of the result, without the dot.
     pub ext: &'a str,
     /// Factor between input and result, as people write it.
     pub scale: &'a str,
@@ -125,7 +125,7 @@ impl Template {
         Ok(Self { text: text.into(), parts })
     }
 
-    /// The file name for one picture; bytes of the input's name that are no Unicode are kept.
+    /// The file name for one image; bytes of the input's name that are no Unicode are kept.
     pub fn render(&self, fields: &NameFields<'_>) -> OsString {
         let mut name = OsString::new();
         for part in &self.parts {
@@ -146,7 +146,7 @@ impl Template {
     }
 }
 
-/// `name` with a number before its ending, to tell files of the same name apart: `a-2.png`.
+/// `name` with a number before its extension, to tell files of the same name apart: `a-2.png`.
 pub fn numbered(name: &OsStr, number: u32) -> OsString {
     let path = Path::new(name);
     let mut numbered = path.file_stem().unwrap_or_default().to_os_string();
@@ -166,7 +166,11 @@ pub fn show_scale(scale: f64) -> String {
 
 /// Format and `{ext}` of a result whose name is made from a template: as chosen, else as the input is called,
 /// else as the input is made; PNG for formats that can only be read.
-pub fn ending(chosen: Option<ImageFormat>, input: &Path, contents: ImageFormat) -> (ImageFormat, String) {
+pub fn format_and_extension(
+    chosen: Option<ImageFormat>,
+    input: &Path,
+    contents: ImageFormat,
+) -> (ImageFormat, String) {
     let own = input.extension().and_then(OsStr::to_str);
     let named = own.and_then(ImageFormat::from_extension);
     // What can only be read (GIF) becomes PNG.
@@ -221,12 +225,12 @@ mod tests {
     #[test]
     fn endings_follow_choice_then_name_then_contents() {
         use ImageFormat::{Jpeg, Png, Tiff};
-        assert_eq!(ending(None, Path::new("a.JPEG"), Jpeg), (Jpeg, "JPEG".into()));
-        assert_eq!(ending(Some(Jpeg), Path::new("a.JPEG"), Jpeg), (Jpeg, "JPEG".into()));
-        assert_eq!(ending(Some(Png), Path::new("a.JPEG"), Jpeg), (Png, "png".into()));
-        assert_eq!(ending(None, Path::new("-"), Tiff), (Tiff, "tif".into()));
-        assert_eq!(ending(Some(Jpeg), Path::new("a"), Png), (Jpeg, "jpg".into()));
-        assert_eq!(ending(None, Path::new("a.gif"), ImageFormat::Gif), (Png, "png".into()));
+        assert_eq!(format_and_extension(None, Path::new("a.JPEG"), Jpeg), (Jpeg, "JPEG".into()));
+        assert_eq!(format_and_extension(Some(Jpeg), Path::new("a.JPEG"), Jpeg), (Jpeg, "JPEG".into()));
+        assert_eq!(format_and_extension(Some(Png), Path::new("a.JPEG"), Jpeg), (Png, "png".into()));
+        assert_eq!(format_and_extension(None, Path::new("-"), Tiff), (Tiff, "tif".into()));
+        assert_eq!(format_and_extension(Some(Jpeg), Path::new("a"), Png), (Jpeg, "jpg".into()));
+        assert_eq!(format_and_extension(None, Path::new("a.gif"), ImageFormat::Gif), (Png, "png".into()));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::engine::options::UpscaleOptions;
 use crate::engine::{Upscaled, Upscaler};
 use crate::error::{Error, Result};
 use crate::image::{
-    EncodeOptions, Frame, ImageFormat, PageWriter, Picture, Prepared, Provenance, Raster, RestoreOptions,
+    EncodeOptions, Frame, Image, ImageFormat, PageWriter, Prepared, Provenance, Raster, RestoreOptions,
     Retouch, SampleDepth, decode_page, encode_to, jpeg_quality, prepare_for_model,
 };
 use crate::limits::Limits;
@@ -46,8 +46,8 @@ impl Page {
     }
 
     /// Everything else of the page.
-    pub fn rest(&self) -> &Picture {
-        self.prepared.frame.picture()
+    pub fn rest(&self) -> &Image {
+        self.prepared.frame.image()
     }
 
     /// What a file of `encoding` will not hold of the page, or of its record where the result is `recorded`; one
@@ -92,31 +92,31 @@ impl Page {
 }
 
 impl MadePage {
-    /// The finished picture, to be written with `encoding`.
-    pub fn finish(self, restore: &RestoreOptions, encoding: &EncodeOptions) -> Picture {
+    /// The finished image, to be written with `encoding`.
+    pub fn finish(self, restore: &RestoreOptions, encoding: &EncodeOptions) -> Image {
         let flattened = self.frame.has_alpha() && !encoding.format.has_alpha();
-        let unit_range = encoding.stored_depth(self.frame.picture().depth) != SampleDepth::F32;
-        let mut picture = self.frame.restore(self.image, &RestoreOptions { unit_range, ..*restore });
+        let unit_range = encoding.stored_depth(self.frame.image().depth) != SampleDepth::F32;
+        let mut image = self.frame.restore(self.image, &RestoreOptions { unit_range, ..*restore });
         let Some(mut record) = self.record else {
-            // One that the source has tells of another picture.
-            Provenance::remove(&mut picture.metadata);
-            return picture;
+            // One that the source has tells of another image.
+            Provenance::remove(&mut image.metadata);
+            return image;
         };
         if let Some(loss) = record_loss(encoding.format) {
-            picture.warnings.push(loss);
+            image.warnings.push(loss);
         } else {
             record.quality = encoding.is_lossy().then_some(encoding.quality);
             record.background = flattened.then_some(encoding.background);
-            picture.warnings.extend(record.write(&mut picture.metadata));
+            image.warnings.extend(record.write(&mut image.metadata));
         }
-        picture
+        image
     }
 }
 
 /// What is to be said where `format` has no room for a record.
 fn record_loss(format: ImageFormat) -> Option<String> {
     (!format.has_exif())
-        .then(|| format!("{format} cannot store the record of how the picture was made; left out"))
+        .then(|| format!("{format} cannot store the record of how the image was made; left out"))
 }
 
 /// Writes a file of `pages` pages to `out`; `page` makes them in turn, by their number from 0. Several pages, of
@@ -129,7 +129,7 @@ pub fn write_pages(
     encoding: &EncodeOptions,
     (pages, samples): (usize, u64),
     context: &str,
-    mut page: impl FnMut(usize) -> Result<Picture>,
+    mut page: impl FnMut(usize) -> Result<Image>,
 ) -> Result<Vec<String>> {
     let cannot_write = |error: Error| error.context(context);
     if pages == 1 {
@@ -138,8 +138,8 @@ pub fn write_pages(
     let mut writer = PageWriter::new(out, encoding.clone(), samples).map_err(cannot_write)?;
     let mut warnings: Vec<String> = Vec::new();
     for index in 0..pages {
-        let picture = page(index).map_err(|error| error.context(format!("page {}", index + 1)))?;
-        for note in writer.add(&picture).map_err(cannot_write)? {
+        let image = page(index).map_err(|error| error.context(format!("page {}", index + 1)))?;
+        for note in writer.add(&image).map_err(cannot_write)? {
             // The same for every page, mostly.
             if !warnings.contains(&note) {
                 warnings.push(note);

@@ -19,7 +19,7 @@ pub struct Probed {
     pub bytes: Option<Vec<u8>>,
 }
 
-/// The outlines of a page.
+/// The size of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageSize {
     /// Width and height in pixels.
@@ -59,7 +59,7 @@ pub fn probe_bytes(bytes: &[u8], limits: &Limits) -> Result<Probed> {
 /// Reads a whole file.
 ///
 /// # Errors
-/// `Input` where it cannot be read, `Limit` where it is larger than any picture within `limits`.
+/// `Input` where it cannot be read, `Limit` where it is larger than any image within `limits`.
 pub fn read_file(path: &Path, limits: &Limits) -> Result<Vec<u8>> {
     read_all(File::open(path).map_err(cannot_read)?, limits)
 }
@@ -100,8 +100,8 @@ impl Probed {
             let (page, found) = match header {
                 Some(header) => ((header.width, header.height, header.channels), header.format),
                 None => {
-                    let picture = decode_page(bytes, index, limits)?;
-                    ((picture.width(), picture.height(), picture.color.channels()), picture.format)
+                    let image = decode_page(bytes, index, limits)?;
+                    ((image.width(), image.height(), image.color.channels()), image.format)
                 }
             };
             pages.push(PageSize { size: (page.0, page.1), channels: page.2 });
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_picture_says_so() {
+    fn what_is_no_image_says_so() {
         assert_eq!(of_file(b"").unwrap_err().to_string(), "the file is empty");
         assert!(of_file(b"Dear Sir or Madam").unwrap_err().to_string().starts_with("not an image"));
         assert!(of_file(b"\x89PNG\r\n\x1a\n").unwrap_err().to_string().contains("PNG data is truncated"));

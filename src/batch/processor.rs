@@ -7,7 +7,7 @@ use super::page::{Page, write_pages};
 use super::planned_page::PlannedPage;
 use crate::engine::{Report, UpscaleOptions, Upscaler};
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::{EncodeOptions, ImageFormat, Picture, Raster};
+use crate::image::{EncodeOptions, Image, ImageFormat, Raster};
 use crate::progress::{CancelToken, Progress, ProgressEvent};
 use crate::settings::Settings;
 
@@ -100,7 +100,7 @@ impl FileTask<'_> {
         upscaler: &Upscaler,
         observer: &dyn Observer,
         cancel: &CancelToken,
-    ) -> Result<(Picture, Report)> {
+    ) -> Result<(Image, Report)> {
         let settings = self.settings;
         let page = Page::read(&self.bytes, self.pages[index].index, &settings.limits())?;
         if index + 1 == self.pages.len() {

@@ -1,4 +1,4 @@
-//! Whether a picture is what its record says: made again from its source, and compared.
+//! Whether an image is what its record says: made again from its source, and compared.
 
 use serde::Serialize;
 
@@ -6,7 +6,7 @@ use crate::engine::Upscaler;
 use crate::engine::options::{Target, UpscaleOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{
-    EncodeOptions, Picture, Provenance, Raster, RestoreOptions, SampleDepth, decode_page, encode,
+    EncodeOptions, Image, Provenance, Raster, RestoreOptions, SampleDepth, decode_page, encode,
     prepare_for_model,
 };
 use crate::limits::Limits;
@@ -20,11 +20,11 @@ pub enum Verdict {
     Identical,
     /// No sample is off by more than the tolerance.
     Equal,
-    /// The picture is not what its record says.
+    /// The image is not what its record says.
     Different,
 }
 
-/// A picture compared with what its record makes.
+/// An image compared with what its record makes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Verification {
     /// What it comes to.
@@ -40,10 +40,10 @@ pub struct Verification {
     pub tolerance: f64,
 }
 
-/// Largest mean difference of equal pictures in a lossy format, in levels of 255.
+/// Largest mean difference of equal images in a lossy format, in levels of 255.
 const LOSSY_MEAN: f64 = 0.5;
 
-/// Makes the picture of `record` again from the bytes of its source, and compares it with `picture`. `resources` are
+/// Makes the image of `record` again from the bytes of its source, and compares it with `image`. `resources` are
 /// options of which only tile and memory count.
 ///
 /// # Errors
@@ -52,24 +52,24 @@ const LOSSY_MEAN: f64 = 0.5;
 pub fn verify(
     upscaler: &Upscaler,
     record: &Provenance,
-    picture: &Picture,
+    image: &Image,
     source: &[u8],
     resources: &UpscaleOptions,
     limits: &Limits,
     cancel: &CancelToken,
 ) -> Result<Verification> {
     let prepared = prepare_for_model(decode_page(source, record.page, limits)?);
-    let options = options(record, picture, resources)?;
+    let options = options(record, image, resources)?;
     let upscaled = upscaler.upscale(&prepared.color, &options, &NoProgress, cancel)?;
-    let unit_range = picture.depth != SampleDepth::F32;
+    let unit_range = image.depth != SampleDepth::F32;
     let restore = RestoreOptions { unit_range, ..RestoreOptions::default() };
     let made = prepared.frame.restore(upscaled.image, &restore);
     // Through the format as well, so that what it changes is changed on both sides.
-    let defaults = EncodeOptions::new(picture.format);
+    let defaults = EncodeOptions::new(image.format);
     let encoding = EncodeOptions {
         quality: record.quality.unwrap_or(defaults.quality),
         lossless: record.quality.is_none(),
-        depth: Some(picture.depth),
+        depth: Some(image.depth),
         background: record.background.unwrap_or(defaults.background),
         ..defaults
     };
@@ -77,17 +77,17 @@ pub fn verify(
     drop(made);
     let made = decode_page(&bytes, 0, limits)?;
     let tolerance = if encoding.is_lossy() { lossy_tolerance(encoding.quality) } else { 1.0 };
-    Ok(compare(&made, picture, tolerance, encoding.is_lossy()))
+    Ok(compare(&made, image, tolerance, encoding.is_lossy()))
 }
 
-/// The settings of a record, for a result as large as `picture`.
-fn options(record: &Provenance, picture: &Picture, resources: &UpscaleOptions) -> Result<UpscaleOptions> {
+/// The settings of a record, for a result as large as `image`.
+fn options(record: &Provenance, image: &Image, resources: &UpscaleOptions) -> Result<UpscaleOptions> {
     let strange = |error: Error| error.context("the record of its making");
     let side = |pixels: usize| {
-        u32::try_from(pixels).map_err(|_| Error::new(ErrorKind::Limit, "the picture is too large"))
+        u32::try_from(pixels).map_err(|_| Error::new(ErrorKind::Limit, "the image is too large"))
     };
     Ok(UpscaleOptions {
-        target: Target::Size { width: side(picture.width())?, height: side(picture.height())? },
+        target: Target::Size { width: side(image.width())?, height: side(image.height())? },
         preset: None,
         steps: Some(record.steps as usize).filter(|&steps| steps > 0),
         start_step: Some(record.start_step as usize),
@@ -111,16 +111,16 @@ fn lossy_tolerance(quality: u8) -> f64 {
     (1.0 + 0.5 * 121.0 * scale).min(255.0)
 }
 
-fn compare(made: &Picture, picture: &Picture, tolerance: f64, lossy: bool) -> Verification {
+fn compare(made: &Image, image: &Image, tolerance: f64, lossy: bool) -> Verification {
     let same_shape = |a: &Raster, b: &Raster| {
         (a.channels(), a.height(), a.width()) == (b.channels(), b.height(), b.width())
     };
-    let alphas = match (&made.alpha, &picture.alpha) {
+    let alphas = match (&made.alpha, &image.alpha) {
         (Some(a), Some(b)) if same_shape(a, b) => Some((a.data(), b.data())),
         (None, None) => Some((&[][..], &[][..])),
         _ => None,
     };
-    let (Some((a, b)), true) = (alphas, same_shape(&made.color, &picture.color)) else {
+    let (Some((a, b)), true) = (alphas, same_shape(&made.color, &image.color)) else {
         return Verification {
             verdict: Verdict::Different,
             max_difference: None,
@@ -130,7 +130,7 @@ fn compare(made: &Picture, picture: &Picture, tolerance: f64, lossy: bool) -> Ve
         };
     };
     let (mut max, mut sum, mut count) = (0.0f64, 0.0, 0usize);
-    let samples = made.color.data().iter().zip(picture.color.data()).chain(a.iter().zip(b));
+    let samples = made.color.data().iter().zip(image.color.data()).chain(a.iter().zip(b));
     for (a, b) in samples {
         let difference = 255.0 * f64::from((a - b).abs());
         max = max.max(difference);
@@ -160,9 +160,9 @@ mod tests {
     use super::*;
     use crate::image::ImageFormat;
 
-    fn grey(values: [f32; 4]) -> Picture {
+    fn grey(values: [f32; 4]) -> Image {
         let color = Raster::from_vec(1, 2, 2, values.to_vec());
-        Picture::new(color, None, SampleDepth::U8, ImageFormat::Png)
+        Image::new(color, None, SampleDepth::U8, ImageFormat::Png)
     }
 
     #[test]

@@ -41,13 +41,13 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Upscale pictures, folders of pictures, or a picture from a pipe
+    /// Upscale images, folders of images, or an image from a pipe
     #[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EVENTS}"))]
     Upscale(Box<UpscaleArgs>),
     /// Make a result again from its source, as its record says, and compare
     #[command(after_help = VERDICTS)]
     Verify(Box<VerifyArgs>),
-    /// Watch folders: whatever picture lands in one appears upscaled in another
+    /// Watch folders: whatever image lands in one appears upscaled in another
     #[command(after_help = watch::EXAMPLES)]
     Watch(Box<WatchArgs>),
     /// Runs the work of watch

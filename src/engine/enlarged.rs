@@ -1,4 +1,4 @@
-//! A whole picture through the model once, band by band.
+//! A whole image through the model once, band by band.
 
 use std::ops::Range;
 
@@ -14,13 +14,13 @@ use crate::tiling::scaled;
 /// What a pass makes.
 pub(crate) struct Enlarged {
     /// The result [C, s h, s w], black 0 and white 1, not clipped.
-    pub(crate) picture: Raster,
+    pub(crate) image: Raster,
     /// The variance of each pixel over the samples [1, s h, s w], if there are others than the result.
     pub(crate) variance: Option<Raster>,
 }
 
 impl ModelPass<'_> {
-    /// The whole picture's result.
+    /// The whole image's result.
     pub(crate) fn run(&self, workers: &Workers) -> Result<Enlarged> {
         let bands = self.bands();
         if let [rows] = &bands[..] {
@@ -28,19 +28,19 @@ impl ModelPass<'_> {
         }
         let scale = self.work.scale;
         let (height, width) = (self.lr.height() * scale, self.lr.width() * scale);
-        let mut picture = Raster::new(self.lr.channels(), height, width);
+        let mut image = Raster::new(self.lr.channels(), height, width);
         let mut variance = (!self.others.is_empty()).then(|| Raster::new(1, height, width));
         for rows in bands {
             let top = rows.start * scale;
             let band = self.band(workers, rows)?;
             let whole = |raster: &Raster| (0..raster.height(), 0..raster.width());
-            let (y, x) = whole(&band.picture);
-            picture.paste(&band.picture, y.clone(), x.clone(), top, 0);
+            let (y, x) = whole(&band.image);
+            image.paste(&band.image, y.clone(), x.clone(), top, 0);
             if let (Some(variance), Some(part)) = (&mut variance, &band.variance) {
                 variance.paste(part, y, x, top, 0);
             }
         }
-        Ok(Enlarged { picture, variance })
+        Ok(Enlarged { image, variance })
     }
 
     /// The result of some rows.
@@ -48,12 +48,12 @@ impl ModelPass<'_> {
         let target = scaled(&rows, self.work.scale);
         let band = Band::new(self, rows.clone());
         let conditions = band.conditions(workers)?;
-        let mut picture = band.run(workers, &conditions)?;
-        self.finish(&mut picture, &target);
+        let mut image = band.run(workers, &conditions)?;
+        self.finish(&mut image, &target);
         if self.others.is_empty() {
-            return Ok(Enlarged { picture, variance: None });
+            return Ok(Enlarged { image, variance: None });
         }
-        let mut spread = Spread::new(&picture, self.grey);
+        let mut spread = Spread::new(&image, self.grey);
         for &noise in self.others {
             let pass = Self { noise, ..*self };
             let mut sample = Band::new(&pass, rows.clone()).run(workers, &conditions)?;
@@ -61,10 +61,10 @@ impl ModelPass<'_> {
             spread.add(&sample);
         }
         let variance = Some(spread.variance());
-        Ok(Enlarged { picture, variance })
+        Ok(Enlarged { image, variance })
     }
 
-    /// Turns the last prediction into the picture, black 0 and white 1.
+    /// Turns the last prediction into the image, black 0 and white 1.
     fn finish(&self, prediction: &mut Raster, rows: &Range<usize>) {
         let residual = self.sampling.form() == LatentForm::Residual;
         let [black, white] = self.manifest.value_range;

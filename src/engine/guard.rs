@@ -1,10 +1,10 @@
-//! The output guard: no broken tile is passed off as a picture.
+//! The output guard: no broken tile is passed off as an image.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Raster;
 use crate::tiling::Area;
 
-/// Largest shift between the mean of a tile and of the picture below it, as a share of black to white.
+/// Largest shift between the mean of a tile and of the image below it, as a share of black to white.
 const MAX_DRIFT: f64 = 0.1;
 
 /// Below this range (black to white being 1) a tile of the input counts as flat, and a flat result is right.

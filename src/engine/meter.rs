@@ -20,7 +20,7 @@ pub(crate) struct Meter<'a> {
     refused: AtomicBool,
     total: f64,
     done: Mutex<f64>,
-    /// What breaks off the inferences that run now.
+    /// What stops the inferences that run now.
     running: Mutex<Vec<Arc<dyn Interrupt>>>,
 }
 
@@ -65,10 +65,10 @@ impl<'a> Meter<'a> {
         if self.is_cancelled() { Err(Error::cancelled()) } else { Ok(()) }
     }
 
-    /// An inference begins that `interrupt` breaks off; it ends when the guard is dropped.
+    /// An inference begins that `interrupt` stops; it ends when the guard is dropped.
     pub(crate) fn running(&self, interrupt: Option<Arc<dyn Interrupt>>) -> Result<Running<'_>> {
         let mut running = self.list();
-        // Under the lock: whatever was listed before a cancellation is broken off, and nothing is listed after it.
+        // Under the lock: whatever was listed before a cancellation is stopped, and nothing is listed after it.
         self.check()?;
         if let Some(interrupt) = &interrupt {
             interrupt.reset();
@@ -78,7 +78,7 @@ impl<'a> Meter<'a> {
         Ok(Running { meter: self, interrupt })
     }
 
-    /// Breaks off the inferences of a cancelled call.
+    /// Stops the inferences of a cancelled call.
     pub(crate) fn break_off(&self) {
         self.list().iter().for_each(|interrupt| interrupt.stop());
     }
@@ -88,7 +88,7 @@ impl<'a> Meter<'a> {
     }
 }
 
-/// An inference that can be broken off.
+/// An inference that can be stopped.
 pub(crate) struct Running<'a> {
     meter: &'a Meter<'a>,
     interrupt: Option<Arc<dyn Interrupt>>,

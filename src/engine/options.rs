@@ -1,9 +1,9 @@
-//! What to make of a picture: target size and how to sample.
+//! What to make of an image: target size and how to sample.
 
 use crate::diffusion::{SamplerKind, TimestepSpacing};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Largest factor between input and output; beyond it nothing of the result comes from the picture.
+/// Largest factor between input and output; beyond it nothing of the result comes from the image.
 pub const MAX_SCALE: f64 = 64.0;
 
 /// The size of the result.
@@ -89,7 +89,7 @@ impl Target {
     }
 }
 
-/// How to upscale one picture. Every `None` takes the preset's value, else the bundle's default.
+/// How to upscale one image. Every `None` takes the preset's value, else the bundle's default.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UpscaleOptions {
     /// Size of the result. Default: `Target::Native`.
@@ -119,7 +119,7 @@ pub struct UpscaleOptions {
     pub uncertainty: Option<usize>,
     /// Largest tile side in low-resolution pixels, at least [`MIN_TILE`]. Default: planned from the memory.
     pub tile: Option<usize>,
-    /// Whether other pictures are made at the same time, so that a small one need not be cut to keep all threads busy.
+    /// Whether other images are made at the same time, so that a small one need not be cut to keep all threads busy.
     /// Default: no.
     pub among_others: bool,
     /// Bytes that the engine may use, input and result included. Default: half of the free memory.
@@ -132,7 +132,7 @@ pub const MAX_CONSISTENCY: usize = 1000;
 /// Most samples for the uncertainty of a result.
 pub const MAX_SAMPLES: usize = 1000;
 
-/// Smallest tile side; below it halos cost more than the picture.
+/// Smallest tile side; below it halos cost more than the image.
 pub const MIN_TILE: usize = 16;
 
 impl Default for UpscaleOptions {

@@ -1,4 +1,4 @@
-//! A model pass over a picture: what it works on, its rows and its latents.
+//! A model pass over an image: what it works on, its rows and its latents.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -27,7 +27,7 @@ pub(crate) struct StepInput {
     pub(crate) scale: f32,
 }
 
-/// One model pass over a picture.
+/// One model pass over an image.
 #[derive(Clone, Copy)]
 pub(crate) struct ModelPass<'a> {
     pub(crate) manifest: &'a Manifest,
@@ -36,7 +36,7 @@ pub(crate) struct ModelPass<'a> {
     pub(crate) inputs: &'a [StepInput],
     pub(crate) work: &'a Workload,
     pub(crate) cut: &'a MemoryPlan,
-    /// The picture [C, h, w] in the bundle's value range; sides are multiples of the manifest's.
+    /// The image [C, h, w] in the bundle's value range; sides are multiples of the manifest's.
     pub(crate) lr: &'a Raster,
     /// From `lr` to the size of the result.
     pub(crate) upsampler: &'a Resampler,
@@ -98,7 +98,7 @@ impl ModelPass<'_> {
         cut(&rows, rows.len().div_ceil(self.cut.band_rows), self.work.multiple)
     }
 
-    /// The picture's low-resolution rectangle.
+    /// The image's low-resolution rectangle.
     pub(crate) fn bounds(&self) -> Area {
         Area { rows: 0..self.lr.height(), columns: 0..self.lr.width() }
     }
@@ -125,7 +125,7 @@ impl ModelPass<'_> {
     }
 
     /// Calls `work(channel, y, rows, u)` in parallel for strips of every plane of `raster`, whose first row is
-    /// row `top` of the result; `u` are the same rows of the upsampled picture, empty unless `with_u`.
+    /// row `top` of the result; `u` are the same rows of the upsampled image, empty unless `with_u`.
     pub(crate) fn strips(
         &self,
         raster: &mut Raster,

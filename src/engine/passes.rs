@@ -1,4 +1,4 @@
-//! From an input to a finished result: the model over the picture, as often as it takes.
+//! From an input to a finished result: the model over the image, as often as it takes.
 
 use rayon::prelude::*;
 
@@ -37,12 +37,12 @@ pub(crate) struct Finished {
 impl Upscaler {
     /// The result of the planned size, compared with `image`.
     pub(crate) fn run(&self, image: &Raster, run: &mut Run<'_, '_>) -> Result<Finished> {
-        let Enlarged { mut picture, variance } = self.enlarge(image, run)?;
+        let Enlarged { image: mut result, variance } = self.enlarge(image, run)?;
         run.meter.check()?;
-        let size = (picture.height(), picture.width());
+        let size = (result.height(), result.width());
         let comparison = Comparison::new(image, size, kernel(self.manifest().upsampler));
         let rounds = run.plan.sampling.consistency;
-        let fidelity = comparison.project(&mut picture, rounds, || run.meter.check())?;
+        let fidelity = comparison.project(&mut result, rounds, || run.meter.check())?;
         let fit = |raster: Raster, kernel| {
             let (height, width) = (run.plan.height, run.plan.width);
             if size == (height, width) { raster } else { resize(&raster, height, width, kernel) }
@@ -51,10 +51,10 @@ impl Upscaler {
             variance.data_mut().par_iter_mut().for_each(|value| *value = value.sqrt() * 255.0);
             fit(variance, Kernel::Linear)
         });
-        Ok(Finished { image: fit(picture, Kernel::Lanczos3), uncertainty, fidelity })
+        Ok(Finished { image: fit(result, Kernel::Lanczos3), uncertainty, fidelity })
     }
 
-    /// The picture after the last model pass, whatever its channels and the bundle's.
+    /// The image after the last model pass, whatever its channels and the bundle's.
     fn enlarge(&self, image: &Raster, run: &mut Run<'_, '_>) -> Result<Enlarged> {
         let model = self.manifest().channels;
         match (image.channels(), model) {
@@ -62,8 +62,8 @@ impl Upscaler {
             (1, _) => {
                 let planes = image.data().repeat(model);
                 let image = Raster::from_vec(model, image.height(), image.width(), planes);
-                let Enlarged { picture, variance } = self.passes(image, true, run)?;
-                Ok(Enlarged { picture: mean_of_channels(&picture), variance })
+                let Enlarged { image: result, variance } = self.passes(image, true, run)?;
+                Ok(Enlarged { image: mean_of_channels(&result), variance })
             }
             (channels, _) => {
                 let mut planes = Vec::new();
@@ -72,9 +72,9 @@ impl Upscaler {
                 for channel in 0..channels {
                     let plane = image.plane(channel).to_vec();
                     let plane = Raster::from_vec(1, image.height(), image.width(), plane);
-                    let Enlarged { picture, variance } = self.passes(plane, false, run)?;
-                    size = (picture.height(), picture.width());
-                    planes.extend_from_slice(picture.data());
+                    let Enlarged { image: result, variance } = self.passes(plane, false, run)?;
+                    size = (result.height(), result.width());
+                    planes.extend_from_slice(result.data());
                     if let Some(mut variance) = variance {
                         let before = sum.as_ref().map_or(&[][..], |sum| sum.data());
                         let share = 1.0 / channels as f32;
@@ -87,22 +87,22 @@ impl Upscaler {
                         sum = Some(variance);
                     }
                 }
-                let picture = Raster::from_vec(channels, size.0, size.1, planes);
-                Ok(Enlarged { picture, variance: sum })
+                let image = Raster::from_vec(channels, size.0, size.1, planes);
+                Ok(Enlarged { image, variance: sum })
             }
         }
     }
 
-    /// All model passes over a picture of the bundle's channels; `grey` says that they are all alike.
+    /// All model passes over an image of the bundle's channels; `grey` says that they are all alike.
     fn passes(&self, mut image: Raster, grey: bool, run: &mut Run<'_, '_>) -> Result<Enlarged> {
         let mut variance = None;
         for index in 0..run.plan.passes.len() {
             let size = (image.height() * self.manifest().scale, image.width() * self.manifest().scale);
             let result = self.with_pass(index, image, grey, run, |pass, workers| pass.run(workers))?;
-            image = cropped(result.picture, size);
+            image = cropped(result.image, size);
             variance = result.variance.map(|variance| cropped(variance, size));
         }
-        Ok(Enlarged { picture: image, variance })
+        Ok(Enlarged { image, variance })
     }
 
     /// Runs `work` on the model pass number `index`, whose input is `image`.
@@ -158,7 +158,7 @@ impl Upscaler {
         }
     }
 
-    /// The picture in the bundle's value range, its last row and column repeated up to the size multiple.
+    /// The image in the bundle's value range, its last row and column repeated up to the size multiple.
     fn prepare(&self, image: &Raster, work: &Workload) -> Raster {
         let [black, white] = self.manifest().value_range;
         let mut lr = Raster::new(image.channels(), work.height, work.width);

@@ -6,7 +6,7 @@ use crate::engine::sampling::Sampling;
 use crate::fidelity::Fidelity;
 use crate::tiling::MemoryPlan;
 
-/// How a picture was made.
+/// How an image was made.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
     /// Sampling settings.
@@ -15,7 +15,7 @@ pub struct Report {
     pub seed: u64,
     /// Clean-up level.
     pub cleanup: f32,
-    /// Times that the model ran over the whole picture; 0 where it was only shrunk.
+    /// Times that the model ran over the whole image; 0 where it was only shrunk.
     pub passes: usize,
     /// Network calls.
     pub tiles: usize,
@@ -30,7 +30,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// The report of two pictures with the same settings: sums, and the fidelity of the worse one.
+    /// The report of two images with the same settings: sums, and the fidelity of the worse one.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
         let worse = if other.fidelity.max_error > self.fidelity.max_error { other } else { self };
@@ -56,10 +56,10 @@ pub struct Plan {
     /// Sampling settings.
     pub sampling: Sampling,
     /// The cut of every model pass; there is more than one where the factor exceeds the bundle's, and none where the
-    /// picture is only shrunk.
+    /// image is only shrunk.
     pub passes: Vec<MemoryPlan>,
     /// Expected peak in bytes of what the engine holds.
     pub bytes: u64,
-    /// Channels that run through the model one after another (a greyscale bundle on a colour picture).
+    /// Channels that run through the model one after another (a greyscale bundle on a colour image).
     pub repeats: usize,
 }

@@ -1,4 +1,4 @@
-//! How far samples of one picture lie apart.
+//! How far samples of one image lie apart.
 
 use rayon::prelude::*;
 

@@ -18,7 +18,7 @@ impl Upscaler {
     /// As [`upscale`](Self::upscale), but the result goes to `take` in strips, from top to bottom, and of a large one
     /// only a part is ever held.
     ///
-    /// Back-projection, blended tiles, and a greyscale bundle on a colour picture need the whole result, which then
+    /// Back-projection, blended tiles, and a greyscale bundle on a colour image need the whole result, which then
     /// comes as one strip, as does what is only shrunk. Uncertainty is not handed out.
     ///
     /// # Errors
@@ -58,7 +58,7 @@ impl Upscaler {
     ) -> Result<Fidelity> {
         let (plan, meter, model) = (run.plan, run.meter, self.manifest().channels);
         let grey = image.channels() < model;
-        let mut picture = if grey {
+        let mut current = if grey {
             Raster::from_vec(model, image.height(), image.width(), image.data().repeat(model))
         } else {
             image.clone()
@@ -66,22 +66,22 @@ impl Upscaler {
         let scale = self.manifest().scale;
         let last = plan.passes.len() - 1;
         for index in 0..last {
-            let size = (picture.height() * scale, picture.width() * scale);
-            let result = self.with_pass(index, picture, grey, run, |pass, workers| pass.run(workers))?;
-            picture = cropped(result.picture, size);
+            let size = (current.height() * scale, current.width() * scale);
+            let result = self.with_pass(index, current, grey, run, |pass, workers| pass.run(workers))?;
+            current = cropped(result.image, size);
         }
-        let size = (picture.height() * scale, picture.width() * scale);
+        let size = (current.height() * scale, current.width() * scale);
         let target = (plan.height, plan.width);
         let mut comparison = RowComparison::new(image, size, kernel(self.manifest().upsampler));
         let mut fidelity = None;
         let mut fit = (size != target)
             .then(|| RowResampler::new(Resampler::new(Kernel::Lanczos3, size, target), image.channels()));
-        self.with_pass(last, picture, grey, run, |pass, workers| {
+        self.with_pass(last, current, grey, run, |pass, workers| {
             let bands = pass.bands();
             let single = bands.len() == 1;
             for rows in bands {
                 let top = rows.start * scale;
-                let band = pass.band(workers, rows)?.picture;
+                let band = pass.band(workers, rows)?.image;
                 meter.check()?;
                 // Below and to the right may lie what was added up to the size multiple.
                 let band = cropped_band(band, size.0 - top, size.1);

@@ -11,13 +11,13 @@ use crate::tiling::{Area, relative, scaled};
 
 /// Where the denoiser's conditioning comes from.
 pub(crate) enum TileConditions {
-    /// Encoder features of the band; `top` is the picture's row that they begin with.
+    /// Encoder features of the band; `top` is the image's row that they begin with.
     Map { features: Raster, top: usize },
     /// Encoder features of each tile's input, for networks that see beyond any halo.
     PerTile(Vec<Raster>),
-    /// The low-resolution picture.
+    /// The low-resolution image.
     Lr,
-    /// The upsampled picture.
+    /// The upsampled image.
     Upsampled,
 }
 

@@ -1,4 +1,4 @@
-//! The engine: picture in, larger picture out.
+//! The engine: image in, larger image out.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -68,10 +68,10 @@ pub struct Upscaler {
     pub(super) encoder_cost: f64,
 }
 
-/// A finished picture and how it was made.
+/// A finished image and how it was made.
 #[derive(Clone, Debug)]
 pub struct Upscaled {
-    /// The picture, as many channels as the input, black 0 and white 1, not clipped.
+    /// The image, as many channels as the input, black 0 and white 1, not clipped.
     pub image: Raster,
     /// The standard deviation of every pixel over the samples that [`UpscaleOptions::uncertainty`] asks for, one
     /// plane, in levels of 255 (root mean square over the channels).
@@ -151,7 +151,7 @@ impl Upscaler {
         &self.digest
     }
 
-    /// The record of how a picture was made, `scale` times as large as the file with hash `source_sha256`.
+    /// The record of how an image was made, `scale` times as large as the file with hash `source_sha256`.
     pub fn provenance(&self, report: &Report, scale: f64, source_sha256: String) -> Provenance {
         let (manifest, sampling) = (&self.manifest, &report.sampling);
         Provenance {
@@ -159,7 +159,7 @@ impl Upscaler {
             model: format!("{} {}", manifest.name, manifest.version),
             model_sha256: self.digest.clone(),
             start_step: sampling.start_step as u32,
-            // A picture that was only shrunk owes the model nothing.
+            // An image that was only shrunk owes the model nothing.
             steps: if report.passes == 0 { 0 } else { sampling.steps as u32 },
             sampler: sampling.sampler.to_string(),
             eta: sampling.eta,
@@ -184,7 +184,7 @@ impl Upscaler {
         self.provider.as_ref()
     }
 
-    /// What upscaling a picture of `width` x `height` pixels and `channels` (1 or 3) would do.
+    /// What upscaling an image of `width` x `height` pixels and `channels` (1 or 3) would do.
     ///
     /// # Errors
     /// As [`upscale`](Self::upscale), before any work.
@@ -210,13 +210,13 @@ impl Upscaler {
         if width == 0 || height == 0 {
             return Err(Error::new(
                 ErrorKind::Input,
-                format!("the picture is {width}x{height}: it has no pixels"),
+                format!("the image is {width}x{height}: it has no pixels"),
             ));
         }
         if !matches!(channels, 1 | 3) {
             return Err(Error::new(
                 ErrorKind::Input,
-                format!("the picture has {channels} channels: expected 1 or 3"),
+                format!("the image has {channels} channels: expected 1 or 3"),
             ));
         }
         let sampling = Sampling::resolve(&self.manifest, options)?;
@@ -237,7 +237,7 @@ impl Upscaler {
             return Err(Error::new(
                 ErrorKind::InvalidOption,
                 format!(
-                    "uncertainty is measured over one pass of the model: the result must be larger than the picture, \
+                    "uncertainty is measured over one pass of the model: the result must be larger than the image, \
                      and at most {scale} times as large"
                 ),
             ));
@@ -267,9 +267,9 @@ impl Upscaler {
 
     /// Upscales `image`, 1 or 3 channels, black 0 and white 1.
     ///
-    /// A greyscale picture runs through a colour bundle as equal channels; a colour picture runs through a
-    /// greyscale bundle channel by channel. For a result no larger than the picture the model has nothing to add: without
-    /// clean-up the picture is resampled (Lanczos3), and the report tells of no passes.
+    /// A greyscale image runs through a colour bundle as equal channels; a colour image runs through a
+    /// greyscale bundle channel by channel. For a result no larger than the image the model has nothing to add: without
+    /// clean-up the image is resampled (Lanczos3), and the report tells of no passes.
     ///
     /// # Errors
     /// `InvalidOption`, `Limit` (the memory does not suffice), `Quality` (a tile stayed broken), `Runtime`, or
@@ -315,7 +315,7 @@ impl Upscaler {
         let result = watched(&meter, || {
             body(&mut Run { plan: &plan, options, workers: &self.workers, meter: &meter, counts: &counts })
         });
-        // An operation that was broken off reports whatever it was doing; the cause is the cancellation.
+        // An operation that was stopped reports whatever it was doing; the cause is the cancellation.
         let (value, fidelity) = if meter.is_cancelled() { Err(Error::cancelled()) } else { result }?;
         let pass = counts.report();
         let report = Report {
@@ -343,7 +343,7 @@ fn budget(options: &UpscaleOptions) -> u64 {
     options.memory.unwrap_or_else(|| available_memory() / 2)
 }
 
-/// Runs `work` while a thread breaks off running inferences once `meter` is cancelled.
+/// Runs `work` while a thread stops running inferences once `meter` is cancelled.
 fn watched<T>(meter: &Meter<'_>, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let finished = AtomicBool::new(false);
     thread::scope(|scope| {

@@ -1,4 +1,4 @@
-//! From a bundle and a picture to the numbers that the cut is planned with.
+//! From a bundle and an image to the numbers that the cut is planned with.
 
 use crate::diffusion::SamplerKind;
 use crate::engine::options::UpscaleOptions;
@@ -6,10 +6,10 @@ use crate::engine::sampling::Sampling;
 use crate::model::{Conditioning, Manifest, TilingKind};
 use crate::tiling::Workload;
 
-/// Pixels of a picture that is one tile where others are made at the same time: what fits the caches well.
+/// Pixels of an image that is one tile where others are made at the same time: what fits the caches well.
 const UNCUT: usize = 128 * 128;
 
-/// The workload of one pass over a picture of `width` x `height` pixels; `encoder_cost` is relative to a step of the
+/// The workload of one pass over an image of `width` x `height` pixels; `encoder_cost` is relative to a step of the
 /// denoiser.
 pub(crate) fn workload(
     manifest: &Manifest,
@@ -21,7 +21,7 @@ pub(crate) fn workload(
     encoder_cost: f64,
 ) -> Workload {
     let multiple = manifest.size_multiple;
-    // Others use the networks that a small picture leaves alone; halos would cost more than they gain.
+    // Others use the networks that a small image leaves alone; halos would cost more than they gain.
     let alone = !options.among_others || width * height > UNCUT;
     let features = manifest.encoder.as_ref().map_or(0, |encoder| encoder.features);
     let overlap = match manifest.tiling {

@@ -45,7 +45,7 @@ impl<'a> Comparison<'a> {
     }
 
     /// Adds to `result` what it lacks, until no sample is off by a level or `rounds` are done (after Irani and Peleg,
-    /// Improving resolution by image registration, 1991). Any round works on the whole picture, so that no cut of the
+    /// Improving resolution by image registration, 1991). Any round works on the whole image, so that no cut of the
     /// work shows. With a round done, `result` lies within 0 to 1 or the input's own range.
     ///
     /// # Errors
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn what_black_and_white_can_give_is_reached_and_nothing_beyond() {
-        // Shrunk from a picture that a file can hold, so that one exists that shrinks to it.
+        // Shrunk from an image that a file can hold, so that one exists that shrinks to it.
         let input = resize(&shapes(), 20, 30, Kernel::BICUBIC);
         let comparison = Comparison {
             range: (0.0, 1.0),
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_beyond_black_and_white_keeps_its_range() {
+    fn an_image_beyond_black_and_white_keeps_its_range() {
         let mut input = wave(12, 12);
         input.data_mut().iter_mut().for_each(|value| *value = *value * 3.0 - 1.0);
         let mut result = resize(&input, 48, 48, Kernel::Linear);

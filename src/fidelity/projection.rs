@@ -21,9 +21,9 @@ const GAIN: f32 = 1.2;
 /// Rows of the result that one thread corrects at a time.
 const STRIP_ROWS: usize = 32;
 
-/// The picture nearest to a result, among those within black and white, whose shrunk form is the input.
+/// The image nearest to a result, among those within black and white, whose shrunk form is the input.
 ///
-/// That picture is the result plus an enlarged correction, held within black and white; the correction has the input's
+/// That image is the result plus an enlarged correction, held within black and white; the correction has the input's
 /// size and is found by gradient ascent with momentum, dropped wherever a sample overshoots (Nesterov 1983; O'Donoghue
 /// and Candès 2015). Holding the sum and not each round's result makes a difference: what clipping takes from a round
 /// is not lost, but weighs in the next.
@@ -54,7 +54,7 @@ impl<'a> Projection<'a> {
         Self { comparison, result, correction: zero.clone(), before: zero, ages }
     }
 
-    /// Works until no sample is off or `rounds` are done: each round on the whole picture, but for blocks where nothing
+    /// Works until no sample is off or `rounds` are done: each round on the whole image, but for blocks where nothing
     /// is off any more. Returns the rounds done and the correction.
     ///
     /// # Errors
@@ -82,18 +82,18 @@ impl<'a> Projection<'a> {
         Ok((rounds, self.correction))
     }
 
-    /// The input less the shrunk picture, in one block.
+    /// The input less the shrunk image, in one block.
     fn lacking(&self, block: &Block) -> Vec<f32> {
         let Comparison { input, range: (low, high), shrink, enlarge } = self.comparison;
         let (y, x) = (shrink.source_rows(block.y.clone()), shrink.source_columns(block.x.clone()));
-        let mut picture = Raster::new(1, y.len(), x.len());
-        enlarge.fill(&self.correction, block.channel, y.clone(), x.clone(), picture.plane_mut(0));
+        let mut image = Raster::new(1, y.len(), x.len());
+        enlarge.fill(&self.correction, block.channel, y.clone(), x.clone(), image.plane_mut(0));
         for (row, at) in y.clone().enumerate() {
             let own = &self.result.row(block.channel, at)[x.clone()];
-            add(picture.row_mut(0, row), own, *low, *high);
+            add(image.row_mut(0, row), own, *low, *high);
         }
         let mut lacking = vec![0.0; block.y.len() * block.x.len()];
-        shrink.fill_from(&picture, (y.start, x.start), 0, block.y.clone(), block.x.clone(), &mut lacking);
+        shrink.fill_from(&image, (y.start, x.start), 0, block.y.clone(), block.x.clone(), &mut lacking);
         for (row, at) in lacking.chunks_exact_mut(block.x.len()).zip(block.y.clone()) {
             let wanted = &input.row(block.channel, at)[block.x.clone()];
             row.iter_mut().zip(wanted).for_each(|(value, wanted)| *value = wanted - *value);
@@ -144,7 +144,7 @@ fn add(sum: &mut [f32], own: &[f32], low: f32, high: f32) {
     sum.iter_mut().zip(own).for_each(|(sum, own)| *sum = (*sum + own.clamp(low, high)).clamp(low, high));
 }
 
-/// All blocks of a picture: channel by channel, row by row.
+/// All blocks of an image: channel by channel, row by row.
 struct Grid {
     blocks: Vec<Block>,
     rows: usize,
@@ -152,8 +152,8 @@ struct Grid {
 }
 
 impl Grid {
-    fn new(picture: &Raster) -> Self {
-        let (channels, height, width) = (picture.channels(), picture.height(), picture.width());
+    fn new(image: &Raster) -> Self {
+        let (channels, height, width) = (image.channels(), image.height(), image.width());
         let cut = |length: usize| (0..length).step_by(BLOCK).map(move |at| at..length.min(at + BLOCK));
         let blocks = (0..channels)
             .flat_map(|channel| {

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{Picture, Raster};
+use super::{Image, Raster};
 
 /// Samples converted at a time by [`Rows::for_each`].
 const BATCH: usize = 1 << 18;
@@ -72,7 +72,7 @@ pub(super) fn split<S: Sample>(
 
 /// Reads an image row by row in the order of a file.
 pub(super) struct Rows<'a> {
-    image: &'a Picture,
+    image: &'a Image,
     background: Option<[f32; 3]>,
     colors: usize,
 }
@@ -80,7 +80,7 @@ pub(super) struct Rows<'a> {
 impl<'a> Rows<'a> {
     /// Rows of `image`, alpha interleaved if it has one; with `background` (coded values), laid over that;
     /// with `spread`, grey as equal red, green and blue.
-    pub fn new(image: &'a Picture, background: Option<[f32; 3]>, spread: bool) -> Self {
+    pub fn new(image: &'a Image, background: Option<[f32; 3]>, spread: bool) -> Self {
         let background = match (image.color.channels(), background) {
             // The luma of the background stands for it in a grey image.
             (1, Some([r, g, b])) => Some([0.299 * r + 0.587 * g + 0.114 * b; 3]),

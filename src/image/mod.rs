@@ -1,6 +1,6 @@
 //! Images: bytes to planar samples and back.
 //!
-//! The way of an image: [`header`] tells its size for planning, [`decode`] makes a [`Picture`] with its
+//! The way of an image: [`header`] tells its size for planning, [`decode`] makes a [`Image`] with its
 //! metadata, [`prepare_for_model`] parts it into sRGB-coded colour and a [`Frame`]; the enlarged colour goes to
 //! [`Frame::restore`], and the result, with a [`Provenance`] record if wanted, to [`encode_to`].
 
@@ -13,11 +13,11 @@ mod format;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod header;
+mod image;
 mod interleave;
 mod jpeg_quality;
 mod metadata;
 mod orientation;
-mod picture;
 mod provenance;
 mod raster;
 mod resample;
@@ -28,10 +28,10 @@ pub use encode::{EncodeOptions, Encoded, PageWriter, encode, encode_to};
 pub use foreign::unreadable;
 pub use format::ImageFormat;
 pub use header::{Header, header, page_headers};
+pub use image::{Image, SampleDepth};
 pub use interleave::Sample;
 pub use jpeg_quality::jpeg_quality;
 pub use metadata::{Density, DensityUnit, Metadata, Retouch, Strip};
-pub use picture::{Picture, SampleDepth};
 pub use provenance::Provenance;
 pub use raster::Raster;
 pub(crate) use resample::RowResampler;

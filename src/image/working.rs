@@ -3,7 +3,7 @@
 use super::alpha::{AlphaRows, extend_colors, resize_alpha};
 use super::color::Coding;
 use super::metadata::{Retouch, Strip};
-use super::{Picture, Raster, SampleDepth};
+use super::{Image, Raster, SampleDepth};
 
 /// An image made ready: colour for the model, and everything else for afterwards.
 #[derive(Clone, Debug)]
@@ -18,7 +18,7 @@ pub struct Prepared {
 #[derive(Clone, Debug)]
 pub struct Frame {
     /// The image without its pixels; `color` is a single 0.
-    shell: Picture,
+    shell: Image,
     size: (usize, usize),
     coding: Coding,
 }
@@ -39,7 +39,7 @@ pub struct RestoreOptions {
 /// A colour profile that cannot be used is dropped with a warning, and the values are taken as sRGB. Floating-point
 /// values that leave the range of a photograph are brought into it: light on an arc hyperbolic sine, numbers without a
 /// profile by their least and largest, with a warning.
-pub fn prepare_for_model(image: Picture) -> Prepared {
+pub fn prepare_for_model(image: Image) -> Prepared {
     let mut image = image;
     let size = (image.height(), image.width());
     let mut color = std::mem::replace(&mut image.color, Raster::new(1, 1, 1));
@@ -87,7 +87,7 @@ impl Frame {
     }
 
     /// The image without its colour planes: depth, format, metadata, warnings.
-    pub fn picture(&self) -> &Picture {
+    pub fn image(&self) -> &Image {
         &self.shell
     }
 
@@ -98,7 +98,7 @@ impl Frame {
 
     /// The finished image from the model's sRGB-coded `color` of any size: back in the source's coding, with
     /// alpha brought to that size and metadata corrected.
-    pub fn restore(self, color: Raster, options: &RestoreOptions) -> Picture {
+    pub fn restore(self, color: Raster, options: &RestoreOptions) -> Image {
         let mut color = color;
         let size = (color.height(), color.width());
         let mut image = self.shell;
@@ -156,7 +156,7 @@ mod tests {
     fn an_image_keeps_what_it_had() {
         let color = Raster::from_vec(3, 2, 2, (0..12).map(|i| i as f32 / 11.0).collect());
         let alpha = Raster::from_vec(1, 2, 2, vec![1.0; 4]);
-        let mut image = Picture::new(color, Some(alpha), SampleDepth::U16, ImageFormat::Png);
+        let mut image = Image::new(color, Some(alpha), SampleDepth::U16, ImageFormat::Png);
         image.metadata.icc = moxcms::ColorProfile::new_adobe_rgb().encode().ok();
         image.metadata.density = Some(Density { x: 100.0, y: 200.0, unit: DensityUnit::Inch });
         let source = image.clone();
@@ -180,10 +180,10 @@ mod tests {
 
     #[test]
     fn a_useless_profile_is_dropped_with_a_word() {
-        let mut image = Picture::new(Raster::new(3, 1, 1), None, SampleDepth::U8, ImageFormat::Png);
+        let mut image = Image::new(Raster::new(3, 1, 1), None, SampleDepth::U8, ImageFormat::Png);
         image.metadata.icc = Some(b"rubbish".to_vec());
         let prepared = prepare_for_model(image);
-        assert_eq!(prepared.frame.picture().metadata.icc, None);
-        assert!(prepared.frame.picture().warnings[0].starts_with("the colour profile is dropped"));
+        assert_eq!(prepared.frame.image().metadata.icc, None);
+        assert!(prepared.frame.image().warnings[0].starts_with("the colour profile is dropped"));
     }
 }

@@ -34,7 +34,7 @@ pub struct Manifest {
     pub channels: usize,
     /// Values of black and white.
     pub value_range: [f32; 2],
-    /// The kernel that makes `u`, the upsampled low-resolution picture.
+    /// The kernel that makes `u`, the upsampled low-resolution image.
     pub upsampler: UpsamplerConfig,
     /// The noise schedule.
     pub schedule: ScheduleConfig,
@@ -108,15 +108,15 @@ pub enum InputScaling {
     },
 }
 
-/// What the denoiser sees of the low-resolution picture.
+/// What the denoiser sees of the low-resolution image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Conditioning {
     /// The encoder's features at low resolution.
     Features,
-    /// The low-resolution picture.
+    /// The low-resolution image.
     Lr,
-    /// The upsampled picture `u`.
+    /// The upsampled image `u`.
     Upsampled,
 }
 
@@ -126,7 +126,7 @@ pub enum Conditioning {
 pub enum TilingKind {
     /// Yes: the networks are local and the halos cover their receptive fields.
     Exact,
-    /// No (attention, normalisation over the picture): overlapping tiles are blended.
+    /// No (attention, normalisation over the image): overlapping tiles are blended.
     Blend {
         /// Low-resolution pixels that a tile extends over its neighbour.
         overlap: usize,
@@ -159,7 +159,7 @@ pub struct EncoderEntry {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EncoderInputs {
-    /// Low-resolution picture, [N, channels, h, w].
+    /// Low-resolution image, [N, channels, h, w].
     pub lr: String,
     /// Clean-up level, `[N]`, 0 to 1; absent where the bundle takes none.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -13,7 +13,7 @@ const SIZE: usize = 8;
 
 /// Runs the canary on `provider` alone, with falling back to the processor forbidden.
 pub(super) fn run(runtime: &Runtime, provider: Provider) -> Result<()> {
-    guarded("the trial run broke off", || {
+    guarded("the trial run failed", || {
         let input: Vec<f32> =
             (0..CHANNELS * SIZE * SIZE).map(|index| (index % 13) as f32 / 8.0 - 0.75).collect();
         let output = infer(runtime, provider, &input)?;
@@ -43,7 +43,7 @@ fn infer(runtime: &Runtime, provider: Provider, input: &[f32]) -> Result<Vec<f32
 /// The convolution, written out.
 fn expected(input: &[f32]) -> Vec<f32> {
     let sample = |channel: usize, y: usize, x: usize| {
-        // One row and column of zeros around the picture.
+        // One row and column of zeros around the image.
         let inside = (1..=SIZE).contains(&y) && (1..=SIZE).contains(&x);
         if inside { input[(channel * SIZE + y - 1) * SIZE + x - 1] } else { 0.0 }
     };

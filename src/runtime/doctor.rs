@@ -106,7 +106,7 @@ impl DoctorReport {
         report
     }
 
-    /// Whether pictures can be upscaled at all.
+    /// Whether images can be upscaled at all.
     pub fn is_usable(&self) -> bool {
         !self.problems.iter().any(|problem| problem.fatal)
     }

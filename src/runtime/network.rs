@@ -10,13 +10,13 @@ use crate::image::Raster;
 pub enum Condition<'a> {
     /// Encoder features, shape [F, h, w] at low resolution.
     Features(&'a Raster),
-    /// The low-resolution picture itself, shape [C, h, w] in the bundle's value range.
+    /// The low-resolution image itself, shape [C, h, w] in the bundle's value range.
     Lr(&'a Raster),
-    /// The picture upsampled by the bundle's kernel, shape [C, s h, s w] in the bundle's value range.
+    /// The image upsampled by the bundle's kernel, shape [C, s h, s w] in the bundle's value range.
     Upsampled(&'a Raster),
 }
 
-/// Breaks off what a network is at.
+/// Stops a running inference.
 pub trait Interrupt: Send + Sync {
     /// Makes a running call and later ones end soon, with `ErrorKind::Cancelled`. Does not wait.
     fn stop(&self);
@@ -37,7 +37,7 @@ pub trait Network: Send {
     /// `timestep` is in the form that the bundle's `timestep_input` names.
     fn predict(&mut self, latent: &Raster, condition: Condition<'_>, timestep: f32) -> Result<Raster>;
 
-    /// What breaks off this network's calls from another thread, if anything can.
+    /// What stops this network's calls from another thread, if anything can.
     fn interrupt(&self) -> Option<Arc<dyn Interrupt>> {
         None
     }

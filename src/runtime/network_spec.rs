@@ -7,16 +7,16 @@ use crate::model::{Conditioning, Manifest};
 pub enum ConditioningKind {
     /// Encoder features, [1, F, h, w].
     Features,
-    /// The low-resolution picture, [1, C, h, w].
+    /// The low-resolution image, [1, C, h, w].
     Lr,
-    /// The upsampled picture, [1, C, s h, s w].
+    /// The upsampled image, [1, C, s h, s w].
     Upsampled,
 }
 
 /// The encoder's tensors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncoderSpec {
-    /// Input: the low-resolution picture, f32 [1, C, h, w].
+    /// Input: the low-resolution image, f32 [1, C, h, w].
     pub lr: String,
     /// Input: the clean-up level, f32 `[1]`, where the encoder has one.
     pub level: Option<String>,
@@ -46,7 +46,7 @@ pub struct DenoiserSpec {
 pub struct NetworkSpec {
     /// Upscaling factor s of one pass.
     pub scale: usize,
-    /// Picture channels C.
+    /// Image channels C.
     pub channels: usize,
     /// The graph that runs once per tile; `None` for a denoiser alone.
     pub encoder: Option<EncoderSpec>,

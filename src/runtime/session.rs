@@ -94,15 +94,15 @@ pub fn open_networks(
     device: Device,
     workers: usize,
 ) -> Result<Networks> {
-    guarded("ONNX Runtime broke off while loading the model", || {
+    guarded("ONNX Runtime failed while loading the model", || {
         let provider = runtime.choose(device)?;
         let count = if provider.provider == Provider::Cpu { workers.max(1) } else { 1 };
         let load = || OrtNetwork::load(runtime, spec, bytes, provider.provider);
         // Each takes some 50 ms on one thread, so they are loaded side by side.
         let networks = std::thread::scope(|scope| {
             let loading: Vec<_> =
-                (0..count).map(|_| scope.spawn(|| guarded("loading the model broke off", load))).collect();
-            let broken = || Error::new(ErrorKind::Runtime, "loading the model broke off");
+                (0..count).map(|_| scope.spawn(|| guarded("loading the model failed", load))).collect();
+            let broken = || Error::new(ErrorKind::Runtime, "loading the model failed");
             loading
                 .into_iter()
                 .map(|thread| thread.join().unwrap_or_else(|_| Err(broken())))
@@ -284,7 +284,7 @@ fn load_encoder(
     bytes: &[u8],
 ) -> Result<Session> {
     let session = load_graph(runtime, provider, "encoder.onnx", bytes)?;
-    let mut inputs = vec![image(&spec.lr, "low-resolution picture", channels)];
+    let mut inputs = vec![image(&spec.lr, "low-resolution image", channels)];
     if let Some(level) = &spec.level {
         inputs.push(Expected {
             name: level,

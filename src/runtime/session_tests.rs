@@ -19,7 +19,7 @@ fn bytes(bundle: &Bundle) -> NetworkBytes<'_> {
     NetworkBytes { encoder: bundle.encoder(), denoiser: bundle.denoiser() }
 }
 
-fn picture(height: usize, width: usize) -> Raster {
+fn image(height: usize, width: usize) -> Raster {
     let data = (0..3 * height * width).map(|index| ((index * 37) % 101) as f32 / 50.0 - 1.0).collect();
     Raster::from_vec(3, height, width, data)
 }
@@ -37,8 +37,8 @@ fn a_bundle_runs_at_any_size_and_workers_agree_to_the_bit() {
     for (height, width) in [(12, 20), (1, 1), (7, 3)] {
         let results: Vec<(Raster, Raster)> = std::thread::scope(|scope| {
             let run = |network: &mut OrtNetwork| {
-                let features = network.encode(&picture(height, width), 0.0).unwrap();
-                let latent = picture(4 * height, 4 * width);
+                let features = network.encode(&image(height, width), 0.0).unwrap();
+                let latent = image(4 * height, 4 * width);
                 let prediction = network.predict(&latent, Condition::Features(&features), 0.5).unwrap();
                 (features, prediction)
             };
@@ -68,7 +68,7 @@ fn graphs_that_do_not_fit_the_manifest_are_refused() {
     };
     assert_eq!(
         refusal(&|spec| spec.channels = 1),
-        "encoder.onnx: input \"lr\" (low-resolution picture) has shape [?, 3, ?, ?], expected [1, 1, ?, ?] (? is free)"
+        "encoder.onnx: input \"lr\" (low-resolution image) has shape [?, 3, ?, ?], expected [1, 1, ?, ?] (? is free)"
     );
     assert_eq!(
         refusal(&|spec| spec.denoiser.timestep = "time".to_owned()),
@@ -89,13 +89,13 @@ fn wrong_scale_and_wrong_conditioning_are_told() {
     let Some((runtime, bundle)) = bundle() else { return };
     let mut opened = open(&bundle, runtime, &spec(&bundle), 1).unwrap();
     let network = &mut opened.networks[0];
-    let features = network.encode(&picture(8, 8), 0.0).unwrap();
-    let error = network.predict(&picture(32, 32), Condition::Lr(&features), 0.5).unwrap_err();
+    let features = network.encode(&image(8, 8), 0.0).unwrap();
+    let error = network.predict(&image(32, 32), Condition::Lr(&features), 0.5).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Model);
     // Sizes that do not belong together fail inside the graph; the process and the network survive.
-    let error = network.predict(&picture(24, 24), Condition::Features(&features), 0.5).unwrap_err();
+    let error = network.predict(&image(24, 24), Condition::Features(&features), 0.5).unwrap_err();
     assert!(error.report().starts_with("denoiser.onnx: the inference failed: "), "{}", error.report());
-    network.predict(&picture(32, 32), Condition::Features(&features), 0.5).unwrap();
+    network.predict(&image(32, 32), Condition::Features(&features), 0.5).unwrap();
 }
 
 #[test]
@@ -124,14 +124,14 @@ fn terminate_stops_a_running_inference_and_reset_allows_the_next() {
             terminator.terminate();
         });
         loop {
-            if let Err(error) = network.encode(&picture(256, 256), 0.0) {
+            if let Err(error) = network.encode(&image(256, 256), 0.0) {
                 return error;
             }
             assert!(started.elapsed() < Duration::from_secs(300), "terminate had no effect");
         }
     });
     assert_eq!(error.kind(), ErrorKind::Cancelled);
-    assert_eq!(network.encode(&picture(4, 4), 0.0).unwrap_err().kind(), ErrorKind::Cancelled);
+    assert_eq!(network.encode(&image(4, 4), 0.0).unwrap_err().kind(), ErrorKind::Cancelled);
     terminator.reset();
-    network.encode(&picture(4, 4), 0.0).unwrap();
+    network.encode(&image(4, 4), 0.0).unwrap();
 }

@@ -170,7 +170,7 @@ impl Settings {
         if let Some((width, height)) = self.fit.filter(|(width, height)| *width.min(height) == 0) {
             return Err(invalid(format!("fit is {width}x{height}: expected at least 1x1 pixels")));
         }
-        // Any picture's size shows what is wrong with a factor.
+        // Any image's size shows what is wrong with a factor.
         self.target().resolve(64, 64, 4).or_else(|error| match self.scale {
             None => Ok((0, 0)),
             Some(_) => Err(error),
@@ -246,8 +246,8 @@ impl Settings {
     /// A hash of all that changes the result: these settings, the model's digest, and how results are called.
     pub fn digest(&self, model_digest: &str, names: &str) -> String {
         let max_pixels = Self::default().max_pixels;
-        let picture = Self { tile: None, memory: None, max_pixels, ..self.clone() };
-        let text = serde_json::to_string(&picture).unwrap_or_default();
+        let image = Self { tile: None, memory: None, max_pixels, ..self.clone() };
+        let text = serde_json::to_string(&image).unwrap_or_default();
         sha256_hex(format!("{text}\n{model_digest}\n{names}").as_bytes())
     }
 }

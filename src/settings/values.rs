@@ -8,7 +8,7 @@ use serde::de::{Deserializer, Visitor};
 use crate::image::{ImageFormat, SampleDepth};
 use crate::settings::units::Amount;
 
-/// A file format that can be written, by its name or one of its endings.
+/// A file format that can be written, by its name or one of its extensions.
 pub fn format(text: &str) -> Result<ImageFormat, String> {
     let wanted = text.trim_start_matches('.');
     let named = ImageFormat::ALL.into_iter().find(|format| format.name().eq_ignore_ascii_case(wanted));
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn formats_by_name_or_ending() {
+    fn formats_by_name_or_extension() {
         for known in ImageFormat::ALL {
             for spelling in [known.name(), known.extensions()[0]] {
                 assert_eq!(format(spelling).ok(), known.can_write().then_some(known), "{spelling}");

@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// The program, ONNX Runtime, the model's weights and the buffers of reading and writing files, as measured.
 pub const PROGRAM_BYTES: u64 = 128 << 20;
 
-/// What is left for pictures and networks of all the memory that the user grants, in bytes.
+/// What is left for images and networks of all the memory that the user grants, in bytes.
 ///
 /// # Errors
 /// `InvalidOption` where that is nothing.

@@ -8,9 +8,9 @@ const FLOAT: u64 = 4;
 /// One model pass, as far as time and memory depend on it. Lengths are low-resolution pixels.
 #[derive(Clone, Debug)]
 pub struct Workload {
-    /// Rows of the picture, a multiple of `multiple`.
+    /// Rows of the image, a multiple of `multiple`.
     pub height: usize,
-    /// Columns of the picture, a multiple of `multiple`.
+    /// Columns of the image, a multiple of `multiple`.
     pub width: usize,
     /// Colour channels.
     pub channels: usize,
@@ -57,7 +57,7 @@ pub struct MemoryPlan {
     pub tile_width: usize,
     /// Largest rows of a band, that is, of what advances together through all steps.
     pub band_rows: usize,
-    /// Expected peak in bytes of pictures, latents, features and activations.
+    /// Expected peak in bytes of images, latents, features and activations.
     pub bytes: u64,
     /// Pixels that run through the encoder, halos included.
     pub encoder_pixels: u64,
@@ -92,7 +92,7 @@ impl MemoryPlan {
         Err(Error::new(
             ErrorKind::Limit,
             format!(
-                "{} MiB of memory are not enough for a {}x{} picture: expected at least {} MiB",
+                "{} MiB of memory are not enough for a {}x{} image: expected at least {} MiB",
                 budget >> 20,
                 work.width,
                 work.height,
@@ -218,7 +218,7 @@ fn bytes(work: &Workload, tile: (usize, usize), rows: usize, bands: usize) -> u6
     let held = if work.streamed { 0 } else { latent };
     let input = FLOAT * work.channels as u64;
     // The input as it came and as the model wants it.
-    let picture = pixels(work.height) * (2 * input + held);
+    let image = pixels(work.height) * (2 * input + held);
     let halo = work.denoiser_halo;
     let extended = if bands == 1 { work.height } else { rows + 2 * work.steps * halo };
     // The result itself holds the predictions of an only band.
@@ -239,7 +239,7 @@ fn bytes(work: &Workload, tile: (usize, usize), rows: usize, bands: usize) -> u6
     };
     // A correction, the one before, what is lacking, and a byte for each: when bands and deviations are gone.
     let correction = if work.corrected { pixels(work.height) * (3 * input + input / FLOAT) } else { 0 };
-    picture + (spread + band).max(correction) + work.workers as u64 * in_work * work.activation_bytes
+    image + (spread + band).max(correction) + work.workers as u64 * in_work * work.activation_bytes
 }
 
 #[cfg(test)]
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn every_worker_has_a_tile_of_a_small_picture() {
+    fn every_worker_has_a_tile_of_a_small_image() {
         let plan = MemoryPlan::choose(&work(128, 128, 1), 8 << 30).unwrap();
         assert!(plan.tile_height * plan.tile_width <= 128 * 128 / 2, "{plan:?}");
         let among_others = Workload { feed: 1, ..work(128, 128, 1) };

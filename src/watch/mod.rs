@@ -1,4 +1,4 @@
-//! A watched folder: whatever picture lands in it appears upscaled in another.
+//! A watched folder: whatever image lands in it appears upscaled in another.
 
 pub mod daemon;
 pub mod ledger;

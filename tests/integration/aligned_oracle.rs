@@ -25,8 +25,8 @@ fn trajectory(alignment: LatentAlignment) -> Trajectory {
     Trajectory::new(config.build().unwrap(), alignment, 300).unwrap()
 }
 
-/// A pair of pictures: the true image in [-1, 1] and a blurred stand-in for the upsampled input.
-fn pictures(length: usize) -> (Vec<f32>, Vec<f32>) {
+/// A pair of images: the true image in [-1, 1] and a blurred stand-in for the upsampled input.
+fn images(length: usize) -> (Vec<f32>, Vec<f32>) {
     let image: Vec<f32> = (0..length).map(|i| (i as f32 * 0.7).sin() * 0.9).collect();
     let upsampled = (0..length).map(|i| image[i] * 0.8 + 0.1 * (i as f32 * 0.31).cos()).collect();
     (image, upsampled)
@@ -120,7 +120,7 @@ fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
 
 #[test]
 fn a_perfect_network_gives_the_image_back() {
-    let (image, upsampled) = pictures(64);
+    let (image, upsampled) = images(64);
     let mut runs = 0;
     for alignment in ALIGNMENTS {
         let trajectory = trajectory(alignment);
@@ -180,7 +180,7 @@ fn an_epsilon_network_is_refused_at_the_aligned_start_only() {
 /// A network that errs: its answer depends on the latent, so mistakes travel along the chain.
 #[test]
 fn image_and_residual_forms_agree_to_rounding() {
-    let (image, upsampled) = pictures(256);
+    let (image, upsampled) = images(256);
     for alignment in ALIGNMENTS {
         let trajectory = trajectory(alignment);
         let timesteps = select_timesteps(300, 12, TimestepSpacing::Uniform).unwrap();

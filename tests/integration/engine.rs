@@ -10,7 +10,7 @@ use partdiff::{
 };
 use serde_json::{Value, json};
 
-use crate::fake_network::{Defect, FakeNetwork, manifest, picture};
+use crate::fake_network::{Defect, FakeNetwork, manifest, test_image};
 
 pub fn upscaler(changes: Value, threads: usize) -> Upscaler {
     let manifest = manifest(changes);
@@ -43,7 +43,7 @@ fn tight_memory(upscaler: &Upscaler, image: &Raster, options: &UpscaleOptions) -
 
 #[test]
 fn the_result_does_not_depend_on_tiles_threads_or_bands() {
-    let image = picture(3, 243, 30);
+    let image = test_image(3, 243, 30);
     let forms = [
         json!({}),
         json!({"latent": "image", "input_scaling": {"kind": "none"}}),
@@ -91,7 +91,7 @@ fn too_small_a_halo_would_be_seen() {
     // Proof that the test above can fail: a manifest that claims less reach than the network has.
     let lying = json!({"denoiser": {"file": "d.onnx", "sha256": "0".repeat(64),
         "inputs": {"latent": "z", "conditioning": "f", "timestep": "t"}, "output": "r", "halo": 0}});
-    let image = picture(3, 50, 50);
+    let image = test_image(3, 50, 50);
     let options = |tile| UpscaleOptions { tile: Some(tile), steps: Some(3), ..Default::default() };
     let upscaler = upscaler(lying, 1);
     let whole = run(&upscaler, &image, &options(512)).unwrap().image;
@@ -104,7 +104,7 @@ fn every_size_and_factor_works() {
     let upscaler = upscaler(json!({"size_multiple": 4}), 2);
     for (height, width) in [(1, 1), (1, 37), (40, 1), (3, 2), (17, 90)] {
         for channels in [1, 3] {
-            let image = picture(channels, height, width);
+            let image = test_image(channels, height, width);
             for (target, expected) in [
                 (Target::Native, (2 * height, 2 * width)),
                 (Target::Scale(8.0), (8 * height, 8 * width)),
@@ -132,7 +132,7 @@ fn colour_runs_through_a_greyscale_bundle_channel_by_channel() {
     let grey = json!({"channels": 1, "encoder": {"file": "e.onnx", "sha256": "0".repeat(64),
         "inputs": {"lr": "lr"}, "output": "f", "features": 1, "halo": 3}});
     let upscaler = upscaler(grey, 2);
-    let image = picture(3, 20, 24);
+    let image = test_image(3, 20, 24);
     let colour = run(&upscaler, &image, &UpscaleOptions::default()).unwrap().image;
     for channel in 0..3 {
         let plane = Raster::from_vec(1, 20, 24, image.plane(channel).to_vec());
@@ -143,7 +143,7 @@ fn colour_runs_through_a_greyscale_bundle_channel_by_channel() {
 
 #[test]
 fn seeds_differ_and_repeat() {
-    let image = picture(3, 30, 30);
+    let image = test_image(3, 30, 30);
     let upscaler = upscaler(json!({}), 2);
     let with = |seed| {
         let options = UpscaleOptions { seed, steps: Some(2), eta: Some(1.0), ..Default::default() };
@@ -155,7 +155,7 @@ fn seeds_differ_and_repeat() {
 
 #[test]
 fn blended_tiles_join_smoothly_and_never_depend_on_threads() {
-    let image = picture(3, 90, 70);
+    let image = test_image(3, 90, 70);
     let form = json!({"tiling": {"kind": "blend", "overlap": 8}});
     let options = UpscaleOptions { tile: Some(32), steps: Some(3), ..Default::default() };
     let one = run(&upscaler(form.clone(), 1), &image, &options).unwrap().image;
@@ -169,7 +169,7 @@ fn blended_tiles_join_smoothly_and_never_depend_on_threads() {
 
 #[test]
 fn cancelling_at_any_report_ends_the_run() {
-    let image = picture(3, 60, 60);
+    let image = test_image(3, 60, 60);
     let options = UpscaleOptions { tile: Some(20), steps: Some(3), ..Default::default() };
     let upscaler = upscaler(json!({}), 2);
     let reports = Mutex::new(Vec::new());
@@ -202,7 +202,7 @@ fn cancelling_at_any_report_ends_the_run() {
 fn defective(defect: Defect) -> Result<Upscaled> {
     let upscaler =
         Upscaler::with_networks(&manifest(json!({})), vec![FakeNetwork::defective(2, defect)]).unwrap();
-    run(&upscaler, &picture(3, 40, 40), &UpscaleOptions { tile: Some(20), ..Default::default() })
+    run(&upscaler, &test_image(3, 40, 40), &UpscaleOptions { tile: Some(20), ..Default::default() })
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn a_passing_fault_is_retried_and_a_lasting_one_fails() {
     ] {
         let manifest = manifest(json!({"prediction": {"type": "residual", "scale": 1.0}}));
         let upscaler = Upscaler::with_networks(&manifest, vec![FakeNetwork::defective(2, defect)]).unwrap();
-        let error = run(&upscaler, &picture(3, 40, 40), &UpscaleOptions::default()).unwrap_err();
+        let error = run(&upscaler, &test_image(3, 40, 40), &UpscaleOptions::default()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Quality);
         let text = error.to_string();
         assert!(text.contains(what) && text.contains("rows 0 to"), "{text}");
@@ -226,7 +226,7 @@ fn a_passing_fault_is_retried_and_a_lasting_one_fails() {
 }
 
 #[test]
-fn a_flat_picture_stays_flat_without_complaint() {
+fn a_flat_image_stays_flat_without_complaint() {
     let flat = Raster::from_vec(3, 10, 10, vec![0.25; 300]);
     run(&upscaler(json!({}), 1), &flat, &UpscaleOptions::default()).unwrap();
 }
@@ -234,7 +234,7 @@ fn a_flat_picture_stays_flat_without_complaint() {
 #[test]
 fn impossible_requests_name_the_field() {
     let upscaler = upscaler(json!({}), 1);
-    let image = picture(3, 20, 20);
+    let image = test_image(3, 20, 20);
     let error = |options: UpscaleOptions| run(&upscaler, &image, &options).unwrap_err();
     for (options, kind, part) in [
         (UpscaleOptions { steps: Some(41), ..Default::default() }, ErrorKind::InvalidOption, "steps is 41"),
@@ -258,12 +258,12 @@ fn impossible_requests_name_the_field() {
     assert!(error.to_string().contains("2 channels"), "{error}");
 }
 
-/// Nothing is to be added to a result no larger than its picture: it is resampled, and no network runs.
+/// Nothing is to be added to a result no larger than its image: it is resampled, and no network runs.
 #[test]
 fn what_is_only_shrunk_takes_no_model() {
     let upscaler = upscaler(json!({}), 1);
     for channels in [1, 3] {
-        let image = picture(channels, 30, 40);
+        let image = test_image(channels, 30, 40);
         let shrunk = |target| UpscaleOptions { target, consistency: Some(9), ..Default::default() };
         for (target, height, width) in [
             (Target::Scale(0.5), 15, 20),
@@ -294,14 +294,14 @@ fn what_is_only_shrunk_takes_no_model() {
         }
         let map = UpscaleOptions { uncertainty: Some(2), ..shrunk(Target::Scale(0.5)) };
         let error = run(&upscaler, &image, &map).unwrap_err().to_string();
-        assert!(error.contains("the result must be larger than the picture"), "{error}");
+        assert!(error.contains("the result must be larger than the image"), "{error}");
     }
 }
 
 #[test]
 fn a_preset_fills_in_what_the_user_left_open() {
     let upscaler = upscaler(json!({}), 1);
-    let image = picture(3, 16, 16);
+    let image = test_image(3, 16, 16);
     let preset = UpscaleOptions { preset: Some("detailed".into()), ..Default::default() };
     let sampling = run(&upscaler, &image, &preset).unwrap().report.sampling;
     assert_eq!((sampling.steps, sampling.eta, sampling.start_step), (4, 0.5, 40));
@@ -311,7 +311,7 @@ fn a_preset_fills_in_what_the_user_left_open() {
 
 #[test]
 fn back_projection_meets_the_input_whatever_the_cut() {
-    let image = picture(3, 243, 30);
+    let image = test_image(3, 243, 30);
     let upscaler = upscaler(json!({}), 2);
     let loose = UpscaleOptions { steps: Some(2), eta: Some(1.0), ..Default::default() };
     let before = run(&upscaler, &image, &loose).unwrap().report.fidelity;
@@ -341,7 +341,7 @@ fn back_projection_meets_the_input_whatever_the_cut() {
 fn fidelity_is_that_of_the_whole_way_at_any_factor_and_channel_count() {
     for (channels, form) in [(1, json!({})), (3, json!({})), (3, json!({"size_multiple": 4}))] {
         let upscaler = upscaler(form, 1);
-        let image = picture(channels, 19, 26);
+        let image = test_image(channels, 19, 26);
         for target in [Target::Native, Target::Scale(4.0), Target::Scale(1.5), Target::Scale(3.0)] {
             let options = UpscaleOptions { target, consistency: Some(80), ..Default::default() };
             let result = run(&upscaler, &image, &options).unwrap();
@@ -353,7 +353,7 @@ fn fidelity_is_that_of_the_whole_way_at_any_factor_and_channel_count() {
 
 #[test]
 fn uncertainty_is_the_spread_over_seeds_and_the_encoder_runs_once() {
-    let image = picture(3, 61, 40);
+    let image = test_image(3, 61, 40);
     let manifest = manifest(json!({}));
     let calls = std::sync::Arc::new(AtomicUsize::new(0));
     let network = FakeNetwork { scale: 2, defect: Defect::None, calls: calls.clone() };
@@ -384,9 +384,9 @@ fn uncertainty_is_the_spread_over_seeds_and_the_encoder_runs_once() {
     let tight = UpscaleOptions { memory: Some(tight_memory(&upscaler, &image, &tight)), ..tight };
     let banded = run(&upscaler, &image, &tight).unwrap().uncertainty.unwrap();
     assert!(largest_difference(&banded, &map) < 1e-2);
-    // A grey picture's map is that of its one channel; another size's is of that size.
+    // A grey image's map is that of its one channel; another size's is of that size.
     let grey = UpscaleOptions { target: Target::Scale(1.5), ..with.clone() };
-    let map = run(&upscaler, &picture(1, 61, 40), &grey).unwrap().uncertainty.unwrap();
+    let map = run(&upscaler, &test_image(1, 61, 40), &grey).unwrap().uncertainty.unwrap();
     assert_eq!((map.channels(), map.height(), map.width()), (1, 92, 60));
     let twice = UpscaleOptions { target: Target::Scale(4.0), ..with };
     let error = run(&upscaler, &image, &twice).unwrap_err();

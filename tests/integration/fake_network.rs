@@ -141,8 +141,8 @@ pub fn manifest(changes: Value) -> Manifest {
     Manifest::parse(value.to_string().as_bytes()).unwrap()
 }
 
-/// A colourful picture without symmetry.
-pub fn picture(channels: usize, height: usize, width: usize) -> Raster {
+/// A colourful image without symmetry.
+pub fn test_image(channels: usize, height: usize, width: usize) -> Raster {
     let mut raster = Raster::new(channels, height, width);
     for channel in 0..channels {
         for y in 0..height {

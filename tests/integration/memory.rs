@@ -5,7 +5,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use partdiff::Limits;
-use partdiff::image::{EncodeOptions, ImageFormat, Kernel, Picture, SampleDepth, decode, encode, resize};
+use partdiff::image::{EncodeOptions, Image, ImageFormat, Kernel, SampleDepth, decode, encode, resize};
 
 use crate::real_model::data;
 
@@ -34,8 +34,8 @@ fn peak_mib(width: usize, height: usize, arguments: &[&str]) -> u64 {
     let (input, output) = (folder.path().join("in.png"), folder.path().join("out.png"));
     let photo = decode(&fs::read(data("house.png")).unwrap(), &Limits::default()).unwrap().color;
     let photo = resize(&photo, height, width, Kernel::Cubic { a: -0.5 });
-    let picture = Picture::new(photo, None, SampleDepth::U8, ImageFormat::Png);
-    fs::write(&input, encode(&picture, &EncodeOptions::new(ImageFormat::Png)).unwrap().bytes).unwrap();
+    let image = Image::new(photo, None, SampleDepth::U8, ImageFormat::Png);
+    fs::write(&input, encode(&image, &EncodeOptions::new(ImageFormat::Png)).unwrap().bytes).unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_partdiff"))
         .arg("upscale")
         .arg(&input)

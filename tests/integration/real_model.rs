@@ -17,7 +17,7 @@ pub fn data(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(file)
 }
 
-fn picture(file: &str) -> Raster {
+fn test_image(file: &str) -> Raster {
     decode(&std::fs::read(data(file)).unwrap(), &Limits::default()).unwrap().color
 }
 
@@ -48,12 +48,12 @@ fn psnr(a: &Raster, b: &Raster) -> f64 {
 fn tiles_threads_and_bands_change_no_level_by_more_than_one() {
     let bundle = embedded();
     let (one, two) = (open(&bundle, 1), open(&bundle, 2));
-    let pictures = [
-        picture("dog.png"),
-        picture("girl.png").crop(0..101, 0..144),
-        picture("house.png").crop(100..430, 150..350),
+    let images = [
+        test_image("dog.png"),
+        test_image("girl.png").crop(0..101, 0..144),
+        test_image("house.png").crop(100..430, 150..350),
     ];
-    for (index, image) in pictures.iter().enumerate() {
+    for (index, image) in images.iter().enumerate() {
         for steps in [1, 3] {
             let options =
                 UpscaleOptions { steps: Some(steps), eta: Some(0.5), seed: 9, ..Default::default() };
@@ -69,12 +69,12 @@ fn tiles_threads_and_bands_change_no_level_by_more_than_one() {
             if let Some(memory) = memory_for_bands(&two, image, &options) {
                 cuts.push((&two, UpscaleOptions { memory: Some(memory), ..options.clone() }));
             } else {
-                assert_ne!(index, 2, "the tall picture can be cut into bands");
+                assert_ne!(index, 2, "the tall image can be cut into bands");
             }
             for (upscaler, options) in cuts {
                 let result = levels(&run(upscaler, image, &options));
                 let worst = expected.iter().zip(&result).map(|(a, b)| a.abs_diff(*b)).max();
-                assert!(worst <= Some(1), "picture {index}, {steps} steps, {options:?}: {worst:?} levels");
+                assert!(worst <= Some(1), "image {index}, {steps} steps, {options:?}: {worst:?} levels");
             }
         }
     }
@@ -96,7 +96,7 @@ fn memory_for_bands(upscaler: &Upscaler, image: &Raster, options: &UpscaleOption
 #[test]
 fn the_same_request_gives_the_same_samples() {
     let upscaler = open(&embedded(), 2);
-    let image = picture("dog.png");
+    let image = test_image("dog.png");
     let options =
         UpscaleOptions { steps: Some(4), eta: Some(1.0), seed: 3, tile: Some(64), ..Default::default() };
     let first = run(&upscaler, &image, &options);
@@ -106,7 +106,7 @@ fn the_same_request_gives_the_same_samples() {
 
 #[test]
 fn one_step_is_closer_to_the_original_than_cubic_interpolation() {
-    let original = picture("house.png");
+    let original = test_image("house.png");
     let small = resize(&original, original.height() / 4, original.width() / 4, Kernel::Cubic { a: -0.5 });
     let cubic = resize(&small, original.height(), original.width(), Kernel::Cubic { a: -0.5 });
     let result = run(&open(&embedded(), 2), &small, &UpscaleOptions { steps: Some(1), ..Default::default() });
@@ -119,7 +119,7 @@ fn int8_is_as_close_on_processors_that_sum_in_16_bits() {
     let int8 = Bundle::embedded("natural-x4-int8").unwrap().unwrap();
     let (float, int8) = (open(&embedded(), 2), open(&int8, 2));
     for file in ["dog.png", "girl.png"] {
-        let image = picture(file);
+        let image = test_image(file);
         let options = UpscaleOptions { steps: Some(1), ..Default::default() };
         let close = psnr(&run(&int8, &image, &options), &run(&float, &image, &options));
         // Sums that overflow give 42 dB.
@@ -130,7 +130,7 @@ fn int8_is_as_close_on_processors_that_sum_in_16_bits() {
 #[test]
 fn more_steps_add_detail() {
     let upscaler = open(&embedded(), 2);
-    let image = picture("dog.png");
+    let image = test_image("dog.png");
     let roughness = |steps| {
         let result = run(&upscaler, &image, &UpscaleOptions { steps: Some(steps), ..Default::default() });
         (0..result.height())
@@ -150,7 +150,7 @@ fn more_steps_add_detail() {
 fn a_denoiser_alone_runs_its_full_chain_from_pure_noise() {
     let bundle = Bundle::open(&data("plain.partdiff")).unwrap();
     let upscaler = open(&bundle, 2);
-    let image = picture("girl.png").crop(0..50, 0..70);
+    let image = test_image("girl.png").crop(0..50, 0..70);
     let truth = resize(&image, 100, 140, Kernel::Cubic { a: -0.5 });
     for (sampler, steps) in [
         (SamplerKind::Ddpm, 50),
@@ -177,7 +177,7 @@ fn a_denoiser_alone_runs_its_full_chain_from_pure_noise() {
 fn cancelling_breaks_off_a_running_inference() {
     let upscaler = open(&embedded(), 2);
     // One tile per thread, so that the token can only be noticed inside the networks.
-    let image = picture("house.png");
+    let image = test_image("house.png");
     let token = CancelToken::new();
     let reports = AtomicUsize::new(0);
     let last = Mutex::new(None);

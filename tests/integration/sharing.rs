@@ -6,13 +6,13 @@ use partdiff::{CancelToken, ErrorKind, ProgressEvent, UpscaleOptions};
 use serde_json::json;
 
 use crate::engine::{run, upscaler};
-use crate::fake_network::picture;
+use crate::fake_network::test_image;
 
 #[test]
 fn calls_from_several_threads_share_the_networks_and_none_shows() {
     for networks in [1, 2] {
         let upscaler = upscaler(json!({}), networks);
-        let images: Vec<_> = (0..4).map(|index| picture(3, 40 + 7 * index, 50)).collect();
+        let images: Vec<_> = (0..4).map(|index| test_image(3, 40 + 7 * index, 50)).collect();
         let options = |index: usize| UpscaleOptions {
             steps: Some(3),
             eta: Some(0.5),
@@ -51,7 +51,7 @@ fn calls_from_several_threads_share_the_networks_and_none_shows() {
 #[test]
 fn a_panic_of_the_caller_passes_through_and_the_networks_work_on() {
     let upscaler = upscaler(json!({}), 1);
-    let image = picture(3, 40, 40);
+    let image = test_image(3, 40, 40);
     let panics = |_: ProgressEvent| panic!("on purpose");
     let call = || upscaler.upscale(&image, &UpscaleOptions::default(), &panics, &CancelToken::new());
     assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).is_err());

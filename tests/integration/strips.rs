@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::fake_network::{FakeNetwork, manifest};
 
-fn picture(channels: usize) -> Raster {
+fn test_image(channels: usize) -> Raster {
     let values = (0..channels * 210 * 22).map(|i| ((i * 29) % 83) as f32 / 83.0);
     Raster::from_vec(channels, 210, 22, values.collect())
 }
@@ -39,7 +39,7 @@ fn strips_are_the_rows_of_the_whole() {
     for changes in [json!({}), json!({ "size_multiple": 4 })] {
         let upscaler = Upscaler::with_networks(&manifest(changes), networks()).unwrap();
         for channels in [3, 1] {
-            let image = picture(channels);
+            let image = test_image(channels);
             for target in [Target::Native, Target::Scale(1.3), Target::Scale(3.0)] {
                 let options = UpscaleOptions { target, steps: Some(2), eta: Some(1.0), ..Default::default() };
                 let expected = upscaler.upscale(&image, &options, &NoProgress, &CancelToken::new()).unwrap();
@@ -69,7 +69,7 @@ fn strips_are_the_rows_of_the_whole() {
 #[test]
 fn what_needs_the_whole_comes_as_one_strip() {
     let upscaler = Upscaler::with_networks(&manifest(json!({})), vec![FakeNetwork::boxed(2)]).unwrap();
-    let image = picture(3);
+    let image = test_image(3);
     let options = UpscaleOptions { consistency: Some(2), steps: Some(1), ..Default::default() };
     let expected = upscaler.upscale(&image, &options, &NoProgress, &CancelToken::new()).unwrap();
     let (whole, count, _) = strips(&upscaler, &image, &options).unwrap();
@@ -80,7 +80,7 @@ fn what_needs_the_whole_comes_as_one_strip() {
 fn who_takes_the_strips_may_end_the_work() {
     let upscaler = Upscaler::with_networks(&manifest(json!({})), vec![FakeNetwork::boxed(2)]).unwrap();
     let mut take = |_: usize, _: Raster| Err(partdiff::Error::new(ErrorKind::Output, "the disk is full"));
-    let (image, cancel) = (picture(1), CancelToken::new());
+    let (image, cancel) = (test_image(1), CancelToken::new());
     let result = upscaler.upscale_strips(&image, &UpscaleOptions::default(), &NoProgress, &cancel, &mut take);
     assert_eq!(result.unwrap_err().to_string(), "the disk is full");
 }

@@ -1,7 +1,7 @@
 //! Images of every kind through the library, against the engine itself.
 
 use half::f16;
-use partdiff::image::{ImageFormat, Picture, Raster, RestoreOptions, SampleDepth, prepare_for_model};
+use partdiff::image::{Image, ImageFormat, Raster, RestoreOptions, SampleDepth, prepare_for_model};
 use partdiff::model::{Bundle, DEFAULT_BUNDLE};
 use partdiff::runtime::Device;
 use partdiff::{CancelToken, NoProgress, RuntimeOptions, Target, UpscaleOptions, Upscaler};
@@ -13,13 +13,13 @@ const WIDTH: u32 = 23;
 const HEIGHT: u32 = 17;
 
 /// The engine's own result, without the library.
-fn expected(color: Raster, alpha: Option<Raster>, icc: Option<Vec<u8>>) -> Picture {
+fn expected(color: Raster, alpha: Option<Raster>, icc: Option<Vec<u8>>) -> Image {
     let bundle = Bundle::embedded(DEFAULT_BUNDLE).unwrap().unwrap();
     let runtime = RuntimeOptions { device: Device::Cpu, ..Default::default() };
     let upscaler = Upscaler::open(&bundle, &runtime).unwrap();
-    let mut picture = Picture::new(color, alpha, SampleDepth::F32, ImageFormat::Png);
-    picture.metadata.icc = icc;
-    let prepared = prepare_for_model(picture);
+    let mut image = Image::new(color, alpha, SampleDepth::F32, ImageFormat::Png);
+    image.metadata.icc = icc;
+    let prepared = prepare_for_model(image);
     let options =
         UpscaleOptions { target: Target::Scale(3.0), steps: Some(2), seed: 5, ..Default::default() };
     let made = upscaler.upscale(&prepared.color, &options, &NoProgress, &CancelToken::new()).unwrap();

@@ -148,18 +148,17 @@ fn give_the_commands_bytes(installed: &Installed) {
     // The images of the tests as the formats that the example reads.
     for (name, file, depth) in [("dog", "dog.ppm", 8), ("girl", "girl.pgm", 16)] {
         let bytes = std::fs::read(data(&format!("{name}.png"))).unwrap();
-        let mut picture = partdiff::image::decode(&bytes, &partdiff::Limits::default()).unwrap();
-        picture.color = picture.color.crop(0..60, 0..80);
+        let mut image = partdiff::image::decode(&bytes, &partdiff::Limits::default()).unwrap();
+        image.color = image.color.crop(0..60, 0..80);
         if depth == 16 {
-            picture.depth = partdiff::image::SampleDepth::U16;
-            picture.color = partdiff::image::Raster::from_vec(1, 60, 80, picture.color.plane(1).to_vec());
-            picture.color.data_mut().iter_mut().for_each(|value| *value = (*value * 0.9).sqrt());
+            image.depth = partdiff::image::SampleDepth::U16;
+            image.color = partdiff::image::Raster::from_vec(1, 60, 80, image.color.plane(1).to_vec());
+            image.color.data_mut().iter_mut().for_each(|value| *value = (*value * 0.9).sqrt());
         }
-        picture.alpha = None;
-        picture.metadata = Default::default();
+        image.alpha = None;
+        image.metadata = Default::default();
         let options = partdiff::image::EncodeOptions::new(partdiff::image::ImageFormat::Pnm);
-        std::fs::write(folder.join(file), partdiff::image::encode(&picture, &options).unwrap().bytes)
-            .unwrap();
+        std::fs::write(folder.join(file), partdiff::image::encode(&image, &options).unwrap().bytes).unwrap();
     }
     for compiler in [&["gcc", "-std=c99"][..], &["g++", "-std=c++11", "-x", "c++"]] {
         let Some(program) = installed.program(compiler, "upscale.c", &STRICT) else { continue };

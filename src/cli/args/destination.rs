@@ -24,7 +24,7 @@ impl Destination {
     /// Judges `-o`: a folder if it is one, ends in a separator, or several results have to fit in.
     ///
     /// # Errors
-    /// `InvalidOption` where several pictures would go to standard output, or to one file.
+    /// `InvalidOption` where several images would go to standard output, or to one file.
     pub fn choose(output: Option<&Path>, inputs: &[PathBuf]) -> Result<Self> {
         let several = inputs.len() > 1 || inputs.iter().any(|input| input.is_dir());
         let Some(output) = output else {
@@ -33,7 +33,7 @@ impl Destination {
         };
         if output == Path::new(STDIO) {
             if several {
-                let message = "standard output takes one picture: give one file, or a folder as OUT";
+                let message = "standard output takes one image: give one file, or a folder as OUT";
                 return Err(Error::new(ErrorKind::InvalidOption, message));
             }
             return Ok(Self::Stdout);
@@ -43,7 +43,7 @@ impl Destination {
         let folder = marked || output.is_dir();
         if several && !folder && ImageFormat::from_path(output).is_some_and(ImageFormat::can_write) {
             let message = format!(
-                "{} cannot hold several pictures: give a folder as OUT, with a / at the end if that is its name",
+                "{} cannot hold several images: give a folder as OUT, with a / at the end if that is its name",
                 shown(output)
             );
             return Err(Error::new(ErrorKind::InvalidOption, message));

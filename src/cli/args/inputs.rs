@@ -20,7 +20,7 @@ pub const STDIO: &str = "-";
 /// How many of the files that are left out are named.
 const NAMED: usize = 5;
 
-/// One picture to read.
+/// One image to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Input {
     /// Path, or `-` for standard input.
@@ -50,7 +50,7 @@ pub struct Failure {
 /// What arguments come to.
 #[derive(Debug, Default)]
 pub struct Collected {
-    /// Every picture, once.
+    /// Every image, once.
     pub inputs: Vec<Input>,
     /// What cannot be worked on.
     pub failures: Vec<Failure>,
@@ -115,11 +115,11 @@ fn walk(folder: &Path, skip: Option<&FileId>, all: &mut Collected) {
     if !foreign.is_empty() {
         let some = foreign.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
         let more = if foreign.len() > NAMED { ", ..." } else { "" };
-        let text = format!("{} of its files are pictures that cannot be read: {some}{more}", foreign.len());
+        let text = format!("{} of its files are images that cannot be read: {some}{more}", foreign.len());
         all.notes.push((folder.to_path_buf(), text));
     }
     if before == (all.inputs.len(), all.failures.len()) {
-        let error = Error::new(ErrorKind::Input, "no pictures in this folder");
+        let error = Error::new(ErrorKind::Input, "no images in this folder");
         all.failures.push(Failure { input: folder.to_path_buf(), error });
     }
 }
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_give_pictures_in_order() {
+    fn folders_give_images_in_order() {
         let root = tree();
         let Collected { inputs, failures, .. } = collect(&[root.path().join("in")], None);
         assert_eq!(relative(&inputs), ["a.jpg", "b.PNG", "sub/c.webp", "sub/out/old.png"]);
@@ -171,13 +171,13 @@ mod tests {
     }
 
     #[test]
-    fn pictures_that_cannot_be_read_are_named() {
+    fn images_that_cannot_be_read_are_named() {
         let root = tree();
         for name in ["x.psd", "sub/y.NEF", "z.jp2"] {
             fs::write(root.path().join("in").join(name), b"").unwrap();
         }
         let notes = collect(&[root.path().join("in")], None).notes;
-        let text = "3 of its files are pictures that cannot be read: y.NEF, x.psd, z.jp2";
+        let text = "3 of its files are images that cannot be read: y.NEF, x.psd, z.jp2";
         assert_eq!(notes, [(root.path().join("in"), text.to_owned())]);
     }
 
@@ -215,7 +215,7 @@ mod tests {
         let Collected { inputs, failures, .. } = collect(&arguments, None);
         assert!(inputs.is_empty());
         assert!(failures[0].error.report().starts_with("cannot read: No such file"));
-        assert_eq!(failures[1].error.report(), "no pictures in this folder");
+        assert_eq!(failures[1].error.report(), "no images in this folder");
         assert_eq!(failures[1].input, arguments[1]);
     }
 

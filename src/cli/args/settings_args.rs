@@ -5,7 +5,7 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, Error, FromArgMatches};
 use crate::settings::Settings;
 
 /// Heading of options that do not change the image.
-pub const RESOURCES: &str = "Resources (none changes the picture)";
+pub const RESOURCES: &str = "Resources (none changes the image)";
 const SIZE: &str = "Size (by default the model's own factor)";
 const SAMPLING: &str = "Sampling (by default as the model asks)";
 const ENCODING: &str = "Encoding (by default as the input, as far as the format can)";
@@ -67,7 +67,7 @@ const FIELDS: [Field; 24] = [
         SIZE,
         "fit",
         "WxH",
-        "Largest size with the input's aspect ratio that fits into WIDTHxHEIGHT pixels; larger pictures are shrunk, \
+        "Largest size with the input's aspect ratio that fits into WIDTHxHEIGHT pixels; larger images are shrunk, \
          without the model",
     ),
     Field {
@@ -86,7 +86,7 @@ const FIELDS: [Field; 24] = [
     option(SAMPLING, "eta", "0-1", "Share of fresh noise in each DDIM step, 0 (none) to 1 (as DDPM)"),
     Field {
         default: Some("0"),
-        ..option(SAMPLING, "seed", "NUMBER", "Seed of the noise: the same seed gives the same picture")
+        ..option(SAMPLING, "seed", "NUMBER", "Seed of the noise: the same seed gives the same image")
     },
     Field {
         default: Some("0"),
@@ -116,7 +116,7 @@ const FIELDS: [Field; 24] = [
         ENCODING,
         "format",
         "FORMAT",
-        "Format of the results, by its name or ending, such as png, jpg, webp, tif, jxl or exr (a wrong one lists \
+        "Format of the results, by its name or extension, such as png, jpg, webp, tif, jxl or exr (a wrong one lists \
          them all); by default as the result is called, else as the input is made",
     ),
     option(
@@ -133,7 +133,7 @@ const FIELDS: [Field; 24] = [
             "background",
             "COLOUR",
             "What to lay transparency over where the format has none (JPEG): white, black, or #RRGGBB in the \
-             picture's own colour space",
+             image's own colour space",
         )
     },
     flag(
@@ -145,7 +145,7 @@ const FIELDS: [Field; 24] = [
         METADATA,
         "strip",
         "WHAT",
-        "Leave out the place where the picture was taken (gps), or all metadata but colour profile and resolution \
+        "Leave out the place where the image was taken (gps), or all metadata but colour profile and resolution \
          (all)",
     ),
     flag(METADATA, "keep-dpi", "Keep the dots per inch instead of the size in print"),
@@ -170,7 +170,7 @@ const FIELDS: [Field; 24] = [
         "memory",
         "AMOUNT",
         "Memory to use at most, such as 800M or 1G; half of the free memory by default, and up to a quarter more \
-         where several pictures are at work",
+         where several images are at work",
     ),
 ];
 

@@ -23,7 +23,7 @@ pub struct UpscaleArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Files")]
 pub struct FileArgs {
-    /// Pictures, folders of pictures (with all folders inside), or - for standard input
+    /// Images, folders of images (with all folders inside), or - for standard input
     #[arg(required = true, value_name = "INPUT", help_heading = None)]
     pub inputs: Vec<PathBuf>,
 
@@ -33,7 +33,7 @@ pub struct FileArgs {
     pub output: Option<PathBuf>,
 
     /// Names of the results, from {stem} {ext} {from} {scale} {model} {preset} {width} {height};
-    /// {from} is the ending of the input. By default {stem}_x{scale}.{ext} beside the input, and
+    /// {from} is the extension of the input. By default {stem}_x{scale}.{ext} beside the input, and
     /// {stem}.{ext} in another folder
     #[arg(long, value_name = "TEMPLATE")]
     pub name: Option<String>,
@@ -105,11 +105,11 @@ pub struct ReportArgs {
     pub verbose: bool,
 
     /// Write how far results of different seeds lie apart to MAP: the standard deviation of every pixel in levels of
-    /// 255, as 32-bit floating point. High where detail is invented; more steps invent more. One picture only
+    /// 255, as 32-bit floating point. High where detail is invented; more steps invent more. One image only
     #[arg(long, value_name = "MAP.tif")]
     pub uncertainty: Option<PathBuf>,
 
-    /// Results to compare for --uncertainty, 2 to 1000; the one with --seed is the picture
+    /// Results to compare for --uncertainty, 2 to 1000; the one with --seed is the image
     #[arg(long, value_name = "COUNT", default_value_t = 8, requires = "uncertainty", value_parser = values::count)]
     pub samples: usize,
 }
@@ -140,7 +140,7 @@ Examples:
 
 Exit status: 0 if all was done, 1 if some inputs failed or the run was cancelled, 2 if it could not start.
 Pages of a TIFF file become pages of a TIFF file, or numbered files of another format.
-Several pictures are made at the same time, as far as the memory allows; with --threads 1, one after the other.
+Several images are made at the same time, as far as the memory allows; with --threads 1, one after the other.
 Results appear whole or not at all. Ctrl-C stops within a step and leaves nothing half-written.";
 
 /// Shown below the long help.
@@ -158,6 +158,6 @@ Events of --json, one object a line, each with a field \"event\":
   warning   input, message
   failed    input, output, kind (option, input, output, model, runtime, limit, quality or cancelled), reason
   summary   done, skipped, failed, cancelled (true or false), seconds, exit
-Pictures are begun in their order. Several are at work at the same time: their events mix, output tells them
+Images are begun in their order. Several are at work at the same time: their events mix, output tells them
 apart, and seconds count the work on others meanwhile.
 Names that are not valid Unicode come with a field input_hex or output_hex that holds their bytes.";

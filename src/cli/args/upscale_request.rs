@@ -39,10 +39,10 @@ pub enum Originals {
 
 /// How to tell the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Voice {
+pub enum Verbosity {
     /// Errors only.
     Quiet,
-    /// Progress bar, a line per picture, a summary.
+    /// Progress bar, a line per image, a summary.
     Normal,
     /// All that is known.
     Verbose,
@@ -57,7 +57,7 @@ pub struct UpscaleRequest {
     pub inputs: Vec<PathBuf>,
     /// Where results go.
     pub destination: Destination,
-    /// What to make of each picture.
+    /// What to make of each image.
     pub settings: Settings,
     /// The naming template that was asked for.
     pub template: Option<Template>,
@@ -76,7 +76,7 @@ pub struct UpscaleRequest {
     /// Plan only.
     pub dry_run: bool,
     /// How to tell the user.
-    pub voice: Voice,
+    pub verbosity: Verbosity,
 }
 
 impl TryFrom<UpscaleArgs> for UpscaleRequest {
@@ -97,7 +97,7 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
             && !ImageFormat::from_path(path).is_some_and(ImageFormat::can_write)
         {
             return Err(usage(format!(
-                "cannot write {} by its ending: expected one of {}, or --format",
+                "cannot write {} by its extension: expected one of {}, or --format",
                 path.display(),
                 ImageFormat::writable_extensions()
             )));
@@ -109,7 +109,7 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
             return Err(usage(format!("{path} is a name for {named}, and --format says {format}")));
         }
         if report.json && destination == Destination::Stdout && !report.dry_run {
-            return Err(usage("--json and a picture cannot both go to standard output: give a file as OUT"));
+            return Err(usage("--json and an image cannot both go to standard output: give a file as OUT"));
         }
         if files.in_place && files.inputs.iter().any(|input| input == Path::new(STDIO)) {
             return Err(usage("standard input (-) has no place: --in-place needs files"));
@@ -122,7 +122,7 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
         }
         if let Some(map) = &report.uncertainty {
             if files.inputs.len() > 1 || files.inputs[0].is_dir() {
-                return Err(usage("--uncertainty takes one picture"));
+                return Err(usage("--uncertainty takes one image"));
             }
             if ImageFormat::from_path(map) != Some(ImageFormat::Tiff) {
                 return Err(usage(format!("--uncertainty is {}: expected a name in .tif", map.display())));
@@ -158,11 +158,11 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
             },
             options,
             dry_run: report.dry_run,
-            voice: match (report.json, report.quiet, report.verbose) {
-                (true, ..) => Voice::Json,
-                (_, true, _) => Voice::Quiet,
-                (.., true) => Voice::Verbose,
-                _ => Voice::Normal,
+            verbosity: match (report.json, report.quiet, report.verbose) {
+                (true, ..) => Verbosity::Json,
+                (_, true, _) => Verbosity::Quiet,
+                (.., true) => Verbosity::Verbose,
+                _ => Verbosity::Normal,
             },
         })
     }
@@ -237,7 +237,7 @@ mod tests {
         assert_eq!(request.originals, Originals::Stay);
         assert_eq!(options.preset.as_deref(), Some("detailed"));
         assert_eq!((request.runtime.device, request.runtime.threads), (Device::Cpu, Some(2)));
-        assert_eq!((request.existing, request.voice), (Existing::Replace, Voice::Verbose));
+        assert_eq!((request.existing, request.verbosity), (Existing::Replace, Verbosity::Verbose));
         assert_eq!((request.settings.quality, request.model), (Some(80), Some("x".into())));
     }
 
@@ -245,19 +245,20 @@ mod tests {
     fn contradictions_are_named() {
         assert!(message("- - -o out/").contains("once only"));
         assert!(
-            message("a.png -o b.xyz").contains("cannot write b.xyz by its ending: expected one of png, jpg")
+            message("a.png -o b.xyz")
+                .contains("cannot write b.xyz by its extension: expected one of png, jpg")
         );
         assert!(request("a.png -o b.xyz --format png").is_ok());
         assert!(request("a.png -o b.jpeg --format jpg").is_ok());
         assert!(message("a.png -o b.png --format jpg").contains("is a name for PNG, and --format says JPEG"));
         assert!(message("a.png -o b.png --name {stem}").contains("--name needs a folder"));
         assert!(message("a.png -o - --json").contains("both go to standard output"));
-        assert!(message("a.png b.png -o -").contains("one picture"));
+        assert!(message("a.png b.png -o -").contains("one image"));
         assert!(message("a.png --tile 3").contains("tile is 3"));
         assert!(message("- --in-place").contains("has no place"));
         assert!(message("a.png --in-place --backup /x").contains("suffix of a file name"));
         assert!(message("a.png --uncertainty b.png").contains("expected a name in .tif"));
-        assert!(message("a.png b.png --uncertainty c.tif").contains("one picture"));
+        assert!(message("a.png b.png --uncertainty c.tif").contains("one image"));
         for clash in
             ["--in-place -o b.png", "--in-place --overwrite", "--backup .old", "--no-backup", "--samples 3"]
         {

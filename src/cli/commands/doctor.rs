@@ -23,7 +23,7 @@ pub struct DoctorArgs {
 }
 
 impl DoctorArgs {
-    /// Prints the report on stdout; exit code 0 if pictures can be upscaled, else 1.
+    /// Prints the report on stdout; exit code 0 if images can be upscaled, else 1.
     pub fn run(&self) -> Result<ExitCode> {
         let report = DoctorReport::collect(self.library.as_deref());
         let bundle = Bundle::resolve(DEFAULT_BUNDLE)?;

@@ -20,7 +20,7 @@ use crate::model::{Bundle, DEFAULT_BUNDLE, Manifest, TilingKind};
 use crate::progress::{CancelToken, NoProgress};
 use crate::settings::values::show_bytes;
 
-/// Sides of the picture of `model check`: not square, and no multiple of anything.
+/// Sides of the image of `model check`: not square, and no multiple of anything.
 const CHECK_SIZE: (usize, usize) = (37, 29);
 
 #[derive(Args, Clone, Debug)]
@@ -41,7 +41,7 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
-    /// Verify a model: manifest, hashes, the graphs' real inputs and outputs, and a small picture
+    /// Verify a model: manifest, hashes, the graphs' real inputs and outputs, and a small image
     Check {
         #[command(flatten)]
         choice: Choice,
@@ -183,14 +183,14 @@ fn write_record(text: &mut String, record: &Value, depth: usize) {
     }
 }
 
-/// Loads the graphs and upscales a picture of noise; opening the bundle has checked manifest and hashes.
+/// Loads the graphs and upscales an image of noise; opening the bundle has checked manifest and hashes.
 fn check(bundle: &Bundle, runtime: &RuntimeOptions) -> Result<String> {
     let manifest = bundle.manifest();
     let upscaler = Upscaler::open(bundle, runtime)?;
     let (width, height) = CHECK_SIZE;
-    let mut picture = Raster::new(manifest.channels, height, width);
-    NoiseField::new(0).fill(0, 0, 0, 0, picture.data_mut());
-    for sample in picture.data_mut() {
+    let mut image = Raster::new(manifest.channels, height, width);
+    NoiseField::new(0).fill(0, 0, 0, 0, image.data_mut());
+    for sample in image.data_mut() {
         *sample = (0.5 + 0.1 * *sample).clamp(0.0, 1.0);
     }
     let presets = manifest.presets.keys().cloned().map(Some);
@@ -204,7 +204,7 @@ fn check(bundle: &Bundle, runtime: &RuntimeOptions) -> Result<String> {
         let name = preset.clone().unwrap_or_else(|| "defaults".into());
         let options = UpscaleOptions { preset, ..Default::default() };
         let made = upscaler
-            .upscale(&picture, &options, &NoProgress, &CancelToken::new())
+            .upscale(&image, &options, &NoProgress, &CancelToken::new())
             .map_err(|error| error.context(format!("with {name}")))?;
         let (w, h) = (made.image.width(), made.image.height());
         let steps = made.report.sampling.steps;

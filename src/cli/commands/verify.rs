@@ -1,4 +1,4 @@
-//! `partdiff verify`: is a picture what its record says?
+//! `partdiff verify`: is an image what its record says?
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -17,7 +17,7 @@ use crate::cli::output::stdout::print;
 use crate::engine::{RuntimeOptions, Upscaler};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::hash::sha256_hex;
-use crate::image::{Picture, Provenance, decode_page, page_count};
+use crate::image::{Image, Provenance, decode_page, page_count};
 use crate::model::Bundle;
 use crate::progress::CancelToken;
 use crate::runtime::Device;
@@ -36,7 +36,7 @@ OUTPUT, each with verdict, max_difference, mean_difference, tolerance in levels 
 
 #[derive(Args, Clone, Debug)]
 pub struct VerifyArgs {
-    /// A picture made by partdiff, with its record
+    /// An image made by partdiff, with its record
     #[arg(value_name = "OUTPUT")]
     output: PathBuf,
 
@@ -92,7 +92,7 @@ impl VerifyArgs {
             pages.iter().any(|page| page.get("max_difference").is_some_and(Value::is_null))
         });
         let off = match most {
-            _ if reshaped => " (its size or its channels are others)".to_owned(),
+            _ if reshaped => " (its dimensions or channels differ)".to_owned(),
             Some(most) => format!(" (off by at most {most:.2} levels of 255)"),
             None => String::new(),
         };
@@ -131,9 +131,9 @@ impl VerifyArgs {
         let mut pages = Vec::new();
         let mut next = Some(first);
         for index in 0..page_count(&output) {
-            let picture = next.take().map_or_else(|| page(index), Ok)?;
-            let record = super::verify::record(&picture).map_err(named(&self.output))?;
-            pages.push(verify(&upscaler, &record, &picture, &source, &resources, &limits, &cancel)?);
+            let image = next.take().map_or_else(|| page(index), Ok)?;
+            let record = super::verify::record(&image).map_err(named(&self.output))?;
+            pages.push(verify(&upscaler, &record, &image, &source, &resources, &limits, &cancel)?);
         }
         let provider = upscaler.provider().map(|report| report.provider.to_string());
         Ok(Finding { record, provider, pages })
@@ -165,7 +165,7 @@ impl VerifyArgs {
         Ok(bundle)
     }
 
-    /// What was asked for, else where the picture was made, if that can be had here.
+    /// What was asked for, else where the image was made, if that can be had here.
     fn runtime(&self, record: &Provenance) -> Result<RuntimeOptions> {
         let device = match self.model.device {
             DeviceArg::Auto if record.provider == "cpu" => Device::Cpu,
@@ -201,8 +201,8 @@ impl Finding {
     }
 }
 
-fn record(picture: &Picture) -> Result<Provenance> {
-    Provenance::read(&picture.metadata).ok_or_else(|| {
+fn record(image: &Image) -> Result<Provenance> {
+    Provenance::read(&image.metadata).ok_or_else(|| {
         let message = "holds no record of its making, which partdiff writes unless --no-provenance or the format \
                        forbids it";
         Error::new(ErrorKind::Input, message)

@@ -24,7 +24,7 @@ use crate::watch::daemon::lock::Lock;
 use crate::watch::daemon::signals;
 use crate::watch::ledger::store;
 use crate::watch::report::log::{Log, fields, put_path};
-use crate::watch::report::preview::{Fate, Prospect, preview};
+use crate::watch::report::preview::{Fate, Previewed, preview};
 use crate::watch::settings::names::Names;
 use crate::watch::settings::schedule::Schedule;
 use crate::watch::settings::watch_settings::{Collision, Originals, Quarantine, WatchSettings, refuse_loops};
@@ -121,7 +121,7 @@ struct FolderArgs {
     /// of changes
     #[arg(long, value_name = "TIME")]
     rescan: Option<Period>,
-    /// Names of the results, from {stem} {ext} {from} {scale} {model} {preset} {width} {height}; {from} is the ending
+    /// Names of the results, from {stem} {ext} {from} {scale} {model} {preset} {width} {height}; {from} is the extension
     /// of the input
     #[arg(long, value_name = "TEMPLATE", default_value = "{stem}.{ext}")]
     name: Names,
@@ -149,7 +149,7 @@ struct FolderArgs {
     /// Work only in these hours of the day, such as 22:00-06:00 or 0:00-6:30,12:00-13:00
     #[arg(long, value_name = "HOURS")]
     hours: Option<Schedule>,
-    /// How far the work gives way to other programs: 0 (not at all) to 19
+    /// Niceness: 0 (normal priority) to 19 (all other programs go first)
     #[arg(long, value_name = "0-19", help_heading = RESOURCES, default_value_t = 0, value_parser = clap::value_parser!(i32).range(0..=19))]
     nice: i32,
     /// Keep figures for Prometheus in this file
@@ -345,7 +345,7 @@ fn list(config: &Config, state: &Path, json: bool) -> Result<()> {
     ];
     for watch in &config.watches {
         let of = if config.watches.len() > 1 { format!("{}: ", watch.name) } else { String::new() };
-        for Prospect { path, fate, reason } in preview(watch, state, ledger.as_ref())? {
+        for Previewed { path, fate, reason } in preview(watch, state, ledger.as_ref())? {
             counts.iter_mut().filter(|(each, ..)| *each == fate).for_each(|(.., count)| *count += 1);
             if json {
                 let mut all =

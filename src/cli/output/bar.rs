@@ -9,7 +9,7 @@ const FULL: u64 = 1_000_000;
 
 const STYLE: &str = "{prefix} {wide_bar} {percent:>3}% {msg} {eta_precise} left";
 
-/// The progress of a run of one picture or many.
+/// The progress of a run of one image or many.
 pub struct Bar {
     shown: bool,
     bar: ProgressBar,
@@ -29,18 +29,18 @@ struct AtWork {
 }
 
 impl Bar {
-    /// A bar that appears with the first picture, if at all.
+    /// A bar that appears with the first image, if at all.
     pub fn new(shown: bool) -> Self {
         let bar = ProgressBar::hidden();
         Self { shown, bar, files: 0, finished: 0, total: 0.0, done: 0.0, at_work: Vec::new() }
     }
 
-    /// Expects `files` pictures whose results have `megapixels` in all.
+    /// Expects `files` images whose results have `megapixels` in all.
     pub fn expect(&mut self, files: usize, megapixels: f64) {
         (self.files, self.total) = (files, megapixels);
     }
 
-    /// Pictures of the run.
+    /// Images of the run.
     pub fn files(&self) -> usize {
         self.files
     }
@@ -50,7 +50,7 @@ impl Bar {
         self.done
     }
 
-    /// Begins the picture called `name`.
+    /// Begins the image called `name`.
     pub fn start(&mut self, name: String, output: &Path, megapixels: f64) {
         self.at_work.push(AtWork { name, output: output.to_path_buf(), megapixels, fraction: 0.0 });
         if self.shown && self.bar.is_hidden() {
@@ -62,18 +62,18 @@ impl Bar {
         self.bar.tick();
     }
 
-    /// Shows how far a picture is.
+    /// Shows how far an image is.
     pub fn set(&mut self, output: &Path, fraction: f64, step: usize, steps: usize) {
-        if let Some(picture) = self.at_work.iter_mut().find(|picture| picture.output == output) {
-            picture.fraction = fraction;
+        if let Some(image) = self.at_work.iter_mut().find(|image| image.output == output) {
+            image.fraction = fraction;
         }
         let at = if self.at_work.len() > 1 { String::new() } else { format!("step {step}/{steps}, ") };
         self.show(&at);
     }
 
-    /// Ends a picture that was `made`, or could not be.
+    /// Ends an image that was `made`, or could not be.
     pub fn finish(&mut self, output: &Path, made: bool) {
-        if let Some(index) = self.at_work.iter().position(|picture| picture.output == output) {
+        if let Some(index) = self.at_work.iter().position(|image| image.output == output) {
             let megapixels = self.at_work.remove(index).megapixels;
             if made {
                 self.done += megapixels;
@@ -101,9 +101,9 @@ impl Bar {
         self.bar = ProgressBar::hidden();
     }
 
-    /// The picture that is longest at work, and how many are finished, made or not.
+    /// The image that is longest at work, and how many are finished, made or not.
     fn title(&self) -> String {
-        let name = self.at_work.first().map_or("", |picture| &picture.name);
+        let name = self.at_work.first().map_or("", |image| &image.name);
         match self.files {
             1 => name.to_owned(),
             files => format!("[{}/{files} finished] {name}", self.finished),
@@ -118,9 +118,9 @@ impl Bar {
         self.bar.set_position((made / self.total.max(f64::MIN_POSITIVE) * FULL as f64) as u64);
     }
 
-    /// Megapixels so far, those of unfinished pictures by their share.
+    /// Megapixels so far, those of unfinished images by their share.
     fn made(&self) -> f64 {
-        self.done + self.at_work.iter().map(|picture| picture.fraction * picture.megapixels).sum::<f64>()
+        self.done + self.at_work.iter().map(|image| image.fraction * image.megapixels).sum::<f64>()
     }
 }
 
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pictures_at_work_count_by_their_share() {
+    fn images_at_work_count_by_their_share() {
         let mut bar = Bar::new(false);
         bar.expect(3, 10.0);
         for (name, megapixels) in [("a", 2.0), ("b", 4.0)] {

@@ -24,7 +24,7 @@ pub enum Event<'a> {
         #[serde(skip)]
         megapixels: f64,
     },
-    /// Work on a picture begins; width and height are the result's.
+    /// Work on an image begins; width and height are the result's.
     Start {
         index: usize,
         total: usize,
@@ -36,7 +36,7 @@ pub enum Event<'a> {
         #[serde(skip)]
         megapixels: f64,
     },
-    /// Part of a picture, of all its pages, is done.
+    /// Part of an image, of all its pages, is done.
     Progress {
         #[serde(flatten)]
         files: Files<'a>,
@@ -44,7 +44,7 @@ pub enum Event<'a> {
         step: usize,
         steps: usize,
     },
-    /// What a dry run found out about a picture.
+    /// What a dry run found out about an image.
     Plan {
         #[serde(flatten)]
         files: Files<'a>,
@@ -56,7 +56,7 @@ pub enum Event<'a> {
         #[serde(skip)]
         details: &'a str,
     },
-    /// A picture is written.
+    /// An image is written.
     Done {
         #[serde(flatten)]
         files: Files<'a>,
@@ -72,14 +72,14 @@ pub enum Event<'a> {
         seconds: f64,
         report: &'a crate::engine::Report,
     },
-    /// A picture was left out since its result exists.
+    /// An image was left out since its result exists.
     Skipped {
         #[serde(flatten)]
         files: Files<'a>,
     },
     /// Something was not kept, or deserves a look.
     Warning { input: Name<'a>, message: &'a str },
-    /// A picture could not be made.
+    /// An image could not be made.
     Failed {
         #[serde(flatten)]
         files: Files<'a>,
@@ -90,7 +90,7 @@ pub enum Event<'a> {
     Summary { done: usize, skipped: usize, failed: usize, cancelled: bool, seconds: f64, exit: u8 },
 }
 
-/// A picture and its result.
+/// An image and its result.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Files<'a> {
     /// The input's path, or `-`.

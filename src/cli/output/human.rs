@@ -8,7 +8,7 @@ use super::bar::Bar;
 use super::events::{Event, Files, Reporter};
 use super::exit::kind_name;
 use crate::batch::naming::shown;
-use crate::cli::args::upscale_request::Voice;
+use crate::cli::args::upscale_request::Verbosity;
 use crate::error::ErrorKind;
 use crate::settings::values::{show_bytes, show_seconds};
 
@@ -17,16 +17,16 @@ pub const RESAMPLED: &str = "only resampled, no model needed";
 
 /// Writes lines and a progress bar; plans go to standard output, since they are what was asked for.
 pub struct HumanReporter {
-    voice: Voice,
+    verbosity: Verbosity,
     bar: Mutex<Bar>,
     failed: Mutex<Vec<(PathBuf, String)>>,
 }
 
 impl HumanReporter {
-    /// A reporter as talkative as `voice`.
-    pub fn new(voice: Voice) -> Self {
-        let bar = Bar::new(voice != Voice::Quiet);
-        Self { voice, bar: Mutex::new(bar), failed: Mutex::default() }
+    /// A reporter with this verbosity.
+    pub fn new(verbosity: Verbosity) -> Self {
+        let bar = Bar::new(verbosity != Verbosity::Quiet);
+        Self { verbosity, bar: Mutex::new(bar), failed: Mutex::default() }
     }
 
     fn bar(&self) -> std::sync::MutexGuard<'_, Bar> {
@@ -43,7 +43,7 @@ impl HumanReporter {
 
 impl Reporter for HumanReporter {
     fn tell(&self, event: &Event<'_>) {
-        let (quiet, verbose) = (self.voice == Voice::Quiet, self.voice == Voice::Verbose);
+        let (quiet, verbose) = (self.verbosity == Verbosity::Quiet, self.verbosity == Verbosity::Verbose);
         match event {
             Event::Run {
                 version,
@@ -202,7 +202,7 @@ fn count(pages: usize) -> String {
     if pages > 1 { format!("{pages} pages, the first ") } else { String::new() }
 }
 
-/// The result by name, of which there is one for every picture at work.
+/// The result by name, of which there is one for every image at work.
 fn output<'a>(files: &Files<'a>) -> &'a Path {
     files.output.map_or(Path::new(""), |name| name.0)
 }

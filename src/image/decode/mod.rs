@@ -22,7 +22,7 @@ use super::color::{HDR_PEAK, adobe_rgb_icc, icc_of_chunks, srgb_icc};
 use super::interleave::Sample;
 use super::metadata::{self, Metadata};
 use super::orientation::upright;
-use super::{ImageFormat, Picture, Raster, SampleDepth};
+use super::{Image, ImageFormat, Raster, SampleDepth};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 
@@ -34,7 +34,7 @@ use crate::limits::Limits;
 /// # Errors
 /// [`ErrorKind::Input`] for empty, unknown, unsupported, truncated or damaged data; [`ErrorKind::Limit`] for a
 /// image over `limits`, which are checked before pixels are allocated.
-pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture> {
+pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Image> {
     let mut image = decode_page(bytes, 0, limits)?;
     let pages = page_count(bytes);
     if pages > 1 {
@@ -49,7 +49,7 @@ pub fn page_count(bytes: &[u8]) -> usize {
 }
 
 /// Decodes page `page`, counted from 0; see [`decode`].
-pub fn decode_page(bytes: &[u8], page: usize, limits: &Limits) -> Result<Picture> {
+pub fn decode_page(bytes: &[u8], page: usize, limits: &Limits) -> Result<Image> {
     if bytes.is_empty() {
         return Err(Error::new(ErrorKind::Input, "the file is empty"));
     }
@@ -65,7 +65,7 @@ pub fn decode_page(bytes: &[u8], page: usize, limits: &Limits) -> Result<Picture
     })
 }
 
-fn decode_known(bytes: &[u8], format: ImageFormat, page: usize, limits: &Limits) -> Result<Picture> {
+fn decode_known(bytes: &[u8], format: ImageFormat, page: usize, limits: &Limits) -> Result<Image> {
     let mut source = Source {
         format,
         metadata: Metadata::default(),
@@ -165,7 +165,7 @@ impl Source {
     }
 
     /// Planes, upright, with the metadata that still hold.
-    fn finish(mut self, decoded: Decoded, orientation: Option<u8>) -> Result<Picture> {
+    fn finish(mut self, decoded: Decoded, orientation: Option<u8>) -> Result<Image> {
         if self.animated {
             self.notes.push("the file is an animation; this is its first frame".into());
         }
@@ -206,7 +206,7 @@ impl Source {
         }
         color = upright(color, orientation);
         alpha = alpha.map(|alpha| upright(alpha, orientation));
-        let mut image = Picture::new(color, alpha, depth, self.format);
+        let mut image = Image::new(color, alpha, depth, self.format);
         image.linear = self.format.is_linear() || light;
         image.animated = self.animated;
         image.metadata = self.metadata;

@@ -4,7 +4,7 @@ use crate::image::{EncodeOptions, encode};
 /// One small image in every format that can be written, and the real small samples if they are there.
 fn seeds() -> Vec<(String, Vec<u8>)> {
     let data = (0..3 * 23 * 19).map(|i| ((i * i * 7 + i * 13) % 256) as f32 / 255.0).collect();
-    let mut image = Picture::new(Raster::from_vec(3, 23, 19, data), None, SampleDepth::U8, ImageFormat::Png);
+    let mut image = Image::new(Raster::from_vec(3, 23, 19, data), None, SampleDepth::U8, ImageFormat::Png);
     image.metadata.exif = Some(metadata::exif_fields::only_density(super::super::Density {
         x: 300.0,
         y: 300.0,

@@ -5,10 +5,10 @@ use std::ops::RangeInclusive;
 
 use super::EncodeOptions;
 use crate::image::color::{Coding, HDR_PEAK, srgb_icc, through_tables};
-use crate::image::{ImageFormat, Picture, SampleDepth};
+use crate::image::{Image, ImageFormat, SampleDepth};
 
 /// The image as `format` means its values, with notes on what was changed.
-pub(super) fn adapt<'a>(image: &'a Picture, options: &EncodeOptions) -> (Cow<'a, Picture>, Vec<String>) {
+pub(super) fn adapt<'a>(image: &'a Image, options: &EncodeOptions) -> (Cow<'a, Image>, Vec<String>) {
     let format = options.format;
     let mut notes = Vec::new();
     let premultiply = format == ImageFormat::OpenExr && image.alpha.is_some();
@@ -79,7 +79,7 @@ pub(super) fn adapt<'a>(image: &'a Picture, options: &EncodeOptions) -> (Cow<'a,
 }
 
 /// What is said where values outside `allowed` go into a format that begins at black and ends at white.
-fn clipped(image: &Picture, format: ImageFormat, allowed: RangeInclusive<f32>) -> Option<String> {
+fn clipped(image: &Image, format: ImageFormat, allowed: RangeInclusive<f32>) -> Option<String> {
     let (least, most) = image.color.range();
     let above = most > *allowed.end();
     let (where_to, end, value) =
@@ -89,7 +89,7 @@ fn clipped(image: &Picture, format: ImageFormat, allowed: RangeInclusive<f32>) -
 }
 
 /// Lays the image over `background`, in the coding that it has.
-fn flatten(image: &mut Picture, background: [f32; 3]) {
+fn flatten(image: &mut Image, background: [f32; 3]) {
     let Some(alpha) = image.alpha.take() else { return };
     let channels = image.color.channels();
     for (channel, ground) in background.into_iter().enumerate().take(channels) {

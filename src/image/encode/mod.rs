@@ -17,7 +17,7 @@ mod webp;
 use std::io::{Cursor, Seek, Write};
 
 use super::interleave::Rows;
-use super::{ImageFormat, Metadata, Picture, SampleDepth};
+use super::{Image, ImageFormat, Metadata, SampleDepth};
 use crate::error::{Error, ErrorKind, Result};
 pub use options::EncodeOptions;
 
@@ -31,7 +31,7 @@ pub struct Encoded {
 }
 
 /// Encodes `image` in memory; see [`encode_to`].
-pub fn encode(image: &Picture, options: &EncodeOptions) -> Result<Encoded> {
+pub fn encode(image: &Image, options: &EncodeOptions) -> Result<Encoded> {
     let mut bytes = Cursor::new(Vec::new());
     let warnings = encode_to(image, options, &mut bytes)?;
     Ok(Encoded { bytes: bytes.into_inner(), warnings })
@@ -47,7 +47,7 @@ pub fn encode(image: &Picture, options: &EncodeOptions) -> Result<Encoded> {
 /// [`ErrorKind::InvalidOption`] from [`EncodeOptions::validate`]; [`ErrorKind::Output`] where the format cannot
 /// store the size or `out` fails.
 pub fn encode_to(
-    image: &Picture,
+    image: &Image,
     options: &EncodeOptions,
     out: &mut (impl Write + Seek),
 ) -> Result<Vec<String>> {
@@ -102,7 +102,7 @@ impl<W: Write + Seek> PageWriter<W> {
     ///
     /// # Errors
     /// As [`encode_to`].
-    pub fn add(&mut self, image: &Picture) -> Result<Vec<String>> {
+    pub fn add(&mut self, image: &Image) -> Result<Vec<String>> {
         laid_out(image, &self.options, |rows, size, depth, metadata| {
             self.pages.add(rows, size, depth, metadata)
         })
@@ -112,7 +112,7 @@ impl<W: Write + Seek> PageWriter<W> {
 /// Hands `write` the rows, size (height, width), depth and metadata of `image` as the format means them, and returns
 /// all notes.
 fn laid_out(
-    image: &Picture,
+    image: &Image,
     options: &EncodeOptions,
     write: impl FnOnce(&Rows<'_>, (usize, usize), SampleDepth, &Metadata) -> Result<Vec<String>>,
 ) -> Result<Vec<String>> {

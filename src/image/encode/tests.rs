@@ -4,7 +4,7 @@ use crate::image::{Raster, SampleDepth, decode};
 use crate::limits::Limits;
 
 /// A ramp with every 16-bit step different, `channels` colour planes.
-fn image(channels: usize, alpha: bool, depth: SampleDepth) -> Picture {
+fn image(channels: usize, alpha: bool, depth: SampleDepth) -> Image {
     let (height, width) = (13, 17);
     let plane = |shift: usize| {
         (0..height * width)
@@ -13,7 +13,7 @@ fn image(channels: usize, alpha: bool, depth: SampleDepth) -> Picture {
     };
     let color = Raster::from_vec(channels, height, width, (0..channels).flat_map(plane).collect());
     let alpha = alpha.then(|| Raster::from_vec(1, height, width, plane(7)));
-    Picture::new(color, alpha, depth, ImageFormat::Png)
+    Image::new(color, alpha, depth, ImageFormat::Png)
 }
 
 fn worst(a: &Raster, b: &Raster) -> f32 {
@@ -141,7 +141,7 @@ fn bad_options_and_sizes_are_refused_before_work() {
     let options = EncodeOptions { quality: 0, ..EncodeOptions::new(ImageFormat::Jpeg) };
     let error = encode(&source, &options).unwrap_err();
     assert_eq!(error.to_string(), "quality is 0, it must be from 1 to 100");
-    let wide = Picture::new(Raster::new(1, 1, 70_000), None, SampleDepth::U8, ImageFormat::Png);
+    let wide = Image::new(Raster::new(1, 1, 70_000), None, SampleDepth::U8, ImageFormat::Png);
     let error = encode(&wide, &EncodeOptions::new(ImageFormat::Jpeg)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Output);
     assert!(error.to_string().starts_with("JPEG cannot store 70000 x 1 pixels"));
@@ -235,7 +235,7 @@ fn limits_hold_for_every_format() {
         let bytes = encode(&source, &EncodeOptions::new(format)).unwrap().bytes;
         let error = decode(&bytes, &limits).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Limit, "{format}");
-        assert_eq!(error.to_string(), "the picture has 17 x 13 = 221 pixels, the limit is 220");
+        assert_eq!(error.to_string(), "the image has 17 x 13 = 221 pixels, the limit is 220");
     }
 }
 
@@ -251,7 +251,7 @@ fn a_header_that_promises_too_much_costs_nothing() {
     let error = decode(huge, &Limits::default()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the picture has 900000 x 900000 = 810000000000 pixels, the limit is 200000000"
+        "the image has 900000 x 900000 = 810000000000 pixels, the limit is 200000000"
     );
 }
 
@@ -269,7 +269,7 @@ fn lossy_webp_is_small_and_keeps_its_metadata() {
         let color =
             Raster::from_vec(3, height, width, [0.1, 0.13, 0.07].into_iter().flat_map(plane).collect());
         let opacity = alpha.then(|| Raster::from_vec(1, height, width, plane(0.05).collect()));
-        let mut source = Picture::new(color, opacity, SampleDepth::U8, ImageFormat::Png);
+        let mut source = Image::new(color, opacity, SampleDepth::U8, ImageFormat::Png);
         source.metadata.icc = Some(vec![7; 333]);
         source.metadata.exif =
             Some(crate::image::metadata::exif_fields::only_density(crate::image::Density {

@@ -3,7 +3,7 @@
 use super::*;
 
 /// `image` with its metadata as if the profile were unknown, for comparing bare values.
-fn levels(image: &Picture) -> Vec<f32> {
+fn levels(image: &Image) -> Vec<f32> {
     image.color.data().iter().map(|value| value * 255.0).collect()
 }
 

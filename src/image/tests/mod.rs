@@ -109,7 +109,7 @@ fn wide_gamuts_keep_their_colours_through_a_file() {
 #[test]
 fn deep_gradients_stay_smooth() {
     let ramp = (0..600).map(|i| i as f32 / 40_000.0 + 0.3).collect();
-    let image = Picture::new(Raster::from_vec(1, 1, 600, ramp), None, SampleDepth::U16, ImageFormat::Png);
+    let image = Image::new(Raster::from_vec(1, 1, 600, ramp), None, SampleDepth::U16, ImageFormat::Png);
     for format in [ImageFormat::Png, ImageFormat::Tiff, ImageFormat::Pnm] {
         let options = EncodeOptions::new(format);
         let bytes = encode(&image, &options).unwrap().bytes;
@@ -127,7 +127,7 @@ fn deep_gradients_stay_smooth() {
 fn high_range_images_keep_their_range() {
     let data = vec![0.0, 0.02, 0.5, 1.0, 3.0, 250.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6];
     let mut image =
-        Picture::new(Raster::from_vec(3, 2, 2, data.clone()), None, SampleDepth::F32, ImageFormat::OpenExr);
+        Image::new(Raster::from_vec(3, 2, 2, data.clone()), None, SampleDepth::F32, ImageFormat::OpenExr);
     image.linear = true;
     for format in [ImageFormat::OpenExr, ImageFormat::Pfm, ImageFormat::Hdr] {
         let options = EncodeOptions::new(format);

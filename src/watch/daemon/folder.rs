@@ -121,7 +121,7 @@ impl Folder {
         self.settler.next_look().map_or(self.next_scan, |look| look.min(self.next_scan))
     }
 
-    /// Pictures with contents that are not complete yet.
+    /// Images with contents that are not complete yet.
     pub fn growing(&self) -> usize {
         if self.scanned { self.settler.growing() + self.hasher.pending() } else { 1 }
     }
@@ -135,7 +135,11 @@ impl Folder {
     pub fn output_problem(&self) -> Option<String> {
         let output = &self.settings.output;
         if !output.is_dir() || self.output_mounted && !is_mount_point(output) {
-            return Some(format!("{}: the output folder {} is away", self.settings.name, output.display()));
+            return Some(format!(
+                "{}: the output folder {} is unavailable",
+                self.settings.name,
+                output.display()
+            ));
         }
         let free = crate::watch::source::filesystem::free_bytes(output)?;
         (free < self.settings.min_free.0).then(|| {
@@ -213,7 +217,7 @@ impl Folder {
             Ok(scan) => scan,
             Err(error) => {
                 // Unmounted or deleted: nothing is concluded from files that are not to be seen.
-                let text = format!("{}: {} is away: {error}", settings.name, settings.input.display());
+                let text = format!("{}: {} is unavailable: {error}", settings.name, settings.input.display());
                 log.complain("away", &text);
                 self.next_scan = now + self.period.min(RESCAN_POLLED);
                 return Ok(());
@@ -255,7 +259,7 @@ impl Folder {
 
     /// Has a file that was there at the first start left alone, until it changes.
     fn pass_over(&self, path: &Path, kind: Kind, ledger: &Ledger) -> Result<()> {
-        if let Kind::File(Role::Picture, stamp) = kind {
+        if let Kind::File(Role::Image, stamp) = kind {
             ledger.ignore(&self.settings.name, path, stamp, None, "was there at the first start")?;
         }
         Ok(())

@@ -112,7 +112,7 @@ impl<'a> Scheduler<'a> {
         Ok(None)
     }
 
-    /// An earlier result of the same contents, which only has to be copied. Its name's ending tells the format, so
+    /// An earlier result of the same contents, which only has to be copied. Its name's extension tells the format, so
     /// both inputs must have the same.
     pub fn ready(&self, index: usize, entry: &Entry) -> Result<Option<Ready>> {
         let Some(hash) = &entry.hash else { return Ok(None) };
@@ -194,7 +194,7 @@ impl<'a> Scheduler<'a> {
         let folder = job.temporary.parent().unwrap_or(&settings.output);
         let details = serde_json::to_string(made).unwrap_or_default();
         // A result of this input that nobody touched gives way to the new one, unless its original is gone: then it
-        // was another picture of the same name.
+        // was another image of the same name.
         let own = job
             .entry
             .result

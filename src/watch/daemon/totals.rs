@@ -9,6 +9,6 @@ pub struct Totals {
     pub reused: u64,
     /// Files that were given up.
     pub failed: u64,
-    /// Seconds in the engine, those of pictures at the same time added up.
+    /// Seconds in the engine, those of images at the same time added up.
     pub engine_seconds: f64,
 }

@@ -40,9 +40,9 @@ impl fmt::Display for Fate {
     }
 }
 
-/// A file and its fate.
+/// A file and what becomes of it.
 #[derive(Clone, Debug)]
-pub struct Prospect {
+pub struct Previewed {
     /// Path below the watched folder.
     pub path: PathBuf,
     /// What would be done.
@@ -55,7 +55,7 @@ pub struct Prospect {
 ///
 /// # Errors
 /// `Input` where the folder cannot be read; as the ledger fails.
-pub fn preview(watch: &WatchSettings, state: &Path, ledger: Option<&Ledger>) -> Result<Vec<Prospect>> {
+pub fn preview(watch: &WatchSettings, state: &Path, ledger: Option<&Ledger>) -> Result<Vec<Previewed>> {
     let selection = Selection::new(&watch.include, &watch.exclude)?;
     let own = [Some(state), Some(watch.output.as_path()), watch.move_to.as_deref()];
     let own: Vec<_> = own.into_iter().flatten().map(Path::to_path_buf).collect();
@@ -64,12 +64,12 @@ pub fn preview(watch: &WatchSettings, state: &Path, ledger: Option<&Ledger>) -> 
     })?;
     let begun = ledger.map_or(Ok(false), |ledger| ledger.knows(&watch.name))?;
     let digest = watch.digest()?;
-    let mut prospects = Vec::new();
+    let mut files = Vec::new();
     for file in found.files {
         let reason = left_alone(file.kind, &file.relative, &selection, watch.recursive);
         let (fate, reason) = match file.kind {
             _ if reason.is_some() => (Fate::Skip, reason),
-            Kind::File(Role::Picture, stamp) => {
+            Kind::File(Role::Image, stamp) => {
                 let known = match ledger {
                     Some(ledger) => ledger.get(&watch.name, &file.relative)?.map(|entry| (ledger, entry)),
                     None => None,
@@ -84,9 +84,9 @@ pub fn preview(watch: &WatchSettings, state: &Path, ledger: Option<&Ledger>) -> 
             }
             _ => continue,
         };
-        prospects.push(Prospect { path: file.relative, fate, reason });
+        files.push(Previewed { path: file.relative, fate, reason });
     }
-    Ok(prospects)
+    Ok(files)
 }
 
 type Verdict = (Fate, Option<String>);
@@ -95,7 +95,7 @@ fn fresh(stamp: Stamp) -> Verdict {
     if stamp.len > 0 { (Fate::Take, None) } else { (Fate::Wait, Some("empty".into())) }
 }
 
-/// The fate of a file that the ledger knows. As the daemon judges: by the stamp, and where that changed by the contents.
+/// What becomes of a file that the ledger knows. As the daemon judges: by the stamp, and where that changed by the contents.
 fn again(
     watch: &WatchSettings,
     digest: &str,

@@ -95,7 +95,7 @@ pub struct WatchSettings {
     pub min_free: Amount,
     /// The hours in which work is done. Default: all.
     pub hours: Option<Schedule>,
-    /// What to make of each picture.
+    /// What to make of each image.
     pub upscale: Settings,
 }
 
@@ -245,7 +245,7 @@ pub fn refuse_loops(watches: &[WatchSettings]) -> Result<()> {
     Ok(())
 }
 
-/// Checks what depends on the model, so that no picture meets a mistake of the settings.
+/// Checks what depends on the model, so that no image meets a mistake of the settings.
 fn fits_model(settings: &Settings) -> Result<()> {
     let bundle = Bundle::resolve(settings.model())?;
     let manifest = bundle.manifest();
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_picture_could_be_made_with_is_refused() {
+    fn what_no_image_could_be_made_with_is_refused() {
         let root = tempfile::tempdir().unwrap();
         let wrong = |upscale: Settings| {
             let watch = WatchSettings { upscale, ..watch(root.path(), "w", "a", "b") };

@@ -24,7 +24,7 @@ pub struct Found {
 pub enum Kind {
     /// A file, or a link to one.
     File(Role, Stamp),
-    /// Something with a picture's name that is no file: a pipe, a socket, a device.
+    /// Something with an image's name that is no file: a pipe, a socket, a device.
     Odd,
     /// A folder.
     Folder,
@@ -111,12 +111,12 @@ pub fn look(root: &Path, relative: &Path, selection: &Selection) -> Kind {
     }
     match selection.role(relative) {
         Some(role) if data.is_file() => Kind::File(role, Stamp::of(&data)),
-        Some(Role::Picture) => Kind::Odd,
+        Some(Role::Image) => Kind::Odd,
         _ => Kind::Nothing,
     }
 }
 
-/// Why something that users may take for an input is left alone; `None` for what is taken or plainly is no picture.
+/// Why something that users may take for an input is left alone; `None` for what is taken or plainly is no image.
 pub fn left_alone(kind: Kind, relative: &Path, selection: &Selection, recursive: bool) -> Option<String> {
     match kind {
         Kind::Odd => Some("not an ordinary file".into()),

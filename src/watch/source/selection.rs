@@ -1,4 +1,4 @@
-//! Which files in a watched folder are pictures to work on.
+//! Which files in a watched folder are images to work on.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -9,10 +9,10 @@ use super::settle::Role;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{ImageFormat, unreadable};
 
-/// Endings of files that go with a picture of the same stem.
+/// Extensions of files that go with an image of the same stem.
 const SIDECARS: [&str; 6] = ["xmp", "pp3", "dop", "aae", "json", "thm"];
 
-/// Endings of files that some program has not finished.
+/// Extensions of files that some program has not finished.
 const UNFINISHED: [&str; 9] =
     ["part", "partial", "tmp", "temp", "crdownload", "download", "opdownload", "filepart", "swp"];
 
@@ -29,7 +29,7 @@ pub struct Selection {
 
 impl Selection {
     /// Rules from globs on paths relative to the watched folder. A glob without `/` matches at any depth; none to
-    /// include means every file with the ending of a readable format.
+    /// include means every file with the extension of a readable format.
     ///
     /// # Errors
     /// `InvalidOption` naming the glob that is wrong.
@@ -63,21 +63,21 @@ impl Selection {
             None => ImageFormat::from_extension(ext).is_some_and(ImageFormat::can_read),
         };
         if wanted {
-            return Some(Role::Picture);
+            return Some(Role::Image);
         }
         let goes_with = SIDECARS.contains(&ext.to_ascii_lowercase().as_str()) || unreadable(ext).is_some();
         goes_with.then_some(Role::Companion)
     }
 
-    /// Why the picture `relative` cannot be read; `None` for what can be, is no picture, or was not asked for.
+    /// Why the image `relative` cannot be read; `None` for what can be, is no image, or was not asked for.
     pub fn unreadable(&self, relative: &Path) -> Option<String> {
         let ext = relative.extension().and_then(OsStr::to_str)?;
         if self.include.is_none() { unreadable(ext) } else { None }
     }
 }
 
-/// Whether files with this ending are pictures, readable or not, so that `a.EXT.xmp` is about `a`.
-pub fn is_picture_extension(ext: &str) -> bool {
+/// Whether files with this extension are images, readable or not, so that `a.EXT.xmp` is about `a`.
+pub fn is_image_extension(ext: &str) -> bool {
     ImageFormat::from_extension(ext).is_some() || unreadable(ext).is_some()
 }
 
@@ -117,10 +117,10 @@ mod tests {
     }
 
     #[test]
-    fn pictures_by_ending_and_companions() {
+    fn images_by_extension_and_companions() {
         let rules = rules(&[], &[]);
-        for picture in ["a.png", "sub/b.JPG", "naïve.webp"] {
-            assert_eq!(rules.role(Path::new(picture)), Some(Role::Picture), "{picture}");
+        for image in ["a.png", "sub/b.JPG", "naïve.webp"] {
+            assert_eq!(rules.role(Path::new(image)), Some(Role::Image), "{image}");
         }
         for companion in ["a.xmp", "a.png.xmp", "a.CR2"] {
             assert_eq!(rules.role(Path::new(companion)), Some(Role::Companion), "{companion}");
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_that_cannot_be_read_are_told_from_other_files() {
+    fn images_that_cannot_be_read_are_told_from_other_files() {
         let all = rules(&[], &[]);
         let unreadable = |name: &str| all.unreadable(Path::new(name));
         assert_eq!(unreadable("a.JP2").unwrap(), "JPEG 2000 files cannot be read");
@@ -149,8 +149,8 @@ mod tests {
     #[test]
     fn globs_choose() {
         let rules = rules(&["*.scan", "good/*.png"], &["bad", "**/x?.scan", "dir/sub/"]);
-        assert_eq!(rules.role(Path::new("a/b.scan")), Some(Role::Picture));
-        assert_eq!(rules.role(Path::new("good/a.png")), Some(Role::Picture));
+        assert_eq!(rules.role(Path::new("a/b.scan")), Some(Role::Image));
+        assert_eq!(rules.role(Path::new("good/a.png")), Some(Role::Image));
         assert_eq!(rules.role(Path::new("good/deeper/a.png")), None);
         assert_eq!(rules.role(Path::new("a/x1.scan")), None);
         assert_eq!(rules.role(Path::new("a/bad/c.scan")), None);
@@ -163,9 +163,9 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn names_that_are_no_unicode_are_pictures_too() {
+    fn names_that_are_no_unicode_are_images_too() {
         let path = crate::fs::path_bytes::from_bytes(b"caf\xe9.png");
-        assert_eq!(rules(&[], &[]).role(&path), Some(Role::Picture));
-        assert_eq!(rules(&["*.png"], &[]).role(&path), Some(Role::Picture));
+        assert_eq!(rules(&[], &[]).role(&path), Some(Role::Image));
+        assert_eq!(rules(&["*.png"], &[]).role(&path), Some(Role::Image));
     }
 }

@@ -21,9 +21,9 @@ pub enum Sign {
 /// What a file is to its stem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// A picture, released when complete.
-    Picture,
-    /// A file that belongs to a picture (`a.xmp` to `a.jpg`): the picture waits for it, it is never released.
+    /// An image, released when complete.
+    Image,
+    /// A file that belongs to an image (`a.xmp` to `a.jpg`): the image waits for it, it is never released.
     Companion,
 }
 
@@ -40,7 +40,7 @@ struct Pending {
 /// Files that are watched until they stay the same.
 ///
 /// Times are durations since any fixed moment. An empty file is a placeholder and waits for its contents without
-/// end. Files of one stem wait for each other, so that a picture and its sidecar go together.
+/// end. Files of one stem wait for each other, so that an image and its sidecar go together.
 #[derive(Debug)]
 pub struct Settler {
     settle: Duration,
@@ -65,9 +65,9 @@ impl Settler {
         self.pending.is_empty()
     }
 
-    /// Pictures with contents that are waited for: those that time or their writer will complete.
+    /// Images with contents that are waited for: those that time or their writer will complete.
     pub fn growing(&self) -> usize {
-        self.pending.values().filter(|file| file.role == Role::Picture && file.stamp.len > 0).count()
+        self.pending.values().filter(|file| file.role == Role::Image && file.stamp.len > 0).count()
     }
 
     /// `path` was seen with `stamp` at `now`.
@@ -90,7 +90,7 @@ impl Settler {
 
     /// `path` cannot be read now; look at it again at `until`.
     pub fn postpone(&mut self, path: &Path, stamp: Stamp, until: Duration) {
-        self.observe(path, stamp, Sign::Complete, Role::Picture, until);
+        self.observe(path, stamp, Sign::Complete, Role::Image, until);
         self.set_due(path, Some(until));
     }
 
@@ -119,7 +119,7 @@ impl Settler {
         due.take(limit).map(|(_, path)| path.clone()).collect()
     }
 
-    /// `path`, which was due, has `stamp` at `now`. Gives the pictures that are complete, with their stamps.
+    /// `path`, which was due, has `stamp` at `now`. Gives the images that are complete, with their stamps.
     pub fn confirm(&mut self, path: &Path, stamp: Stamp, now: Duration) -> Vec<(PathBuf, Stamp)> {
         let Some(file) = self.pending.get_mut(path) else { return Vec::new() };
         if file.stamp != stamp {
@@ -141,15 +141,15 @@ impl Settler {
         }
         let released: Vec<PathBuf> =
             members.iter().filter(|member| self.pending[*member].quiet).cloned().collect();
-        let mut pictures = Vec::new();
+        let mut images = Vec::new();
         for member in released {
             let file = &self.pending[&member];
-            if file.role == Role::Picture {
-                pictures.push((member.clone(), file.stamp));
+            if file.role == Role::Image {
+                images.push((member.clone(), file.stamp));
             }
             self.forget(&member);
         }
-        pictures
+        images
     }
 
     fn set_due(&mut self, path: &Path, due: Option<Duration>) {
@@ -168,7 +168,7 @@ impl Settler {
 fn stem(path: &Path, role: Role) -> PathBuf {
     let stem = path.with_extension("");
     let inner = stem.extension().and_then(|ext| ext.to_str());
-    if role == Role::Companion && inner.is_some_and(super::selection::is_picture_extension) {
+    if role == Role::Companion && inner.is_some_and(super::selection::is_image_extension) {
         return stem.with_extension("");
     }
     stem
@@ -199,7 +199,7 @@ mod tests {
 
         fn write(&mut self, path: &str, len: u64, sign: Sign, time: f64) {
             self.files.insert(path.into(), len);
-            let role = if path.ends_with(".xmp") { Role::Companion } else { Role::Picture };
+            let role = if path.ends_with(".xmp") { Role::Companion } else { Role::Image };
             self.settler.observe(Path::new(path), size(len), sign, role, at(time));
         }
 

@@ -18,11 +18,11 @@ const LONGEST: Duration = Duration::from_secs(600);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
-    /// The file: it is damaged, no picture, or cannot be stored in the wanted format. Counted.
+    /// The file: it is damaged, no image, or cannot be stored in the wanted format. Counted.
     File,
     /// The file changed or went away while it was read; it has to settle again.
     Moving,
-    /// The file cannot be read now: no permission, its share is away. Tried again without end.
+    /// The file cannot be read now: no permission, its share is unavailable. Tried again without end.
     Unreadable,
     /// The surroundings: disk full, output away, GPU out of memory, library missing, an option that does not fit the
     /// model. Others would fail as well, so the watch pauses; never the file's fault.

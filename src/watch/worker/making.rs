@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::protocol::{Job, Made, Ready, Reply};
 use super::serve::say;
-use crate::batch::naming::{ending, show_scale};
+use crate::batch::naming::{format_and_extension, show_scale};
 use crate::batch::page::Page;
 use crate::batch::planned_page::PlannedPage;
 use crate::batch::probe::{Probed, probe_bytes, read_file};
@@ -74,7 +74,7 @@ impl Source {
     ) -> Result<Made> {
         let Self { job, bytes, probed, start } = self;
         let settings = &job.settings;
-        let (mut format, mut ext) = ending(settings.format, &job.input, probed.format);
+        let (mut format, mut ext) = format_and_extension(settings.format, &job.input, probed.format);
         let mut warnings = Vec::new();
         if pages.len() > 1 && format != ImageFormat::Tiff {
             let reason = "the file has several pages, and";

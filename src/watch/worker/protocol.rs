@@ -42,11 +42,11 @@ pub enum Order {
         /// An embedded model's name or the path of a bundle.
         model: String,
     },
-    /// Make a picture.
+    /// Make an image.
     Make(Box<Job>),
 }
 
-/// A picture to make.
+/// An image to make.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Job {
     /// Key that the answer carries.
@@ -109,7 +109,7 @@ pub enum Reply {
     },
 }
 
-/// A picture that was made.
+/// An image that was made.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Made {
@@ -119,7 +119,7 @@ pub struct Made {
     pub width: usize,
     /// Height of the result in pixels.
     pub height: usize,
-    /// Ending of the result's name, without the dot.
+    /// Extension of the result's name, without the dot.
     pub ext: String,
     /// Factor between input and result.
     pub scale: String,

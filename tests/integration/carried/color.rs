@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use partdiff::Limits;
-use partdiff::image::{EncodeOptions, ImageFormat, Picture, decode, encode};
+use partdiff::image::{EncodeOptions, Image, ImageFormat, decode, encode};
 
 use super::{look, output, photo, ready, said_adobe, upscale};
 
@@ -87,23 +87,23 @@ fn scanner(rgb: &[f32]) -> [f32; 3] {
     [12.0 + 80.0 * (0.25 * r + 0.65 * g + 0.1 * b), 40.0 * (r - g), 35.0 * (0.5 * (r + g) - b)]
 }
 
-pub(super) fn read(path: &Path) -> Picture {
+pub(super) fn read(path: &Path) -> Image {
     decode(&fs::read(path).unwrap(), &Limits::default())
         .unwrap_or_else(|error| panic!("{path:?}: {}", error.report()))
 }
 
-/// Mean and largest difference in levels between a picture and ImageMagick's reading of `reference`.
-pub(super) fn off(picture: &Picture, reference: &Path) -> (f64, f64) {
+/// Mean and largest difference in levels between an image and ImageMagick's reading of `reference`.
+pub(super) fn off(image: &Image, reference: &Path) -> (f64, f64) {
     let raw =
         Command::new("convert").arg(reference).args(["-depth", "8", "-type", "TrueColor", "rgb:-"]).output();
     let raw = raw.unwrap().stdout;
-    let size = picture.width() * picture.height();
+    let size = image.width() * image.height();
     assert_eq!(raw.len(), size * 3, "{reference:?}");
     let mut sum = 0.0;
     let mut worst = 0.0f64;
     for (i, level) in raw.iter().enumerate() {
-        let plane = if picture.color.channels() == 1 { 0 } else { i % 3 };
-        let difference = f64::from(picture.color.plane(plane)[i / 3] * 255.0 - f32::from(*level)).abs();
+        let plane = if image.color.channels() == 1 { 0 } else { i % 3 };
+        let difference = f64::from(image.color.plane(plane)[i / 3] * 255.0 - f32::from(*level)).abs();
         sum += difference;
         worst = worst.max(difference);
     }
@@ -122,9 +122,9 @@ fn inks_come_through_their_profile_as_little_cms_has_them() {
         let (path, reference) = (temp.path().join(name), temp.path().join("reference.png"));
         look(["save".as_ref(), "CMYK".as_ref(), photo.as_os_str(), path.as_os_str(), profile.as_os_str()]);
         look(["to_srgb".as_ref(), path.as_os_str(), reference.as_os_str()]);
-        let picture = read(&path);
-        assert_eq!(picture.warnings, ["CMYK is converted to sRGB through its profile"], "{name}");
-        let (mean, worst) = off(&picture, &reference);
+        let image = read(&path);
+        assert_eq!(image.warnings, ["CMYK is converted to sRGB through its profile"], "{name}");
+        let (mean, worst) = off(&image, &reference);
         println!("{name}: mean {mean:.3}, worst {worst:.3} levels from Little CMS");
         assert!(mean < 0.75 && worst < 4.0, "{name}: mean {mean}, worst {worst}");
     }
@@ -192,11 +192,11 @@ fn table_profiles_stay_to_the_byte_or_are_converted_as_little_cms_does() {
         (photo(temp.path()), temp.path().join("scanner.icc"), temp.path().join("scan.png"));
     fs::write(&profile, &icc).unwrap();
     look(["save".as_ref(), "RGB".as_ref(), photo.as_os_str(), path.as_os_str(), profile.as_os_str()]);
-    let picture = read(&path);
-    let kept = encode(&picture, &EncodeOptions::new(ImageFormat::Tiff)).unwrap();
+    let image = read(&path);
+    let kept = encode(&image, &EncodeOptions::new(ImageFormat::Tiff)).unwrap();
     assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
     assert_eq!(decode(&kept.bytes, &Limits::default()).unwrap().metadata.icc, Some(icc));
-    let plain = encode(&picture, &EncodeOptions::new(ImageFormat::Qoi)).unwrap();
+    let plain = encode(&image, &EncodeOptions::new(ImageFormat::Qoi)).unwrap();
     assert_eq!(plain.warnings, ["QOI cannot store the colour profile; converted to sRGB"]);
     let reference = temp.path().join("reference.png");
     look(["to_srgb".as_ref(), path.as_os_str(), reference.as_os_str()]);
@@ -214,10 +214,10 @@ fn lab_palettes_and_bilevel_files_read_right() {
     let photo = photo(temp.path());
     let path = temp.path().join("lab.tif");
     look(["lab".as_ref(), photo.as_os_str(), path.as_os_str()]);
-    let picture = read(&path);
-    assert_eq!(picture.warnings, ["Lab is converted to sRGB"]);
+    let image = read(&path);
+    assert_eq!(image.warnings, ["Lab is converted to sRGB"]);
     // Lab of 8 bits is coarser than sRGB of 8 bits.
-    let (mean, worst) = off(&picture, &photo);
+    let (mean, worst) = off(&image, &photo);
     assert!(mean < 1.5 && worst < 9.0, "Lab: mean {mean}, worst {worst}");
     let kinds: [(&str, &[&str]); 8] = [
         ("palette.png", &["-type", "palette", "-colors", "30"]),

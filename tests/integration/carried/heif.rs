@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use partdiff::image::{Picture, SampleDepth};
+use partdiff::image::{Image, SampleDepth};
 
 use super::color::{off, read};
 use super::{Tags, output, photo, said_adobe, upscale};
@@ -31,9 +31,9 @@ fn make(tool: &str, arguments: &[&str], source: &Path, result: &Path) {
     output(&mut command);
 }
 
-/// Largest difference of two pictures' opacity, in levels.
-fn off_alpha(picture: &Picture, reference: &Picture) -> f32 {
-    let (a, b) = (picture.alpha.as_ref().unwrap(), reference.alpha.as_ref().unwrap());
+/// Largest difference of two images' opacity, in levels.
+fn off_alpha(image: &Image, reference: &Image) -> f32 {
+    let (a, b) = (image.alpha.as_ref().unwrap(), reference.alpha.as_ref().unwrap());
     assert_eq!((a.width(), a.height()), (b.width(), b.height()));
     a.data().iter().zip(b.data()).map(|(a, b)| 255.0 * (a - b).abs()).fold(0.0, f32::max)
 }
@@ -64,16 +64,16 @@ fn files_of_other_programs_read_as_they_were_written() {
     ];
     for (tool, options, source, name, loss) in files {
         make(tool, options, source, &at(name));
-        let picture = read(&at(name));
+        let image = read(&at(name));
         let depth = if source == deep { SampleDepth::U16 } else { SampleDepth::U8 };
-        assert_eq!((picture.width(), picture.height(), picture.depth), (40, 28, depth), "{name}");
-        assert_eq!(picture.color.channels(), if source == grey { 1 } else { 3 }, "{name}");
-        assert_eq!(picture.alpha.is_some(), source == clear, "{name}");
+        assert_eq!((image.width(), image.height(), image.depth), (40, 28, depth), "{name}");
+        assert_eq!(image.color.channels(), if source == grey { 1 } else { 3 }, "{name}");
+        assert_eq!(image.alpha.is_some(), source == clear, "{name}");
         if source == clear {
-            let off = off_alpha(&picture, &read(source));
+            let off = off_alpha(&image, &read(source));
             assert!(off < 2.0, "{name}: opacity is off by {off} levels");
         } else {
-            let (mean, worst) = off(&picture, source);
+            let (mean, worst) = off(&image, source);
             println!("{name}: mean {mean:.3}, worst {worst:.1} levels");
             assert!(mean < loss, "{name}: mean {mean}, worst {worst}");
         }
@@ -99,7 +99,7 @@ fn profile_metadata_and_depth_come_and_go_with_avif() {
     let temp = tempfile::tempdir().unwrap();
     let at = |name: &str| temp.path().join(name);
     let photo = photo(temp.path());
-    // The profile that a picture gets whose EXIF block alone says Adobe RGB.
+    // The profile that an image gets whose EXIF block alone says Adobe RGB.
     let said = said_adobe(&photo, "said.jpg");
     upscale([said.as_os_str(), "-o".as_ref(), at("said.png").as_os_str()]);
     let icc = super::metadata::icc_by_exiftool(&at("said.png"));

@@ -145,7 +145,7 @@ fn everything_a_photographer_wrote_is_in_every_format_that_can_hold_it() {
             let (before, after) = (exif(original), exif(made));
             assert!(before.len() > 18, "{what}: {before:#?}");
             for (name, value) in &before {
-                // Without its profile the picture is sRGB (1) now.
+                // Without its profile the image is sRGB (1) now.
                 let value = if name.ends_with(":ColorSpace") && !profile { &Value::from(1) } else { *value };
                 assert_eq!(after.get(name), Some(&value), "{what}: {name}");
             }
@@ -250,7 +250,7 @@ fn prints_keep_their_size_whatever_file_they_come_from_and_go_to() {
 }
 
 #[test]
-fn pictures_of_all_orientations_come_out_upright_and_say_so() {
+fn images_of_all_orientations_come_out_upright_and_say_so() {
     if !ready() {
         return;
     }

@@ -1,4 +1,4 @@
-//! Files that other programs have written to, and what in them holds for the old picture only.
+//! Files that other programs have written to, and what in them holds for the old image only.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -97,7 +97,7 @@ fn places_go_whatever_program_and_prefix_wrote_them() {
 }
 
 #[test]
-fn marked_faces_follow_the_size_and_go_where_the_picture_is_turned() {
+fn marked_faces_follow_the_size_and_go_where_the_image_is_turned() {
     if !ready() {
         return;
     }

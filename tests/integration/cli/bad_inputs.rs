@@ -1,10 +1,10 @@
-//! Inputs that are no pictures, or no longer.
+//! Inputs that are no images, or no longer.
 
 use std::fs;
 
 use partdiff::image::ImageFormat;
 
-use super::{Place, has_runtime, picture, png};
+use super::{Place, has_runtime, png, test_image};
 
 #[test]
 fn missing_empty_and_foreign_files_fail_by_name_without_a_library() {
@@ -23,7 +23,7 @@ fn missing_empty_and_foreign_files_fail_by_name_without_a_library() {
 }
 
 #[test]
-fn truncated_pictures_fail_and_leave_nothing() {
+fn truncated_images_fail_and_leave_nothing() {
     if !has_runtime() {
         return;
     }
@@ -31,7 +31,7 @@ fn truncated_pictures_fail_and_leave_nothing() {
     for (name, format) in
         [("a.png", ImageFormat::Png), ("b.jpg", ImageFormat::Jpeg), ("c.tif", ImageFormat::Tiff)]
     {
-        let whole = picture(64, 64, format);
+        let whole = test_image(64, 64, format);
         place.put(name, &whole[..whole.len() * 2 / 3]);
     }
     let before = place.files();
@@ -49,7 +49,7 @@ fn a_bad_file_does_not_stop_the_others() {
     }
     let place = Place::new();
     place.put("1.png", &png(9, 7));
-    place.put("2.png", b"not a picture at all");
+    place.put("2.png", b"not an image at all");
     place.put("3.png", &png(5, 8));
     let ran = place.upscale(["1.png", "2.png", "3.png", "-o", "out"]).expect(1);
     ran.says("2 done, 1 failed");
@@ -63,7 +63,7 @@ fn contents_count_and_not_the_ending() {
         return;
     }
     let place = Place::new();
-    place.put("really.png", &picture(8, 8, ImageFormat::Jpeg));
+    place.put("really.png", &test_image(8, 8, ImageFormat::Jpeg));
     place.upscale(["really.png"]).expect(0);
     let bytes = fs::read(place.path("really_x4.png")).unwrap();
     assert_eq!(ImageFormat::sniff(&bytes), Some(ImageFormat::Png));

@@ -5,16 +5,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use moxcms::ColorProfile;
-use partdiff::image::{EncodeOptions, ImageFormat, Picture, Raster, SampleDepth, encode};
+use partdiff::image::{EncodeOptions, Image, ImageFormat, Raster, SampleDepth, encode};
 
 use super::{Place, has_runtime, read};
 use crate::real_model::data;
 
-fn save(place: &Place, name: &str, picture: &Picture) -> PathBuf {
-    place.put(name, &encode(picture, &EncodeOptions::new(ImageFormat::Png)).unwrap().bytes)
+fn save(place: &Place, name: &str, image: &Image) -> PathBuf {
+    place.put(name, &encode(image, &EncodeOptions::new(ImageFormat::Png)).unwrap().bytes)
 }
 
-/// Mean and 99th percentile of CIEDE2000 between a picture and its result, shrunk; measured by a program that shares
+/// Mean and 99th percentile of CIEDE2000 between an image and its result, shrunk; measured by a program that shares
 /// nothing with this one. `None` where it cannot run.
 fn delta_e(source: &Path, result: &Path) -> Option<(f64, f64)> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/delta_e.py");
@@ -48,16 +48,16 @@ fn wide_gamut_colours_are_those_of_the_source() {
                 wide.plane_mut(channel)[i] = value.clamp(0.0, 1.0);
             }
         }
-        let mut picture = Picture::new(wide, None, SampleDepth::U8, ImageFormat::Png);
-        picture.metadata.icc = profile.encode().ok();
-        let source = save(&place, &format!("{name}.png"), &picture);
+        let mut image = Image::new(wide, None, SampleDepth::U8, ImageFormat::Png);
+        image.metadata.icc = profile.encode().ok();
+        let source = save(&place, &format!("{name}.png"), &image);
         place.upscale([&format!("{name}.png"), "--steps", "1"]).expect(0);
         let result = place.path(format!("{name}_x4.png"));
-        assert_eq!(read(&result).metadata.icc, picture.metadata.icc);
+        assert_eq!(read(&result).metadata.icc, image.metadata.icc);
         let Some((mean, most)) = delta_e(&source, &result) else { return };
         println!("{name}: delta E 2000 of {mean} on average, {most} at the 99th percentile");
         assert!(mean < 1.0, "{name}: {mean}");
-        // The same values without their profile's meaning would be another picture: the measure can tell.
+        // The same values without their profile's meaning would be another image: the measure can tell.
         let mut wrong = read(&result);
         wrong.color.plane_mut(0).iter_mut().for_each(|value| *value = (*value * 1.08).min(1.0));
         let wrong = save(&place, "wrong.png", &wrong);
@@ -74,7 +74,7 @@ fn a_16_bit_ramp_stays_smooth() {
     let (height, width) = (24, 400);
     let value = |i: usize| 0.1 + 0.8 * (i % width) as f32 / (width - 1) as f32;
     let ramp = Raster::from_vec(1, height, width, (0..height * width).map(value).collect());
-    save(&place, "ramp.png", &Picture::new(ramp, None, SampleDepth::U16, ImageFormat::Png));
+    save(&place, "ramp.png", &Image::new(ramp, None, SampleDepth::U16, ImageFormat::Png));
     for preset in ["faithful", "balanced"] {
         place.upscale(["ramp.png", "-o", "out.png", "--overwrite", "--preset", preset]).expect(0);
         let result = read(&place.path("out.png"));
@@ -110,7 +110,7 @@ fn a_red_disc_has_no_fringe_of_the_colour_that_was_hidden_around_it() {
                 color.row_mut(2, y)[x] = 0.1;
             }
         }
-        Picture::new(color, Some(alpha), SampleDepth::U8, ImageFormat::Png)
+        Image::new(color, Some(alpha), SampleDepth::U8, ImageFormat::Png)
     };
     save(&place, "disc.png", &disc(true));
     place.upscale(["disc.png", "--steps", "1"]).expect(0);
@@ -144,7 +144,7 @@ fn transparency_is_laid_over_the_chosen_background() {
     save(
         &place,
         "clear.png",
-        &Picture::new(Raster::new(3, 8, 8), Some(half), SampleDepth::U8, ImageFormat::Png),
+        &Image::new(Raster::new(3, 8, 8), Some(half), SampleDepth::U8, ImageFormat::Png),
     );
     for (arguments, expected) in [
         (["-o", "a.jpg"].as_slice(), [255, 255, 255]),
@@ -166,12 +166,12 @@ fn depth_scans_and_metadata_are_as_asked() {
         return;
     }
     let place = Place::new();
-    let mut picture = read(&data("house.png"));
-    picture.color = picture.color.crop(0..16, 0..16);
-    picture.metadata.density =
+    let mut image = read(&data("house.png"));
+    image.color = image.color.crop(0..16, 0..16);
+    image.metadata.density =
         Some(partdiff::image::Density { x: 72.0, y: 72.0, unit: partdiff::image::DensityUnit::Inch });
-    picture.metadata.text.push(("Title".into(), "a house".into()));
-    save(&place, "a.png", &picture);
+    image.metadata.text.push(("Title".into(), "a house".into()));
+    save(&place, "a.png", &image);
     for (bits, depth) in [("8", SampleDepth::U8), ("16", SampleDepth::U16), ("32", SampleDepth::F32)] {
         place.upscale(["a.png", "-o", "b.tif", "--overwrite", "--depth", bits]).expect(0);
         assert_eq!(read(&place.path("b.tif")).depth, depth);

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Place, Ran, has_runtime, png, read};
 use crate::real_model::data;
 
-/// Runs with `--json` and returns the event of the finished picture.
+/// Runs with `--json` and returns the event of the finished image.
 fn done(place: &Place, arguments: &[&str]) -> Value {
     let ran: Ran = place.upscale(arguments.iter().chain(&["--json"])).expect(0);
     let text = String::from_utf8(ran.stdout).unwrap();
@@ -23,9 +23,9 @@ fn errors(done: &Value) -> (f64, f64) {
 
 /// Part of a photograph with strong edges, 96x80.
 fn photo() -> Vec<u8> {
-    let mut picture = read(&data("dog.png"));
-    picture.color = picture.color.crop(30..110, 24..120);
-    encode(&picture, &EncodeOptions::new(ImageFormat::Png)).unwrap().bytes
+    let mut image = read(&data("dog.png"));
+    image.color = image.color.crop(30..110, 24..120);
+    encode(&image, &EncodeOptions::new(ImageFormat::Png)).unwrap().bytes
 }
 
 /// Largest and mean difference in levels of 255 between a file, shrunk, and its input.
@@ -117,9 +117,9 @@ fn the_spread_over_seeds_is_that_of_separate_runs() {
     let results = seeds.map(|seed| {
         let name = format!("{seed}.tif");
         place.upscale(sampling.iter().chain(&["--seed", seed, "-o", &name])).expect(0);
-        let picture = read(&place.path(&name));
-        assert_eq!(picture.depth, SampleDepth::F32);
-        picture.color
+        let image = read(&place.path(&name));
+        assert_eq!(image.depth, SampleDepth::F32);
+        image.color
     });
     let map = ["--seed", "4", "-o", "r.tif", "--uncertainty", "m.tif", "--samples", "3"];
     place.upscale(sampling.iter().chain(&map)).expect(0);
@@ -143,9 +143,9 @@ fn jpeg_files_say_how_much_to_clean_up() {
     let place = Place::new();
     let photo = photo();
     place.put("a.png", &photo);
-    let picture = read(&place.path("a.png"));
+    let image = read(&place.path("a.png"));
     let options = EncodeOptions { quality: 55, ..EncodeOptions::new(ImageFormat::Jpeg) };
-    place.put("a.jpg", &encode(&picture, &options).unwrap().bytes);
+    place.put("a.jpg", &encode(&image, &options).unwrap().bytes);
     let level = |file: &str, asked: &str| {
         let done = done(&place, &[file, "-o", "b.png", "--overwrite", "--steps", "1", "--cleanup", asked]);
         done["report"]["cleanup"].as_f64().unwrap()

@@ -4,7 +4,7 @@ use std::fs;
 
 use partdiff::image::ImageFormat;
 
-use super::{Place, has_runtime, picture, png, read};
+use super::{Place, has_runtime, png, read, test_image};
 
 #[test]
 fn a_file_gets_its_result_beside_it() {
@@ -12,7 +12,7 @@ fn a_file_gets_its_result_beside_it() {
         return;
     }
     let place = Place::new();
-    place.put("my photo.jpg", &picture(12, 9, ImageFormat::Jpeg));
+    place.put("my photo.jpg", &test_image(12, 9, ImageFormat::Jpeg));
     place.upscale(["my photo.jpg"]).expect(0).says("my photo.jpg -> my photo_x4.jpg: 48x36 pixels");
     let result = read(&place.path("my photo_x4.jpg"));
     assert_eq!((result.width(), result.height(), result.format), (48, 36, ImageFormat::Jpeg));
@@ -27,7 +27,7 @@ fn folders_are_mirrored() {
     let place = Place::new();
     place.put("in/a.png", &png(6, 6));
     place.put("in/deep/er/b.png", &png(6, 6));
-    place.put("in/notes.txt", b"no picture, and left alone");
+    place.put("in/notes.txt", b"no image, and left alone");
     place.put("in/.partdiff-old.png", b"a temporary of a run that was killed");
     place.upscale(["in", "-o", "out", "--format", "webp", "-s", "2"]).expect(0);
     assert!(place.files().ends_with(&["out/a.webp".into(), "out/deep/er/b.webp".into()]));

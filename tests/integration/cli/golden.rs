@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use partdiff::image::{Picture, Raster};
+use partdiff::image::{Image, Raster};
 
 use super::{Place, has_runtime, read};
 
@@ -53,7 +53,7 @@ fn names(directory: &Path) -> Vec<String> {
 }
 
 #[track_caller]
-fn same(made: &Picture, kept: &Picture, what: &str) {
+fn same(made: &Image, kept: &Image, what: &str) {
     assert_eq!(made.depth, kept.depth, "{what}");
     assert_eq!(made.metadata, kept.metadata, "{what}");
     assert_eq!(made.alpha.is_some(), kept.alpha.is_some(), "{what}");

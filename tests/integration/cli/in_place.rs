@@ -4,7 +4,7 @@ use std::fs;
 
 use partdiff::image::ImageFormat;
 
-use super::{Place, has_runtime, picture, png as small, read};
+use super::{Place, has_runtime, png as small, read, test_image};
 
 #[test]
 fn the_original_is_kept_unless_told_otherwise() {
@@ -12,7 +12,7 @@ fn the_original_is_kept_unless_told_otherwise() {
         return;
     }
     let place = Place::new();
-    let original = picture(12, 8, ImageFormat::Jpeg);
+    let original = test_image(12, 8, ImageFormat::Jpeg);
     place.put("in/a.jpg", &original);
     place.upscale(["in", "--in-place"]).expect(0).says("the original is kept as");
     assert_eq!(place.files(), ["in/a.jpg", "in/a.jpg.orig"]);
@@ -38,7 +38,7 @@ fn what_would_lose_more_than_pixels_is_refused() {
     place.put("a.png", &apng);
     place
         .put("b.gif", b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;");
-    place.put("c.png", b"not a picture");
+    place.put("c.png", b"not an image");
     let ran = place.upscale(["a.png", "b.gif", "c.png", "--in-place", "--no-backup"]).expect(1);
     ran.says("a.png: is an animation: in place, all but its first frame would be lost");
     ran.says("b.gif: GIF can be read but not written");

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use assert_cmd::Command;
-use partdiff::image::{EncodeOptions, ImageFormat, Picture, Raster, SampleDepth, decode, encode};
+use partdiff::image::{EncodeOptions, Image, ImageFormat, Raster, SampleDepth, decode, encode};
 use partdiff::limits::Limits;
 use partdiff::runtime::{Device, find};
 
@@ -102,8 +102,8 @@ impl Place {
     }
 }
 
-/// A small picture with some shape in it, as a file.
-fn picture(width: usize, height: usize, format: ImageFormat) -> Vec<u8> {
+/// A small image with some shape in it, as a file.
+fn test_image(width: usize, height: usize, format: ImageFormat) -> Vec<u8> {
     let mut color = Raster::new(3, height, width);
     for channel in 0..3 {
         for y in 0..height {
@@ -112,15 +112,15 @@ fn picture(width: usize, height: usize, format: ImageFormat) -> Vec<u8> {
             }
         }
     }
-    let picture = Picture::new(color, None, SampleDepth::U8, format);
-    encode(&picture, &EncodeOptions::new(format)).unwrap().bytes
+    let image = Image::new(color, None, SampleDepth::U8, format);
+    encode(&image, &EncodeOptions::new(format)).unwrap().bytes
 }
 
 fn png(width: usize, height: usize) -> Vec<u8> {
-    picture(width, height, ImageFormat::Png)
+    test_image(width, height, ImageFormat::Png)
 }
 
-fn read(path: &Path) -> Picture {
+fn read(path: &Path) -> Image {
     decode(&fs::read(path).unwrap(), &Limits::default()).unwrap()
 }
 

@@ -47,7 +47,7 @@ fn a_device_is_not_replaced_and_a_full_pipe_is_an_error() {
     ran.says("partdiff: a.png: cannot write to standard output: No space left on device");
 }
 
-/// The shell's limit on file sizes breaks off writing as a full disk does, in the middle of the file.
+/// The shell's limit on file sizes stops writing as a full disk does, in the middle of the file.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_disk_that_fills_up_leaves_neither_result_nor_temporary() {
@@ -86,7 +86,7 @@ fn a_full_disk_leaves_neither_result_nor_temporary() {
             ran.says("No space left on device");
             assert!(ran.stdout.is_empty(), "left behind: {}", String::from_utf8_lossy(&ran.stdout));
         }
-        Ok(output) if output.status.success() => panic!("a picture larger than the disk was written"),
+        Ok(output) if output.status.success() => panic!("an image larger than the disk was written"),
         _ => skipped!("no right to mount a file system"),
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Cursor;
 
 use partdiff::image::{
-    EncodeOptions, ImageFormat, Metadata, PageWriter, Picture, Provenance, Raster, SampleDepth, decode_page,
+    EncodeOptions, Image, ImageFormat, Metadata, PageWriter, Provenance, Raster, SampleDepth, decode_page,
     page_count,
 };
 use partdiff::limits::Limits;
@@ -12,17 +12,17 @@ use partdiff::limits::Limits;
 use super::{Place, has_runtime, read};
 
 /// A TIFF file of pages with these (width, height, depth), each of its own brightness.
-pub fn pages(outlines: &[(usize, usize, SampleDepth)]) -> Vec<u8> {
+pub fn pages(shapes: &[(usize, usize, SampleDepth)]) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
     let mut writer = PageWriter::new(&mut bytes, EncodeOptions::new(ImageFormat::Tiff), 10_000).unwrap();
-    for (index, &(width, height, depth)) in outlines.iter().enumerate() {
+    for (index, &(width, height, depth)) in shapes.iter().enumerate() {
         let channels = if index.is_multiple_of(2) { 3 } else { 1 };
         let value = |i: usize| 0.2 * (index + 1) as f32 + if i.is_multiple_of(2) { 0.05 } else { 0.0 };
         let data = (0..channels * width * height).map(value).collect();
-        let mut picture =
-            Picture::new(Raster::from_vec(channels, height, width, data), None, depth, ImageFormat::Tiff);
-        picture.metadata = Metadata::default();
-        writer.add(&picture).unwrap();
+        let mut image =
+            Image::new(Raster::from_vec(channels, height, width, data), None, depth, ImageFormat::Tiff);
+        image.metadata = Metadata::default();
+        writer.add(&image).unwrap();
     }
     bytes.into_inner()
 }
@@ -31,14 +31,11 @@ pub const THREE: [(usize, usize, SampleDepth); 3] =
     [(9, 7, SampleDepth::U8), (5, 11, SampleDepth::U16), (8, 8, SampleDepth::F32)];
 
 #[track_caller]
-fn expect_page(picture: &Picture, index: usize, scale: usize) {
+fn expect_page(image: &Image, index: usize, scale: usize) {
     let (width, height, depth) = THREE[index];
-    assert_eq!((picture.width(), picture.height()), (scale * width, scale * height));
-    assert_eq!(
-        (picture.depth, picture.color.channels()),
-        (depth, if index.is_multiple_of(2) { 3 } else { 1 })
-    );
-    let data = picture.color.data();
+    assert_eq!((image.width(), image.height()), (scale * width, scale * height));
+    assert_eq!((image.depth, image.color.channels()), (depth, if index.is_multiple_of(2) { 3 } else { 1 }));
+    let data = image.color.data();
     let mean = data.iter().sum::<f32>() / data.len() as f32;
     assert!((mean - 0.2 * (index + 1) as f32 - 0.025).abs() < 0.02, "page {index}: {mean}");
 }
@@ -54,9 +51,9 @@ fn pages_stay_pages() {
     let bytes = fs::read(place.path("a_x4.tif")).unwrap();
     assert_eq!(page_count(&bytes), 3);
     for index in 0..3 {
-        let picture = decode_page(&bytes, index, &Limits::default()).unwrap();
-        expect_page(&picture, index, 4);
-        assert_eq!(Provenance::read(&picture.metadata).unwrap().page, index);
+        let image = decode_page(&bytes, index, &Limits::default()).unwrap();
+        expect_page(&image, index, 4);
+        assert_eq!(Provenance::read(&image.metadata).unwrap().page, index);
     }
     assert_eq!(place.files(), ["a.tif", "a_x4.tif"]);
     // In a pipe and in place as well.
@@ -79,9 +76,9 @@ fn formats_of_one_page_get_numbered_files() {
     ran.says("a.tif: warning: the file has 3 pages, and PNG holds one: written as out-1.png to out-3.png");
     assert_eq!(place.files(), ["a.tif", "out-1.png", "out-2.png", "out-3.png"]);
     for (index, (width, height, _)) in THREE.into_iter().enumerate() {
-        let picture = read(&place.path(format!("out-{}.png", index + 1)));
-        assert_eq!((picture.width(), picture.height()), (2 * width, 2 * height));
-        assert_eq!(Provenance::read(&picture.metadata).unwrap().page, index);
+        let image = read(&place.path(format!("out-{}.png", index + 1)));
+        assert_eq!((image.width(), image.height()), (2 * width, 2 * height));
+        assert_eq!(Provenance::read(&image.metadata).unwrap().page, index);
     }
     let mut piped = place.command();
     let piped = piped.args(["upscale", "a.tif", "-o", "-", "--format", "png"]).output().unwrap();
@@ -101,7 +98,7 @@ fn too_many_pages_and_too_large_ones_fail_before_any_work() {
     let ran =
         place.upscale(["many.tif", "large.tif", "--max-pixels", "1000", "--library", "/none"]).expect(1);
     ran.says("many.tif: the file has more than 1000 pages, the limit");
-    ran.says("large.tif: the picture has 50 x 30 = 1500 pixels, the limit is 1000");
+    ran.says("large.tif: the image has 50 x 30 = 1500 pixels, the limit is 1000");
 }
 
 /// A page whose pixels are cut off: the whole file fails, and nothing is left.

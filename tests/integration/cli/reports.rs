@@ -52,7 +52,7 @@ fn begun_early(events: &[Value]) -> usize {
 }
 
 #[test]
-fn pictures_are_made_side_by_side_as_they_would_be_alone() {
+fn images_are_made_side_by_side_as_they_would_be_alone() {
     if !has_runtime() {
         return;
     }
@@ -94,7 +94,7 @@ fn pictures_are_made_side_by_side_as_they_would_be_alone() {
 }
 
 #[test]
-fn pictures_that_need_all_the_memory_go_alone() {
+fn images_that_need_all_the_memory_go_alone() {
     if !has_runtime() {
         return;
     }
@@ -102,7 +102,7 @@ fn pictures_that_need_all_the_memory_go_alone() {
     for name in ["a.png", "b.png", "c.png"] {
         place.put(format!("in/{name}"), &png(900, 700));
     }
-    // No model, so that only the pictures take memory: 20 MB each.
+    // No model, so that only the images take memory: 20 MB each.
     let run = |memory: &str| {
         let ran =
             place.upscale(["in", "-s", "1", "--overwrite", "--json", "--threads", "2", "--memory", memory]);
@@ -118,10 +118,10 @@ fn what_a_format_cannot_hold_is_told_once_and_before_the_work() {
         return;
     }
     let place = Place::new();
-    let mut picture = decode(&png(8, 6), &Limits::default()).unwrap();
-    picture.alpha = Some(Raster::from_vec(1, 6, 8, vec![1.0; 48]));
-    picture.metadata.text.push(("Title".into(), "waves".into()));
-    place.put("a.png", &encode(&picture, &EncodeOptions::new(ImageFormat::Png)).unwrap().bytes);
+    let mut image = decode(&png(8, 6), &Limits::default()).unwrap();
+    image.alpha = Some(Raster::from_vec(1, 6, 8, vec![1.0; 48]));
+    image.metadata.text.push(("Title".into(), "waves".into()));
+    place.put("a.png", &encode(&image, &EncodeOptions::new(ImageFormat::Png)).unwrap().bytes);
     let told = |arguments: &[&str]| {
         let ran = place.upscale([&["a.png", "--json", "--overwrite"], arguments].concat()).expect(0);
         let events = events(&ran.stdout);
@@ -130,7 +130,7 @@ fn what_a_format_cannot_hold_is_told_once_and_before_the_work() {
         let warnings = events.iter().filter(|event| event["event"] == "warning");
         warnings.map(|event| event["message"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
-    let record = "PNM cannot store the record of how the picture was made; left out";
+    let record = "PNM cannot store the record of how the image was made; left out";
     // The opacity is whole, so nothing of it is lost.
     assert_eq!(told(&["-o", "b.ppm"]), ["PNM cannot store text; dropped", record]);
     assert_eq!(told(&["-o", "b.ppm", "--strip", "all"]), [record]);
@@ -194,7 +194,7 @@ fn what_cannot_start_exits_with_2() {
         (&["a.png", "--model", "nonesuch"], "nonesuch"),
         (&["a.png", "--library", "/nonesuch.so"], "/nonesuch.so"),
         (&["a.png", "--preset", "nonesuch"], "no preset \"nonesuch\""),
-        (&["a.png", "-o", "b.gif"], "cannot write b.gif by its ending"),
+        (&["a.png", "-o", "b.gif"], "cannot write b.gif by its extension"),
         (&["a.png", "--name", "{what}"], "{what} is unknown"),
         (&[], "INPUT"),
     ] {
@@ -204,7 +204,7 @@ fn what_cannot_start_exits_with_2() {
 }
 
 #[test]
-fn steps_beyond_the_chain_are_refused_before_the_first_picture() {
+fn steps_beyond_the_chain_are_refused_before_the_first_image() {
     if !has_runtime() {
         return;
     }

@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use partdiff::image::{EncodeOptions, ImageFormat, Picture, Provenance, Raster, SampleDepth, encode};
+use partdiff::image::{EncodeOptions, Image, ImageFormat, Provenance, Raster, SampleDepth, encode};
 use serde_json::Value;
 
-use super::{Place, Ran, has_runtime, picture, png, read};
+use super::{Place, Ran, has_runtime, png, read, test_image};
 
 fn verify(place: &Place, arguments: &[&str]) -> Ran {
     place.command().args(["verify"]).args(arguments).output().unwrap().into()
@@ -56,7 +56,7 @@ fn results_of_every_kind_are_made_again() {
 
 /// What was only shrunk says so, and is not marked as the work of a trained model.
 #[test]
-fn a_shrunk_picture_is_not_called_made_by_a_model() {
+fn a_shrunk_image_is_not_called_made_by_a_model() {
     if !has_runtime() {
         return;
     }
@@ -85,7 +85,7 @@ fn every_page_is_checked() {
     }
     let place = Place::new();
     let page = |value: f32| {
-        Picture::new(Raster::from_vec(1, 4, 4, vec![value; 16]), None, SampleDepth::U8, ImageFormat::Tiff)
+        Image::new(Raster::from_vec(1, 4, 4, vec![value; 16]), None, SampleDepth::U8, ImageFormat::Tiff)
     };
     let mut bytes = std::io::Cursor::new(Vec::new());
     let mut writer =
@@ -117,8 +117,8 @@ fn what_was_changed_is_told_apart_from_what_cannot_be_checked() {
 
     // One pixel, by three levels.
     let made = read(&place.path("a_x4.png"));
-    let save = |name: &str, picture: &Picture| {
-        place.put(name, &encode(picture, &EncodeOptions::new(ImageFormat::Png)).unwrap().bytes);
+    let save = |name: &str, image: &Image| {
+        place.put(name, &encode(image, &EncodeOptions::new(ImageFormat::Png)).unwrap().bytes);
     };
     let mut changed = made.clone();
     changed.color.data_mut()[1234] += 3.0 / 255.0;
@@ -134,11 +134,11 @@ fn what_was_changed_is_told_apart_from_what_cannot_be_checked() {
 
     // A record that lies about its settings, or names a model that is not here.
     let with = |name: &str, change: fn(&mut Provenance)| {
-        let mut picture = made.clone();
-        let mut record = Provenance::read(&picture.metadata).unwrap();
+        let mut image = made.clone();
+        let mut record = Provenance::read(&image.metadata).unwrap();
         change(&mut record);
-        record.write(&mut picture.metadata);
-        save(name, &picture);
+        record.write(&mut image.metadata);
+        save(name, &image);
     };
     with("steps.png", |record| record.steps = 4);
     assert_eq!(verdict(&place, &["steps.png", "a.png"])["verdict"], "different");
@@ -149,8 +149,8 @@ fn what_was_changed_is_told_apart_from_what_cannot_be_checked() {
     with("sampler.png", |record| record.sampler = "euler".into());
     verify(&place, &["sampler.png", "a.png"]).expect(2);
 
-    // No record at all, no file, no picture.
-    place.put("plain.jpg", &picture(6, 6, ImageFormat::Jpeg));
+    // No record at all, no file, no image.
+    place.put("plain.jpg", &test_image(6, 6, ImageFormat::Jpeg));
     place.put("text.png", b"Dear Sir or Madam");
     for (output, reason) in
         [("plain.jpg", "holds no record"), ("none.png", "cannot read"), ("text.png", "not an image")]

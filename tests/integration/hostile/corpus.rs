@@ -7,7 +7,7 @@ use flate2::write::ZlibEncoder;
 use image::codecs::gif::GifEncoder;
 use image::{Delay, Frame, RgbaImage};
 use partdiff::image::{
-    Density, DensityUnit, EncodeOptions, ImageFormat, Picture, Provenance, Raster, SampleDepth, encode,
+    Density, DensityUnit, EncodeOptions, Image, ImageFormat, Provenance, Raster, SampleDepth, encode,
 };
 
 /// A file to be read.
@@ -58,23 +58,22 @@ pub fn corpus() -> Vec<Hostile> {
     files
 }
 
-/// A small picture with all kinds of metadata in every format that can be written or made here.
+/// A small image with all kinds of metadata in every format that can be written or made here.
 fn seeds() -> Vec<(String, Vec<u8>)> {
     let data = (0..3 * 23 * 19).map(|i| ((i * i * 7 + i * 13) % 256) as f32 / 255.0).collect();
-    let mut picture =
-        Picture::new(Raster::from_vec(3, 23, 19, data), None, SampleDepth::U16, ImageFormat::Png);
-    picture.metadata.icc = moxcms::ColorProfile::new_display_p3().encode().ok();
-    picture.metadata.density = Some(Density { x: 300.0, y: 300.0, unit: DensityUnit::Inch });
-    picture.metadata.iptc = Some(b"\x1c\x02\x69\0\x03abc".to_vec());
-    Provenance { software: "a test".into(), ..Provenance::default() }.write(&mut picture.metadata);
-    let write = |picture: &Picture, format| encode(picture, &EncodeOptions::new(format)).unwrap().bytes;
+    let mut image = Image::new(Raster::from_vec(3, 23, 19, data), None, SampleDepth::U16, ImageFormat::Png);
+    image.metadata.icc = moxcms::ColorProfile::new_display_p3().encode().ok();
+    image.metadata.density = Some(Density { x: 300.0, y: 300.0, unit: DensityUnit::Inch });
+    image.metadata.iptc = Some(b"\x1c\x02\x69\0\x03abc".to_vec());
+    Provenance { software: "a test".into(), ..Provenance::default() }.write(&mut image.metadata);
+    let write = |image: &Image, format| encode(image, &EncodeOptions::new(format)).unwrap().bytes;
     // WebP writes a resolution as EXIF, which can then go everywhere.
-    let webp = write(&picture, ImageFormat::WebP);
+    let webp = write(&image, ImageFormat::WebP);
     let read = partdiff::image::decode(&webp, &partdiff::Limits::default()).unwrap();
-    picture.metadata.exif = read.metadata.exif;
-    assert!(picture.metadata.exif.is_some());
+    image.metadata.exif = read.metadata.exif;
+    assert!(image.metadata.exif.is_some());
     let mut seeds: Vec<_> = ImageFormat::writable()
-        .map(|format| (format.name().replace(' ', "-"), write(&picture, format)))
+        .map(|format| (format.name().replace(' ', "-"), write(&image, format)))
         .collect();
     seeds.push(("GIF".into(), gif(3, 9)));
     seeds.push(("APNG".into(), apng(2)));
@@ -87,8 +86,8 @@ fn gif(frames: usize, side: u32) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut encoder = GifEncoder::new_with_speed(&mut bytes, 30);
     for i in 0..frames {
-        let picture = RgbaImage::from_pixel(side, side, image::Rgba([i as u8, 2, 3, 255]));
-        encoder.encode_frame(Frame::from_parts(picture, 0, 0, Delay::from_numer_denom_ms(1, 1))).unwrap();
+        let image = RgbaImage::from_pixel(side, side, image::Rgba([i as u8, 2, 3, 255]));
+        encoder.encode_frame(Frame::from_parts(image, 0, 0, Delay::from_numer_denom_ms(1, 1))).unwrap();
     }
     drop(encoder);
     bytes
@@ -113,9 +112,8 @@ fn animated_webp(still: &[u8]) -> Vec<u8> {
     };
     let at = still.windows(4).position(|part| part == b"VP8L").unwrap();
     let size = u32::from_le_bytes(still[at + 4..at + 8].try_into().unwrap()) as usize;
-    let picture = chunk(b"VP8L", &still[at + 8..at + 8 + size]);
-    let frame =
-        chunk(b"ANMF", &[&[0, 0, 0, 0, 0, 0, 18, 0, 0, 22, 0, 0, 50, 0, 0, 0][..], &picture].concat());
+    let image = chunk(b"VP8L", &still[at + 8..at + 8 + size]);
+    let frame = chunk(b"ANMF", &[&[0, 0, 0, 0, 0, 0, 18, 0, 0, 22, 0, 0, 50, 0, 0, 0][..], &image].concat());
     let head = chunk(b"VP8X", &[2, 0, 0, 0, 18, 0, 0, 22, 0, 0]);
     let body = [&b"WEBP"[..], &head, &chunk(b"ANIM", &[0; 6]), &frame, &frame].concat();
     [&b"RIFF"[..], &(body.len() as u32).to_le_bytes(), &body].concat()
@@ -187,7 +185,7 @@ fn tiff_of(width: u32, height: u32, counts: u32, next: u32) -> Vec<u8> {
     bytes
 }
 
-/// A small picture whose EXIF directory lists the whole file 20,000 times.
+/// A small image whose EXIF directory lists the whole file 20,000 times.
 fn overlapping() -> Vec<u8> {
     let (count, exif) = (20_000u32, 300);
     let size = exif + 2 + 12 * count + 4;

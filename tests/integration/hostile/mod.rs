@@ -50,8 +50,8 @@ fn read_all() {
         let _ = header(std::io::Cursor::new(bytes));
         let _ = page_count(bytes);
         match decode(bytes, &limits) {
-            Ok(picture) => {
-                assert!((picture.width() * picture.height()) as u64 <= PIXELS, "{name}");
+            Ok(image) => {
+                assert!((image.width() * image.height()) as u64 <= PIXELS, "{name}");
                 *read += 1;
             }
             Err(error) => {

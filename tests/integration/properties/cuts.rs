@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::cases;
 use crate::engine::{run, upscaler};
-use crate::fake_network::picture;
+use crate::fake_network::test_image;
 use crate::real_model;
 
 /// How the work is shared out.
@@ -92,7 +92,7 @@ proptest! {
     ) {
         let form = json!({"size_multiple": multiple});
         let (whole, parts) = (upscaler(form.clone(), 1), upscaler(form, cut.threads));
-        let off = difference(&whole, &parts, &picture(channels, height, width), &options, &cut);
+        let off = difference(&whole, &parts, &test_image(channels, height, width), &options, &cut);
         prop_assert!(off < 1e-4, "{off}");
     }
 }
@@ -106,7 +106,7 @@ proptest! {
     ) {
         let bundle = Bundle::embedded(DEFAULT_BUNDLE).unwrap().unwrap();
         let (whole, parts) = (real_model::open(&bundle, 1), real_model::open(&bundle, cut.threads));
-        let off = difference(&whole, &parts, &picture(3, height, width), &options, &cut);
+        let off = difference(&whole, &parts, &test_image(3, height, width), &options, &cut);
         prop_assert!(off * 255.0 <= 1.0, "{} levels", off * 255.0);
     }
 }

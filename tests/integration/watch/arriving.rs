@@ -1,4 +1,4 @@
-//! Fifty pictures of all kinds, arriving in every awkward way, through the real model.
+//! Fifty images of all kinds, arriving in every awkward way, through the real model.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -12,14 +12,14 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
-use partdiff::image::{EncodeOptions, ImageFormat, Picture, Raster, SampleDepth, decode, encode};
+use partdiff::image::{EncodeOptions, Image, ImageFormat, Raster, SampleDepth, decode, encode};
 use partdiff::limits::Limits;
 
 use super::faults::unprivileged;
 use super::place::{Place, ppm};
 
-/// A small picture; `seed` makes each another one.
-fn picture(format: ImageFormat, seed: usize) -> Vec<u8> {
+/// A small image; `seed` makes each another one.
+fn test_image(format: ImageFormat, seed: usize) -> Vec<u8> {
     let (height, width, channels) = (7, 9, if seed % 5 == 4 { 1 } else { 3 });
     let value = |at: usize| 0.2 + 0.6 * ((at * 37 + seed * 101) % 97) as f32 / 97.0;
     let color =
@@ -34,9 +34,9 @@ fn picture(format: ImageFormat, seed: usize) -> Vec<u8> {
         _ if deep => SampleDepth::U16,
         _ => SampleDepth::U8,
     };
-    let mut picture = Picture::new(color, alpha, depth, format);
-    picture.linear = depth == SampleDepth::F32;
-    encode(&picture, &EncodeOptions::new(format)).unwrap().bytes
+    let mut image = Image::new(color, alpha, depth, format);
+    image.linear = depth == SampleDepth::F32;
+    encode(&image, &EncodeOptions::new(format)).unwrap().bytes
 }
 
 /// What a test expects and how it puts files into IN.
@@ -79,9 +79,9 @@ fn fifty_files_that_arrive_in_awkward_ways_end_once_in_out_or_in_quarantine() {
     };
     let input = story.input.clone();
 
-    // There at the start: pictures, a placeholder, links in a circle, a pipe and a socket.
+    // There at the start: images, a placeholder, links in a circle, a pipe and a socket.
     fs::write(story.good("there.ppm"), ppm(8, 0)).unwrap();
-    fs::write(story.good("sub/deep/there.png"), picture(ImageFormat::Png, 1)).unwrap();
+    fs::write(story.good("sub/deep/there.png"), test_image(ImageFormat::Png, 1)).unwrap();
     let placeholder = story.good("placeholder.ppm");
     fs::write(&placeholder, b"").unwrap();
     fs::write(input.join("never-filled.png"), b"").unwrap();
@@ -103,33 +103,33 @@ fn fifty_files_that_arrive_in_awkward_ways_end_once_in_out_or_in_quarantine() {
         [Png, Jpeg, WebP, Tiff, Bmp, Pnm, Pam, Pfm, Qoi, OpenExr, Hdr].into_iter().enumerate()
     {
         let ext = format.extensions()[0];
-        fs::write(story.good(format!("burst/written.{ext}")), picture(format, index)).unwrap();
+        fs::write(story.good(format!("burst/written.{ext}")), test_image(format, index)).unwrap();
         let moved = story.good(format!("burst/moved-{index}.{ext}"));
-        fs::rename(story.aside(&picture(format, 20 + index)), moved).unwrap();
+        fs::rename(story.aside(&test_image(format, 20 + index)), moved).unwrap();
     }
-    // By hard link, by a link to a file, from a download, with an ending that lies.
+    // By hard link, by a link to a file, from a download, with an extension that lies.
     let linked = story.aside(&ppm(8, 40));
     fs::hard_link(&linked, story.good("hard-link.ppm")).unwrap();
     fs::remove_file(&linked).unwrap();
     fs::write(place.path("target.ppm"), ppm(8, 41)).unwrap();
     symlink(place.path("target.ppm"), story.good("soft-link.ppm")).unwrap();
     let download = input.join("download.png.crdownload");
-    fs::write(&download, &picture(Png, 42)[..50]).unwrap();
-    fs::write(story.good("really-a-png.jpg"), picture(Png, 43)).unwrap();
-    fs::write(story.good("UPPER.PNG"), picture(Png, 44)).unwrap();
+    fs::write(&download, &test_image(Png, 42)[..50]).unwrap();
+    fs::write(story.good("really-a-png.jpg"), test_image(Png, 43)).unwrap();
+    fs::write(story.good("UPPER.PNG"), test_image(Png, 44)).unwrap();
     // Names.
-    fs::write(story.good("naïve ☃ 画像.png"), picture(Png, 45)).unwrap();
-    fs::write(story.good(OsStr::from_bytes(b"caf\xe9.png")), picture(Png, 46)).unwrap();
-    fs::write(story.good("line\nbreak and 'quotes\".png"), picture(Png, 47)).unwrap();
-    fs::write(story.good("-dash.png"), picture(Png, 48)).unwrap();
-    fs::write(story.good(format!("{}.png", "long".repeat(55))), picture(Png, 49)).unwrap();
-    fs::write(story.good("new/deeper/and deeper/nested.jpg"), picture(Jpeg, 50)).unwrap();
+    fs::write(story.good("naïve ☃ 画像.png"), test_image(Png, 45)).unwrap();
+    fs::write(story.good(OsStr::from_bytes(b"caf\xe9.png")), test_image(Png, 46)).unwrap();
+    fs::write(story.good("line\nbreak and 'quotes\".png"), test_image(Png, 47)).unwrap();
+    fs::write(story.good("-dash.png"), test_image(Png, 48)).unwrap();
+    fs::write(story.good(format!("{}.png", "long".repeat(55))), test_image(Png, 49)).unwrap();
+    fs::write(story.good("new/deeper/and deeper/nested.jpg"), test_image(Jpeg, 50)).unwrap();
     // The same name twice with other contents, the second before the first was taken; the same contents twice.
     fs::write(input.join("twice.ppm"), ppm(9, 51)).unwrap();
     fs::write(story.good("twice.ppm"), ppm(8, 52)).unwrap();
     fs::write(story.good("same.ppm"), ppm(8, 52)).unwrap();
-    // A picture and its sidecar.
-    fs::write(story.good("raw.jpg"), picture(Jpeg, 53)).unwrap();
+    // An image and its sidecar.
+    fs::write(story.good("raw.jpg"), test_image(Jpeg, 53)).unwrap();
     fs::write(input.join("raw.jpg.xmp"), "<x/>").unwrap();
     // What is nobody's business.
     fs::create_dir(input.join("skip")).unwrap();
@@ -138,14 +138,14 @@ fn fifty_files_that_arrive_in_awkward_ways_end_once_in_out_or_in_quarantine() {
     }
     // Defects.
     story.bad("truncated.ppm", &ppm(8, 60)[..100]);
-    story.bad("truncated.png", &picture(Png, 61)[..90]);
-    story.bad("truncated.tif", &picture(Tiff, 62)[..60]);
-    story.bad("truncated.webp", &picture(WebP, 63)[..40]);
-    story.bad("text.png", b"no picture");
+    story.bad("truncated.png", &test_image(Png, 61)[..90]);
+    story.bad("truncated.tif", &test_image(Tiff, 62)[..60]);
+    story.bad("truncated.webp", &test_image(WebP, 63)[..40]);
+    story.bad("text.png", b"no image");
     story.bad("zeros.jpg", &[0; 300]);
     story.bad("empty-header.gif", b"GIF89a");
     story.bad("giant.ppm", b"P6\n4000000 4000000\n255\n");
-    let mut crc = picture(Png, 64);
+    let mut crc = test_image(Png, 64);
     let near_the_end = crc.len() - 22;
     crc[near_the_end] ^= 0xff;
     story.bad("bit-rot.png", &crc);
@@ -164,7 +164,7 @@ fn fifty_files_that_arrive_in_awkward_ways_end_once_in_out_or_in_quarantine() {
         sleep(Duration::from_millis(120));
     }
     fs::write(&placeholder, ppm(8, 72)).unwrap();
-    fs::write(&download, picture(Png, 42)).unwrap();
+    fs::write(&download, test_image(Png, 42)).unwrap();
     fs::rename(&download, story.good("download.png")).unwrap();
     if locks {
         place.until_logged("unreadable: in: locked.ppm");
@@ -183,8 +183,8 @@ fn fifty_files_that_arrive_in_awkward_ways_end_once_in_out_or_in_quarantine() {
     for name in &story.good {
         let path = Path::new(OsStr::from_bytes(name));
         let size = |path: &Path| {
-            let picture = decode(&fs::read(path).unwrap(), &Limits::default()).unwrap();
-            (picture.width(), picture.height())
+            let image = decode(&fs::read(path).unwrap(), &Limits::default()).unwrap();
+            (image.width(), image.height())
         };
         let (width, height) = size(&input.join(path));
         assert_eq!(size(&out.join(path)), (4 * width, 4 * height), "{path:?}");
@@ -209,7 +209,7 @@ fn fifty_files_that_arrive_in_awkward_ways_end_once_in_out_or_in_quarantine() {
 fn changed_mended_and_repeated_files() {
     let Some(place) = Place::real() else { return };
     let input = place.path("in");
-    for (name, bytes) in [("a.ppm", ppm(8, 1)), ("b.ppm", ppm(8, 2)), ("text.png", b"no picture".to_vec())] {
+    for (name, bytes) in [("a.ppm", ppm(8, 1)), ("b.ppm", ppm(8, 2)), ("text.png", b"no image".to_vec())] {
         fs::write(input.join(name), bytes).unwrap();
     }
     let _daemon = place.start("");

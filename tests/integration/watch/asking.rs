@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::place::{Place, ppm};
 use super::stub::once;
 
-/// A place with a picture that was made and one that failed for good.
+/// A place with an image that was made and one that failed for good.
 fn place() -> Place {
     let place = Place::new();
     fs::write(place.path("in/good.ppm"), ppm(8, 1)).unwrap();

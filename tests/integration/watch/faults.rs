@@ -75,14 +75,14 @@ fn shares_that_are_unmounted_and_mounted_again() {
     place.until("the result", || place.results() == names(&["a.ppm"]));
     // IN: an empty mount point is no deletion of files, and what another disk brings is found.
     input.unmount();
-    place.until_logged("in is away");
+    place.until_logged("in is unavailable");
     assert!(input.mount("1m"));
     fs::write(place.path("in/b.ppm"), ppm(8, 2)).unwrap();
     place.until("the second result", || place.results() == names(&["a.ppm", "b.ppm"]));
     // OUT: nothing is written into the empty mount point.
     output.unmount();
     fs::write(place.path("in/c.ppm"), ppm(8, 3)).unwrap();
-    place.until_logged("out is away");
+    place.until_logged("out is unavailable");
     assert!(place.results().is_empty());
     assert!(output.mount("1m"));
     place.until("the third result", || place.results() == names(&["c.ppm"]));
@@ -96,12 +96,12 @@ fn folders_that_vanish_only_delay() {
     place.until_logged("watching: in");
     fs::rename(place.path("out"), place.path("away")).unwrap();
     fs::write(place.path("in/a.ppm"), ppm(8, 1)).unwrap();
-    place.until_logged("out is away");
+    place.until_logged("out is unavailable");
     fs::rename(place.path("away"), place.path("out")).unwrap();
     place.until("the result", || place.results() == names(&["a.ppm"]));
     // The watched folder is deleted and made again.
     fs::remove_dir_all(place.path("in")).unwrap();
-    place.until_logged("in is away");
+    place.until_logged("in is unavailable");
     fs::create_dir_all(place.path("in/sub")).unwrap();
     fs::write(place.path("in/sub/b.ppm"), ppm(8, 2)).unwrap();
     place.until("the second result", || place.results() == names(&["a.ppm", "sub/b.ppm"]));
@@ -169,7 +169,7 @@ fn too_little_space_pauses_until_there_is_more() {
 }
 
 #[test]
-fn an_option_that_the_model_no_longer_has_pauses_and_condemns_no_picture() {
+fn an_option_that_the_model_no_longer_has_pauses_and_condemns_no_image() {
     let place = Place::new();
     fs::write(place.path("in/a.ppm"), ppm(8, 1)).unwrap();
     // The network of the tests has no presets, unlike the model that the start looks at.

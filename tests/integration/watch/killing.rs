@@ -13,10 +13,10 @@ use super::stub::{once, slow};
 /// Instants at which the daemon or its worker is killed; `PARTDIFF_KILLS` sets another number.
 const KILLS: u64 = 20;
 
-/// Pictures for every kill, so that there is work until the last.
+/// Images for every kill, so that there is work until the last.
 const SHARE: u64 = 10;
 
-/// How long a picture takes, in milliseconds.
+/// How long an image takes, in milliseconds.
 const DELAY: u64 = 25;
 
 /// Numbers without order, the same in every run.

@@ -1,4 +1,4 @@
-//! `partdiff watch` as a process: files arrive in awkward ways, processes die, disks fill, and every good picture ends
+//! `partdiff watch` as a process: files arrive in awkward ways, processes die, disks fill, and every good image ends
 //! once in OUT.
 
 mod arriving;

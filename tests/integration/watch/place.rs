@@ -200,8 +200,8 @@ impl Place {
 
     #[track_caller]
     pub fn expect_size(&self, name: &str, side: usize) {
-        let picture = decode(&fs::read(self.path("out").join(name)).unwrap(), &Limits::default()).unwrap();
-        assert_eq!((picture.width(), picture.height()), (side, side), "{name}");
+        let image = decode(&fs::read(self.path("out").join(name)).unwrap(), &Limits::default()).unwrap();
+        assert_eq!((image.width(), image.height()), (side, side), "{name}");
     }
 }
 

@@ -57,7 +57,7 @@ fn the_same_contents_are_not_made_twice_but_appear_under_each_name() {
     place.until("the moved one", || place.path("out/sub/d.ppm").exists());
     assert_eq!(fs::read(place.path("out/sub/d.ppm")).unwrap(), first);
     place.until("the figures", || place.figure("reused_total{watch=\"in\"}") == 3.0);
-    // Another ending is another format.
+    // Another extension is another format.
     fs::copy(place.path("in/a.ppm"), place.path("in/e.png")).unwrap();
     place.until("the other format", || place.path("out/e.png").exists());
     assert_eq!(&fs::read(place.path("out/e.png")).unwrap()[1..4], b"PNG");
@@ -104,7 +104,7 @@ fn work_waits_for_its_hours() {
 }
 
 #[test]
-fn a_picture_that_is_too_small_for_the_wanted_width_fails_alone() {
+fn an_image_that_is_too_small_for_the_wanted_width_fails_alone() {
     let place = Place::new();
     fs::write(place.path("in/icon.ppm"), ppm(2, 1)).unwrap();
     fs::write(place.path("in/photo.ppm"), ppm(8, 2)).unwrap();
@@ -174,8 +174,8 @@ fn pages_of_tiff_stay_pages_whatever_the_format() {
         assert_eq!(page_count(&bytes), 3);
         for (index, (width, height, depth)) in THREE.into_iter().enumerate() {
             // A fake network is no good painter; sizes and depths tell.
-            let picture = decode_page(&bytes, index, &Limits::default()).unwrap();
-            assert_eq!((picture.width(), picture.height(), picture.depth), (2 * width, 2 * height, depth));
+            let image = decode_page(&bytes, index, &Limits::default()).unwrap();
+            assert_eq!((image.width(), image.height(), image.depth), (2 * width, 2 * height, depth));
         }
         assert_eq!(place.log().contains("PNG holds one: written as TIFF"), !lines.is_empty());
     }
@@ -202,8 +202,8 @@ fn options_of_the_output_hold_for_results() {
         "attempts = 1\nupscale = { depth = 16, format = \"png\", max_pixels = 100, no_provenance = true }\n";
     assert_eq!(once(&mut place.stub(lines)).status().unwrap().code(), Some(1));
     assert_eq!(place.results(), names(&["a.png"]));
-    let picture = decode(&fs::read(place.path("out/a.png")).unwrap(), &Limits::default()).unwrap();
-    assert_eq!(picture.depth, SampleDepth::U16);
+    let image = decode(&fs::read(place.path("out/a.png")).unwrap(), &Limits::default()).unwrap();
+    assert_eq!(image.depth, SampleDepth::U16);
     assert!(place.status().contains("the limit is 100"), "{}", place.status());
     // The same options on the command line.
     let Some(place) = Place::real() else { return };
@@ -214,7 +214,7 @@ fn options_of_the_output_hold_for_results() {
         )
         .output();
     assert_eq!(output.unwrap().status.code(), Some(0));
-    let picture = decode(&fs::read(place.path("out/a.png")).unwrap(), &Limits::default()).unwrap();
-    assert_eq!(picture.depth, SampleDepth::U16);
+    let image = decode(&fs::read(place.path("out/a.png")).unwrap(), &Limits::default()).unwrap();
+    assert_eq!(image.depth, SampleDepth::U16);
     assert!(place.status().starts_with("scans: 1 done"), "{}", place.status());
 }

@@ -86,7 +86,7 @@ fn events_carry_names_as_they_are_and_what_was_made() {
 }
 
 #[test]
-fn pictures_that_cannot_be_read_and_links_to_folders_are_told_once_and_condemned_never() {
+fn images_that_cannot_be_read_and_links_to_folders_are_told_once_and_condemned_never() {
     let place = Place::new();
     let input = place.path("in");
     fs::create_dir(place.path("album")).unwrap();

@@ -50,7 +50,7 @@ fn originals_go_only_after_their_result_stands() {
     assert_eq!(place.command(&options).output().unwrap().status.code(), Some(1));
     assert!(done.join("a.ppm").exists() && !place.path("in/a.ppm").exists());
     assert!(place.path("in/bad.ppm").exists());
-    // Another picture of the same name does not replace the first one's result.
+    // Another image of the same name does not replace the first one's result.
     fs::remove_file(place.path("in/bad.ppm")).unwrap();
     fs::write(place.path("in/a.ppm"), ppm(8, 2)).unwrap();
     assert_eq!(place.command("--once --delete-originals").output().unwrap().status.code(), Some(0));
@@ -59,7 +59,7 @@ fn originals_go_only_after_their_result_stands() {
 }
 
 #[test]
-fn options_that_do_not_fit_the_model_end_the_start_and_condemn_no_picture() {
+fn options_that_do_not_fit_the_model_end_the_start_and_condemn_no_image() {
     let place = Place::new();
     fs::write(place.path("in/a.ppm"), ppm(8, 1)).unwrap();
     for (option, message) in [

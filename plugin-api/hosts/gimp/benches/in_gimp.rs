@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use partdiff::image::{EncodeOptions, ImageFormat, Picture, SampleDepth, encode};
+use partdiff::image::{EncodeOptions, Image, ImageFormat, SampleDepth, encode};
 
 use common::{arguments, better, engine, line, number, peak, pixels, processor, raster, timed};
 use gimp::scheme::{header, upscale, with_image};
@@ -30,8 +30,8 @@ fn main() {
     let arguments = arguments();
     let (side, rounds) = (number(&arguments, 0, 1000), number(&arguments, 1, 2));
     let image = raster(&pixels(side), side);
-    let picture = Picture::new(image.clone(), None, SampleDepth::U8, ImageFormat::Png);
-    let png = encode(&picture, &EncodeOptions::new(ImageFormat::Png)).expect("an image").bytes;
+    let file = Image::new(image.clone(), None, SampleDepth::U8, ImageFormat::Png);
+    let png = encode(&file, &EncodeOptions::new(ImageFormat::Png)).expect("an image").bytes;
     let mut engine = engine(image);
     let hosts: Vec<Gimp> = [Generation::Two, Generation::Three].into_iter().filter_map(Gimp::new).collect();
     let (mut alone, mut figures) = ([f64::INFINITY; 2], Figures::new());

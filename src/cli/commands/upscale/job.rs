@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::batch::naming::{NameFields, Template, ending, show_scale};
+use crate::batch::naming::{NameFields, Template, format_and_extension, show_scale};
 use crate::batch::planned_page::PlannedPage;
 use crate::batch::probe::probe;
 use crate::cli::args::destination::Destination;
@@ -117,7 +117,7 @@ fn place(
         };
         return Ok(Job { in_place: true, backup, ..job(contents, Some(path)) });
     }
-    let (mut format, mut ext) = ending(request.settings.format, &input.path, contents);
+    let (mut format, mut ext) = format_and_extension(request.settings.format, &input.path, contents);
     if request.settings.format.is_none() && !format.can_write() {
         // Frames of an animation are not worth a format with 256 colours.
         (format, ext) = (ImageFormat::Png, "png".into());
@@ -153,7 +153,7 @@ fn place(
     Ok(job(format, output))
 }
 
-/// `path` with `-number` before its ending.
+/// `path` with `-number` before its extension.
 fn numbered(path: &Path, number: usize, digits: usize) -> PathBuf {
     let mut name = path.file_stem().unwrap_or_default().to_os_string();
     name.push(format!("-{number:0digits$}"));
@@ -189,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_stand_before_the_ending() {
+    fn numbers_stand_before_the_extension() {
         assert_eq!(numbered(Path::new("a/b_x4.tar.png"), 3, 2), Path::new("a/b_x4.tar-03.png"));
         assert_eq!(numbered(Path::new("b"), 12, 2), Path::new("b-12"));
     }

@@ -21,7 +21,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fs::atomic_file;
 use crate::fs::file_id::FileId;
 use crate::fs::hash::sha256_hex;
-use crate::image::{EncodeOptions, ImageFormat, Picture, Raster, SampleDepth, encode_to};
+use crate::image::{EncodeOptions, Image, ImageFormat, Raster, SampleDepth, encode_to};
 use crate::progress::{CancelToken, ProgressEvent};
 
 /// Makes the files of one run.
@@ -120,10 +120,10 @@ impl Maker<'_> {
 
     fn write_map(&self, path: &Path, map: Raster) -> Result<()> {
         make_folder(path)?;
-        let picture = Picture::new(map, None, SampleDepth::F32, ImageFormat::Tiff);
+        let image = Image::new(map, None, SampleDepth::F32, ImageFormat::Tiff);
         let options = EncodeOptions::new(ImageFormat::Tiff);
         atomic_file::write_with(path, self.request.existing == Existing::Replace, |file| {
-            encode_to(&picture, &options, file)
+            encode_to(&image, &options, file)
                 .map(drop)
                 .map_err(|error| error.context(format!("cannot write {}", path.display())))
         })

@@ -1,4 +1,4 @@
-//! `partdiff upscale` at work: plan, open the model, make the pictures, several at a time.
+//! `partdiff upscale` at work: plan, open the model, make the images, several at a time.
 
 mod job;
 mod maker;
@@ -22,7 +22,7 @@ use self::plan::RunPlan;
 use crate::batch::admission::Admission;
 use crate::cli::args::destination::Destination;
 use crate::cli::args::inputs::STDIO;
-use crate::cli::args::upscale_request::{UpscaleRequest, Voice};
+use crate::cli::args::upscale_request::{UpscaleRequest, Verbosity};
 use crate::cli::output::events::{Event, Files, JsonReporter, Name, Reporter};
 use crate::cli::output::exit::{Exit, kind_name};
 use crate::cli::output::human::{HumanReporter, RESAMPLED};
@@ -37,15 +37,15 @@ use crate::runtime::Runtime;
 /// Does what `request` asks.
 ///
 /// # Errors
-/// What keeps the run from starting; what happens to single pictures is told and counted.
+/// What keeps the run from starting; what happens to single images is told and counted.
 pub fn run(request: &UpscaleRequest, cancel: &CancelToken) -> Result<Exit> {
     if request.destination == Destination::Stdout && io::stdout().is_terminal() && !request.dry_run {
-        let message = "a picture is nothing for a terminal: give a file as OUT, or a pipe";
+        let message = "refusing to write image data to a terminal: give a file as OUT, or a pipe";
         return Err(Error::new(ErrorKind::InvalidOption, message));
     }
-    let reporter: Box<dyn Reporter> = match request.voice {
-        Voice::Json => Box::new(JsonReporter::new(cancel.clone())),
-        voice => Box::new(HumanReporter::new(voice)),
+    let reporter: Box<dyn Reporter> = match request.verbosity {
+        Verbosity::Json => Box::new(JsonReporter::new(cancel.clone())),
+        verbosity => Box::new(HumanReporter::new(verbosity)),
     };
     let target = request.options.target;
     let bundle = open_bundle(request.model.as_deref().unwrap_or(default_bundle(target).as_ref()))?;
@@ -83,7 +83,7 @@ pub fn open_bundle(name: &OsStr) -> Result<Bundle> {
 }
 
 /// Width, height and channels.
-type Outline = (usize, usize, usize);
+type PageShape = (usize, usize, usize);
 
 #[derive(Default)]
 struct Tally {
@@ -103,7 +103,7 @@ struct Run<'a> {
 impl Run<'_> {
     fn work(&self, bundle: &Bundle, jobs: Vec<Job>) -> Result<()> {
         let upscaler = Upscaler::open(bundle, &self.request.runtime)?;
-        // Options that suit no picture are found with the first one.
+        // Options that suit no image are found with the first one.
         if let Err(error) = jobs[0].pages[0].plan(&upscaler, &self.request.options)
             && error.kind() == ErrorKind::InvalidOption
         {
@@ -166,7 +166,7 @@ impl Run<'_> {
         });
     }
 
-    /// Counts what becomes of a picture; a defect that it brings to light must not cost the others.
+    /// Counts what becomes of an image; a defect that it brings to light must not cost the others.
     fn tried(&self, input: &Path, output: &Path, work: impl FnOnce() -> Result<()>) {
         let outcome = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(internal(&*panic)));
         match outcome {
@@ -179,12 +179,12 @@ impl Run<'_> {
         change(&mut self.tally.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// What a picture would take; equal sizes are measured once.
+    /// What an image would take; equal sizes are measured once.
     fn tell_plan(
         &self,
         upscaler: &Upscaler,
         job: &Job,
-        known: &mut HashMap<Outline, Duration>,
+        known: &mut HashMap<PageShape, Duration>,
     ) -> Result<()> {
         let (mut seconds, mut bytes) = (Duration::ZERO, 0);
         let first = job.pages[0].plan(upscaler, &self.request.options)?;
@@ -259,6 +259,6 @@ fn describe(plan: &Plan) -> String {
 
 fn internal(panic: &(dyn Any + Send)) -> Error {
     let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
-    let message = format!("a defect of this program: {}", text.unwrap_or("no details"));
+    let message = format!("internal error (please report): {}", text.unwrap_or("no details"));
     Error::new(ErrorKind::Runtime, message)
 }

@@ -1,4 +1,4 @@
-//! The whole run before it starts: which picture becomes which file, and what speaks against it.
+//! The whole run before it starts: which image becomes which file, and what speaks against it.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -16,7 +16,7 @@ use crate::fs::file_id::{FileId, resolved};
 /// What a run will do.
 #[derive(Debug, Default)]
 pub struct RunPlan {
-    /// Pictures to make, in order.
+    /// Images to make, in order.
     pub jobs: Vec<Job>,
     /// Inputs whose results exist, with those.
     pub skipped: Vec<(PathBuf, PathBuf)>,
@@ -56,7 +56,7 @@ impl RunPlan {
         Ok(plan)
     }
 
-    /// Leaves out found pictures that are the result of another one, so that a second run over a folder does not
+    /// Leaves out found images that are the result of another one, so that a second run over a folder does not
     /// upscale what the first one made.
     /// They leave `inputs` too, since they may be replaced.
     fn drop_earlier_results(&mut self, inputs: &mut HashSet<FileId>) {
@@ -78,7 +78,7 @@ impl RunPlan {
         let mut taken: HashMap<PathBuf, &Path> = HashMap::new();
         if let Some(map) = map {
             if self.jobs.iter().map(|job| job.pages.len()).sum::<usize>() > 1 {
-                let message = "--uncertainty takes one picture: the file has several pages";
+                let message = "--uncertainty takes one image: the file has several pages";
                 return Err(Error::new(ErrorKind::InvalidOption, message));
             }
             taken.insert(resolved(map), Path::new("--uncertainty"));
@@ -197,7 +197,7 @@ mod tests {
 
     const PICTURE: &[u8] = b"P6\n4 2\n255\n........................";
 
-    /// A folder with `names` as small pictures.
+    /// A folder with `names` as small images.
     fn folder(names: &[&str]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         for name in names {
@@ -282,7 +282,7 @@ mod tests {
             assert!(plan.jobs.is_empty(), "{case}");
             assert!(plan.failures[0].error.to_string().contains("is an input itself"), "{case}");
         }
-        // Nor another picture of the same run.
+        // Nor another image of the same run.
         let plan = plan(&folder, "@/a.ppm @/b.ppm --name b.ppm --overwrite");
         assert!(plan.is_err());
     }
@@ -334,7 +334,7 @@ mod tests {
             assert!(plan.jobs.is_empty() && plan.failures.is_empty(), "{arguments}");
             assert_eq!(plan.skipped.len(), 1, "{arguments}");
         }
-        // A picture that was named is worked on, whatever its name.
+        // An image that was named is worked on, whatever its name.
         let plan = plan(&folder, "@/in/a_x4.ppm").unwrap();
         assert_eq!(outputs(&folder, &plan), ["in/a_x4_x4.ppm"]);
     }

@@ -13,7 +13,7 @@ use std::process::{Command, Output};
 
 use partdiff::Limits;
 use partdiff::image::{
-    Density, DensityUnit, EncodeOptions, ImageFormat, Picture, Raster, SampleDepth, decode, encode,
+    Density, DensityUnit, EncodeOptions, Image, ImageFormat, Raster, SampleDepth, decode, encode,
 };
 use tempfile::TempDir;
 
@@ -228,13 +228,13 @@ impl Case {
             Raster::from_vec(1, 54, 72, (0..54 * 72).map(|i| row(i % 72)).collect())
         });
         let format = if self.file.ends_with("tif") { ImageFormat::Tiff } else { ImageFormat::Png };
-        let mut picture = Picture::new(Raster::from_vec(colors, 54, 72, planes), alpha, self.depth, format);
-        picture.metadata.density = Some(Density { x: 300.0, y: 300.0, unit: DensityUnit::Inch });
+        let mut image = Image::new(Raster::from_vec(colors, 54, 72, planes), alpha, self.depth, format);
+        image.metadata.density = Some(Density { x: 300.0, y: 300.0, unit: DensityUnit::Inch });
         if self.wide_gamut {
-            picture.metadata.icc = moxcms::ColorProfile::new_adobe_rgb().encode().ok();
+            image.metadata.icc = moxcms::ColorProfile::new_adobe_rgb().encode().ok();
         }
         let path = gimp.path(self.file);
-        fs::write(&path, encode(&picture, &EncodeOptions::new(format)).unwrap().bytes).unwrap();
+        fs::write(&path, encode(&image, &EncodeOptions::new(format)).unwrap().bytes).unwrap();
         path
     }
 }
@@ -267,7 +267,7 @@ pub fn reference(gimp: &Gimp, input: &Path, scale: &str) -> PathBuf {
     output
 }
 
-fn read(path: &Path, said: &str) -> Picture {
+fn read(path: &Path, said: &str) -> Image {
     let bytes = fs::read(path).unwrap_or_else(|error| panic!("{}: {error}\n{said}", path.display()));
     decode(&bytes, &Limits::default()).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

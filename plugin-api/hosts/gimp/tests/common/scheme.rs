@@ -36,7 +36,7 @@ pub fn upscale(gimp: &Gimp, scale: u32, this_image: bool) -> String {
 
 /// Scheme that writes `image` to `path`.
 pub fn save(gimp: &Gimp, image: &str, path: &Path) -> String {
-    let kind = if path.extension().is_some_and(|ending| ending == "png") { "png" } else { "tiff" };
+    let kind = if path.extension().is_some_and(|extension| extension == "png") { "png" } else { "tiff" };
     let path = path.display();
     match gimp.generation {
         // The last argument keeps colours under full transparency.

@@ -27,7 +27,7 @@ impl SampleDepth {
 
 /// An image in memory.
 #[derive(Clone, Debug)]
-pub struct Picture {
+pub struct Image {
     /// One channel (grey) or three (red, green, blue) of values as coded in the file, 0 to 1; floating point may leave
     /// that range.
     pub color: Raster,
@@ -48,7 +48,7 @@ pub struct Picture {
     pub warnings: Vec<String>,
 }
 
-impl Picture {
+impl Image {
     /// An image without warnings.
     ///
     /// # Panics
