@@ -28,26 +28,35 @@
 #[path = "../tests/support/skipped.rs"]
 mod skipped;
 
-pub mod batch;
+#[cfg(feature = "watch")]
+#[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "the rest is for the command"))]
+mod batch;
 #[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod cli;
 pub mod diffusion;
-pub mod engine;
-pub mod error;
+mod engine;
+mod error;
 mod fidelity;
-pub mod fs;
+#[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "the rest is for the command"))]
+mod fs;
 pub mod image;
-pub mod limits;
+mod limits;
 pub mod model;
-pub mod progress;
+mod progress;
 pub mod runtime;
+#[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "the rest is for the command"))]
 pub mod settings;
-pub mod tiling;
+mod tiling;
 #[cfg(feature = "watch")]
+#[doc(hidden)]
 pub mod watch;
 
-pub use engine::{Plan, Report, RuntimeOptions, TakeStrip, Target, UpscaleOptions, Upscaled, Upscaler};
+pub use engine::{
+    Plan, Report, RuntimeOptions, Sampling, TakeStrip, Target, UpscaleOptions, Upscaled, Upscaler,
+};
 pub use error::{Error, ErrorKind, Result};
 pub use fidelity::Fidelity;
 pub use limits::Limits;
 pub use progress::{CancelToken, NoProgress, Progress, ProgressEvent};
+pub use tiling::MemoryPlan;

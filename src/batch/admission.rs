@@ -90,7 +90,7 @@ impl Admission {
         }
         // Where files are few, even small images are cut into tiles, so that all networks have work.
         let among_others = self.total.is_none_or(|total| total >= upscaler.networks());
-        let concurrent = UpscaleOptions { among_others, ..options.concurrent() };
+        let concurrent = UpscaleOptions { memory: shared_memory(options), among_others, ..options.clone() };
         let plans =
             |options| pages.iter().map(|page| page.plan(upscaler, options)).collect::<Result<Vec<_>>>();
         let (shared, alone) = (plans(&concurrent).ok()?, plans(options));
@@ -142,6 +142,11 @@ fn is_tiled(page: &PlannedPage, plan: &Plan) -> bool {
         || plan.passes.iter().any(|pass| pass.tile_width < width || pass.tile_height < height)
 }
 
+/// The engine's memory where several files are at work: a quarter is left to those outside the engine.
+fn shared_memory(options: &UpscaleOptions) -> Option<u64> {
+    options.memory.map(|bytes| bytes / 4 * 3)
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc::channel;
@@ -180,7 +185,7 @@ mod tests {
         let memory = Some("1G".parse().unwrap());
         let options = Settings { memory, ..Settings::default() }.options().unwrap();
         let admission = Admission::new(&RuntimeOptions::default(), options.memory, None);
-        let engine = options.concurrent().memory.unwrap();
+        let engine = shared_memory(&options).unwrap();
         assert_eq!(engine + admission.limit.bytes + PROGRAM_BYTES, 1 << 30);
     }
 

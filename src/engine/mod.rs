@@ -20,5 +20,6 @@ mod workload;
 
 pub use options::{Target, UpscaleOptions};
 pub use report::{Plan, Report};
+pub use sampling::Sampling;
 pub use strips::TakeStrip;
 pub use upscaler::{RuntimeOptions, Upscaled, Upscaler};

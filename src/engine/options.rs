@@ -182,14 +182,6 @@ impl UpscaleOptions {
         }
         Ok(())
     }
-
-    /// The same for an image that is made at the same time as others: a quarter of the memory is left to those outside
-    /// the engine.
-    #[cfg(feature = "watch")]
-    pub(crate) fn concurrent(&self) -> Self {
-        let memory = self.memory.map(|bytes| bytes / 4 * 3);
-        Self { memory, among_others: true, ..self.clone() }
-    }
 }
 
 fn invalid(message: impl Into<String>) -> Error {

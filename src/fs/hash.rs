@@ -16,7 +16,6 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 ///
 /// # Errors
 /// As reading fails.
-#[cfg(feature = "watch")]
 pub(crate) fn hash_file(path: &std::path::Path) -> std::io::Result<String> {
     let mut file = std::fs::File::open(path)?;
     let mut hash = Sha256::new();
@@ -30,7 +29,6 @@ pub(crate) fn hash_file(path: &std::path::Path) -> std::io::Result<String> {
 }
 
 /// Whether `path` holds the bytes with this hash; reads all of it.
-#[cfg(feature = "watch")]
 pub(crate) fn holds(path: &std::path::Path, hash: &str) -> bool {
     hash_file(path).is_ok_and(|found| found == hash)
 }

@@ -5,6 +5,5 @@ pub mod atomic_file;
 pub(crate) mod file_id;
 pub(crate) mod hash;
 pub mod no_replace;
-#[cfg(feature = "watch")]
 pub mod path_bytes;
 pub mod temporary;

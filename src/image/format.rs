@@ -244,11 +244,7 @@ impl ImageFormat {
 
     /// Whether files can be read, by this program as it was built.
     pub fn can_read(self) -> bool {
-        match self {
-            Self::JpegXl => cfg!(feature = "jxl"),
-            Self::Avif | Self::Heic => cfg!(feature = "heif"),
-            _ => true,
-        }
+        self.missing_feature().is_none()
     }
 
     /// Whether files can be written, by this program as it was built.
@@ -259,9 +255,9 @@ impl ImageFormat {
     /// The feature that a program needs to be built with to know the format, if it lacks that.
     pub fn missing_feature(self) -> Option<&'static str> {
         match self {
-            _ if self.can_read() => None,
-            Self::JpegXl => Some("jxl"),
-            _ => Some("heif"),
+            Self::JpegXl if cfg!(not(feature = "jxl")) => Some("jxl"),
+            Self::Avif | Self::Heic if cfg!(not(feature = "heif")) => Some("heif"),
+            _ => None,
         }
     }
 

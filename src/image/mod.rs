@@ -13,6 +13,7 @@ mod format;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod header;
+#[allow(clippy::module_inception, reason = "it holds the image")]
 mod image;
 mod interleave;
 mod jpeg_quality;

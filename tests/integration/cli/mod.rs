@@ -22,8 +22,8 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use assert_cmd::Command;
+use partdiff::Limits;
 use partdiff::image::{EncodeOptions, Image, ImageFormat, Raster, SampleDepth, decode, encode};
-use partdiff::limits::Limits;
 use partdiff::runtime::{Device, find};
 
 /// A scratch folder in which commands run.

@@ -3,11 +3,11 @@
 use std::fs;
 use std::io::Cursor;
 
+use partdiff::Limits;
 use partdiff::image::{
     EncodeOptions, Image, ImageFormat, Metadata, PageWriter, Provenance, Raster, SampleDepth, decode_page,
     page_count,
 };
-use partdiff::limits::Limits;
 
 use super::{Place, has_runtime, read};
 

@@ -12,8 +12,8 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
+use partdiff::Limits;
 use partdiff::image::{EncodeOptions, Image, ImageFormat, Raster, SampleDepth, decode, encode};
-use partdiff::limits::Limits;
 
 use super::faults::unprivileged;
 use super::place::{Place, ppm};

@@ -9,8 +9,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use partdiff::Limits;
 use partdiff::image::decode;
-use partdiff::limits::Limits;
 use partdiff::runtime::{Device, find};
 
 use super::stub;

@@ -4,8 +4,8 @@ use std::fs;
 use std::thread::sleep;
 use std::time::Duration;
 
+use partdiff::Limits;
 use partdiff::image::{SampleDepth, decode, decode_page, page_count};
-use partdiff::limits::Limits;
 
 use super::place::{Daemon, Notified, Place, names, ppm};
 use super::stub::once;
