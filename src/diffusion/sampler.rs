@@ -35,6 +35,11 @@ impl SamplerKind {
             Self::DpmSolverPp2m => "dpmpp-2m",
         }
     }
+
+    /// Whether steps use the prediction of the step before.
+    pub fn is_multistep(self) -> bool {
+        self == Self::DpmSolverPp2m
+    }
 }
 
 impl fmt::Display for SamplerKind {
@@ -106,7 +111,7 @@ impl Sampler {
 
     /// Whether steps use the prediction of the step before.
     pub fn is_multistep(self) -> bool {
-        self.kind == SamplerKind::DpmSolverPp2m
+        self.kind.is_multistep()
     }
 
     /// The transition `from` -> `to` of the centred latent `c = A q + S eps`, so without a part for `u`;

@@ -2,6 +2,8 @@
 
 use crate::diffusion::{SamplerKind, TimestepSpacing};
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::{DEFAULT_BUNDLE, MAX_CONSISTENCY};
+use crate::tiling::MIN_TILE;
 
 /// Largest factor between input and output; beyond it nothing of the result comes from the image.
 pub const MAX_SCALE: f64 = 64.0;
@@ -44,6 +46,15 @@ impl Target {
             (.., Some(width), None) => Self::Width(width),
             (.., None, Some(height)) => Self::Height(height),
             _ => Self::Native,
+        }
+    }
+
+    /// The embedded bundle where none is named: `natural-x2` for factors up to 2, where it is as good at one step as
+    /// [`DEFAULT_BUNDLE`] shrunk to them, in half the time.
+    pub fn default_bundle(self) -> &'static str {
+        match self {
+            Self::Scale(factor) if factor <= 2.0 => "natural-x2",
+            _ => DEFAULT_BUNDLE,
         }
     }
 
@@ -126,14 +137,8 @@ pub struct UpscaleOptions {
     pub memory: Option<u64>,
 }
 
-/// Most rounds of back-projection.
-pub const MAX_CONSISTENCY: usize = 1000;
-
 /// Most samples for the uncertainty of a result.
 pub const MAX_SAMPLES: usize = 1000;
-
-/// Smallest tile side; below it halos cost more than the image.
-pub const MIN_TILE: usize = 16;
 
 impl Default for UpscaleOptions {
     fn default() -> Self {

@@ -1,6 +1,5 @@
 //! From a bundle and an image to the numbers that the cut is planned with.
 
-use crate::diffusion::SamplerKind;
 use crate::engine::options::UpscaleOptions;
 use crate::engine::sampling::Sampling;
 use crate::model::{Conditioning, Manifest, TilingKind};
@@ -41,7 +40,7 @@ pub(crate) fn workload(
         samples: options.uncertainty.unwrap_or(1),
         streamed: false,
         corrected: sampling.consistency > 0,
-        keeps_previous: sampling.sampler == SamplerKind::DpmSolverPp2m,
+        keeps_previous: sampling.sampler.is_multistep(),
         exact: manifest.tiling == TilingKind::Exact,
         workers,
         feed: if alone { workers } else { 1 },

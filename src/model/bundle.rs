@@ -5,7 +5,6 @@ use std::fs;
 use std::io::{Cursor, Read};
 use std::path::Path;
 
-use crate::engine::options::Target;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::hash::sha256_hex;
 use crate::model::Manifest;
@@ -13,17 +12,8 @@ use crate::model::Manifest;
 /// Name of the manifest in a bundle.
 pub const MANIFEST_FILE: &str = "model.json";
 
-/// The bundle used when none is named and no factor speaks for another; see [`default_bundle`].
+/// The bundle used when none is named and no factor asks for another.
 pub const DEFAULT_BUNDLE: &str = "natural-x4";
-
-/// The embedded bundle for `target` where none is named: `natural-x2` for factors up to 2, where it is as good at one
-/// step as [`DEFAULT_BUNDLE`] shrunk to them, in half the time.
-pub fn default_bundle(target: Target) -> &'static str {
-    match target {
-        Target::Scale(factor) if factor <= 2.0 => "natural-x2",
-        _ => DEFAULT_BUNDLE,
-    }
-}
 
 /// A graph beyond this is refused before it is read; ONNX's own limit for one file.
 const MAX_FILE_BYTES: u64 = 2 << 30;

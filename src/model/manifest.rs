@@ -8,11 +8,13 @@ use serde_json::Value;
 use crate::diffusion::{
     LatentAlignment, LatentForm, PredictionType, SamplerKind, ScheduleConfig, TimestepInput, TimestepSpacing,
 };
-use crate::engine::options::MAX_CONSISTENCY;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The manifest version that this program reads and `onnx/` writes.
 pub const FORMAT: u64 = 1;
+
+/// Most rounds of back-projection that a preset or an option may ask for.
+pub const MAX_CONSISTENCY: usize = 1000;
 
 /// The manifest of a bundle; every field is required unless it is an `Option`, unknown fields are errors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -3,8 +3,8 @@
 mod bundle;
 mod manifest;
 
-pub use bundle::{Bundle, DEFAULT_BUNDLE, MANIFEST_FILE, default_bundle};
+pub use bundle::{Bundle, DEFAULT_BUNDLE, MANIFEST_FILE};
 pub use manifest::{
-    Conditioning, DenoiserEntry, DenoiserInputs, EncoderEntry, EncoderInputs, FORMAT, InputScaling, Manifest,
-    PredictionConfig, Preset, SamplingDefaults, TilingKind, UpsamplerConfig,
+    Conditioning, DenoiserEntry, DenoiserInputs, EncoderEntry, EncoderInputs, FORMAT, InputScaling,
+    MAX_CONSISTENCY, Manifest, PredictionConfig, Preset, SamplingDefaults, TilingKind, UpsamplerConfig,
 };

@@ -17,7 +17,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fs::hash::sha256_hex;
 use crate::image::{EncodeOptions, ImageFormat, RestoreOptions, SampleDepth, Strip};
 use crate::limits::Limits;
-use crate::model::default_bundle;
 use crate::tiling::available_memory::engine_memory;
 
 /// What a user asks for of each image: options of the command line, keys of the configuration file, of the C ABI, and of
@@ -181,7 +180,7 @@ impl Settings {
 
     /// The name or path of the model.
     pub fn model(&self) -> &str {
-        self.model.as_deref().unwrap_or(default_bundle(self.target()))
+        self.model.as_deref().unwrap_or(self.target().default_bundle())
     }
 
     /// The size of the result.

@@ -1,9 +1,11 @@
 //! How to cut the work so that it fits the memory and wastes the least on halos.
 
-use crate::engine::options::MIN_TILE;
 use crate::error::{Error, ErrorKind, Result};
 
 const FLOAT: u64 = 4;
+
+/// Smallest tile side in low-resolution pixels; below it halos cost more than the image.
+pub const MIN_TILE: usize = 16;
 
 /// One model pass, as far as time and memory depend on it. Lengths are low-resolution pixels.
 #[derive(Clone, Debug)]

@@ -7,5 +7,5 @@ mod memory_plan;
 mod tile_grid;
 
 pub use area::{Area, extend, relative, scaled};
-pub use memory_plan::{MemoryPlan, Workload};
+pub use memory_plan::{MIN_TILE, MemoryPlan, Workload};
 pub use tile_grid::{cut, tiles};

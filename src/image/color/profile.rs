@@ -1,6 +1,6 @@
 //! Profiles of our own making, as the standard and its strict readers want them.
 
-use moxcms::{ColorDateTime, ColorProfile, Xyz, Xyzd, adaption_matrix_d};
+use moxcms::{ColorProfile, Xyz, Xyzd, adaption_matrix_d};
 
 /// The white of sRGB, Adobe RGB and Display P3, D65: x and y.
 pub(super) const D65: [f64; 2] = [0.3127, 0.329];
@@ -10,6 +10,12 @@ const D50: [f64; 3] = [0.9642, 1.0, 0.8249];
 
 /// Bytes of a table entry: signature, place and size of a tag.
 const ENTRY: usize = 12;
+
+/// Where the header has the time of creation: six numbers of two bytes, year to second (ICC.1:2022, 7.2.8).
+const CREATED: usize = 24;
+
+/// The first of January 2026.
+const CREATION: [u8; 12] = [0x07, 0xea, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0];
 
 /// Bytes before the table, its count included.
 const HEAD: usize = 132;
@@ -27,9 +33,10 @@ pub(super) fn bytes(mut profile: ColorProfile, [x, y]: [f64; 2]) -> Option<Vec<u
     profile.white_point = d50;
     profile.media_white_point = Some(d50);
     profile.cicp = None;
-    profile.creation_date_time =
-        ColorDateTime { year: 2026, month: 1, day_of_the_month: 1, hours: 0, minutes: 0, seconds: 0 };
-    aligned(&profile.encode().ok()?)
+    let mut icc = aligned(&profile.encode().ok()?)?;
+    // moxcms always writes the present time.
+    icc[CREATED..CREATED + CREATION.len()].copy_from_slice(&CREATION);
+    Some(icc)
 }
 
 /// The profile with its tags on multiples of four bytes (ICC.1:2022, 7.1).
@@ -58,6 +65,11 @@ mod tests {
     fn bytes_are_as_the_standard_wants_them() {
         for profile in [ColorProfile::new_srgb(), ColorProfile::new_gray_with_gamma(1.8)] {
             let icc = bytes(profile.clone(), D65).unwrap();
+            assert_eq!(
+                icc[24..36],
+                [0x07, 0xea, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0],
+                "the same whenever it is made"
+            );
             assert_eq!(icc[68..80], [0, 0, 0xf6, 0xd6, 0, 1, 0, 0, 0, 0, 0xd3, 0x2d]);
             let number = |at: usize| u32::from_be_bytes(icc[at..at + 4].try_into().unwrap()) as usize;
             assert_eq!((number(0), icc.len() % 4), (icc.len(), 0));

@@ -30,7 +30,7 @@ use crate::engine::Plan;
 use crate::engine::Upscaler;
 use crate::engine::sampling::Sampling;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Bundle, default_bundle};
+use crate::model::Bundle;
 use crate::progress::CancelToken;
 use crate::runtime::Runtime;
 
@@ -48,7 +48,7 @@ pub fn run(request: &UpscaleRequest, cancel: &CancelToken) -> Result<Exit> {
         verbosity => Box::new(HumanReporter::new(verbosity)),
     };
     let target = request.options.target;
-    let bundle = open_bundle(request.model.as_deref().unwrap_or(default_bundle(target).as_ref()))?;
+    let bundle = open_bundle(request.model.as_deref().unwrap_or(target.default_bundle().as_ref()))?;
     Sampling::resolve(bundle.manifest(), &request.options)?;
     let facts = ModelFacts { name: &bundle.manifest().name, scale: bundle.manifest().scale };
     let RunPlan { jobs, skipped, failures, notes } = RunPlan::make(request, facts)?;
