@@ -144,7 +144,7 @@ fn networks(bundle: &Bundle, threads: usize) -> Vec<Box<dyn Network>> {
     let runtime = Runtime::open(None, Device::Cpu).expect("ONNX Runtime; run `partdiff runtime install`");
     let bytes = NetworkBytes { encoder: bundle.encoder(), denoiser: bundle.denoiser() };
     let spec = NetworkSpec::from(bundle.manifest());
-    let opened = open_networks(runtime, &spec, bytes, Device::Cpu, threads).expect("networks");
+    let opened = open_networks(runtime, &spec, bytes, Device::Cpu, threads, false).expect("networks");
     opened.networks.into_iter().map(|network| Box::new(network) as Box<dyn Network>).collect()
 }
 

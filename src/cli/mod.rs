@@ -12,6 +12,7 @@ use clap::{Parser, Subcommand};
 
 use crate::error::Result;
 use crate::progress::CancelToken;
+use crate::tiling::available_memory::return_freed_memory;
 use args::upscale_args::{EVENTS, EXAMPLES, UpscaleArgs};
 use args::upscale_request::UpscaleRequest;
 use commands::doctor::DoctorArgs;
@@ -81,6 +82,9 @@ fn dispatch(command: Command) -> Result<ExitCode> {
     match command {
         Command::Upscale(args) => {
             let request = UpscaleRequest::try_from(*args)?;
+            if request.settings.memory.is_some() {
+                return_freed_memory();
+            }
             let cancel = CancelToken::new();
             interrupt::install(cancel.clone())?;
             upscale::run(&request, &cancel).map(ExitCode::from)

@@ -35,7 +35,7 @@ pub struct RuntimeOptions {
     /// Threads on the CPU. Default: one per core.
     pub threads: Option<usize>,
     /// Bytes for networks and images, as [`UpscaleOptions::memory`]; where they are few, fewer threads run, since each has
-    /// a network of its own. Default: no limit.
+    /// a network of its own, and networks give memory back after each inference. Default: no limit.
     pub memory: Option<u64>,
 }
 
@@ -94,7 +94,7 @@ impl Upscaler {
         let runtime = Runtime::open(options.library.as_deref(), options.device)?;
         let spec = NetworkSpec::from(bundle.manifest());
         let bytes = NetworkBytes { encoder: bundle.encoder(), denoiser: bundle.denoiser() };
-        let opened = open_networks(runtime, &spec, bytes, options.device, threads)?;
+        let opened = open_networks(runtime, &spec, bytes, options.device, threads, options.memory.is_some())?;
         let networks: Vec<Box<dyn Network>> =
             opened.networks.into_iter().map(|network| Box::new(network) as Box<dyn Network>).collect();
         let fallback: Option<Box<Fallback>> = if opened.provider.provider == Provider::Cpu {
@@ -103,7 +103,7 @@ impl Upscaler {
             let bundle = bundle.clone();
             Some(Box::new(move || {
                 let bytes = NetworkBytes { encoder: bundle.encoder(), denoiser: bundle.denoiser() };
-                let mut opened = open_networks(runtime, &spec, bytes, Device::Cpu, 1)?;
+                let mut opened = open_networks(runtime, &spec, bytes, Device::Cpu, 1, false)?;
                 Ok(Box::new(opened.networks.remove(0)) as Box<dyn Network>)
             }))
         };

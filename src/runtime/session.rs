@@ -25,11 +25,11 @@ struct Switch {
 }
 
 impl Terminator {
-    fn new(provider: Provider) -> ort::Result<Self> {
+    fn new(provider: Provider, small: bool) -> ort::Result<Self> {
         let mut options = RunOptions::new()?;
-        if provider == Provider::Cpu {
-            // The memory of an idle network goes back, so that many threads stay within the budget. Costs no time that
-            // can be measured. The arenas of a GPU are left alone: there an allocation waits for the device.
+        if provider == Provider::Cpu && small {
+            // The memory of an idle network goes back, so that many threads stay within a limit. Costs 2 to 6 % of the
+            // time. The arenas of a GPU are left alone: there an allocation waits for the device.
             options.set("memory.enable_memory_arena_shrinkage", "cpu:0")?;
         }
         Ok(Self(Arc::new(Switch { options, thrown: AtomicBool::new(false) })))
@@ -83,7 +83,8 @@ pub struct Networks {
 /// Loads a bundle's graphs for `workers` threads and checks them against `spec`.
 ///
 /// On the processor each network uses one thread; `workers` of them use the machine better than one network with as
-/// many threads. On a GPU, which runs one inference at a time anyway, a single network is returned.
+/// many threads. On a GPU, which runs one inference at a time anyway, a single network is returned. `small` networks give
+/// their memory back after each inference.
 ///
 /// # Errors
 /// `ErrorKind::Model` if a graph is damaged or does not fit `spec`; `ErrorKind::Runtime` if `device` does not run.
@@ -93,11 +94,12 @@ pub fn open_networks(
     bytes: NetworkBytes<'_>,
     device: Device,
     workers: usize,
+    small: bool,
 ) -> Result<Networks> {
     guarded("ONNX Runtime failed while loading the model", || {
         let provider = runtime.choose(device)?;
         let count = if provider.provider == Provider::Cpu { workers.max(1) } else { 1 };
-        let load = || OrtNetwork::load(runtime, spec, bytes, provider.provider);
+        let load = || OrtNetwork::load(runtime, spec, bytes, provider.provider, small);
         // Each takes some 50 ms on one thread, so they are loaded side by side.
         let networks = std::thread::scope(|scope| {
             let loading: Vec<_> =
@@ -114,7 +116,8 @@ pub fn open_networks(
 
 /// One instance of a bundle's graphs, for one thread.
 ///
-/// On the processor a graph's arena is given back after each inference.
+/// Each graph keeps an arena that grows to the largest tile seen and is reused, not grown, by other shapes; a small one
+/// gives it back after each inference.
 pub struct OrtNetwork {
     spec: NetworkSpec,
     encoder: Option<Session>,
@@ -143,8 +146,9 @@ impl OrtNetwork {
         spec: &NetworkSpec,
         bytes: NetworkBytes<'_>,
         provider: Provider,
+        small: bool,
     ) -> Result<Self> {
-        let terminator = Terminator::new(provider).map_err(|error| {
+        let terminator = Terminator::new(provider, small).map_err(|error| {
             Error::with_source(ErrorKind::Runtime, "ONNX Runtime gives no run options", error)
         })?;
         let encoder = match (&spec.encoder, bytes.encoder) {

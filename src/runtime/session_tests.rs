@@ -25,7 +25,7 @@ fn image(height: usize, width: usize) -> Raster {
 }
 
 fn open(bundle: &Bundle, runtime: &Runtime, spec: &NetworkSpec, workers: usize) -> Result<Networks> {
-    open_networks(runtime, spec, bytes(bundle), Device::Cpu, workers)
+    open_networks(runtime, spec, bytes(bundle), Device::Cpu, workers, false)
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn graphs_that_do_not_fit_the_manifest_are_refused() {
     );
     assert!(refusal(&|spec| spec.encoder = None).contains("does not name an encoder"));
     let no_encoder = NetworkBytes { encoder: None, denoiser: bundle.denoiser() };
-    let error = open_networks(runtime, &spec(&bundle), no_encoder, Device::Cpu, 1).unwrap_err();
+    let error = open_networks(runtime, &spec(&bundle), no_encoder, Device::Cpu, 1, true).unwrap_err();
     assert!(error.to_string().contains("it is missing"), "{error}");
 }
 
@@ -104,7 +104,7 @@ fn damaged_graphs_are_errors_not_crashes() {
     let denoiser = bundle.denoiser();
     for length in [0, 1, 100, denoiser.len() / 2, denoiser.len() - 1] {
         let bytes = NetworkBytes { encoder: bundle.encoder(), denoiser: &denoiser[..length] };
-        let error = open_networks(runtime, &spec(&bundle), bytes, Device::Cpu, 1).unwrap_err();
+        let error = open_networks(runtime, &spec(&bundle), bytes, Device::Cpu, 1, true).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Model, "{length}");
         assert!(error.report().starts_with("denoiser.onnx: "), "{}", error.report());
     }

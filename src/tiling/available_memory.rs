@@ -29,3 +29,20 @@ pub fn available_memory() -> u64 {
     let machine = system.available_memory();
     system.cgroup_limits().map_or(machine, |limits| limits.free_memory.min(machine))
 }
+
+/// Has glibc give freed images back to the system, for a process whose memory is limited; to be called before there are
+/// other threads. By default it raises the size from which it does so up to 32 MiB, and keeps a heap for each thread.
+/// Costs 2 to 4 % of the time with small images.
+#[cfg(feature = "watch")]
+pub fn return_freed_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        const MAPPED_FROM: libc::c_int = 1 << 20;
+        const HEAPS: libc::c_int = 2;
+        // SAFETY: mallopt only changes settings of the allocator, and no other thread runs yet.
+        unsafe {
+            libc::mallopt(libc::M_MMAP_THRESHOLD, MAPPED_FROM);
+            libc::mallopt(libc::M_ARENA_MAX, HEAPS);
+        }
+    }
+}

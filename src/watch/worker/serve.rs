@@ -18,6 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::Bundle;
 use crate::progress::CancelToken;
 use crate::runtime::Device;
+use crate::tiling::available_memory::return_freed_memory;
 
 /// Gives the engine for a model, an embedded name or the path of a bundle.
 pub type Open<'a> = dyn Fn(&str, &RuntimeOptions) -> Result<Upscaler> + Sync + 'a;
@@ -41,6 +42,9 @@ pub fn serve_with(open: &Open<'_>) -> Result<()> {
         Error::with_source(ErrorKind::InvalidOption, "the worker is started by watch", error)
     })?;
     prepare(&setup);
+    if setup.memory.is_some() {
+        return_freed_memory();
+    }
     let runtime = RuntimeOptions {
         device: Device::from_str(if setup.device.is_empty() { "auto" } else { &setup.device })?,
         library: setup.library.clone(),
