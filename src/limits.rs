@@ -55,7 +55,7 @@ impl Limits {
             return Err(Error::new(
                 ErrorKind::Limit,
                 format!(
-                    "the image has {width} x {height} = {pixels} pixels, the limit is {}",
+                    "the image has {width} x {height} = {pixels} pixels: expected at most {} (max_pixels)",
                     self.max_pixels
                 ),
             ));
@@ -66,7 +66,8 @@ impl Limits {
             return Err(Error::new(
                 ErrorKind::Limit,
                 format!(
-                    "decoding {width} x {height} pixels with {channels} channels needs {bytes} bytes, the limit is {}",
+                    "decoding {width} x {height} pixels with {channels} channels needs {bytes} bytes, the limit is \
+                     {}",
                     self.max_decode_bytes
                 ),
             ));
@@ -85,7 +86,10 @@ mod tests {
         limits.check(10, 10, 1, 1).unwrap();
         let error = limits.check(11, 10, 1, 1).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Limit);
-        assert_eq!(error.to_string(), "the image has 11 x 10 = 110 pixels, the limit is 100");
+        assert_eq!(
+            error.to_string(),
+            "the image has 11 x 10 = 110 pixels: expected at most 100 (max_pixels)"
+        );
         let error = limits.check(10, 10, 3, 2).unwrap_err();
         assert_eq!(
             error.to_string(),

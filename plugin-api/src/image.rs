@@ -60,13 +60,13 @@ impl Form {
         };
         if image.width == 0 || image.height == 0 {
             return Err(Failure::argument(format!(
-                "{name} is {}x{}: it has no pixels",
+                "{name} is {}x{}: expected at least 1x1 pixels",
                 image.width, image.height
             )));
         }
         let shape = Shape { sample, color, layout };
         let mut form = Self::packed(shape, image.width as usize, image.height as usize)
-            .ok_or_else(|| Failure::argument(format!("{name} is larger than any memory")))?;
+            .ok_or_else(|| Failure::argument(format!("{name} does not fit into the address space")))?;
         let row = form.row_bytes();
         if image.row_stride != 0 {
             if image.row_stride < row {
@@ -78,7 +78,8 @@ impl Form {
             form.row_stride = image.row_stride;
         }
         let plane = form.rows_bytes(form.height);
-        let plane = plane.ok_or_else(|| Failure::argument(format!("{name} is larger than any memory")))?;
+        let plane =
+            plane.ok_or_else(|| Failure::argument(format!("{name} does not fit into the address space")))?;
         if layout == partdiff_layout::Planar {
             form.plane_stride = match image.plane_stride {
                 // Packed planes follow whole rows.
@@ -91,7 +92,8 @@ impl Form {
                 stride => stride,
             };
         }
-        form.bytes().ok_or_else(|| Failure::argument(format!("{name} is larger than any memory")))?;
+        form.bytes()
+            .ok_or_else(|| Failure::argument(format!("{name} does not fit into the address space")))?;
         Ok(form)
     }
 
@@ -334,11 +336,14 @@ mod tests {
         refused(&|image| image.sample = 0, "sample is 0");
         refused(&|image| image.color = 5, "color is 5");
         refused(&|image| image.layout = 2, "layout is 2");
-        refused(&|image| image.width = 0, "no pixels");
+        refused(&|image| image.width = 0, "at least 1x1 pixels");
         refused(&|image| image.row_stride = 9, "at least 10 bytes");
         refused(&|image| image.plane_stride = 29, "at least 30 bytes");
-        refused(&|image| image.row_stride = usize::MAX / 2, "larger than any memory");
-        refused(&|image| image.plane_stride = usize::MAX / 2, "larger than any memory");
-        refused(&|image| (image.width, image.height) = (u32::MAX, u32::MAX), "larger than any memory");
+        refused(&|image| image.row_stride = usize::MAX / 2, "does not fit into the address space");
+        refused(&|image| image.plane_stride = usize::MAX / 2, "does not fit into the address space");
+        refused(
+            &|image| (image.width, image.height) = (u32::MAX, u32::MAX),
+            "does not fit into the address space",
+        );
     }
 }

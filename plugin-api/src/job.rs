@@ -68,7 +68,7 @@ impl Drop for Turn<'_> {
 
 impl Job {
     fn busy() -> Failure {
-        Failure::new(Status::Busy, "the job is at work")
+        Failure::new(Status::Busy, "the job is busy")
     }
 
     fn change(&self, change: impl FnOnce(&mut JobSettings) -> Result<(), Failure>) -> Result<(), Failure> {
@@ -286,7 +286,9 @@ pub unsafe extern "C" fn partdiff_job_output_size(
 ) -> partdiff_status {
     guard::<Job>(job, |job| {
         if width == 0 || height == 0 {
-            return Err(Failure::argument(format!("the input is {width}x{height}: it has no pixels")));
+            return Err(Failure::argument(format!(
+                "the input is {width}x{height}: expected at least 1x1 pixels"
+            )));
         }
         let (wide, high) = job.output_size(width as usize, height as usize)?;
         let fits = |side: usize| {

@@ -25,7 +25,7 @@ pub extern "C" fn partdiff_version() -> *const c_char {
 #[unsafe(no_mangle)]
 pub extern "C" fn partdiff_status_text(status: i32) -> *const c_char {
     let text = match status {
-        x if x == Status::Ok as i32 => c"all went well",
+        x if x == Status::Ok as i32 => c"success",
         x if x == Status::InvalidArgument as i32 => c"invalid argument",
         x if x == Status::InvalidHandle as i32 => c"invalid or freed handle",
         x if x == Status::AbiMismatch as i32 => {

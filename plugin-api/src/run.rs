@@ -69,7 +69,7 @@ fn call_host(call: impl FnOnce() -> i32) -> Result<i32, Failure> {
 }
 
 fn refused(what: &str, code: i32) -> Failure {
-    Failure::new(Status::Callback, format!("the callback that {what} returned {code}"))
+    Failure::new(Status::Callback, format!("the callback that {what} failed with code {code}: expected 0"))
 }
 
 /// Rows of a strip of `form`.
@@ -109,7 +109,7 @@ pub fn read(form: &Form, source: Source<'_>) -> Result<(Raster, Option<Raster>),
         };
         let place = place % (form.height * form.width);
         let (x, y) = (place % form.width, place / form.width);
-        let message = format!("the input's {what} at column {x}, row {y} is no finite number");
+        let message = format!("the input's {what} at column {x}, row {y} is not finite");
         return Err(Failure::new(Status::Input, message));
     }
     Ok((color, alpha))

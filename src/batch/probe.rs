@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn what_is_no_image_says_so() {
         assert_eq!(of_file(b"").unwrap_err().to_string(), "the file is empty");
-        assert!(of_file(b"Dear Sir or Madam").unwrap_err().to_string().starts_with("not an image"));
+        assert!(of_file(b"Dear Sir or Madam").unwrap_err().to_string().starts_with("unknown image format"));
         assert!(of_file(b"\x89PNG\r\n\x1a\n").unwrap_err().to_string().contains("PNG data is truncated"));
     }
 

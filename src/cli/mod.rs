@@ -45,7 +45,7 @@ enum Command {
     /// Upscale images, folders of images, or an image from a pipe
     #[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EVENTS}"))]
     Upscale(Box<UpscaleArgs>),
-    /// Make a result again from its source, as its record says, and compare
+    /// Verify a result: make it again from its source, following its provenance record, and compare
     #[command(after_help = VERDICTS)]
     Verify(Box<VerifyArgs>),
     /// Watch folders: whatever image lands in one appears upscaled in another

@@ -28,7 +28,7 @@ impl Fault {
         Error::new(
             ErrorKind::Quality,
             format!(
-                "the model's output is {what} in rows {} to {}, columns {} to {} of its input, also when run again",
+                "the model's output is {what} for input rows {} to {}, columns {} to {}; a second run did not help",
                 tile.rows.start, tile.rows.end, tile.columns.start, tile.columns.end,
             ),
         )

@@ -177,7 +177,7 @@ impl UpscaleOptions {
             return Err(invalid(format!("consistency is {rounds}: expected 0 to {MAX_CONSISTENCY} rounds")));
         }
         if let Some(samples) = self.uncertainty.filter(|samples| !(2..=MAX_SAMPLES).contains(samples)) {
-            return Err(invalid(format!("uncertainty is {samples}: expected 2 to {MAX_SAMPLES} samples")));
+            return Err(invalid(format!("samples is {samples}: expected 2 to {MAX_SAMPLES}")));
         }
         if let Some(tile) = self.tile.filter(|&tile| tile < MIN_TILE) {
             return Err(invalid(format!("tile is {tile}: expected at least {MIN_TILE} pixels")));
@@ -230,9 +230,7 @@ mod tests {
             bad(UpscaleOptions { consistency: Some(1001), ..Default::default() })
                 .contains("consistency is 1001")
         );
-        assert!(
-            bad(UpscaleOptions { uncertainty: Some(1), ..Default::default() }).contains("uncertainty is 1")
-        );
+        assert!(bad(UpscaleOptions { uncertainty: Some(1), ..Default::default() }).contains("samples is 1"));
         assert!(bad(UpscaleOptions { tile: Some(3), ..Default::default() }).contains("tile is 3"));
         assert!(bad(UpscaleOptions { steps: Some(0), ..Default::default() }).contains("steps is 0"));
         UpscaleOptions::default().validate().unwrap();

@@ -34,7 +34,8 @@ pub struct RuntimeOptions {
     pub device: Device,
     /// Threads on the CPU. Default: one per core.
     pub threads: Option<usize>,
-    /// Bytes for networks and images, as [`UpscaleOptions::memory`]; where they are few, fewer threads run, since each has
+    /// Bytes for networks and images, as [`UpscaleOptions::memory`]; where they are few, fewer threads run, since
+    /// each has
     /// a network of its own, and networks give memory back after each inference. Default: no limit.
     pub memory: Option<u64>,
 }
@@ -210,7 +211,7 @@ impl Upscaler {
         if width == 0 || height == 0 {
             return Err(Error::new(
                 ErrorKind::Input,
-                format!("the image is {width}x{height}: it has no pixels"),
+                format!("the image is {width}x{height}: expected at least 1x1 pixels"),
             ));
         }
         if !matches!(channels, 1 | 3) {
@@ -268,7 +269,8 @@ impl Upscaler {
     /// Upscales `image`, 1 or 3 channels, black 0 and white 1.
     ///
     /// A greyscale image runs through a colour bundle as equal channels; a colour image runs through a
-    /// greyscale bundle channel by channel. For a result no larger than the image the model has nothing to add: without
+    /// greyscale bundle channel by channel. For a result no larger than the image the model has nothing to add:
+    /// without
     /// clean-up the image is resampled (Lanczos3), and the report tells of no passes.
     ///
     /// # Errors

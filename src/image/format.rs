@@ -190,16 +190,15 @@ impl ImageFormat {
             return Err(Error::new(
                 ErrorKind::Output,
                 format!(
-                    "{self} cannot store {width} x {height} pixels: each side may have at most {most}; choose another format"
+                    "{self} cannot store {width} x {height} pixels: each side may have at most {most}; choose \
+                     another format"
                 ),
             ));
         }
         if self == Self::JpegXl && width.min(height) < 2 {
             return Err(Error::new(
                 ErrorKind::Output,
-                format!(
-                    "JPEG XL is written from 2 x 2 pixels on, not {width} x {height}; choose another format"
-                ),
+                format!("JPEG XL needs at least 2 x 2 pixels, not {width} x {height}; choose another format"),
             ));
         }
         // BMP counts its bytes in 32 bits; up to 4 bytes per pixel and the header.

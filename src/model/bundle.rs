@@ -71,7 +71,7 @@ impl Bundle {
                 .map_err(|error| {
                     Error::with_source(
                         ErrorKind::Model,
-                        "not a model bundle (neither a folder nor a zip)",
+                        "not a model bundle: expected a folder or a .partdiff file (a ZIP archive)",
                         error,
                     )
                 })
@@ -118,7 +118,8 @@ impl Bundle {
             return Err(Error::new(
                 ErrorKind::Model,
                 format!(
-                    "no model {name_or_path:?}: expected one of {} or the path of a bundle folder or .partdiff file",
+                    "model {name_or_path:?} is neither a built-in model nor an existing path: expected one of {}, a \
+                     bundle folder or a .partdiff file",
                     names.join(", ")
                 ),
             ));

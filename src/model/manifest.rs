@@ -245,9 +245,7 @@ impl Manifest {
         match value.get("format") {
             Some(Value::Number(format)) if format.as_u64() == Some(FORMAT) => {}
             Some(format) => {
-                return Err(bad(format!(
-                    "model.json: format is {format}: this program reads format {FORMAT}"
-                )));
+                return Err(bad(format!("model.json: format is {format}: expected {FORMAT}")));
             }
             None => return Err(bad(format!("model.json: format is missing: expected {FORMAT}"))),
         }
@@ -282,7 +280,7 @@ impl Manifest {
             black.is_finite() && white.is_finite() && black < white,
             "value_range",
             &format!("[{black}, {white}]"),
-            "two rising numbers",
+            "two increasing finite numbers",
         )?;
         if let UpsamplerConfig::Cubic { a } = self.upsampler {
             rule((-1.0..=0.0).contains(&a), "upsampler.a", &a, "-1 to 0")?;
@@ -300,8 +298,8 @@ impl Manifest {
             !(self.prediction.kind == PredictionType::Epsilon && self.alignment != LatentAlignment::None),
             "prediction.type",
             &"epsilon",
-            "sample, residual or v_prediction with an alignment, since the aligned latent at the start step \
-             holds noise alone",
+            "sample, residual or v_prediction, because alignment is set: the aligned latent at the start step \
+             contains only noise",
         )?;
         if let InputScaling::UnitVariance { residual_std } = self.input_scaling {
             rule(
@@ -314,14 +312,14 @@ impl Manifest {
                 self.latent == LatentForm::Residual,
                 "input_scaling.kind",
                 &"unit_variance",
-                "none unless latent is residual, whose deviation it names",
+                "none, since latent is not residual (residual_std is the standard deviation of that residual)",
             )?;
         }
         rule(
             self.encoder.is_some() == (self.conditioning == Conditioning::Features),
             "encoder",
             if self.encoder.is_some() { &"present" } else { &"missing" },
-            "present exactly when conditioning is features",
+            "an encoder if and only if conditioning is features",
         )?;
         if let Some(encoder) = &self.encoder {
             check_file("encoder", &encoder.file, &encoder.sha256)?;
@@ -332,7 +330,7 @@ impl Manifest {
                     keep <= 100.0 && keep > clean && clean >= 1.0 && encoder.inputs.level.is_some(),
                     "encoder.jpeg_quality",
                     &format!("[{keep}, {clean}]"),
-                    "two falling qualities from 100 to 1, for an encoder with a level",
+                    "two decreasing qualities from 100 to 1, and encoder.inputs.level to be set",
                 )?;
             }
         }

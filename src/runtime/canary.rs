@@ -13,7 +13,7 @@ const SIZE: usize = 8;
 
 /// Runs the canary on `provider` alone, with falling back to the processor forbidden.
 pub(super) fn run(runtime: &Runtime, provider: Provider) -> Result<()> {
-    guarded("the trial run failed", || {
+    guarded("the test inference failed", || {
         let input: Vec<f32> =
             (0..CHANNELS * SIZE * SIZE).map(|index| (index % 13) as f32 / 8.0 - 0.75).collect();
         let output = infer(runtime, provider, &input)?;
@@ -23,12 +23,13 @@ pub(super) fn run(runtime: &Runtime, provider: Provider) -> Result<()> {
         if output.len() == expected.len() && output.iter().zip(&expected).all(close) {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::Runtime, "a trial run gave wrong numbers"))
+        Err(Error::new(ErrorKind::Runtime, "the test inference gave wrong results"))
     })
 }
 
 fn infer(runtime: &Runtime, provider: Provider, input: &[f32]) -> Result<Vec<f32>> {
-    let failed = |error: ort::Error| Error::with_source(ErrorKind::Runtime, "a trial run failed", error);
+    let failed =
+        |error: ort::Error| Error::with_source(ErrorKind::Runtime, "the test inference failed", error);
     let mut builder = runtime.session_builder(provider)?;
     if provider != Provider::Cpu {
         builder = builder.with_disable_cpu_fallback().map_err(|error| failed(error.into()))?;

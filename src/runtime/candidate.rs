@@ -27,7 +27,7 @@ impl fmt::Display for Source {
             Self::Environment => "named by ORT_DYLIB_PATH",
             Self::Installed => "installed by `partdiff runtime install`",
             Self::BesideExecutable => "beside the program",
-            Self::Python => "of the Python package onnxruntime",
+            Self::Python => "from the Python package onnxruntime",
             Self::System => "of the system",
         })
     }

@@ -106,7 +106,7 @@ fn check_tensor(file: &str, side: &str, declared: &[Declared], expected: &Expect
         return fail(format!("\"{name}\" ({role}) is missing; the graph has {}", names.join(", ")));
     };
     if tensor.element.is_none_or(|element| !expected.elements.contains(&element)) {
-        let is = tensor.element.map_or("no tensor".to_owned(), |element| element.to_string());
+        let is = tensor.element.map_or("a non-tensor type".to_owned(), |element| element.to_string());
         let wanted: Vec<_> = expected.elements.iter().map(ToString::to_string).collect();
         return fail(format!("\"{name}\" ({role}) is of type {is}, expected {}", wanted.join(" or ")));
     }

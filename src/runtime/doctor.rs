@@ -186,12 +186,12 @@ impl fmt::Display for DoctorReport {
                 writeln!(f, "library       {}", library.path.display())?;
                 writeln!(f, "              {}", library.source)?;
             }
-            None => writeln!(f, "onnxruntime   none that can be used")?,
+            None => writeln!(f, "onnxruntime   no usable library found")?,
         }
         for rejected in &self.rejected {
             writeln!(
                 f,
-                "passed over   {} ({}): {}",
+                "rejected      {} ({}): {}",
                 rejected.path.display(),
                 rejected.source,
                 rejected.reason
@@ -256,8 +256,8 @@ mod tests {
         for line in [
             "features      avx2 fma",
             "memory        2.0 GiB, 1.0 GiB available",
-            "onnxruntime   none that can be used",
-            "passed over   /lib/libonnxruntime.so (of the system): is version 1.9; 1.17 or newer is needed",
+            "onnxruntime   no usable library found",
+            "rejected      /lib/libonnxruntime.so (of the system): is version 1.9; 1.17 or newer is needed",
             "cpu           runs",
             "error: no library",
             "  what to do: install one",

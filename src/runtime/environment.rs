@@ -96,7 +96,9 @@ fn load(candidate: &Candidate) -> Result<(ort::environment::Environment, String)
             .with_logger(Arc::new(print_log))
             .build()
             .inspect(|environment| environment.set_log_level(log_level()))
-            .map_err(|error| Error::with_source(ErrorKind::Runtime, "has no working environment", error))
+            .map_err(|error| {
+                Error::with_source(ErrorKind::Runtime, "cannot create an ONNX Runtime environment", error)
+            })
     })?;
     Ok((environment, version))
 }

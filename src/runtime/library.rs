@@ -103,7 +103,7 @@ fn not_found(rejected: &[Rejected]) -> Error {
                        or name its library with --library or ORT_DYLIB_PATH"
         .to_owned();
     for rejected in rejected {
-        message.push_str(&format!("\n  passed over: {rejected}"));
+        message.push_str(&format!("\n  rejected: {rejected}"));
     }
     Error::new(ErrorKind::Runtime, message)
 }
@@ -199,7 +199,7 @@ mod tests {
         let error = select(None, std::iter::once(gone), |_| Ok(())).unwrap_err().to_string();
         assert!(error.contains("partdiff runtime install"), "{error}");
         assert!(
-            error.contains("passed over: /nowhere/libonnxruntime.so.1 (of the system): no such file"),
+            error.contains("rejected: /nowhere/libonnxruntime.so.1 (of the system): no such file"),
             "{error}"
         );
     }

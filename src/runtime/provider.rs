@@ -83,7 +83,7 @@ impl Provider {
                  then run `partdiff runtime install --device cuda`"
             }
             Self::TensorRt => {
-                "make CUDA work first, then install TensorRT 10 (libnvinfer.so.10) in a folder of the system"
+                "get CUDA working first, then install TensorRT 10 (libnvinfer.so.10) in a system library folder"
             }
         }
     }

@@ -30,7 +30,7 @@ impl Cleanup {
         };
         level.ok_or_else(|| {
             let message = format!(
-                "cleanup is auto: model {} does not say what JPEG qualities call for; expected 0 to 1",
+                "cleanup is auto: model {} defines no clean-up levels for JPEG qualities; expected 0 to 1",
                 manifest.name
             );
             Error::new(ErrorKind::InvalidOption, message)

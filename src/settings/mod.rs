@@ -19,7 +19,8 @@ use crate::image::{EncodeOptions, ImageFormat, RestoreOptions, SampleDepth, Stri
 use crate::limits::Limits;
 use crate::tiling::available_memory::engine_memory;
 
-/// What a user asks for of each image: options of the command line, keys of the configuration file, of the C ABI, and of
+/// What a user asks for of each image: options of the command line, keys of the configuration file, of the C ABI,
+/// and of
 /// what the daemon sends its worker. `None` takes the model's default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -159,7 +160,7 @@ impl Settings {
     pub fn validate(&self) -> Result<()> {
         let sizes = [self.scale.is_some(), self.fit.is_some(), self.width.is_some() || self.height.is_some()];
         if sizes.into_iter().filter(|given| *given).count() > 1 {
-            return Err(invalid("give one of scale, fit, and width or height"));
+            return Err(invalid("conflicting sizes: expected only one of scale, fit, or width and height"));
         }
         for (name, side) in [("width", self.width), ("height", self.height)] {
             if side == Some(0) {

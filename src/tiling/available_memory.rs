@@ -13,8 +13,11 @@ pub const PROGRAM_BYTES: u64 = 128 << 20;
 /// `InvalidOption` where that is nothing.
 pub fn engine_memory(granted: u64) -> Result<u64> {
     granted.checked_sub(PROGRAM_BYTES).ok_or_else(|| {
-        let message =
-            format!("memory is {} MiB: the program alone takes {} MiB", granted >> 20, PROGRAM_BYTES >> 20);
+        let message = format!(
+            "memory is {} MiB: expected more than {} MiB, which the program itself needs",
+            granted >> 20,
+            PROGRAM_BYTES >> 20
+        );
         Error::new(ErrorKind::InvalidOption, message)
     })
 }
@@ -30,7 +33,8 @@ pub fn available_memory() -> u64 {
     system.cgroup_limits().map_or(machine, |limits| limits.free_memory.min(machine))
 }
 
-/// Has glibc give freed images back to the system, for a process whose memory is limited; to be called before there are
+/// Has glibc give freed images back to the system, for a process whose memory is limited; to be called before there
+/// are
 /// other threads. By default it raises the size from which it does so up to 32 MiB, and keeps a heap for each thread.
 /// Costs 2 to 4 % of the time with small images.
 #[cfg(feature = "watch")]

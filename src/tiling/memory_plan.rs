@@ -94,7 +94,8 @@ impl MemoryPlan {
         Err(Error::new(
             ErrorKind::Limit,
             format!(
-                "{} MiB of memory are not enough for a {}x{} image: expected at least {} MiB",
+                "{} MiB left for the engine is not enough for a {}x{} image: expected at least {} MiB; raise the \
+                 memory limit",
                 budget >> 20,
                 work.width,
                 work.height,

@@ -36,12 +36,12 @@ fn zipped(manifest: &Value, denoiser: Option<&[u8]>) -> Vec<u8> {
 #[test]
 fn a_wrong_field_is_named_with_its_value_and_what_was_expected() {
     let cases: [(&str, Value, &[&str]); 17] = [
-        ("/format", json!(2), &["format is 2", "reads format 1"]),
+        ("/format", json!(2), &["format is 2", "expected 1"]),
         ("/format", Value::Null, &["format"]),
         ("/scale", json!("two"), &["scale", "string \"two\""]),
         ("/scale", json!(0), &["scale is 0", "1 to 16"]),
         ("/channels", json!(4), &["channels is 4", "1 or 3"]),
-        ("/value_range", json!([1, -1]), &["value_range", "rising"]),
+        ("/value_range", json!([1, -1]), &["value_range", "increasing"]),
         ("/upsampler/kernel", json!("nearest"), &["upsampler", "nearest"]),
         ("/schedule/kind", json!("sigmoid"), &["schedule", "sigmoid", "linear"]),
         ("/schedule/beta_end", json!(2.0), &["beta_end", "2"]),
@@ -82,7 +82,7 @@ fn jpeg_qualities_set_the_level_that_the_bundle_was_trained_with() {
     assert_eq!(parse(Value::Null).unwrap().cleanup_of(65.0), None);
     for wrong in [json!([40, 90]), json!([101, 40]), json!([90, 0])] {
         let text = parse(wrong).unwrap_err().report();
-        assert!(text.contains("encoder.jpeg_quality") && text.contains("falling"), "{text}");
+        assert!(text.contains("encoder.jpeg_quality") && text.contains("decreasing"), "{text}");
     }
 }
 

@@ -55,7 +55,7 @@ impl Library {
         let library = unsafe { libloading::Library::new(path) }.map_err(|error| wrong(error.to_string()))?;
         // SAFETY: the function has had this type in every version.
         let version = unsafe { library.get::<unsafe extern "C" fn() -> u32>(b"partdiff_abi_version\0") }
-            .map_err(|_| wrong("is no libpartdiff: it has no partdiff_abi_version".into()))?;
+            .map_err(|_| wrong("is not libpartdiff: it does not export partdiff_abi_version".into()))?;
         // SAFETY: as above.
         let version = unsafe { version() };
         let (major, minor) = (version >> 16, version & 0xFFFF);

@@ -10,7 +10,7 @@ use crate::{Error, Job, Library, Result, Status};
 
 /// A text for C.
 pub(crate) fn c_text(text: &str, what: &str) -> Result<CString> {
-    CString::new(text).map_err(|_| Error::new(Status::InvalidArgument, format!("{what} has a zero inside")))
+    CString::new(text).map_err(|_| Error::new(Status::InvalidArgument, format!("{what} contains a NUL byte")))
 }
 
 /// The whole text that `get` writes.

@@ -126,6 +126,6 @@ fn a_library_that_is_none_of_ours_is_refused() {
     #[cfg(target_os = "linux")]
     {
         let error = partdiff_host::Library::open(std::path::Path::new("libm.so.6")).unwrap_err();
-        assert!(error.message.contains("is no libpartdiff"), "{error}");
+        assert!(error.message.contains("is not libpartdiff"), "{error}");
     }
 }

@@ -33,7 +33,7 @@ impl Destination {
         };
         if output == Path::new(STDIO) {
             if several {
-                let message = "standard output takes one image: give one file, or a folder as OUT";
+                let message = "standard output takes only one image: give one input file, or a folder as OUT";
                 return Err(Error::new(ErrorKind::InvalidOption, message));
             }
             return Ok(Self::Stdout);
@@ -43,7 +43,8 @@ impl Destination {
         let folder = marked || output.is_dir();
         if several && !folder && ImageFormat::from_path(output).is_some_and(ImageFormat::can_write) {
             let message = format!(
-                "{} cannot hold several images: give a folder as OUT, with a / at the end if that is its name",
+                "{} names a single file, but there are several inputs: give a folder as OUT, with a trailing / if \
+                 its name looks like a file's",
                 shown(output)
             );
             return Err(Error::new(ErrorKind::InvalidOption, message));
@@ -73,9 +74,7 @@ mod tests {
         assert_eq!(choose(Some("-"), &["a.png"]).unwrap(), Destination::Stdout);
         assert!(choose(Some("-"), &["a.png", "b.png"]).is_err());
         assert!(choose(Some("-"), &[here]).is_err());
-        assert!(
-            choose(Some("o.png"), &["a.png", "b.png"]).unwrap_err().to_string().contains("a / at the end")
-        );
+        assert!(choose(Some("o.png"), &["a.png", "b.png"]).unwrap_err().to_string().contains("a trailing /"));
         assert_eq!(choose(Some("o.png/"), &["a.png", here]).unwrap(), Destination::Folder("o.png/".into()));
         assert_eq!(choose(Some("o.png"), &["a.png"]).unwrap(), Destination::File("o.png".into()));
         assert_eq!(choose(Some("o/"), &["a.png"]).unwrap(), Destination::Folder("o/".into()));

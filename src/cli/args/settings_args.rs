@@ -5,11 +5,11 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, Error, FromArgMatches};
 use crate::settings::Settings;
 
 /// Heading of options that do not change the image.
-pub const RESOURCES: &str = "Resources (none changes the image)";
+pub const RESOURCES: &str = "Resources (these do not change the image)";
 const SIZE: &str = "Size (by default the model's own factor)";
-const SAMPLING: &str = "Sampling (by default as the model asks)";
-const ENCODING: &str = "Encoding (by default as the input, as far as the format can)";
-const METADATA: &str = "Metadata (kept as far as the format can)";
+const SAMPLING: &str = "Sampling (defaults come from the model)";
+const ENCODING: &str = "Encoding (by default as in the input, where the format allows)";
+const METADATA: &str = "Metadata (kept where the format allows)";
 
 /// A field of [`Settings`] that the command line takes.
 struct Field {
@@ -94,7 +94,8 @@ const FIELDS: [Field; 24] = [
             SAMPLING,
             "cleanup",
             "0-1|auto",
-            "How much noise and compression damage to clean up, for models that can: 0 (none) to 1; or auto: what the \
+            "How much noise and compression damage to clean up, for models that can: 0 (none) to 1; or auto: what \
+             the \
              quantisation tables of a JPEG file call for, and none for other files",
         )
     },
@@ -110,14 +111,14 @@ const FIELDS: [Field; 24] = [
         SAMPLING,
         "spacing",
         "HOW",
-        "Where the steps lie between the start step and 0: uniform, or quadratic (denser toward 0)",
+        "Timestep spacing between the start step and 0: uniform, or quadratic (denser toward 0)",
     ),
     option(
         ENCODING,
         "format",
         "FORMAT",
-        "Format of the results, by its name or extension, such as png, jpg, webp, tif, jxl or exr (a wrong one lists \
-         them all); by default as the result is called, else as the input is made",
+        "Format of the results, by its name or extension, such as png, jpg, webp, tif, jxl or exr (an unknown name \
+         lists them all); by default from the result's extension, else the input's format",
     ),
     option(
         ENCODING,
@@ -132,23 +133,22 @@ const FIELDS: [Field; 24] = [
             ENCODING,
             "background",
             "COLOUR",
-            "What to lay transparency over where the format has none (JPEG): white, black, or #RRGGBB in the \
-             image's own colour space",
+            "Background colour for transparent images where the format has no alpha (JPEG): white, black, or \
+             #RRGGBB in the image's own colour space",
         )
     },
     flag(
         ENCODING,
         "progressive",
-        "Write JPEG in scans of rising detail, which is a little smaller and shows early",
+        "Write progressive JPEG, which is slightly smaller and can be shown while it loads",
     ),
     option(
         METADATA,
         "strip",
         "WHAT",
-        "Leave out the place where the image was taken (gps), or all metadata but colour profile and resolution \
-         (all)",
+        "Remove location data (gps), or all metadata except colour profile and resolution (all)",
     ),
-    flag(METADATA, "keep-dpi", "Keep the dots per inch instead of the size in print"),
+    flag(METADATA, "keep-dpi", "Keep the input's resolution (dpi) instead of its print size"),
     flag(METADATA, "no-provenance", "Do not record in the result how it was made"),
     Field {
         default: Some("200M"),
@@ -156,7 +156,8 @@ const FIELDS: [Field; 24] = [
             RESOURCES,
             "max-pixels",
             "COUNT",
-            "Most pixels of an input (of a page), such as 200M or 1G; larger ones fail before they take memory",
+            "Maximum number of pixels of an input (per page), such as 200M or 1G; larger inputs fail before memory \
+             is allocated",
         )
     },
     option(

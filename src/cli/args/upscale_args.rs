@@ -23,7 +23,7 @@ pub struct UpscaleArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Files")]
 pub struct FileArgs {
-    /// Images, folders of images (with all folders inside), or - for standard input
+    /// Images, folders of images (searched recursively), or - for standard input
     #[arg(required = true, value_name = "INPUT", help_heading = None)]
     pub inputs: Vec<PathBuf>,
 
@@ -38,7 +38,7 @@ pub struct FileArgs {
     #[arg(long, value_name = "TEMPLATE")]
     pub name: Option<String>,
 
-    /// Replace results that exist already (by default they are an error, and kept)
+    /// Replace existing results (by default an existing result is kept and its input fails)
     #[arg(long, conflicts_with = "skip_existing")]
     pub overwrite: bool,
 
@@ -80,7 +80,7 @@ pub struct ModelArgs {
     #[arg(long, value_name = "PATH")]
     pub library: Option<PathBuf>,
 
-    /// Processor threads; all by default. A small --memory allows fewer: each takes 20 MiB
+    /// CPU threads; by default all, or fewer with a small --memory: each takes 20 MiB
     #[arg(long, value_name = "COUNT", value_parser = values::count, help_heading = RESOURCES)]
     pub threads: Option<usize>,
 }
@@ -104,12 +104,13 @@ pub struct ReportArgs {
     #[arg(short, long)]
     pub verbose: bool,
 
-    /// Write how far results of different seeds lie apart to MAP: the standard deviation of every pixel in levels of
-    /// 255, as 32-bit floating point. High where detail is invented; more steps invent more. One image only
+    /// Write an uncertainty map to MAP.tif: the standard deviation of every pixel over results with different seeds,
+    /// in levels of 255, as 32-bit floating point. High where detail is invented; more steps invent more. One image
+    /// only
     #[arg(long, value_name = "MAP.tif")]
     pub uncertainty: Option<PathBuf>,
 
-    /// Results to compare for --uncertainty, 2 to 1000; the one with --seed is the image
+    /// Number of results for --uncertainty, 2 to 1000; the one made with --seed is written as the image
     #[arg(long, value_name = "COUNT", default_value_t = 8, requires = "uncertainty", value_parser = values::count)]
     pub samples: usize,
 }

@@ -85,19 +85,22 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
     fn try_from(args: UpscaleArgs) -> Result<Self> {
         let UpscaleArgs { files, settings: SettingsArgs(settings), model, report } = args;
         if files.inputs.iter().filter(|input| *input == Path::new(STDIO)).count() > 1 {
-            return Err(usage("standard input (-) can be read once only"));
+            return Err(usage("standard input (-) is given more than once: expected at most once"));
         }
         let destination = Destination::choose(files.output.as_deref(), &files.inputs)?;
         let template = files.name.as_deref().map(Template::parse).transpose()?;
         if template.is_some() && matches!(destination, Destination::File(_) | Destination::Stdout) {
-            return Err(usage("--name needs a folder as OUT, or none; here OUT is one file"));
+            return Err(usage(
+                "--name cannot be used where OUT is a single file or standard output: give a folder as OUT, or \
+                 leave out --output",
+            ));
         }
         if let Destination::File(path) = &destination
             && settings.format.is_none()
             && !ImageFormat::from_path(path).is_some_and(ImageFormat::can_write)
         {
             return Err(usage(format!(
-                "cannot write {} by its extension: expected one of {}, or --format",
+                "cannot write {}: its extension names no writable format: expected one of {}, or give --format",
                 path.display(),
                 ImageFormat::writable_extensions()
             )));
@@ -106,18 +109,19 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
             && let Some(named) = ImageFormat::from_path(path).filter(|named| *named != format)
         {
             let path = path.display();
-            return Err(usage(format!("{path} is a name for {named}, and --format says {format}")));
+            return Err(usage(format!("the extension of {path} means {named}, but --format is {format}")));
         }
         if report.json && destination == Destination::Stdout && !report.dry_run {
             return Err(usage("--json and an image cannot both go to standard output: give a file as OUT"));
         }
         if files.in_place && files.inputs.iter().any(|input| input == Path::new(STDIO)) {
-            return Err(usage("standard input (-) has no place: --in-place needs files"));
+            return Err(usage("standard input (-) cannot be used with --in-place: expected files"));
         }
         if files.backup.is_empty() || files.backup.as_encoded_bytes().iter().any(|byte| b"/\\".contains(byte))
         {
             return Err(usage(
-                "--backup needs a suffix of a file name; to keep no original, give --no-backup",
+                "--backup is empty or contains / or \\: expected a file name suffix such as .orig; to keep no \
+                 original, give --no-backup",
             ));
         }
         if let Some(map) = &report.uncertainty {
@@ -125,7 +129,10 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
                 return Err(usage("--uncertainty takes one image"));
             }
             if ImageFormat::from_path(map) != Some(ImageFormat::Tiff) {
-                return Err(usage(format!("--uncertainty is {}: expected a name in .tif", map.display())));
+                return Err(usage(format!(
+                    "--uncertainty is {}: expected a file name ending in .tif or .tiff",
+                    map.display()
+                )));
             }
         }
         let options = UpscaleOptions {
@@ -243,21 +250,20 @@ mod tests {
 
     #[test]
     fn contradictions_are_named() {
-        assert!(message("- - -o out/").contains("once only"));
-        assert!(
-            message("a.png -o b.xyz")
-                .contains("cannot write b.xyz by its extension: expected one of png, jpg")
-        );
+        assert!(message("- - -o out/").contains("more than once"));
+        assert!(message("a.png -o b.xyz").contains(
+            "cannot write b.xyz: its extension names no writable format: expected one of png, jpg"
+        ));
         assert!(request("a.png -o b.xyz --format png").is_ok());
         assert!(request("a.png -o b.jpeg --format jpg").is_ok());
-        assert!(message("a.png -o b.png --format jpg").contains("is a name for PNG, and --format says JPEG"));
-        assert!(message("a.png -o b.png --name {stem}").contains("--name needs a folder"));
+        assert!(message("a.png -o b.png --format jpg").contains("means PNG, but --format is JPEG"));
+        assert!(message("a.png -o b.png --name {stem}").contains("give a folder as OUT"));
         assert!(message("a.png -o - --json").contains("both go to standard output"));
-        assert!(message("a.png b.png -o -").contains("one image"));
+        assert!(message("a.png b.png -o -").contains("only one image"));
         assert!(message("a.png --tile 3").contains("tile is 3"));
-        assert!(message("- --in-place").contains("has no place"));
-        assert!(message("a.png --in-place --backup /x").contains("suffix of a file name"));
-        assert!(message("a.png --uncertainty b.png").contains("expected a name in .tif"));
+        assert!(message("- --in-place").contains("cannot be used with --in-place"));
+        assert!(message("a.png --in-place --backup /x").contains("file name suffix"));
+        assert!(message("a.png --uncertainty b.png").contains("ending in .tif"));
         assert!(message("a.png b.png --uncertainty c.tif").contains("one image"));
         for clash in
             ["--in-place -o b.png", "--in-place --overwrite", "--backup .old", "--no-backup", "--samples 3"]

@@ -195,7 +195,7 @@ fn check(bundle: &Bundle, runtime: &RuntimeOptions) -> Result<String> {
     }
     let presets = manifest.presets.keys().cloned().map(Some);
     let mut text = format!(
-        "{} {}: manifest and hashes hold, the graphs fit it, on {}\n",
+        "{} {}: manifest and hashes are valid, and the graphs match the manifest; run on {}\n",
         manifest.name,
         manifest.version,
         upscaler.provider().map(ToString::to_string).unwrap_or_default()
@@ -208,7 +208,7 @@ fn check(bundle: &Bundle, runtime: &RuntimeOptions) -> Result<String> {
             .map_err(|error| error.context(format!("with {name}")))?;
         let (w, h) = (made.image.width(), made.image.height());
         let steps = made.report.sampling.steps;
-        text.push_str(&format!("  {name}: {width}x{height} to {w}x{h} pixels in {steps} steps works\n"));
+        text.push_str(&format!("  {name}: {width}x{height} to {w}x{h} pixels, steps {steps}: ok\n"));
     }
     Ok(text)
 }

@@ -34,7 +34,7 @@ pub enum RuntimeCommand {
         #[arg(long, short)]
         yes: bool,
     },
-    /// List the installed sets, with every file compared with its recorded hash
+    /// List the installed runtimes, and check every file against its recorded hash
     List,
     /// Print the path of the library that would be used
     Path {
@@ -83,7 +83,7 @@ fn install_set(target: Target, yes: bool) -> Result<()> {
             eprintln!("ONNX Runtime {} ({flavour}) is installed.", flavour.version());
         }
         Err(error) if error.kind() == ErrorKind::Cancelled && console.unattended => {
-            let message = "yes: a large download needs --yes where nobody can be asked";
+            let message = "--yes is required for a large download when standard input is not a terminal";
             return Err(Error::new(ErrorKind::InvalidOption, message));
         }
         Err(error) => return Err(error),
@@ -94,7 +94,7 @@ fn install_set(target: Target, yes: bool) -> Result<()> {
 fn list() -> Result<()> {
     let found = installations();
     if found.is_empty() {
-        eprintln!("Nothing is installed; `partdiff runtime install` does it.");
+        eprintln!("ONNX Runtime is not installed: run `partdiff runtime install`.");
     }
     let mut text = String::new();
     for Installation { flavour, folder, state } in found {

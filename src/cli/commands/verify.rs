@@ -99,12 +99,18 @@ impl VerifyArgs {
         let text = |name: &str| details[name].as_str().unwrap_or_default().to_owned();
         let how = format!("{}, {}, on {}", text("software"), text("model"), text("provider"));
         match verdict {
-            "identical" => format!("identical: {output} is what its record makes of {source} ({how})\n"),
-            "equal" => format!("equal: {output} is what its record makes of {source}{off} ({how})\n"),
-            "different" => {
-                format!("different: {output} is not what its record makes of {source}{off} ({how})\n")
+            "identical" => {
+                format!("identical: {output} is exactly what its record reproduces from {source} ({how})\n")
             }
-            "other_source" => format!("other_source: {output} was made from another file than {source}\n"),
+            "equal" => {
+                format!("equal: {output} matches what its record reproduces from {source}{off} ({how})\n")
+            }
+            "different" => {
+                format!(
+                    "different: {output} does not match what its record reproduces from {source}{off} ({how})\n"
+                )
+            }
+            "other_source" => format!("other_source: {output} was made from a file other than {source}\n"),
             _ => format!("unverifiable: {}\n", text("reason")),
         }
     }
@@ -153,7 +159,7 @@ impl VerifyArgs {
         };
         if bundle.digest() != record.model_sha256 {
             let message = format!(
-                "it was made with the model {} with SHA-256 {}, and here is {} {} with {}",
+                "the record names model {} (SHA-256 {}), but the model used here is {} {} (SHA-256 {})",
                 record.model,
                 record.model_sha256,
                 bundle.manifest().name,
@@ -203,8 +209,8 @@ impl Finding {
 
 fn record(image: &Image) -> Result<Provenance> {
     Provenance::read(&image.metadata).ok_or_else(|| {
-        let message = "holds no record of its making, which partdiff writes unless --no-provenance or the format \
-                       forbids it";
+        let message = "has no provenance record: it was not made by partdiff, was made with --no-provenance, or its \
+            format cannot store a record";
         Error::new(ErrorKind::Input, message)
     })
 }

@@ -111,7 +111,7 @@ struct FolderArgs {
     /// Leave alone files and folders that match; may be given several times
     #[arg(long, value_name = "GLOB")]
     exclude: Vec<String>,
-    /// Leave alone what is in IN at the first start, until it changes
+    /// Ignore files already in IN at the first start, until they change
     #[arg(long)]
     ignore_existing: bool,
     /// Take a file once it has stayed the same for this long
@@ -121,7 +121,8 @@ struct FolderArgs {
     /// of changes
     #[arg(long, value_name = "TIME")]
     rescan: Option<Period>,
-    /// Names of the results, from {stem} {ext} {from} {scale} {model} {preset} {width} {height}; {from} is the extension
+    /// Names of the results, from {stem} {ext} {from} {scale} {model} {preset} {width} {height}; {from} is the
+    /// extension
     /// of the input
     #[arg(long, value_name = "TEMPLATE", default_value = "{stem}.{ext}")]
     name: Names,
@@ -152,7 +153,7 @@ struct FolderArgs {
     /// Niceness: 0 (normal priority) to 19 (all other programs go first)
     #[arg(long, value_name = "0-19", help_heading = RESOURCES, default_value_t = 0, value_parser = clap::value_parser!(i32).range(0..=19))]
     nice: i32,
-    /// Keep figures for Prometheus in this file
+    /// Write Prometheus metrics to this file
     #[arg(long, value_name = "FILE")]
     metrics: Option<PathBuf>,
 }
@@ -161,15 +162,14 @@ struct FolderArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Watching")]
 struct ServiceArgs {
-    /// Take folders and their options from this TOML file instead, which may hold several watches (docs/watch.md tells
-    /// how)
+    /// Read folders and their options from this TOML file, which may define several watches (see docs/watch.md)
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The folder for ledger, lock and quarantine; by default this user's, on Linux
     /// ~/.local/state/partdiff/watch
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
-    /// Do what is there, and end: for cron
+    /// Process the files that are there now, then exit (for cron)
     #[arg(long)]
     once: bool,
     /// List what would be done, and do nothing

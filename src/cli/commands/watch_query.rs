@@ -19,9 +19,9 @@ use crate::watch::{Event, Ledger};
 /// What people ask a ledger.
 #[derive(Subcommand, Clone, Debug)]
 pub enum WatchQuery {
-    /// Say how many files stand where, and which failed or wait, and why; or what is known of one
+    /// Show the number of files in each state, and which failed or wait and why; or the state of one file
     Status(ViewArgs),
-    /// Do files again: those that are named, whatever became of them, or all that failed or wait
+    /// Process files again: the named ones, whatever their state, or all that failed or wait
     Retry {
         /// Files to do again, as paths below the watched folder; all that failed or wait if none is named
         #[arg(value_name = "FILE")]
@@ -72,7 +72,8 @@ impl WatchQuery {
         | Self::Forget { state, .. }) = &self;
         let state = state_folder(state.state.as_deref())?;
         if !state.join(store::FILE).exists() {
-            let message = format!("{} holds no ledger: give the --state of the watch", state.display());
+            let message =
+                format!("no ledger in {}: give the watch's state folder with --state", state.display());
             return Err(Error::new(ErrorKind::Input, message));
         }
         let ledger = Ledger::open(&state)?;
@@ -177,7 +178,7 @@ fn change(
 
 fn unknown(file: &Path) -> Exit {
     eprintln!(
-        "partdiff: {}: the ledger does not know it; expected a path below the watched folder, such as sub/a.png",
+        "partdiff: {}: not in the ledger: expected a path relative to the watched folder, such as sub/a.png",
         shown(file)
     );
     Exit::Incomplete

@@ -63,7 +63,7 @@ pub enum Event<'a> {
         /// Where the original is kept that was replaced.
         #[serde(skip_serializing_if = "Option::is_none")]
         backup: Option<Name<'a>>,
-        /// Where the map of uncertainty is, if one was asked for.
+        /// Where the uncertainty map is, if one was asked for.
         #[serde(skip_serializing_if = "Option::is_none")]
         uncertainty: Option<Name<'a>>,
         pages: usize,

@@ -103,7 +103,8 @@ impl Reporter for HumanReporter {
                         made.push_str(&format!(", clean-up {:.2}", report.cleanup));
                     }
                     let agrees = format!(
-                        ", {:.2} levels from the input (at most {:.1}, colours drift by {:.2})",
+                        ", mean difference from the input {:.2} levels of 255 (maximum {:.1}, mean colour shift \
+                         {:.2})",
                         fidelity.mean_error,
                         fidelity.max_error,
                         fidelity.drift.iter().fold(0.0f64, |most, drift| most.max(drift.abs()))
@@ -120,12 +121,12 @@ impl Reporter for HumanReporter {
                     self.line(&format!("  the original is kept as {}", shown(backup.0)));
                 }
                 if let Some(map) = uncertainty {
-                    self.line(&format!("  the map of uncertainty is {}", shown(map.0)));
+                    self.line(&format!("  the uncertainty map is {}", shown(map.0)));
                 }
                 if verbose {
                     self.line(&format!(
-                        "  {}, start step {}, eta {}, seed {}, {} model passes, {} network calls, {} tiles retried, \
-                         {} inside the networks",
+                        "  {}, start step {}, eta {}, seed {}, model passes {}, network calls {}, tiles retried {}, \
+                         inference time {}",
                         report.sampling.sampler.name(),
                         report.sampling.start_step,
                         report.sampling.eta,
@@ -137,8 +138,8 @@ impl Reporter for HumanReporter {
                     ));
                     let drift: Vec<_> = fidelity.drift.iter().map(|drift| format!("{drift:+.3}")).collect();
                     self.line(&format!(
-                        "  shrunk again, its mean colour is off by {} levels of 255, and {:.3} % of its samples by a \
-                         level or more, after {} rounds of back-projection",
+                        "  downscaled to the input's size: mean colour difference {} levels of 255, {:.3} % of \
+                         samples off by a level or more, back-projection rounds {}",
                         drift.join(" "),
                         100.0 * fidelity.off,
                         fidelity.rounds

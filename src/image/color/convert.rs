@@ -39,7 +39,7 @@ pub(in crate::image) fn from_cmyk(
         }
     }
     let why = if icc.is_some() { "its profile cannot be used" } else { "it has no profile" };
-    (raster, format!("CMYK is converted to sRGB by rule of thumb: {why}"))
+    (raster, format!("CMYK is converted to sRGB approximately, without a profile: {why}"))
 }
 
 /// Turns values coded by a profile with tables into sRGB-coded ones in place, clipped to its gamut; `false` if the

@@ -64,7 +64,10 @@ pub(super) fn read(bytes: &[u8], format: ImageFormat, limits: &Limits) -> Result
         .interleaved
         .filter(|plane| (plane.height, plane.width) == (height as u32, width as u32));
     let Some(plane) = plane else {
-        return Err(Error::new(ErrorKind::Input, format!("the {format} data is damaged: it has two sizes")));
+        return Err(Error::new(
+            ErrorKind::Input,
+            format!("the {format} data is damaged: its dimensions differ between header and image data"),
+        ));
     };
     let stored = if alpha { 4 } else { 3 };
     let grey = is_grey(&handle);
@@ -98,7 +101,10 @@ pub(super) fn read(bytes: &[u8], format: ImageFormat, limits: &Limits) -> Result
     let decoded = Decoded { kind, channels: picked.len(), depth, height, width, samples };
     let mut notes = Vec::new();
     if context.image_ids().len() > 1 {
-        notes.push(format!("the file has {} images; this is the main one", context.image_ids().len()));
+        notes.push(format!(
+            "the file has {} images; only the primary image is read",
+            context.image_ids().len()
+        ));
     }
     Ok(File {
         decoded,
@@ -121,7 +127,8 @@ fn restrict(context: &mut HeifContext<'_>, pixels: u64, block_bytes: u64) -> Res
     let mut limits = context.security_limits();
     limits.set_max_image_size_pixels(pixels);
     limits.set_max_memory_block_size(block_bytes);
-    // A newer libheif says that its limits are of a later form, of which there is only the beginning here: it would go
+    // A newer libheif says that its limits are of a later form, of which there is only the beginning here: it would
+    // go
     // on reading behind that. Called the first form, it adds its own defaults.
     const { assert!(size_of::<SecurityLimits>() == FIRST_FORM) };
     // SAFETY: all of the type is C's structure, as its size says, and that begins with a byte that holds its form.

@@ -1,8 +1,10 @@
 //! JPEG beyond what the usual decoder gets right: four inks, lossless files, and baseline files with one scan per
 //! channel.
 //!
-//! There are two decoders because neither does for both: zune-jpeg, the usual one, refuses lossless files and hands out
-//! the inks of YCCK as RGB only; jpeg-decoder is in maintenance mode and refuses some chroma sampling, and the crate tiff
+//! There are two decoders because neither does for both: zune-jpeg, the usual one, refuses lossless files and hands
+//! out
+//! the inks of YCCK as RGB only; jpeg-decoder is in maintenance mode and refuses some chroma sampling, and the crate
+//! tiff
 //! would bring zune-jpeg all the same, for JPEG inside TIFF.
 
 use jpeg_decoder::{ColorTransform, Decoder, Error as JpegError, PixelFormat};
@@ -116,7 +118,10 @@ pub(super) fn read(bytes: &[u8], frame: &Frame, adobe: Option<u8>, limits: &Limi
     let samples = decoder.decode().map_err(failed)?;
     let info = decoder.info().ok_or_else(|| truncated(ImageFormat::Jpeg))?;
     if (usize::from(info.width), usize::from(info.height)) != (width, height) {
-        return Err(Error::new(ErrorKind::Input, "the JPEG data is damaged: it has two sizes"));
+        return Err(Error::new(
+            ErrorKind::Input,
+            "the JPEG data is damaged: its dimensions differ between header and image data",
+        ));
     }
     let decoded = |kind, channels, depth, samples| Decoded { kind, channels, depth, height, width, samples };
     Ok(match info.pixel_format {

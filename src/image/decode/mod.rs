@@ -38,7 +38,7 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Image> {
     let mut image = decode_page(bytes, 0, limits)?;
     let pages = page_count(bytes);
     if pages > 1 {
-        image.warnings.push(format!("the file has {pages} pages; this is the first"));
+        image.warnings.push(format!("the file has {pages} pages; only the first is read"));
     }
     Ok(image)
 }
@@ -167,7 +167,7 @@ impl Source {
     /// Planes, upright, with the metadata that still hold.
     fn finish(mut self, decoded: Decoded, orientation: Option<u8>) -> Result<Image> {
         if self.animated {
-            self.notes.push("the file is an animation; this is its first frame".into());
+            self.notes.push("the file is an animation; only its first frame is read".into());
         }
         let depth = decoded.depth;
         let planes = decoded.into_planes(self.metadata.icc.as_deref());
@@ -240,7 +240,7 @@ fn fill_gaps(color: &mut Raster) -> Option<String> {
     let least = color.data().iter().copied().filter(|value| !gap(value)).reduce(f32::min).unwrap_or(0.0);
     color.data_mut().iter_mut().filter(|value| gap(value)).for_each(|value| *value = least);
     Some(format!(
-        "{gaps} samples are no numbers, or beyond {NO_DATA:e}; taken as {least}, the least of the others"
+        "{gaps} samples are NaN, infinite or beyond {NO_DATA:e}; replaced by {least}, the smallest valid value"
     ))
 }
 

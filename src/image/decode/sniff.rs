@@ -76,8 +76,8 @@ pub(super) fn unknown(bytes: &[u8]) -> Error {
     let supported: Vec<_> = ImageFormat::readable().map(ImageFormat::name).collect();
     let supported = supported.join(", ");
     let message = match known {
-        Some(name) => format!("this is {name}, which cannot be read; supported are {supported}"),
-        None => format!("not an image, or of an unknown format; supported are {supported}"),
+        Some(name) => format!("this is {name}, which is not supported; supported formats: {supported}"),
+        None => format!("unknown image format; supported formats: {supported}"),
     };
     Error::new(ErrorKind::Input, message)
 }

@@ -105,8 +105,10 @@ pub(super) fn read(bytes: &[u8], page: usize, limits: &Limits) -> Result<Page> {
     let stored = decoder.find_tag_unsigned::<u16>(Tag::SamplesPerPixel).ok().flatten().unwrap_or(1);
     let (kept, all) = (decoded.channels, channels.max(stored.into()));
     if kept < all {
-        tags.notes
-            .push(format!("{} of its {all} channels are left out; this is the first {kept}", all - kept));
+        tags.notes.push(format!(
+            "{} of its {all} channels are dropped; only the first {kept} are read",
+            all - kept
+        ));
     }
     if let Some((_, 3)) = photometric {
         let map = decoder.find_tag_unsigned_vec::<u16>(Tag::ColorMap).ok().flatten().unwrap_or_default();

@@ -85,7 +85,7 @@ fn clipped(image: &Image, format: ImageFormat, allowed: RangeInclusive<f32>) -> 
     let (where_to, end, value) =
         if above { ("above white", "up to", most) } else { ("below black", "down to", least) };
     (above || least < *allowed.start())
-        .then(|| format!("{format} has no room {where_to}: values {end} {value:.2} are clipped"))
+        .then(|| format!("{format} cannot store values {where_to}: values {end} {value:.2} are clipped"))
 }
 
 /// Lays the image over `background`, in the coding that it has.

@@ -90,7 +90,7 @@ impl<W: Write + Seek> PageWriter<W> {
     /// [`ErrorKind::InvalidOption`] for another format than TIFF; [`ErrorKind::Output`] where `out` fails.
     pub fn new(out: W, options: EncodeOptions, samples: u64) -> Result<Self> {
         if options.format != ImageFormat::Tiff {
-            let message = format!("{} holds one page; choose TIFF", options.format);
+            let message = format!("{} can store only one page: choose TIFF", options.format);
             return Err(Error::new(ErrorKind::InvalidOption, message));
         }
         // Four bytes are the most that a sample takes.

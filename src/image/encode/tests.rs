@@ -214,10 +214,10 @@ fn what_is_no_image_is_refused() {
     assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Input, "the file is empty"));
     let error = decode(b"Dear diary, today", &Limits::default()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Input);
-    let begins = "not an image, or of an unknown format; supported are PNG, JPEG, WebP, TIFF, BMP";
+    let begins = "unknown image format; supported formats: PNG, JPEG, WebP, TIFF, BMP";
     assert!(error.to_string().starts_with(begins), "{error}");
     let error = decode(b"%PDF-1.7", &Limits::default()).unwrap_err();
-    assert!(error.to_string().starts_with("this is a PDF document, which cannot be read"), "{error}");
+    assert!(error.to_string().starts_with("this is a PDF document, which is not supported"), "{error}");
     let error = decode(b"\0\0\0\x20ftypheic\0\0\0\0mif1heic", &Limits::default()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Input);
     #[cfg(not(feature = "heif"))]
@@ -235,7 +235,10 @@ fn limits_hold_for_every_format() {
         let bytes = encode(&source, &EncodeOptions::new(format)).unwrap().bytes;
         let error = decode(&bytes, &limits).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Limit, "{format}");
-        assert_eq!(error.to_string(), "the image has 17 x 13 = 221 pixels, the limit is 220");
+        assert_eq!(
+            error.to_string(),
+            "the image has 17 x 13 = 221 pixels: expected at most 220 (max_pixels)"
+        );
     }
 }
 
@@ -251,7 +254,7 @@ fn a_header_that_promises_too_much_costs_nothing() {
     let error = decode(huge, &Limits::default()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the image has 900000 x 900000 = 810000000000 pixels, the limit is 200000000"
+        "the image has 900000 x 900000 = 810000000000 pixels: expected at most 200000000 (max_pixels)"
     );
 }
 

@@ -183,9 +183,9 @@ fn every_page_of_a_file_can_be_read() {
         assert_eq!(read.color.plane(0), expected.color.plane(0), "page {page}");
     }
     let first = decode(&bytes, &Limits::default()).unwrap();
-    assert_eq!(first.warnings.last().unwrap(), "the file has 3 pages; this is the first");
+    assert_eq!(first.warnings.last().unwrap(), "the file has 3 pages; only the first is read");
     let error = decode_page(&bytes, 3, &Limits::default()).unwrap_err();
     assert_eq!(error.kind(), crate::error::ErrorKind::Input);
     let animation = decode(&std::fs::read(folder.join("animated.gif")).unwrap(), &Limits::default()).unwrap();
-    assert_eq!(animation.warnings, ["the file is an animation; this is its first frame"]);
+    assert_eq!(animation.warnings, ["the file is an animation; only its first frame is read"]);
 }

@@ -93,7 +93,7 @@ impl Daemon<'_> {
                     self.scheduler.failed(job, fault, &reason, now)?;
                 }
             }
-            WorkerEvent::Ended => self.died("it ended by itself", now)?,
+            WorkerEvent::Ended => self.died("it exited unexpectedly", now)?,
         }
         Ok(())
     }
@@ -104,7 +104,7 @@ impl Daemon<'_> {
             .running
             .as_ref()
             .is_some_and(|running| !running.jobs.is_empty() && running.heard.elapsed() > self.service.stall);
-        if stalled { self.died("it was silent for too long", self.start.elapsed()) } else { Ok(()) }
+        if stalled { self.died("it did not respond for too long", self.start.elapsed()) } else { Ok(()) }
     }
 
     fn died(&mut self, how: &str, now: Duration) -> Result<()> {

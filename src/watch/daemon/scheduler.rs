@@ -89,7 +89,7 @@ impl<'a> Scheduler<'a> {
             if let Some(hours) = &folder.settings.hours
                 && !hours.is_open_now()
             {
-                let problem = format!("{}: works in the hours {hours}", folder.settings.name);
+                let problem = format!("{}: outside its working hours {hours}", folder.settings.name);
                 self.log.complain("paused", &problem);
                 folder.trouble = Some(problem);
                 continue;

@@ -47,5 +47,5 @@ pub fn log(scheduler: &Scheduler<'_>) -> Result<bool> {
 
 /// Why `entry` is not done; where it says nothing itself, its watch may have `trouble`.
 fn reason(entry: &Entry, trouble: Option<&str>) -> String {
-    entry.reason.as_deref().or(trouble).unwrap_or("its turn has not come").into()
+    entry.reason.as_deref().or(trouble).unwrap_or("not processed yet").into()
 }

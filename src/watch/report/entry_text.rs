@@ -14,9 +14,9 @@ pub fn line(entry: &Entry) -> String {
     let reason = entry.reason.as_deref();
     let mut text = match entry.state {
         State::Seen => reason.unwrap_or("empty; waits for its contents").into(),
-        State::Settling => "waits until it stays the same".into(),
+        State::Settling => "waits until it stops changing".into(),
         State::Queued => reason.unwrap_or("waits for its turn").into(),
-        State::Running => "is being made".into(),
+        State::Running => "is being processed".into(),
         State::Done => result(entry).unwrap_or_else(|| "no result known".into()),
         State::Failed | State::Ignored => reason.unwrap_or("no reason known").into(),
     };
@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn a_failure_is_one_line_with_its_reason() {
         let mut entry = Entry::sample("a.png");
-        assert_eq!(line(&entry), "running in: a.png: is being made");
+        assert_eq!(line(&entry), "running in: a.png: is being processed");
         (entry.state, entry.attempts, entry.crashes) = (State::Failed, 3, 1);
         entry.reason = Some("the file is empty".into());
         assert_eq!(line(&entry), "failed in: a.png: the file is empty (3 tries, 1 worker deaths)");

@@ -88,11 +88,11 @@ impl Log {
         let mut limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
         let Verdict { missed, repeated } = limits.admit(event, text, Instant::now());
         if missed > 0 {
-            self.service(event, &format!("{missed} more complaints of this kind were not logged"));
+            self.service(event, &format!("{missed} more messages of this kind were suppressed"));
         }
         match repeated {
             Some(0) => print(""),
-            Some(times) => print(&format!(" (and {times} times since)")),
+            Some(times) => print(&format!(" (repeated {times} times)")),
             None => {}
         }
     }

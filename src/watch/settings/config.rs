@@ -70,7 +70,7 @@ impl Config {
         }
         refuse_loops(&watches)?;
         if !(0..=19).contains(&file.nice) {
-            return Err(wrong(1, "nice must be from 0 to 19"));
+            return Err(wrong(1, "nice is out of range: expected 0 to 19"));
         }
         if file.threads == Some(0) {
             return Err(wrong(1, "threads is 0: expected at least 1"));

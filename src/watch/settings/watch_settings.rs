@@ -139,7 +139,9 @@ impl WatchSettings {
             return Err(invalid("attempts is 0: expected at least 1"));
         }
         if (self.originals == Originals::Move) != self.move_to.is_some() {
-            return Err(invalid("originals = \"move\" and move_to go together"));
+            return Err(invalid(
+                "originals = \"move\" requires move_to, and move_to requires originals = \"move\"",
+            ));
         }
         Selection::new(&self.include, &self.exclude)?;
         self.upscale.validate()?;
@@ -206,7 +208,11 @@ pub fn refuse_loops(watches: &[WatchSettings]) -> Result<()> {
         if let Some(folder) = &watch.move_to
             && watch.takes_from(folder)
         {
-            let message = format!("{:?}: move_to {} is watched itself", watch.name, folder.display());
+            let message = format!(
+                "{:?}: move_to {} is itself a watched folder: choose another folder",
+                watch.name,
+                folder.display()
+            );
             return Err(invalid(message));
         }
         // Mirrored folders below OUT may be IN again.

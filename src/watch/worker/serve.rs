@@ -60,7 +60,7 @@ pub fn serve_with(open: &Open<'_>) -> Result<()> {
         for line in lines.map_while(io::Result::ok) {
             match serde_json::from_str::<Order>(&line) {
                 Ok(order) => _ = orders.send(order),
-                Err(error) => eprintln!("partdiff watch worker: order not understood: {error}"),
+                Err(error) => eprintln!("partdiff watch worker: invalid request: {error}"),
             }
         }
         // Nobody listens any more.

@@ -16,7 +16,7 @@ fn missing_empty_and_foreign_files_fail_by_name_without_a_library() {
         place.upscale(["gone.png", "empty.png", "letter.png", "cut.png", "--library", "/none"]).expect(1);
     ran.says("partdiff: gone.png: cannot read: No such file or directory");
     ran.says("partdiff: empty.png: the file is empty");
-    ran.says("partdiff: letter.png: not an image, or of an unknown format");
+    ran.says("partdiff: letter.png: unknown image format");
     ran.says("partdiff: cut.png: the PNG data is truncated");
     ran.says("0 done, 4 failed");
     assert_eq!(place.files(), ["cut.png", "empty.png", "letter.png"]);
@@ -53,7 +53,7 @@ fn a_bad_file_does_not_stop_the_others() {
     place.put("3.png", &png(5, 8));
     let ran = place.upscale(["1.png", "2.png", "3.png", "-o", "out"]).expect(1);
     ran.says("2 done, 1 failed");
-    ran.says("  2.png: not an image");
+    ran.says("  2.png: unknown image format");
     assert_eq!(place.files(), ["1.png", "2.png", "3.png", "out/1.png", "out/3.png"]);
 }
 

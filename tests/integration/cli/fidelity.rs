@@ -68,8 +68,8 @@ fn the_reported_errors_are_those_of_the_file() {
         assert!(drift.len() == 3 && drift.iter().all(|drift| drift.as_f64().unwrap().abs() <= mean));
     }
     let ran = place.upscale(["a.png", "-o", "c.png"]).expect(0);
-    ran.says("levels from the input (at most ");
-    ran.says(", colours drift by 0.");
+    ran.says("levels of 255 (maximum ");
+    ran.says(", mean colour shift 0.");
 }
 
 #[test]

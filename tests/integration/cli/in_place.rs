@@ -20,7 +20,7 @@ fn the_original_is_kept_unless_told_otherwise() {
     let result = read(&place.path("in/a.jpg"));
     assert_eq!((result.width(), result.format), (48, ImageFormat::Jpeg));
     // The original stands in the way of a second enlargement.
-    place.upscale(["in", "--in-place"]).expect(1).says("an original is kept already");
+    place.upscale(["in", "--in-place"]).expect(1).says("the backup ");
     assert_eq!(read(&place.path("in/a.jpg")).width(), 48);
     place.upscale(["in", "--in-place", "--backup", ".2", "-s", "1.5"]).expect(0);
     place.upscale(["in", "--in-place", "--no-backup", "-s", "0.5"]).expect(0);
@@ -38,7 +38,7 @@ fn what_would_lose_more_than_pixels_is_refused() {
     place.put("a.png", &apng);
     place
         .put("b.gif", b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;");
-    place.put("c.png", b"not an image");
+    place.put("c.png", b"unknown image format");
     let ran = place.upscale(["a.png", "b.gif", "c.png", "--in-place", "--no-backup"]).expect(1);
     ran.says("a.png: is an animation: in place, all but its first frame would be lost");
     ran.says("b.gif: GIF can be read but not written");
@@ -48,7 +48,7 @@ fn what_would_lose_more_than_pixels_is_refused() {
     place
         .upscale(["a.png", "-o", "out.png"])
         .expect(0)
-        .says("the file is an animation; this is its first frame");
+        .says("the file is an animation; only its first frame is read");
 }
 
 #[cfg(unix)]

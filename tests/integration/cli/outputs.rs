@@ -24,7 +24,7 @@ fn originals_survive_every_way_of_naming_them() {
     let path = place.put("a.png", &original);
     let whole = path.to_str().unwrap();
     for output in ["a.png", "./a.png", whole] {
-        place.upscale(["a.png", "-o", output, "--overwrite"]).expect(1).says("is an input itself");
+        place.upscale(["a.png", "-o", output, "--overwrite"]).expect(1).says("is also an input");
     }
     assert_eq!(fs::read(&path).unwrap(), original);
 }

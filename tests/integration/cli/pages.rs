@@ -73,7 +73,9 @@ fn formats_of_one_page_get_numbered_files() {
     let place = Place::new();
     place.put("a.tif", &pages(&THREE));
     let ran = place.upscale(["a.tif", "-o", "out.png", "-s", "2", "--depth", "8"]).expect(0);
-    ran.says("a.tif: warning: the file has 3 pages, and PNG holds one: written as out-1.png to out-3.png");
+    ran.says(
+        "a.tif: warning: the file has 3 pages, but PNG can store only one: written as out-1.png to out-3.png",
+    );
     assert_eq!(place.files(), ["a.tif", "out-1.png", "out-2.png", "out-3.png"]);
     for (index, (width, height, _)) in THREE.into_iter().enumerate() {
         let image = read(&place.path(format!("out-{}.png", index + 1)));
@@ -84,7 +86,8 @@ fn formats_of_one_page_get_numbered_files() {
     let piped = piped.args(["upscale", "a.tif", "-o", "-", "--format", "png"]).output().unwrap();
     assert_eq!(piped.status.code(), Some(1));
     assert!(
-        String::from_utf8_lossy(&piped.stderr).contains("3 pages, and PNG holds one: give --format tiff")
+        String::from_utf8_lossy(&piped.stderr)
+            .contains("3 pages, but PNG can store only one: give --format tiff")
     );
 }
 
@@ -98,7 +101,7 @@ fn too_many_pages_and_too_large_ones_fail_before_any_work() {
     let ran =
         place.upscale(["many.tif", "large.tif", "--max-pixels", "1000", "--library", "/none"]).expect(1);
     ran.says("many.tif: the file has more than 1000 pages, the limit");
-    ran.says("large.tif: the image has 50 x 30 = 1500 pixels, the limit is 1000");
+    ran.says("large.tif: the image has 50 x 30 = 1500 pixels: expected at most 1000 (max_pixels)");
 }
 
 /// A page whose pixels are cut off: the whole file fails, and nothing is left.

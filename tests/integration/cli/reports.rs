@@ -194,7 +194,7 @@ fn what_cannot_start_exits_with_2() {
         (&["a.png", "--model", "nonesuch"], "nonesuch"),
         (&["a.png", "--library", "/nonesuch.so"], "/nonesuch.so"),
         (&["a.png", "--preset", "nonesuch"], "no preset \"nonesuch\""),
-        (&["a.png", "-o", "b.gif"], "cannot write b.gif by its extension"),
+        (&["a.png", "-o", "b.gif"], "cannot write b.gif: its extension names no writable format"),
         (&["a.png", "--name", "{what}"], "{what} is unknown"),
         (&[], "INPUT"),
     ] {

@@ -111,7 +111,9 @@ fn what_was_changed_is_told_apart_from_what_cannot_be_checked() {
     place.upscale(["a.png", "--seed", "7"]).expect(0);
     let ran = verify(&place, &["a_x4.png", "a.png"]).expect(0);
     assert!(
-        String::from_utf8(ran.stdout).unwrap().starts_with("identical: a_x4.png is what its record makes of")
+        String::from_utf8(ran.stdout)
+            .unwrap()
+            .starts_with("identical: a_x4.png is exactly what its record reproduces from")
     );
     assert_eq!(verdict(&place, &["a_x4.png", "other.png"])["verdict"], "other_source");
 
@@ -145,16 +147,18 @@ fn what_was_changed_is_told_apart_from_what_cannot_be_checked() {
     with("model.png", |record| record.model_sha256 = "0".repeat(64));
     let value = verdict(&place, &["model.png", "a.png"]);
     assert_eq!((&value["verdict"], &value["exit"]), (&"unverifiable".into(), &2.into()));
-    assert!(value["reason"].as_str().unwrap().contains("it was made with the model natural-x4"));
+    assert!(value["reason"].as_str().unwrap().contains("the record names model natural-x4"));
     with("sampler.png", |record| record.sampler = "euler".into());
     verify(&place, &["sampler.png", "a.png"]).expect(2);
 
     // No record at all, no file, no image.
     place.put("plain.jpg", &test_image(6, 6, ImageFormat::Jpeg));
     place.put("text.png", b"Dear Sir or Madam");
-    for (output, reason) in
-        [("plain.jpg", "holds no record"), ("none.png", "cannot read"), ("text.png", "not an image")]
-    {
+    for (output, reason) in [
+        ("plain.jpg", "has no provenance record"),
+        ("none.png", "cannot read"),
+        ("text.png", "unknown image format"),
+    ] {
         let value = verdict(&place, &[output, "a.png"]);
         assert_eq!(value["exit"], 2);
         assert!(value["reason"].as_str().unwrap().contains(reason), "{value}");

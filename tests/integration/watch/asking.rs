@@ -44,7 +44,7 @@ fn files_that_nobody_knows_are_named() {
     for words in [&["status", "nope.ppm"][..], &["history", "nope.ppm"], &["retry", "nope.ppm"]] {
         let (code, _, complaint) = answer(&place, words);
         assert_eq!(code, Some(1), "{words:?}");
-        assert!(complaint.starts_with("partdiff: nope.ppm: the ledger does not know it"), "{complaint}");
+        assert!(complaint.starts_with("partdiff: nope.ppm: not in the ledger"), "{complaint}");
     }
     // The others are dealt with all the same.
     let (code, out, complaint) = answer(&place, &["retry", "bad.ppm", "nope.ppm"]);

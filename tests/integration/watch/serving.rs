@@ -95,7 +95,7 @@ fn work_waits_for_its_hours() {
     let hour = jiff::Zoned::now().hour();
     let hours = |from: i8, to: i8| format!("hours = \"{}:00-{}:00\"\n", (hour + from) % 24, (hour + to) % 24);
     let daemon = place.spawn(&mut place.stub(&hours(2, 22)));
-    place.until_logged("paused: in: works in the hours");
+    place.until_logged("paused: in: outside its working hours");
     assert!(place.results().is_empty());
     assert!(place.status().contains("1 queued"));
     place.configure(&hours(0, 2));
@@ -204,7 +204,7 @@ fn options_of_the_output_hold_for_results() {
     assert_eq!(place.results(), names(&["a.png"]));
     let image = decode(&fs::read(place.path("out/a.png")).unwrap(), &Limits::default()).unwrap();
     assert_eq!(image.depth, SampleDepth::U16);
-    assert!(place.status().contains("the limit is 100"), "{}", place.status());
+    assert!(place.status().contains("expected at most 100"), "{}", place.status());
     // The same options on the command line.
     let Some(place) = Place::real() else { return };
     fs::write(place.path("in/a.ppm"), ppm(8, 1)).unwrap();

@@ -107,7 +107,7 @@ fn loops_and_bad_files_are_refused_by_line_and_a_dry_run_does_nothing() {
     assert!(!place.path("state").exists() && !place.path("out").exists());
     let query = place.query(&["status"]);
     assert_eq!(query.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&query.stderr).contains("holds no ledger"));
+    assert!(String::from_utf8_lossy(&query.stderr).contains("no ledger in"));
     assert!(!place.path("state").exists());
     let config = place.path("watch.toml");
     let text = format!(

@@ -70,7 +70,7 @@ pub fn jobs(request: &UpscaleRequest, model: ModelFacts<'_>, input: &Input) -> R
     }
     let Some(output) = &job.output else {
         let message = format!(
-            "the file has {} pages, and {} holds one: give --format tiff",
+            "the file has {} pages, but {} can store only one: give --format tiff",
             job.pages.len(),
             job.format
         );

@@ -164,7 +164,7 @@ impl Observer for FileObserver<'_> {
     fn uncertainty(&self, map: Raster) -> Result<()> {
         let Some(path) = &self.maker.request.uncertainty else { return Ok(()) };
         if map.data().iter().all(|&deviation| deviation == 0.0) {
-            self.warn("all samples are the same, so the map of uncertainty is black; more steps invent more");
+            self.warn("all samples are the same, so the uncertainty map is black; more steps invent more");
         }
         self.maker.write_map(path, map)
     }

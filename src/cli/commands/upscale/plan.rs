@@ -127,7 +127,7 @@ fn note(jobs: &[Job]) -> Option<(PathBuf, String)> {
     let [first, .., last] = jobs else { return None };
     let name = |job: &Job| shown(job.output.as_deref().unwrap_or(Path::new("")));
     let text = format!(
-        "the file has {} pages, and {} holds one: written as {} to {}",
+        "the file has {} pages, but {} can store only one: written as {} to {}",
         jobs.len(),
         first.format,
         name(first),
@@ -147,7 +147,7 @@ fn verdict(job: &Job, request: &UpscaleRequest, inputs: &HashSet<FileId>) -> Res
             Some(backup) => Err(Error::new(
                 ErrorKind::Output,
                 format!(
-                    "an original is kept already: {} exists already; move it away, or give another --backup",
+                    "the backup {} already exists: move it away, or give another --backup",
                     shown(backup)
                 ),
             )),
@@ -170,9 +170,7 @@ fn judge(output: &Path, existing: Existing, inputs: &HashSet<FileId>) -> Result<
     };
     // Through links, as the input may be reached by several.
     if FileId::of(output).is_some_and(|id| inputs.contains(&id)) {
-        return refuse(
-            "is an input itself: originals are replaced with --in-place only, choose another name or folder",
-        );
+        return refuse("is also an input: only --in-place replaces originals; choose another name or folder");
     }
     if found.is_dir() {
         return refuse("is a folder");
@@ -280,7 +278,7 @@ mod tests {
         for case in cases {
             let plan = plan(&folder, case).unwrap();
             assert!(plan.jobs.is_empty(), "{case}");
-            assert!(plan.failures[0].error.to_string().contains("is an input itself"), "{case}");
+            assert!(plan.failures[0].error.to_string().contains("is also an input"), "{case}");
         }
         // Nor another image of the same run.
         let plan = plan(&folder, "@/a.ppm @/b.ppm --name b.ppm --overwrite");
@@ -294,7 +292,7 @@ mod tests {
         assert_eq!(outputs(&folder, &found), ["in/a.ppm"]);
         assert!(found.jobs[0].in_place);
         assert_eq!(found.jobs[0].backup, Some(folder.path().canonicalize().unwrap().join("in/a.ppm.orig")));
-        assert!(found.failures[0].error.to_string().contains("b.ppm.orig exists already"));
+        assert!(found.failures[0].error.to_string().contains("b.ppm.orig already exists"));
         let found = plan(&folder, "@/in --in-place --no-backup").unwrap();
         assert!(found.jobs.len() == 2 && found.jobs.iter().all(|job| job.backup.is_none()));
         fs::write(
@@ -322,7 +320,7 @@ mod tests {
         };
         assert!(reason("@/a.ppm -o @/b.tif --uncertainty @/b.tif").contains("would both be written"));
         assert!(reason("@/a.ppm --uncertainty @/old.tif").contains("old.tif exists already"));
-        assert!(reason("@/in.tif -o @/b.png --uncertainty @/in.tif --overwrite").contains("an input itself"));
+        assert!(reason("@/in.tif -o @/b.png --uncertainty @/in.tif --overwrite").contains("also an input"));
         assert!(plan(&folder, "@/a.ppm --uncertainty @/old.tif --overwrite").unwrap().failures.is_empty());
     }
 
