@@ -14,7 +14,7 @@ pub const MAX_SCALE: f64 = 64.0;
 pub enum Target {
     /// The bundle's own factor, one model pass.
     Native,
-    /// A factor over the input's width and height, more than 0 and at most [`MAX_SCALE`].
+    /// A factor over the input's width and height, more than 0 and at most 64.
     Scale(f64),
     /// This width in pixels; the height follows the aspect ratio.
     Width(u32),
@@ -61,7 +61,7 @@ impl Target {
     /// The result's (width, height) for an input of `width` x `height` pixels and a bundle of factor `native`.
     ///
     /// # Errors
-    /// `InvalidOption` where a size is 0 or the factor leaves (0, [`MAX_SCALE`]].
+    /// `InvalidOption` where a size is 0 or the factor leaves (0, 64].
     pub fn resolve(self, width: usize, height: usize, native: usize) -> Result<(usize, usize)> {
         let (w, h) = (width as f64, height as f64);
         let by_factor = |factor: f64| (w * factor, h * factor);
@@ -125,10 +125,10 @@ pub struct UpscaleOptions {
     pub consistency: Option<usize>,
     /// Seed of the noise field. Default: 0.
     pub seed: u64,
-    /// Samples, 2 to [`MAX_SAMPLES`], over which the standard deviation of every pixel is measured; their seeds
+    /// Samples, 2 to 1000, over which the standard deviation of every pixel is measured; their seeds
     /// follow [`seed`](Self::seed), whose own sample is the result. Default: none.
     pub uncertainty: Option<usize>,
-    /// Largest tile side in low-resolution pixels, at least [`MIN_TILE`]. Default: planned from the memory.
+    /// Largest tile side in low-resolution pixels, at least 16. Default: planned from the memory.
     pub tile: Option<usize>,
     /// Whether other images are made at the same time, so that a small one need not be cut to keep all threads busy.
     /// Default: no.

@@ -50,7 +50,7 @@ pub struct Workload {
     pub largest_tile: Option<usize>,
 }
 
-/// The chosen cut of a [`Workload`].
+/// The chosen cut of a `Workload`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MemoryPlan {
     /// Largest rows of a tile.
