@@ -64,9 +64,10 @@ impl Form {
                 image.width, image.height
             )));
         }
+        let too_large = || Failure::argument(format!("{name} does not fit into the address space"));
         let shape = Shape { sample, color, layout };
-        let mut form = Self::packed(shape, image.width as usize, image.height as usize)
-            .ok_or_else(|| Failure::argument(format!("{name} does not fit into the address space")))?;
+        let mut form =
+            Self::packed(shape, image.width as usize, image.height as usize).ok_or_else(too_large)?;
         let row = form.row_bytes();
         if image.row_stride != 0 {
             if image.row_stride < row {
@@ -77,9 +78,7 @@ impl Form {
             }
             form.row_stride = image.row_stride;
         }
-        let plane = form.rows_bytes(form.height);
-        let plane =
-            plane.ok_or_else(|| Failure::argument(format!("{name} does not fit into the address space")))?;
+        let plane = form.rows_bytes(form.height).ok_or_else(too_large)?;
         if layout == partdiff_layout::Planar {
             form.plane_stride = match image.plane_stride {
                 // Packed planes follow whole rows.
@@ -92,8 +91,7 @@ impl Form {
                 stride => stride,
             };
         }
-        form.bytes()
-            .ok_or_else(|| Failure::argument(format!("{name} does not fit into the address space")))?;
+        form.bytes().ok_or_else(too_large)?;
         Ok(form)
     }
 

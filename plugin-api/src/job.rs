@@ -134,7 +134,7 @@ impl Job {
         let (color, alpha) = read(input, source)?;
         let mut image = Image::new(color, alpha, SampleDepth::F32, ImageFormat::Png);
         image.metadata.icc = settings.profile.clone();
-        image.linear = settings.linear;
+        image.linear = settings.linear();
         let prepared = prepare_for_model(image);
         let options = settings.options()?;
         let outcome = attend(output, sink, settings.progress.as_ref(), &cancel, |exchange| {

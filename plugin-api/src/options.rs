@@ -53,8 +53,6 @@ const TEXTS: [&str; 3] = ["preset", "sampler", "spacing"];
 pub struct JobSettings {
     /// Options by key; each is valid alone.
     given: BTreeMap<String, String>,
-    /// Samples are linear light.
-    pub linear: bool,
     /// The image's ICC profile.
     pub profile: Option<Vec<u8>>,
     /// Whom to tell.
@@ -70,7 +68,7 @@ impl JobSettings {
         let mut settings = Settings::default();
         for (key, text) in &self.given {
             let set = match key.as_str() {
-                "fit_width" | "fit_height" => continue,
+                "fit_width" | "fit_height" | "linear" => continue,
                 key => settings.set(key, text),
             };
             set.map_err(|problem| expected(key, text, &problem))?;
@@ -98,56 +96,46 @@ impl JobSettings {
             return Err(unknown_key(key, &KEYS));
         }
         let text = match value {
-            Value::Default => None,
-            Value::Text(text) => Some(text.to_owned()),
-            Value::Int(number) => Some(number.to_string()),
-            Value::Real(number) => Some(number.to_string()),
+            Value::Default => {
+                self.given.remove(key);
+                return Ok(());
+            }
+            Value::Text(text) => text.to_owned(),
+            Value::Int(number) => number.to_string(),
+            Value::Real(number) => number.to_string(),
         };
-        match &text {
-            Some(text) => check(key, value, text)?,
-            None if key == "linear" => self.linear = false,
-            None => _ = self.given.remove(key),
-        }
-        match text {
-            Some(text) if key == "linear" => self.linear = text == "1",
-            Some(text) => _ = self.given.insert(key.to_owned(), text),
-            None => {}
-        }
+        check(key, value, &text)?;
+        self.given.insert(key.to_owned(), text);
         Ok(())
+    }
+
+    /// Whether samples are linear light.
+    pub fn linear(&self) -> bool {
+        self.given.get("linear").is_some_and(|text| text == "1")
     }
 }
 
 /// Checks an option alone.
 fn check(key: &str, value: Value<'_>, text: &str) -> Result<(), Failure> {
-    let problem = match key {
-        "linear" => {
-            if ["0", "1"].contains(&text) {
-                None
-            } else {
-                Some("expected 0 or 1")
-            }
-        }
+    let refused = |problem: &str| Err(expected(key, text, problem));
+    match key {
+        "linear" if ["0", "1"].contains(&text) => Ok(()),
+        "linear" => refused("expected 0 or 1"),
         // It depends on a file.
-        "cleanup" if text == "auto" => Some("expected 0 to 1"),
-        _ if TEXTS.contains(&key) && !matches!(value, Value::Text(_)) => Some("expected a text"),
+        "cleanup" if text == "auto" => refused("expected 0 to 1"),
+        _ if TEXTS.contains(&key) && !matches!(value, Value::Text(_)) => refused("expected a text"),
         // Beyond 2^53 not every whole number exists.
         _ if matches!(value, Value::Real(number) if number.abs() > 2f64.powi(53)) => {
-            Some("expected less than 2^53")
+            refused("expected less than 2^53")
         }
-        _ => None,
-    };
-    if let Some(problem) = problem {
-        return Err(expected(key, text, problem));
-    }
-    let mut alone = JobSettings::default();
-    match key {
-        "linear" => return Ok(()),
         "fit_width" | "fit_height" => {
-            return Settings::default().set("width", text).map_err(|problem| expected(key, text, &problem));
+            Settings::default().set("width", text).map_err(|problem| expected(key, text, &problem))
         }
-        _ => _ = alone.given.insert(key.to_owned(), text.to_owned()),
+        _ => {
+            let given = BTreeMap::from([(key.to_owned(), text.to_owned())]);
+            JobSettings { given, ..JobSettings::default() }.options().map(drop)
+        }
     }
-    alone.options().map(drop)
 }
 
 fn expected(key: &str, text: &str, problem: &str) -> Failure {

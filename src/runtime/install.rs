@@ -52,8 +52,8 @@ pub trait InstallObserver {
 
 /// Installs `flavour` below [`runtime_folder`], unless it is there and intact (every hash is compared).
 ///
-/// Everything is downloaded, compared with the pinned hashes by pip, and unpacked in a temporary folder beside the final one, which then takes its name:
-/// a broken-off installation leaves nothing that would be used.
+/// pip downloads everything, compares it with the pinned hashes and unpacks it in a temporary folder beside the final one,
+/// which then takes its name: an interrupted installation leaves nothing that would be used.
 ///
 /// # Errors
 /// `ErrorKind::Runtime` if it cannot be downloaded, verified or written; `ErrorKind::Cancelled` if called off.
@@ -79,7 +79,7 @@ fn install_below(
         None => None,
     };
     // Known before anything is downloaded.
-    packages.iter().try_for_each(|package| package.requirement().map(|_| ()))?;
+    packages.iter().try_for_each(|package| package.requirement().map(drop))?;
     let plan = InstallPlan { flavour, folder, packages, replaces };
     if !observer.confirm(&plan) {
         return Err(Error::cancelled());

@@ -21,6 +21,7 @@ use crate::image::{Image, Provenance, decode_page, page_count};
 use crate::model::Bundle;
 use crate::progress::CancelToken;
 use crate::runtime::Device;
+use crate::tiling::available_memory::return_freed_memory;
 
 /// Shown below the help.
 pub const VERDICTS: &str = "\
@@ -66,6 +67,9 @@ struct Finding {
 impl VerifyArgs {
     /// Prints the verdict; exit code 0 (verified), 1 (not what the record says) or 2 (cannot be verified).
     pub fn run(self) -> Result<ExitCode> {
+        if self.resources.0.memory.is_some() {
+            return_freed_memory();
+        }
         let (verdict, code, details) = match self.find() {
             Ok(finding) => finding.report(),
             Err(error) => ("unverifiable", 2, json!({ "reason": error.report() })),

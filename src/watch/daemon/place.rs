@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn moving_to_another_file_system_replaces_nothing() {
         let (here, Ok(there)) = (tempfile::tempdir().unwrap(), tempfile::tempdir_in("/dev/shm")) else {
-            return;
+            return skipped!("no second file system in /dev/shm");
         };
         for contents in [b"1", b"2"] {
             let from = here.path().join("a.png");
