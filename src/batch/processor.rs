@@ -41,6 +41,12 @@ pub trait Observer: Sync {
     /// Work on page `index` goes on; false cancels it.
     fn progress(&self, index: usize, event: ProgressEvent) -> bool;
 
+    /// The input is damaged: the result holds what could be read of it. The same may come from several pages.
+    ///
+    /// # Errors
+    /// What speaks against making it all the same.
+    fn damaged(&self, message: &str) -> Result<()>;
+
     /// Something was not kept, or deserves a look. The same may come from several pages.
     fn warn(&self, message: &str);
 
@@ -108,6 +114,12 @@ impl FileTask<'_> {
             self.bytes = Arc::default();
         }
         observer.begin(index, &page)?;
+        if let Some(damage) = &page.rest().damage {
+            if settings.strict {
+                return Err(Error::new(ErrorKind::Input, damage.clone()));
+            }
+            observer.damaged(damage)?;
+        }
         let restore = settings.restore_options();
         let hash = self.hash.clone();
         page.rest().warnings.iter().for_each(|warning| observer.warn(warning));

@@ -46,10 +46,12 @@ pub struct Image {
     pub metadata: Metadata,
     /// What decoding could not keep, one sentence each.
     pub warnings: Vec<String>,
+    /// What is wrong with a damaged file of which part could be read, and how much is lost; `None` for a whole one.
+    pub damage: Option<String>,
 }
 
 impl Image {
-    /// An image without warnings.
+    /// An image without warnings and damage.
     ///
     /// # Panics
     /// If `color` has neither 1 nor 3 channels, or `alpha` is not one channel of the same size.
@@ -69,6 +71,7 @@ impl Image {
             animated: false,
             metadata: Metadata::default(),
             warnings: Vec::new(),
+            damage: None,
         }
     }
 

@@ -73,6 +73,10 @@ pub struct Settings {
     pub keep_dpi: bool,
     /// Whether results do not record how they were made.
     pub no_provenance: bool,
+    /// Whether damaged inputs fail, instead of being made from what can be read of them.
+    // Left out where false, since results that were made before are known by this text.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub strict: bool,
     /// Most pixels of an input (of a page), at least 1.
     #[serde(with = "text::pixels")]
     pub max_pixels: u64,
@@ -107,6 +111,7 @@ impl Default for Settings {
             strip: Strip::Nothing,
             keep_dpi: false,
             no_provenance: false,
+            strict: false,
             max_pixels: Limits::default().max_pixels,
             tile: None,
             memory: None,
@@ -145,6 +150,7 @@ impl Settings {
             "strip" => self.strip = values::one_of(text, Strip::ALL, Strip::name)?,
             "keep_dpi" => self.keep_dpi = values::boolean(text)?,
             "no_provenance" => self.no_provenance = values::boolean(text)?,
+            "strict" => self.strict = values::boolean(text)?,
             "max_pixels" => self.max_pixels = values::pixels(text)?,
             "tile" => self.tile = Some(values::count(text)?),
             "memory" => self.memory = Some(Amount(values::bytes(text)?)),
@@ -246,7 +252,7 @@ impl Settings {
     /// A hash of all that changes the result: these settings, the model's digest, and how results are called.
     pub fn digest(&self, model_digest: &str, names: &str) -> String {
         let max_pixels = Self::default().max_pixels;
-        let image = Self { tile: None, memory: None, max_pixels, ..self.clone() };
+        let image = Self { tile: None, memory: None, max_pixels, strict: false, ..self.clone() };
         let text = serde_json::to_string(&image).unwrap_or_default();
         sha256_hex(format!("{text}\n{model_digest}\n{names}").as_bytes())
     }

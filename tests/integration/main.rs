@@ -12,6 +12,8 @@ mod carried;
 mod cli;
 mod engine;
 mod fake_network;
+#[cfg(feature = "cli")]
+mod foreign;
 mod hostile;
 #[cfg(target_os = "linux")]
 mod memory;

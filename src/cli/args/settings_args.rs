@@ -9,6 +9,7 @@ pub const RESOURCES: &str = "Resources (these do not change the image)";
 const SIZE: &str = "Size (by default the model's own factor)";
 const SAMPLING: &str = "Sampling (defaults come from the model)";
 const ENCODING: &str = "Encoding (by default as in the input, where the format allows)";
+const INPUT: &str = "Input";
 const METADATA: &str = "Metadata (kept where the format allows)";
 
 /// A field of [`Settings`] that the command line takes.
@@ -33,7 +34,7 @@ const fn flag(heading: &'static str, name: &'static str, help: &'static str) -> 
     Field { heading, name, short: None, value: None, help, default: None, conflicts: &[] }
 }
 
-const FIELDS: [Field; 24] = [
+const FIELDS: [Field; 25] = [
     Field {
         short: Some('s'),
         conflicts: &["width", "height", "fit"],
@@ -150,6 +151,11 @@ const FIELDS: [Field; 24] = [
     ),
     flag(METADATA, "keep-dpi", "Keep the input's resolution (dpi) instead of its print size"),
     flag(METADATA, "no-provenance", "Do not record in the result how it was made"),
+    flag(
+        INPUT,
+        "strict",
+        "Refuse damaged files; by default they are made from what can be read of them, and it is told how much is lost",
+    ),
     Field {
         default: Some("200M"),
         ..option(
@@ -251,7 +257,8 @@ mod tests {
     fn every_option_is_a_setting_and_the_defaults_shown_are_true() {
         let matches = SettingsArgs::<false>::augment_args(Command::new("test")).get_matches_from(["test"]);
         assert_eq!(SettingsArgs::<false>::from_arg_matches(&matches).unwrap().0, Settings::default());
-        let known = serde_json::to_value(Settings::default()).unwrap();
+        let settings = Settings { strict: true, ..Settings::default() };
+        let known = serde_json::to_value(settings).unwrap();
         for Field { name, .. } in &FIELDS {
             assert!(known.get(name.replace('-', "_")).is_some(), "{name}");
             let problem = set(&mut Settings::default(), name, "?!").err();

@@ -157,6 +157,7 @@ Events of --json, one object a line, each with a field \"event\":
             model's; off, the share of samples (0 to 1) off by a level or more; and rounds of --consistency
   skipped   input, output
   warning   input, message
+  damaged   input, message (the input is damaged, and made from what could be read of it)
   failed    input, output, kind (option, input, output, model, runtime, limit, quality or cancelled), reason
   summary   done, skipped, failed, cancelled (true or false), seconds, exit
 Images are begun in their order. Several are at work at the same time: their events mix, output tells them

@@ -79,6 +79,8 @@ pub enum Event<'a> {
     },
     /// Something was not kept, or deserves a look.
     Warning { input: Name<'a>, message: &'a str },
+    /// The input is damaged: the result holds what could be read of it.
+    Damaged { input: Name<'a>, message: &'a str },
     /// An image could not be made.
     Failed {
         #[serde(flatten)]

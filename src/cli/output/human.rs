@@ -154,6 +154,9 @@ impl Reporter for HumanReporter {
             Event::Warning { input, message } => {
                 self.line(&format!("partdiff: {}: warning: {message}", shown(input.0)));
             }
+            Event::Damaged { input, message } => {
+                self.line(&format!("partdiff: {}: {message}", shown(input.0)));
+            }
             Event::Failed { files, kind, reason } => {
                 if *kind == kind_name(ErrorKind::Cancelled) && self.bar().files() > 1 {
                     // The summary says so once for all.

@@ -31,8 +31,11 @@ use crate::limits::Limits;
 /// Orientation is applied to the pixels; metadata come with the image. Of a file with several pages or frames
 /// this is the first one, and a warning says so.
 ///
+/// Of a damaged file as much is read as can be, and [`Image::damage`] says what is lost.
+///
 /// # Errors
-/// [`ErrorKind::Input`] for empty, unknown, unsupported, truncated or damaged data; [`ErrorKind::Limit`] for a
+/// [`ErrorKind::Input`] for empty, unknown, unsupported or truncated data, and for damaged data of which nothing
+/// useful can be read; [`ErrorKind::Limit`] for a
 /// image over `limits`, which are checked before pixels are allocated.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Image> {
     let mut image = decode_page(bytes, 0, limits)?;
@@ -70,6 +73,7 @@ fn decode_known(bytes: &[u8], format: ImageFormat, page: usize, limits: &Limits)
         format,
         metadata: Metadata::default(),
         notes: Vec::new(),
+        damage: None,
         premultiplied: false,
         measured: false,
         animated: false,
@@ -115,6 +119,8 @@ struct Source {
     format: ImageFormat,
     metadata: Metadata,
     notes: Vec<String>,
+    /// What of the pixels is lost; see [`Image::damage`].
+    damage: Option<String>,
     premultiplied: bool,
     /// Whether samples were integers with a sign, which measure something.
     measured: bool,
@@ -211,6 +217,7 @@ impl Source {
         image.animated = self.animated;
         image.metadata = self.metadata;
         image.warnings = self.notes;
+        image.damage = self.damage;
         Ok(image)
     }
 

@@ -120,8 +120,8 @@ impl<'a> Scheduler<'a> {
         let twins = self.ledger.twins(&folder.settings.name, hash, &folder.digest, entry.id)?;
         Ok(twins.into_iter().filter(|twin| twin.path.extension() == entry.path.extension()).find_map(
             |twin| {
+                let made = made_of(&twin)?;
                 let result = twin.result.filter(|result| result.output.is_file())?;
-                let made: Made = serde_json::from_str(&result.details).ok()?;
                 Some(Ready { path: result.output, made })
             },
         ))
@@ -180,6 +180,9 @@ impl<'a> Scheduler<'a> {
         for warning in &made.warnings {
             self.log.file("warning", &watch, &job.entry.path, warning);
         }
+        if let Some(damage) = &made.damage {
+            self.log.file("damaged", &watch, &job.entry.path, damage);
+        }
         self.dispose(job.folder, job.entry.id)?;
         // Contents that changed meanwhile are new.
         let path = self.folders[job.folder].path_of(&job.entry);
@@ -229,13 +232,17 @@ impl<'a> Scheduler<'a> {
         Ok(Err(io::Error::new(io::ErrorKind::AlreadyExists, "too many files of that name")))
     }
 
-    /// Has the original moved or deleted, if that was asked for.
+    /// Has the original moved or deleted, if that was asked for and the file was whole.
     fn dispose(&mut self, index: usize, id: i64) -> Result<()> {
         let folder = &mut self.folders[index];
         if folder.settings.originals == Originals::Keep {
             return Ok(());
         }
         if let Some(entry) = self.ledger.by_id(id)?.filter(|entry| entry.state == State::Done) {
+            // Another program may recover more of it one day.
+            if made_of(&entry).is_none_or(|made| made.damage.is_some()) {
+                return Ok(());
+            }
             let (path, move_to) = (folder.path_of(&entry), folder.settings.move_to.clone());
             folder.originals.start(Original { entry, path, move_to });
         }
@@ -361,6 +368,11 @@ impl<'a> Scheduler<'a> {
         }
         Ok(())
     }
+}
+
+/// How the last result was made.
+fn made_of(entry: &Entry) -> Option<Made> {
+    serde_json::from_str(&entry.result.as_ref()?.details).ok()
 }
 
 fn spoken(wait: Duration) -> String {

@@ -86,11 +86,11 @@ impl Source {
         }
         let hash = settings.provenance().then(|| job.hash.clone());
         let task = FileTask { bytes, hash, pages, format, settings, options, cannot_write: CANNOT_WRITE };
-        let state = State { alive: Instant::now(), engine_began: 0.0, warnings };
+        let state = State { alive: Instant::now(), engine_began: 0.0, warnings, damage: None };
         let observer = WorkerObserver(Mutex::new(state));
         let write = |fill: Fill<'_>| with_temporary(&job.temporary, |file| fill(file));
         let ((), report) = task.make(upscaler, &observer, cancel, write)?;
-        let State { engine_began, warnings, .. } =
+        let State { engine_began, warnings, damage, .. } =
             observer.0.into_inner().unwrap_or_else(PoisonError::into_inner);
         let (width, height) = pages[0].target;
         Ok(Made {
@@ -106,6 +106,7 @@ impl Source {
             network_seconds: report.network_seconds,
             reused: false,
             warnings,
+            damage,
         })
     }
 }
@@ -120,6 +121,7 @@ struct State {
     engine_began: f64,
     /// Each once.
     warnings: Vec<String>,
+    damage: Option<String>,
 }
 
 impl WorkerObserver {
@@ -144,6 +146,11 @@ impl Observer for WorkerObserver {
             say(&Reply::Alive);
         }
         true
+    }
+
+    fn damaged(&self, message: &str) -> Result<()> {
+        self.state().damage.get_or_insert_with(|| message.to_owned());
+        Ok(())
     }
 
     fn warn(&self, message: &str) {

@@ -96,7 +96,7 @@ pub enum Reply {
         /// The job's key.
         id: i64,
         /// What was made.
-        made: Made,
+        made: Box<Made>,
     },
     /// The job failed; there is no temporary.
     Failed {
@@ -137,4 +137,6 @@ pub struct Made {
     pub reused: bool,
     /// What could not be kept.
     pub warnings: Vec<String>,
+    /// What is wrong with the input, of which the result holds what could be read.
+    pub damage: Option<String>,
 }

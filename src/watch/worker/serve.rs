@@ -139,7 +139,7 @@ impl Worker<'_> {
                 };
                 scope.spawn(move || {
                     guarded(|| match source.make(&upscaler, &pages, &options, self.cancel) {
-                        Ok(made) => say(&Reply::Made { id, made }),
+                        Ok(made) => say(&Reply::Made { id, made: Box::new(made) }),
                         Err(error) => failed(id, &error),
                     });
                     drop(permit);
@@ -165,7 +165,7 @@ fn read(job: Job) -> Option<Source> {
     if let Some(ready) = &job.ready
         && let Ok(made) = copy(&job, ready)
     {
-        say(&Reply::Made { id, made });
+        say(&Reply::Made { id, made: Box::new(made) });
         return None;
     }
     match Source::read(job) {

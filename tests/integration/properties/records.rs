@@ -35,13 +35,14 @@ fn settings() -> impl Strategy<Value = Settings> {
         any::<[u8; 3]>().prop_map(|color| color.map(|part| f32::from(part) / 255.0)),
         any::<bool>(),
         select(vec![Strip::Nothing, Strip::Gps, Strip::All]),
-        any::<[bool; 2]>(),
+        any::<[bool; 3]>(),
     );
     let resources = (1..=999_999_999_999_999u64, of(16..=10_000usize), of(amount()));
     (size, sampling, encoding, resources).prop_map(|(size, sampling, encoding, resources)| {
         let (model, scale, width, height, fit) = size;
         let (preset, steps, start_step, sampler, eta, seed, cleanup, consistency, spacing) = sampling;
-        let (format, quality, depth, background, progressive, strip, [keep_dpi, no_provenance]) = encoding;
+        let (format, quality, depth, background, progressive, strip, [keep_dpi, no_provenance, strict]) =
+            encoding;
         let (max_pixels, tile, memory) = resources;
         Settings {
             model,
@@ -66,6 +67,7 @@ fn settings() -> impl Strategy<Value = Settings> {
             strip,
             keep_dpi,
             no_provenance,
+            strict,
             max_pixels,
             tile,
             memory,

@@ -130,6 +130,14 @@ impl Maker<'_> {
     }
 }
 
+impl FileObserver<'_> {
+    /// Whether `message` is new for the input.
+    fn tell_once(&self, message: &str) -> bool {
+        let mut told = self.maker.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.insert((self.job.input.path.clone(), message.to_owned()))
+    }
+}
+
 impl Observer for FileObserver<'_> {
     fn begin(&self, _: usize, page: &Page) -> Result<()> {
         if page.rest().animated && self.job.in_place {
@@ -152,11 +160,23 @@ impl Observer for FileObserver<'_> {
         true
     }
 
+    fn damaged(&self, message: &str) -> Result<()> {
+        if self.job.in_place && self.job.backup.is_none() {
+            let message =
+                format!("{message}; in place without a backup, what else can be recovered would be lost");
+            return Err(Error::new(ErrorKind::Input, message));
+        }
+        let input = &self.job.input.path;
+        if self.tell_once(message) {
+            self.maker.reporter.tell(&Event::Damaged { input: Name(input), message });
+        }
+        Ok(())
+    }
+
     /// Tells each warning once per input.
     fn warn(&self, message: &str) {
         let input = &self.job.input.path;
-        let mut told = self.maker.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.insert((input.clone(), message.to_owned())) {
+        if self.tell_once(message) {
             self.maker.reporter.tell(&Event::Warning { input: Name(input), message });
         }
     }

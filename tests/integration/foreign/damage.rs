@@ -1,0 +1,1 @@
+//! Damaged files of every format: what can be read is read, and never taken for whole.

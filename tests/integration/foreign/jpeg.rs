@@ -1,0 +1,1 @@
+//! JPEG of kinds that cameras do not write.

@@ -1,0 +1,1 @@
+//! What a file says besides its pixels.

@@ -1,0 +1,1 @@
+//! TIFF of scanners, archives, microscopes and maps.
