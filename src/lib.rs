@@ -44,6 +44,9 @@ pub mod image;
 mod limits;
 pub mod model;
 mod progress;
+#[cfg(feature = "watch")]
+#[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "the rest is for the command"))]
+mod report;
 pub mod runtime;
 #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "the rest is for the command"))]
 pub mod settings;

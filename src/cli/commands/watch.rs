@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::json;
 
 use super::watch_query::{WatchQuery, state_folder};
 use crate::batch::naming::shown;
@@ -17,13 +18,14 @@ use crate::cli::args::settings_args::{RESOURCES, SettingsArgs};
 use crate::cli::args::upscale_args::ModelArgs;
 use crate::cli::output::exit::Exit;
 use crate::error::{Error, ErrorKind, Result};
+use crate::report::event::{Files, Topic};
 use crate::runtime::Device;
 use crate::settings::Settings;
 use crate::settings::units::{Amount, Period};
 use crate::watch::daemon::lock::Lock;
 use crate::watch::daemon::signals;
 use crate::watch::ledger::store;
-use crate::watch::report::log::{Log, fields, put_path};
+use crate::watch::report::log::Log;
 use crate::watch::report::preview::{Fate, Previewed, preview};
 use crate::watch::settings::names::Names;
 use crate::watch::settings::schedule::Schedule;
@@ -56,9 +58,11 @@ Events of --json, one object a line, each with fields \"time\" and \"event\";
 about a file also \"watch\" and \"input\", its path below IN:
   done         output, width, height, seconds, and reused: whether it is a copy
                of an earlier result of the same contents
-  warning      detail: what the result could not keep
+  warning      message: what the result could not keep
+  damaged      message: what is wrong with the input, which was made from what
+               could be read of it, and stays where it is
   attempt      detail: why a try failed; attempt, attempts (at most), next_try
-  failed       detail: why the file was given up
+  failed       reason: why the file was given up
   crash        detail: how the worker died over the file, and what follows
   changed      detail: the file changed while it was read
   unreadable   detail: why the file cannot be read now
@@ -247,11 +251,11 @@ impl WatchArgs {
                     daemon = match self.config().and_then(|new| Ok((begin(&new)?, new))) {
                         Ok((daemon, new)) => {
                             config = new;
-                            log.service("reloaded", "the configuration");
+                            log.service(Topic::Reloaded, "the configuration");
                             daemon
                         }
                         Err(error) => {
-                            log.service("kept", &format!("the old configuration: {}", error.report()));
+                            log.service(Topic::Kept, &format!("the old configuration: {}", error.report()));
                             begin(&config)?
                         }
                     };
@@ -332,6 +336,16 @@ fn worker_command() -> Command {
     command
 }
 
+/// A line of `--dry-run --json`.
+#[derive(Serialize)]
+struct Line<'a> {
+    fate: Fate,
+    #[serde(flatten)]
+    files: Files<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+}
+
 /// Lists what would be done; what is done already is only counted.
 fn list(config: &Config, state: &Path, json: bool) -> Result<()> {
     // One that is not there is not made.
@@ -348,11 +362,8 @@ fn list(config: &Config, state: &Path, json: bool) -> Result<()> {
         for Previewed { path, fate, reason } in preview(watch, state, ledger.as_ref())? {
             counts.iter_mut().filter(|(each, ..)| *each == fate).for_each(|(.., count)| *count += 1);
             if json {
-                let mut all =
-                    fields(&[("fate", fate.to_string().into()), ("watch", watch.name.as_str().into())]);
-                put_path(&mut all, "input", &path);
-                all.extend(reason.map(|reason| ("reason".into(), reason.into())));
-                println!("{}", Value::Object(all));
+                let (files, reason) = (Files::of_watch(&watch.name, &path, None), reason.as_deref());
+                println!("{}", json!(Line { fate, files, reason }));
             } else if fate != Fate::Done {
                 let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
                 println!("{fate} {of}{}{reason}", shown(&path));

@@ -4,17 +4,18 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::json;
 
 use crate::batch::naming::shown;
 use crate::cli::output::exit::Exit;
 use crate::error::{Error, ErrorKind, Result};
+use crate::report::event::Files;
 use crate::watch::ledger::entry::{Entry, State};
 use crate::watch::ledger::store;
 use crate::watch::ledger::store::timestamp;
 use crate::watch::report::entry_text;
-use crate::watch::report::log::{fields, put_path};
-use crate::watch::{Event, Ledger};
+use crate::watch::Ledger;
 
 /// What people ask a ledger.
 #[derive(Subcommand, Clone, Debug)]
@@ -135,7 +136,9 @@ fn history(ledger: &Ledger, args: &ViewArgs) -> Result<Exit> {
     }
     for event in events {
         if args.json {
-            println!("{}", Value::Object(object(&event)));
+            let files = Files::of_watch(&event.watch, &event.path, None);
+            let (time, detail) = (timestamp(event.at), event.detail.as_deref());
+            println!("{}", json!(HistoryLine { time, files, state: event.state, detail }));
         } else {
             // A detail may be a path, whose name must not steer the terminal.
             let detail = event.detail.map(|detail| format!(": {}", shown(Path::new(&detail))));
@@ -196,18 +199,19 @@ fn told(what: &str, entries: &[Entry]) {
     println!("{} {what}", entries.len());
 }
 
-fn objects(entries: &[Entry]) -> Vec<Map<String, Value>> {
-    entries.iter().map(entry_text::fields_of).collect()
+fn objects(entries: &[Entry]) -> Vec<entry_text::Object<'_>> {
+    entries.iter().map(entry_text::Object::from).collect()
 }
 
-fn object(event: &Event) -> Map<String, Value> {
-    let mut all = fields(&[("time", timestamp(event.at).into()), ("watch", event.watch.as_str().into())]);
-    put_path(&mut all, "input", &event.path);
-    all.insert("state".into(), event.state.name().into());
-    if let Some(detail) = &event.detail {
-        all.insert("detail".into(), detail.as_str().into());
-    }
-    all
+/// A line of `history --json`.
+#[derive(Serialize)]
+struct HistoryLine<'a> {
+    time: String,
+    #[serde(flatten)]
+    files: Files<'a>,
+    state: State,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
 }
 
 /// The state folder that was chosen, or this user's; it need not exist.

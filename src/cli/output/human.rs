@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use super::bar::Bar;
-use super::events::{Event, Files, Reporter};
 use super::exit::kind_name;
 use crate::batch::naming::shown;
 use crate::cli::args::upscale_request::Verbosity;
 use crate::error::ErrorKind;
+use crate::report::event::{Event, Files, Reporter};
+use crate::report::line::line;
 use crate::settings::values::{show_bytes, show_seconds};
 
 /// How a result came about that is no larger than its input.
@@ -151,14 +152,14 @@ impl Reporter for HumanReporter {
             }
             Event::Skipped { .. } => {}
             Event::Warning { .. } if quiet => {}
-            Event::Warning { input, message } => {
-                self.line(&format!("partdiff: {}: warning: {message}", shown(input.0)));
+            Event::Warning { files, message } => {
+                self.line(&format!("partdiff: {}: warning: {message}", shown(files.input.0)));
             }
-            Event::Damaged { input, message } => {
-                self.line(&format!("partdiff: {}: {message}", shown(input.0)));
+            Event::Damaged { files, message } => {
+                self.line(&format!("partdiff: {}: {message}", shown(files.input.0)));
             }
             Event::Failed { files, kind, reason } => {
-                if *kind == kind_name(ErrorKind::Cancelled) && self.bar().files() > 1 {
+                if *kind == Some(kind_name(ErrorKind::Cancelled)) && self.bar().files() > 1 {
                     // The summary says so once for all.
                     return;
                 }
@@ -174,6 +175,8 @@ impl Reporter for HumanReporter {
                     self.summary((*done, *skipped, *failed), *cancelled, *seconds);
                 }
             }
+            // The daemon's.
+            event => line(event).iter().for_each(|line| self.line(line)),
         }
     }
 }

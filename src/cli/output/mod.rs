@@ -1,7 +1,6 @@
-//! What is told: bar, lines, JSON events, exit codes.
+//! What is told: bar, lines, exit codes.
 
 pub mod bar;
-pub mod events;
 pub mod exit;
 pub mod human;
 pub mod stdout;

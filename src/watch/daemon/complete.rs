@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::folder::Folder;
 use crate::error::Result;
+use crate::report::event::Topic;
 use crate::settings::values::show_seconds;
 use crate::watch::ledger::entry::State;
 use crate::watch::ledger::store::Ledger;
@@ -47,7 +48,7 @@ impl Folder {
         if ledger.is_result(watch, &hash)? {
             let reason = "is a result of this watch";
             if ledger.ignore(watch, path, stamp, Some(&hash), reason)? {
-                log.file("ignored", watch, path, reason);
+                log.file(Topic::Ignored, watch, path, reason);
             }
             return Ok(());
         }
@@ -75,7 +76,7 @@ impl Folder {
     ) -> Result<()> {
         let wait = backoff(self.settings.retry_delay.0, 3);
         let detail = format!("{reason}; tried again in {}", show_seconds(wait.as_secs_f64()));
-        log.complain_file("unreadable", &self.settings.name, path, &detail);
+        log.complain_file(Topic::Unreadable, &self.settings.name, path, &detail);
         if let Some(entry) = ledger.get(&self.settings.name, path)? {
             ledger.unreadable(&entry, reason)?;
         }

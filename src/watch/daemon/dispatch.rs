@@ -6,6 +6,7 @@ use super::event_loop::{Daemon, Message};
 use super::place::TEMPORARY;
 use super::running::{Assignment, Running};
 use crate::error::{Error, ErrorKind, Result};
+use crate::report::event::Topic;
 use crate::watch::worker::child::{Child, WorkerEvent};
 use crate::watch::worker::failure::backoff;
 use crate::watch::worker::protocol::{Job, Order, Reply};
@@ -67,7 +68,7 @@ impl Daemon<'_> {
     fn rest(&mut self, now: Duration, reason: &str) {
         self.restarts += 1;
         self.rest_until = now + backoff(RESTART, self.restarts);
-        self.scheduler.log.complain("paused", reason);
+        self.scheduler.log.complain(Topic::Paused, reason);
     }
 
     pub(crate) fn worker_event(&mut self, generation: u64, event: WorkerEvent) -> Result<()> {
@@ -78,9 +79,11 @@ impl Daemon<'_> {
         let now = self.start.elapsed();
         match event {
             WorkerEvent::Reply(Reply::Loaded { provider }) => {
-                self.scheduler.log.service("running", &provider)
+                self.scheduler.log.service(Topic::Running, &provider)
             }
-            WorkerEvent::Reply(Reply::Refused { reason }) => self.scheduler.log.complain("paused", &reason),
+            WorkerEvent::Reply(Reply::Refused { reason }) => {
+                self.scheduler.log.complain(Topic::Paused, &reason)
+            }
             WorkerEvent::Reply(Reply::Alive) => {}
             WorkerEvent::Reply(Reply::Made { id, made }) => {
                 self.restarts = 0;
@@ -142,7 +145,7 @@ impl Daemon<'_> {
             loop {
                 match self.receiver.recv_timeout(self.service.stall) {
                     Ok(Message::WorkerEvent(_, WorkerEvent::Reply(Reply::Loaded { provider }))) => {
-                        self.scheduler.log.service("running", &format!("{}: {provider}", watch.name));
+                        self.scheduler.log.service(Topic::Running, &format!("{}: {provider}", watch.name));
                         break;
                     }
                     Ok(Message::WorkerEvent(_, WorkerEvent::Reply(Reply::Refused { reason }))) => {

@@ -16,6 +16,7 @@ use super::summary;
 use crate::error::{Error, Result};
 use crate::fs::hash::sha256_hex;
 use crate::fs::path_bytes::to_bytes;
+use crate::report::event::Topic;
 use crate::watch::ledger::store::{Ledger, unix_millis};
 use crate::watch::report::log::Log;
 use crate::watch::settings::watch_settings::WatchSettings;
@@ -147,7 +148,7 @@ impl<'a> Daemon<'a> {
         }
         self.scheduler.recover()?;
         let names: Vec<_> = self.service.watches.iter().map(|watch| watch.name.as_str()).collect();
-        self.scheduler.log.service("watching", &names.join(", "));
+        self.scheduler.log.service(Topic::Watching, &names.join(", "));
         service_manager::ready();
         loop {
             let end = match self.step() {
@@ -176,7 +177,7 @@ impl<'a> Daemon<'a> {
         // What it was doing stands in the ledger.
         self.running.take().map(Running::end);
         for failures in 1.. {
-            self.scheduler.log.complain("paused", &reason);
+            self.scheduler.log.complain(Topic::Paused, &reason);
             let until = Instant::now() + backoff(WAIT, failures);
             while let Some(left) = until.checked_duration_since(Instant::now()) {
                 service_manager::alive(Some(&reason));
@@ -191,7 +192,7 @@ impl<'a> Daemon<'a> {
                 Err(error) => reason = error.report(),
             }
         }
-        self.scheduler.log.service("resumed", "the ledger works again");
+        self.scheduler.log.service(Topic::Resumed, "the ledger works again");
         let now = self.start.elapsed();
         // What was about to be written down is found again.
         self.scheduler.folders.iter_mut().for_each(|folder| folder.scan_soon(now));

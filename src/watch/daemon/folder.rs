@@ -11,6 +11,7 @@ use super::original::{Original, Removal};
 use super::totals::Totals;
 use crate::error::Result;
 use crate::fs::hash::hash_file;
+use crate::report::event::Topic;
 use crate::watch::ledger::entry::{Entry, State};
 use crate::watch::ledger::store::Ledger;
 use crate::watch::report::log::Log;
@@ -81,10 +82,10 @@ impl Folder {
         };
         let local = reach(&settings.input) == Reach::Local;
         let source = if local {
-            let problem = |error| log.service("polling", &format!("{}: {error}", settings.name));
+            let problem = |error| log.service(Topic::Polling, &format!("{}: {error}", settings.name));
             Source::new(sink).map_err(problem).ok()
         } else {
-            log.service("polling", &format!("{}: a network or unknown file system", settings.name));
+            log.service(Topic::Polling, &format!("{}: a network or unknown file system", settings.name));
             None
         };
         let usual = if source.is_some() { RESCAN_LOCAL } else { RESCAN_POLLED };
@@ -218,19 +219,22 @@ impl Folder {
             Err(error) => {
                 // Unmounted or deleted: nothing is concluded from files that are not to be seen.
                 let text = format!("{}: {} is unavailable: {error}", settings.name, settings.input.display());
-                log.complain("away", &text);
+                log.complain(Topic::Away, &text);
                 self.next_scan = now + self.period.min(RESCAN_POLLED);
                 return Ok(());
             }
         };
         for (path, reason) in &scan.unreadable {
             let relative = path.strip_prefix(&settings.input).unwrap_or(path);
-            log.complain_file("unreadable", &settings.name, relative, reason);
+            log.complain_file(Topic::Unreadable, &settings.name, relative, reason);
         }
         if let Some(source) = &mut self.source
             && let Some(problem) = source.arm(&scan.branches)
         {
-            log.complain("polling", &format!("{}: cannot watch all folders: {problem}", self.settings.name));
+            log.complain(
+                Topic::Polling,
+                &format!("{}: cannot watch all folders: {problem}", self.settings.name),
+            );
             self.next_scan = now + self.period.min(RESCAN_POLLED);
         }
         let first = !self.scanned && !ledger.knows(&self.settings.name)?;
@@ -278,7 +282,7 @@ impl Folder {
         if let Some(reason) = left_alone(kind, path, &self.selection, self.settings.recursive)
             && ledger.ignore(watch, path, Stamp::default(), None, &reason)?
         {
-            log.complain_file("ignored", watch, path, &reason);
+            log.complain_file(Topic::Ignored, watch, path, &reason);
         }
         let (role, stamp) = match kind {
             Kind::File(role, stamp) => (role, stamp),

@@ -14,10 +14,11 @@ use super::running::Assignment;
 use crate::batch::naming::shown;
 use crate::error::Result;
 use crate::fs::hash::holds;
+use crate::report::event::{Event, Files, Reporter, Topic};
 use crate::settings::values::show_seconds;
 use crate::watch::ledger::entry::{Entry, Placed, State};
 use crate::watch::ledger::store::{Ledger, timestamp, unix_millis};
-use crate::watch::report::log::{Log, fields, put_path};
+use crate::watch::report::log::Log;
 use crate::watch::settings::watch_settings::{Collision, Originals, Quarantine};
 use crate::watch::source::stamp::Stamp;
 use crate::watch::worker::failure::{CRASHES, Fault, backoff};
@@ -90,12 +91,12 @@ impl<'a> Scheduler<'a> {
                 && !hours.is_open_now()
             {
                 let problem = format!("{}: outside its working hours {hours}", folder.settings.name);
-                self.log.complain("paused", &problem);
+                self.log.complain(Topic::Paused, &problem);
                 folder.trouble = Some(problem);
                 continue;
             }
             if let Some(problem) = folder.output_problem() {
-                self.log.complain("paused", &problem);
+                self.log.complain(Topic::Paused, &problem);
                 folder.faults += 1;
                 // Looking again costs little.
                 let wait = backoff(folder.settings.retry_delay.0, folder.faults).min(LOOK_AGAIN);
@@ -105,7 +106,7 @@ impl<'a> Scheduler<'a> {
             }
             folder.paused = None;
             if folder.faults == 0 && folder.trouble.take().is_some() {
-                self.log.service("resumed", &folder.settings.name);
+                self.log.service(Topic::Resumed, &folder.settings.name);
             }
             return Ok(Some((index, entry)));
         }
@@ -161,27 +162,20 @@ impl<'a> Scheduler<'a> {
         let folder = &mut self.folders[job.folder];
         (folder.faults, folder.paused) = (0, None);
         if folder.trouble.take().is_some() {
-            self.log.service("resumed", &folder.settings.name);
+            self.log.service(Topic::Resumed, &folder.settings.name);
         }
         folder.totals.done += 1;
         folder.totals.reused += u64::from(made.reused);
         folder.totals.engine_seconds += made.engine_seconds;
         let watch = folder.settings.name.clone();
-        let how = if made.reused { "as an earlier one".into() } else { format!("{:.1} s", made.seconds) };
-        let text = format!("{} ({how})", shown(&placed.output));
-        let mut more = fields(&[
-            ("width", made.width.into()),
-            ("height", made.height.into()),
-            ("seconds", made.seconds.into()),
-            ("reused", made.reused.into()),
-        ]);
-        put_path(&mut more, "output", &placed.output);
-        self.log.file_event("done", &watch, &job.entry.path, &text, more);
-        for warning in &made.warnings {
-            self.log.file("warning", &watch, &job.entry.path, warning);
+        let files = Files::of_watch(&watch, &job.entry.path, Some(&placed.output));
+        let Made { width, height, seconds, reused, .. } = *made;
+        self.log.tell(&Event::Placed { files, width, height, seconds, reused });
+        for message in &made.warnings {
+            self.log.tell(&Event::Warning { files, message });
         }
-        if let Some(damage) = &made.damage {
-            self.log.file("damaged", &watch, &job.entry.path, damage);
+        if let Some(message) = &made.damage {
+            self.log.tell(&Event::Damaged { files, message });
         }
         self.dispose(job.folder, job.entry.id)?;
         // Contents that changed meanwhile are new.
@@ -257,11 +251,11 @@ impl<'a> Scheduler<'a> {
                     Removal::Gone => self.ledger.dispose(&entry)?,
                     Removal::Changed => {
                         let reason = "the result or the original changed";
-                        self.log.file("kept", &entry.watch, &entry.path, reason);
+                        self.log.file(Topic::Kept, &entry.watch, &entry.path, reason);
                     }
                     Removal::Failed(error) => {
                         let detail = format!("cannot be removed: {error}");
-                        self.log.complain_file("kept", &entry.watch, &entry.path, &detail);
+                        self.log.complain_file(Topic::Kept, &entry.watch, &entry.path, &detail);
                     }
                 }
             }
@@ -282,20 +276,20 @@ impl<'a> Scheduler<'a> {
                 let wait = backoff(delay, attempts);
                 let next = later(wait);
                 self.ledger.wait(&job.entry, attempts, Some(next), Some(reason))?;
-                let text = format!("{reason} (try {attempts} of {most}; the next in {})", spoken(wait));
-                let more = fields(&[
-                    ("detail", reason.into()),
-                    ("attempt", attempts.into()),
-                    ("attempts", most.into()),
-                    ("next_try", timestamp(next).into()),
-                ]);
-                self.log.file_event("attempt", &folder.settings.name, &job.entry.path, &text, more);
+                self.log.tell(&Event::Attempt {
+                    files: Files::of_watch(&folder.settings.name, &job.entry.path, None),
+                    detail: reason,
+                    attempt: attempts,
+                    attempts: most,
+                    next_try: &timestamp(next),
+                    seconds: wait.as_secs_f64(),
+                });
                 Ok(())
             }
             Fault::Moving => {
                 self.ledger.wait(&job.entry, job.entry.attempts, None, Some(reason))?;
                 let detail = format!("{reason}; it has to settle again");
-                self.log.complain_file("changed", &folder.settings.name, &job.entry.path, &detail);
+                self.log.complain_file(Topic::Changed, &folder.settings.name, &job.entry.path, &detail);
                 folder.again(&job.entry, self.ledger, now)
             }
             Fault::Unreadable => {
@@ -316,7 +310,7 @@ impl<'a> Scheduler<'a> {
             None => {
                 folder.faults += 1;
                 let wait = backoff(folder.settings.retry_delay.0, folder.faults);
-                self.log.complain("paused", &format!("{problem}; tried again in {}", spoken(wait)));
+                self.log.complain(Topic::Paused, &format!("{problem}; tried again in {}", spoken(wait)));
                 now + wait
             }
         };
@@ -341,7 +335,7 @@ impl<'a> Scheduler<'a> {
                 // Nobody knows yet which one it was.
                 _ => "; tried again, alone".into(),
             };
-            self.log.file("crash", &settings.name, &job.entry.path, &format!("{reason}{next}"));
+            self.log.file(Topic::Crash, &settings.name, &job.entry.path, &format!("{reason}{next}"));
             self.ledger.crash(&job.entry, alone.then(|| later(delay)), reason)?;
             if last {
                 let entry = self.ledger.by_id(job.entry.id)?.unwrap_or(job.entry);
@@ -358,13 +352,15 @@ impl<'a> Scheduler<'a> {
         }
         self.ledger.fail(&job.entry, attempts, reason)?;
         let settings = &self.folders[job.folder].settings;
-        self.log.file("failed", &settings.name, &job.entry.path, reason);
+        let files = Files::of_watch(&settings.name, &job.entry.path, None);
+        self.log.tell(&Event::Failed { files, kind: None, reason });
         let from = self.folders[job.folder].path_of(&job.entry);
         let entry = Entry { attempts, ..job.entry.clone() };
         let folder = self.quarantine.join(settings.name.replace(['/', '\\'], "-"));
         let take = settings.quarantine == Quarantine::Move;
         if let Err(error) = quarantine(&from, &folder, &entry, reason, take) {
-            self.log.complain("quarantine", &format!("cannot quarantine in {}: {error}", shown(&folder)));
+            self.log
+                .complain(Topic::Quarantine, &format!("cannot quarantine in {}: {error}", shown(&folder)));
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ use super::scheduler::Scheduler;
 use super::service_manager;
 use crate::error::Result;
 use crate::fs::atomic_file;
+use crate::report::event::Topic;
 use crate::watch::ledger::views::Counts;
 
 /// Least time between two looks at the ledger.
@@ -69,7 +70,7 @@ impl Report {
         if text != self.written {
             match atomic_file::write(path, text.as_bytes(), true) {
                 Ok(()) => self.written = text,
-                Err(error) => scheduler.log.complain("metrics", &error.report()),
+                Err(error) => scheduler.log.complain(Topic::Metrics, &error.report()),
             }
         }
         Ok(())

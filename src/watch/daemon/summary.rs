@@ -2,8 +2,8 @@
 
 use super::scheduler::{SUMMARY, Scheduler};
 use crate::error::Result;
+use crate::report::event::{Event, Reporter, Topic};
 use crate::watch::ledger::entry::{Entry, State};
-use crate::watch::report::log::fields;
 
 /// Logs the summary. Returns whether something was given up since the start, or waits.
 ///
@@ -30,18 +30,15 @@ pub fn log(scheduler: &Scheduler<'_>) -> Result<bool> {
         }
     }
     for (what, why, entry) in &left {
-        scheduler.log.file("unfinished", &entry.watch, &entry.path, &format!("{what}: {why}"));
+        scheduler.log.file(Topic::Unfinished, &entry.watch, &entry.path, &format!("{what}: {why}"));
     }
     unnamed += failed - scheduler.given_up.len() as u64;
     if unnamed > 0 {
-        scheduler.log.service("unfinished", &format!("{unnamed} more; `partdiff watch status` names them"));
+        scheduler
+            .log
+            .service(Topic::Unfinished, &format!("{unnamed} more; `partdiff watch status` names them"));
     }
-    let counts = fields(&[("done", done.into()), ("failed", failed.into()), ("waiting", waiting.into())]);
-    scheduler.log.service_event(
-        "finished",
-        &format!("{done} done, {failed} failed, {waiting} waiting"),
-        counts,
-    );
+    scheduler.log.tell(&Event::Finished { done, failed, waiting });
     Ok(failed + waiting > 0)
 }
 

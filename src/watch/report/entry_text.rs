@@ -1,9 +1,9 @@
 //! What the ledger knows of an input, in words and for programs.
 
-use serde_json::{Map, Value};
+use serde::Serialize;
 
-use super::log::{fields, put_path};
 use crate::batch::naming::shown;
+use crate::report::event::Files;
 use crate::settings::values::show_seconds;
 use crate::watch::ledger::entry::{Entry, State};
 use crate::watch::ledger::store::timestamp;
@@ -54,30 +54,49 @@ fn result(entry: &Entry) -> Option<String> {
     })
 }
 
-/// The same as fields of a JSON object; those that do not apply are absent.
-pub fn fields_of(entry: &Entry) -> Map<String, Value> {
-    let mut all = fields(&[("watch", entry.watch.as_str().into())]);
-    put_path(&mut all, "input", &entry.path);
-    all.extend(fields(&[("state", entry.state.name().into()), ("attempts", entry.attempts.into())]));
-    if let Some(reason) = &entry.reason {
-        all.insert("reason".into(), reason.as_str().into());
-    }
-    if let Some(next) = entry.next_try {
-        all.insert("next_try".into(), timestamp(next).into());
-    }
-    if let Some(result) = &entry.result {
-        put_path(&mut all, "output", &result.output);
-        if let Ok(made) = serde_json::from_str::<Made>(&result.details) {
-            all.extend(fields(&[
-                ("width", made.width.into()),
-                ("height", made.height.into()),
-                ("model", made.model.into()),
-                ("seconds", made.seconds.into()),
-            ]));
+/// The same for programs; what does not apply is absent.
+#[derive(Debug, Serialize)]
+pub struct Object<'a> {
+    #[serde(flatten)]
+    files: Files<'a>,
+    state: State,
+    attempts: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_try: Option<String>,
+    #[serde(flatten)]
+    result: Option<ResultObject>,
+    updated: String,
+}
+
+#[derive(Debug, Serialize)]
+struct ResultObject {
+    width: usize,
+    height: usize,
+    model: String,
+    seconds: f64,
+}
+
+impl<'a> From<&'a Entry> for Object<'a> {
+    fn from(entry: &'a Entry) -> Self {
+        let output = entry.result.as_ref().map(|result| result.output.as_path());
+        let made = entry.result.as_ref().and_then(|result| serde_json::from_str(&result.details).ok());
+        Self {
+            files: Files::of_watch(&entry.watch, &entry.path, output),
+            state: entry.state,
+            attempts: entry.attempts,
+            reason: entry.reason.as_deref(),
+            next_try: entry.next_try.map(timestamp),
+            result: made.map(|Made { width, height, model, seconds, .. }| ResultObject {
+                width,
+                height,
+                model,
+                seconds,
+            }),
+            updated: timestamp(entry.updated),
         }
     }
-    all.insert("updated".into(), timestamp(entry.updated).into());
-    all
 }
 
 #[cfg(test)]
@@ -91,8 +110,8 @@ mod tests {
         (entry.state, entry.attempts, entry.crashes) = (State::Failed, 3, 1);
         entry.reason = Some("the file is empty".into());
         assert_eq!(line(&entry), "failed in: a.png: the file is empty (3 tries, 1 worker deaths)");
-        let object = fields_of(&entry);
+        let object = serde_json::to_value(Object::from(&entry)).unwrap();
         assert_eq!((&object["state"], &object["reason"]), (&"failed".into(), &"the file is empty".into()));
-        assert!(!object.contains_key("output"));
+        assert!(object.get("output").is_none());
     }
 }

@@ -5,12 +5,10 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
-use serde_json::{Map, Value};
-
-use crate::batch::naming::shown;
-use crate::fs::hash::hex;
-use crate::fs::path_bytes::to_bytes;
+use crate::progress::CancelToken;
+use crate::report::event::{Event, Files, Notice, Reporter, Topic};
+use crate::report::json::JsonReporter;
+use crate::report::line::line;
 
 /// The same complaint is repeated at most this often.
 const REPEAT: Duration = Duration::from_secs(600);
@@ -27,74 +25,71 @@ const MEMORY: usize = 1000;
 /// Where events go.
 #[derive(Debug, Default)]
 pub struct Log {
-    json: bool,
+    json: Option<JsonReporter>,
     limits: Mutex<Limits>,
 }
 
 #[derive(Debug, Default)]
 struct Limits {
     logged: HashMap<String, (Instant, u32)>,
-    windows: HashMap<String, (Instant, u32)>,
+    windows: HashMap<Topic, (Instant, u32)>,
+}
+
+impl Reporter for Log {
+    /// A log that nobody takes any more must not end the work.
+    fn tell(&self, event: &Event<'_>) {
+        use std::io::Write;
+        if let Some(json) = &self.json {
+            json.tell(event);
+        } else if let Some(line) = line(event) {
+            let _ = writeln!(std::io::stderr(), "{line}");
+        }
+    }
 }
 
 impl Log {
     /// A log for people, or as JSON.
     pub fn new(json: bool) -> Self {
-        Self { json, ..Self::default() }
+        let json = json.then(|| JsonReporter::new(true, CancelToken::new()));
+        Self { json, limits: Mutex::default() }
     }
 
-    /// Logs `event` about a file of a watch.
-    pub fn file(&self, event: &str, watch: &str, input: &Path, detail: &str) {
-        self.file_event(event, watch, input, detail, fields(&[("detail", detail.into())]));
+    /// Logs something about the service or a watch.
+    pub fn service(&self, topic: Topic, detail: &str) {
+        self.tell(&Event::Notice(Notice { event: topic, files: None, detail }));
     }
 
-    /// Logs `event` about a file of a watch: `text` to people, `more` to programs.
-    pub fn file_event(&self, event: &str, watch: &str, input: &Path, text: &str, more: Map<String, Value>) {
-        if self.json {
-            let mut all = fields(&[("watch", watch.into())]);
-            put_path(&mut all, "input", input);
-            all.extend(more);
-            print_object(event, all);
-        } else {
-            let colon = if text.is_empty() { "" } else { ": " };
-            print(false, &format!("{event}: {watch}: {}{colon}{text}", shown(input)));
-        }
+    /// Logs something about an input of a watch.
+    pub fn file(&self, topic: Topic, watch: &str, input: &Path, detail: &str) {
+        let files = Some(Files::of_watch(watch, input, None));
+        self.tell(&Event::Notice(Notice { event: topic, files, detail }));
     }
 
-    /// Logs something about the service or a watch; `event` is one word.
-    pub fn service(&self, event: &str, text: &str) {
-        self.service_event(event, text, fields(&[("detail", text.into())]));
-    }
-
-    /// Logs something about the service: `text` to people, `more` to programs.
-    pub fn service_event(&self, event: &str, text: &str, more: Map<String, Value>) {
-        if self.json { print_object(event, more) } else { print(false, &format!("{event}: {text}")) }
-    }
-
-    /// As [`service`](Self::service), but the same text only now and then, and only so many texts of one event a
+    /// As [`service`](Self::service), but the same text only now and then, and only so many texts of one topic a
     /// minute, so that a lasting fault fills no disk.
-    pub fn complain(&self, event: &str, text: &str) {
-        self.limited(event, text, |times| self.service(event, &format!("{text}{times}")));
+    pub fn complain(&self, topic: Topic, detail: &str) {
+        self.limited(Notice { event: topic, files: None, detail });
     }
 
     /// As [`file`](Self::file), as rarely as [`complain`](Self::complain).
-    pub fn complain_file(&self, event: &str, watch: &str, input: &Path, detail: &str) {
-        let text = format!("{watch}: {}: {detail}", shown(input));
-        self.limited(event, &text, |times| self.file(event, watch, input, &format!("{detail}{times}")));
+    pub fn complain_file(&self, topic: Topic, watch: &str, input: &Path, detail: &str) {
+        self.limited(Notice { event: topic, files: Some(Files::of_watch(watch, input, None)), detail });
     }
 
-    /// Calls `print`, if `text` may be logged, with how often it was not.
-    fn limited(&self, event: &str, text: &str, print: impl FnOnce(&str)) {
+    /// Tells `notice`, if it may be logged, with how often it was not.
+    fn limited(&self, notice: Notice<'_>) {
+        let text = line(&Event::Notice(notice)).unwrap_or_default();
         let mut limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
-        let Verdict { missed, repeated } = limits.admit(event, text, Instant::now());
+        let Verdict { missed, repeated } = limits.admit(notice.event, &text, Instant::now());
         if missed > 0 {
-            self.service(event, &format!("{missed} more messages of this kind were suppressed"));
+            self.service(notice.event, &format!("{missed} more messages of this kind were suppressed"));
         }
-        match repeated {
-            Some(0) => print(""),
-            Some(times) => print(&format!(" (repeated {times} times)")),
-            None => {}
-        }
+        let times = match repeated {
+            Some(0) => String::new(),
+            Some(times) => format!(" (repeated {times} times)"),
+            None => return,
+        };
+        self.tell(&Event::Notice(Notice { detail: &format!("{}{times}", notice.detail), ..notice }));
     }
 }
 
@@ -109,9 +104,9 @@ struct Verdict {
 
 impl Limits {
     /// What may be logged of a complaint at `now`.
-    fn admit(&mut self, event: &str, text: &str, now: Instant) -> Verdict {
+    fn admit(&mut self, topic: Topic, text: &str, now: Instant) -> Verdict {
         let mut missed = 0;
-        let (since, count) = self.windows.entry(event.into()).or_insert((now, 0));
+        let (since, count) = self.windows.entry(topic).or_insert((now, 0));
         if now.duration_since(*since) >= WINDOW {
             missed = count.saturating_sub(BURST);
             (*since, *count) = (now, 0);
@@ -136,37 +131,6 @@ impl Limits {
     }
 }
 
-/// Fields of an event.
-pub fn fields(list: &[(&str, Value)]) -> Map<String, Value> {
-    list.iter().map(|(name, value)| ((*name).into(), value.clone())).collect()
-}
-
-/// Puts the name of `path` into `all` as `field`; one that is no Unicode comes with its bytes as `field_hex`.
-pub fn put_path(all: &mut Map<String, Value>, field: &str, path: &Path) {
-    all.insert(field.into(), path.to_string_lossy().into());
-    if path.to_str().is_none() {
-        all.insert(format!("{field}_hex"), hex(&to_bytes(path)).into());
-    }
-}
-
-fn print_object(event: &str, more: Map<String, Value>) {
-    #[derive(Serialize)]
-    struct Object<'a> {
-        time: String,
-        event: &'a str,
-        #[serde(flatten)]
-        more: Map<String, Value>,
-    }
-    let object = Object { time: jiff::Timestamp::now().to_string(), event, more };
-    print(true, &serde_json::to_string(&object).unwrap_or_default());
-}
-
-/// Prints a line. A log that nobody takes any more must not end the work, as `println!` would.
-fn print(json: bool, line: &str) {
-    use std::io::Write;
-    let _ = if json { writeln!(std::io::stdout(), "{line}") } else { writeln!(std::io::stderr(), "{line}") };
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,23 +139,23 @@ mod tests {
     fn lasting_faults_fill_no_disk() {
         let (mut limits, start) = (Limits::default(), Instant::now());
         let logged = |times| Verdict { missed: 0, repeated: times };
-        assert_eq!(limits.admit("paused", "disk full", start), logged(Some(0)));
+        assert_eq!(limits.admit(Topic::Paused, "disk full", start), logged(Some(0)));
         for second in 1..500 {
             let later = start + Duration::from_secs(second);
-            assert_eq!(limits.admit("paused", "disk full", later), logged(None));
+            assert_eq!(limits.admit(Topic::Paused, "disk full", later), logged(None));
         }
-        assert_eq!(limits.admit("paused", "disk full", start + REPEAT), logged(Some(499)));
+        assert_eq!(limits.admit(Topic::Paused, "disk full", start + REPEAT), logged(Some(499)));
     }
 
     #[test]
     fn many_files_with_one_fault_fill_no_disk() {
         let (mut limits, start) = (Limits::default(), Instant::now());
-        let mut admit = |text: &str, event, now| limits.admit(event, text, now);
-        let logged =
-            (0..5000).filter(|file| admit(&format!("file {file}"), "unreadable", start).repeated.is_some());
+        let mut admit = |text: &str, topic, now| limits.admit(topic, text, now);
+        let logged = (0..5000)
+            .filter(|file| admit(&format!("file {file}"), Topic::Unreadable, start).repeated.is_some());
         assert_eq!(logged.count(), BURST as usize);
-        assert_eq!(admit("x", "another kind", start).repeated, Some(0));
-        let later = admit("file 4999", "unreadable", start + WINDOW);
+        assert_eq!(admit("x", Topic::Paused, start).repeated, Some(0));
+        let later = admit("file 4999", Topic::Unreadable, start + WINDOW);
         assert_eq!(later, Verdict { missed: 4980, repeated: Some(0) });
     }
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::hash::hash_file;
 use crate::watch::ledger::entry::{Entry, State};
@@ -14,7 +16,8 @@ use crate::watch::source::settle::Role;
 use crate::watch::source::stamp::Stamp;
 
 /// What would be done with a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Fate {
     /// It would be made.
     Take,
@@ -28,15 +31,10 @@ pub enum Fate {
     Done,
 }
 
+/// The name in JSON.
 impl fmt::Display for Fate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Take => "take",
-            Self::Wait => "wait",
-            Self::Skip => "skip",
-            Self::Failed => "failed",
-            Self::Done => "done",
-        })
+        self.serialize(f)
     }
 }
 

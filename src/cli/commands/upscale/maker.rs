@@ -15,7 +15,6 @@ use crate::batch::planned_page::PlannedPage;
 use crate::batch::probe::read_file;
 use crate::batch::processor::{FileTask, Fill, Observer};
 use crate::cli::args::upscale_request::{Existing, UpscaleRequest};
-use crate::cli::output::events::{Event, Files, Name, Reporter};
 use crate::engine::{UpscaleOptions, Upscaler};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::atomic_file;
@@ -23,6 +22,7 @@ use crate::fs::file_id::FileId;
 use crate::fs::hash::sha256_hex;
 use crate::image::{EncodeOptions, Image, ImageFormat, Raster, SampleDepth, encode_to};
 use crate::progress::{CancelToken, ProgressEvent};
+use crate::report::event::{Event, Files, Name, Reporter};
 
 /// Makes the files of one run.
 pub struct Maker<'a> {
@@ -168,7 +168,7 @@ impl Observer for FileObserver<'_> {
         }
         let input = &self.job.input.path;
         if self.tell_once(message) {
-            self.maker.reporter.tell(&Event::Damaged { input: Name(input), message });
+            self.maker.reporter.tell(&Event::Damaged { files: Files::new(input, None), message });
         }
         Ok(())
     }
@@ -177,7 +177,7 @@ impl Observer for FileObserver<'_> {
     fn warn(&self, message: &str) {
         let input = &self.job.input.path;
         if self.tell_once(message) {
-            self.maker.reporter.tell(&Event::Warning { input: Name(input), message });
+            self.maker.reporter.tell(&Event::Warning { files: Files::new(input, None), message });
         }
     }
 

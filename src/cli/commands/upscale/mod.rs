@@ -23,7 +23,6 @@ use crate::batch::admission::Admission;
 use crate::cli::args::destination::Destination;
 use crate::cli::args::inputs::STDIO;
 use crate::cli::args::upscale_request::{UpscaleRequest, Verbosity};
-use crate::cli::output::events::{Event, Files, JsonReporter, Name, Reporter};
 use crate::cli::output::exit::{Exit, kind_name};
 use crate::cli::output::human::{HumanReporter, RESAMPLED};
 use crate::engine::Plan;
@@ -32,6 +31,8 @@ use crate::engine::sampling::Sampling;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Bundle;
 use crate::progress::CancelToken;
+use crate::report::event::{Event, Files, Name, Reporter};
+use crate::report::json::JsonReporter;
 use crate::runtime::Runtime;
 
 /// Does what `request` asks.
@@ -44,7 +45,7 @@ pub fn run(request: &UpscaleRequest, cancel: &CancelToken) -> Result<Exit> {
         return Err(Error::new(ErrorKind::InvalidOption, message));
     }
     let reporter: Box<dyn Reporter> = match request.verbosity {
-        Verbosity::Json => Box::new(JsonReporter::new(cancel.clone())),
+        Verbosity::Json => Box::new(JsonReporter::new(false, cancel.clone())),
         verbosity => Box::new(HumanReporter::new(verbosity)),
     };
     let target = request.options.target;
@@ -55,7 +56,7 @@ pub fn run(request: &UpscaleRequest, cancel: &CancelToken) -> Result<Exit> {
     let run = Run { request, reporter: &*reporter, cancel, tally: Mutex::default() };
     let start = Instant::now();
     for (input, message) in &notes {
-        run.reporter.tell(&Event::Warning { input: Name(input), message });
+        run.reporter.tell(&Event::Warning { files: Files::new(input, None), message });
     }
     for (input, output) in &skipped {
         run.reporter.tell(&Event::Skipped { files: Files::new(input, Some(output)) });
@@ -210,7 +211,7 @@ impl Run<'_> {
 
     fn failed(&self, input: &Path, output: Option<&Path>, error: &Error) {
         let (kind, reason) = (kind_name(error.kind()), &error.report());
-        self.reporter.tell(&Event::Failed { files: Files::new(input, output), kind, reason });
+        self.reporter.tell(&Event::Failed { files: Files::new(input, output), kind: Some(kind), reason });
         match error.kind() {
             ErrorKind::Cancelled => self.count(|tally| tally.cancelled = true),
             _ => self.count(|tally| tally.failed += 1),

@@ -1,11 +1,9 @@
-//! What happens during a run, told to people or to scripts.
+//! What happens during a run of the command, or in the daemon, told to people or to scripts.
 
-use std::io::{self, Write};
+use std::fmt;
 use std::path::Path;
 
 use serde::{Serialize, Serializer};
-
-use crate::progress::CancelToken;
 
 /// One thing that happened. The field names are those of `--json`, which scripts rely on.
 #[derive(Debug, Serialize)]
@@ -78,23 +76,117 @@ pub enum Event<'a> {
         files: Files<'a>,
     },
     /// Something was not kept, or deserves a look.
-    Warning { input: Name<'a>, message: &'a str },
+    Warning {
+        #[serde(flatten)]
+        files: Files<'a>,
+        message: &'a str,
+    },
     /// The input is damaged: the result holds what could be read of it.
-    Damaged { input: Name<'a>, message: &'a str },
+    Damaged {
+        #[serde(flatten)]
+        files: Files<'a>,
+        message: &'a str,
+    },
     /// An image could not be made.
     Failed {
         #[serde(flatten)]
         files: Files<'a>,
-        kind: &'a str,
+        /// The category of the error; the daemon's worker does not tell it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        kind: Option<&'a str>,
         reason: &'a str,
     },
-    /// The end.
+    /// The end of a run of the command.
     Summary { done: usize, skipped: usize, failed: usize, cancelled: bool, seconds: f64, exit: u8 },
+    /// A result of the daemon is in place.
+    #[serde(rename = "done")]
+    Placed {
+        #[serde(flatten)]
+        files: Files<'a>,
+        width: usize,
+        height: usize,
+        seconds: f64,
+        /// Whether it is a copy of an earlier result of the same contents.
+        reused: bool,
+    },
+    /// An input of a watch failed, and is tried again.
+    Attempt {
+        #[serde(flatten)]
+        files: Files<'a>,
+        detail: &'a str,
+        attempt: u32,
+        attempts: u32,
+        next_try: &'a str,
+        /// Until then.
+        #[serde(skip)]
+        seconds: f64,
+    },
+    /// The end of a run of the daemon that ends by itself.
+    Finished { done: u64, failed: u64, waiting: u64 },
+    /// What the daemon has to say besides.
+    #[serde(untagged)]
+    Notice(Notice<'a>),
+}
+
+/// A message of the daemon.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Notice<'a> {
+    pub event: Topic,
+    /// The input that it is about, if it is about one.
+    #[serde(flatten)]
+    pub files: Option<Files<'a>>,
+    pub detail: &'a str,
+}
+
+/// What a message of the daemon is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Topic {
+    /// The folders that are watched.
+    Watching,
+    /// A folder is looked at from time to time, as the system does not tell of changes.
+    Polling,
+    /// A folder is unavailable.
+    Away,
+    /// The worker runs on this.
+    Running,
+    /// Work waits, for this reason.
+    Paused,
+    /// Work goes on.
+    Resumed,
+    /// The configuration was read again.
+    Reloaded,
+    /// The old configuration, or the original of a result, stays.
+    Kept,
+    /// An input is left alone.
+    Ignored,
+    /// An input cannot be read yet.
+    Unreadable,
+    /// An input changed while it was worked on.
+    Changed,
+    /// The worker died over an input.
+    Crash,
+    /// An input is not done at the end of a run.
+    Unfinished,
+    /// A failed input could not be put into quarantine.
+    Quarantine,
+    /// The metrics could not be written.
+    Metrics,
+}
+
+/// The name in JSON.
+impl fmt::Display for Topic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
 }
 
 /// An image and its result.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Files<'a> {
+    /// The watch that it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub watch: Option<&'a str>,
     /// The input's path, or `-`.
     pub input: Name<'a>,
     /// Its bytes in hexadecimal, where they are no Unicode.
@@ -109,10 +201,16 @@ pub struct Files<'a> {
 }
 
 impl<'a> Files<'a> {
+    /// An input of a watch, by its path below the watched folder, and its result.
+    pub fn of_watch(watch: &'a str, input: &'a Path, output: Option<&'a Path>) -> Self {
+        Self { watch: Some(watch), ..Self::new(input, output) }
+    }
+
     /// An input and its result.
     pub fn new(input: &'a Path, output: Option<&'a Path>) -> Self {
         let hex = |path: &'a Path| path.to_str().is_none().then_some(Hex(path));
         Self {
+            watch: None,
             input: Name(input),
             input_hex: hex(input),
             output: output.map(Name),
@@ -148,29 +246,6 @@ pub trait Reporter: Send + Sync {
     fn tell(&self, event: &Event<'_>);
 }
 
-/// Writes events to standard output, one JSON object a line.
-pub struct JsonReporter {
-    cancel: CancelToken,
-}
-
-impl JsonReporter {
-    /// A reporter that cancels the run when nobody reads any more.
-    pub fn new(cancel: CancelToken) -> Self {
-        Self { cancel }
-    }
-}
-
-impl Reporter for JsonReporter {
-    fn tell(&self, event: &Event<'_>) {
-        let mut line = serde_json::to_vec(event).expect("events hold only text and numbers");
-        line.push(b'\n');
-        let mut stdout = io::stdout().lock();
-        if stdout.write_all(&line).and_then(|()| stdout.flush()).is_err() {
-            self.cancel.cancel();
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -196,10 +271,25 @@ mod tests {
     fn names_that_are_no_unicode_come_with_their_bytes() {
         use std::os::unix::ffi::OsStrExt;
         let path = Path::new(std::ffi::OsStr::from_bytes(b"caf\xe9"));
-        let event = Event::Failed { files: Files::new(path, None), kind: "input", reason: "bad" };
+        let event = Event::Failed { files: Files::new(path, None), kind: Some("input"), reason: "bad" };
         assert_eq!(
             serde_json::to_string(&event).unwrap(),
             "{\"event\":\"failed\",\"input\":\"caf\u{fffd}\",\"input_hex\":\"636166e9\",\"kind\":\"input\",\"reason\":\"bad\"}"
+        );
+    }
+
+    #[test]
+    fn messages_of_the_daemon_name_their_topic_as_event() {
+        let notice = Notice { event: Topic::Paused, files: None, detail: "why" };
+        assert_eq!(
+            serde_json::to_string(&Event::Notice(notice)).unwrap(),
+            r#"{"event":"paused","detail":"why"}"#
+        );
+        let files = Some(Files::of_watch("in", Path::new("a.png"), None));
+        let notice = Notice { event: Topic::Kept, files, detail: "why" };
+        assert_eq!(
+            serde_json::to_string(&Event::Notice(notice)).unwrap(),
+            r#"{"event":"kept","watch":"in","input":"a.png","detail":"why"}"#
         );
     }
 }
