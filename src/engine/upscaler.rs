@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 use super::admission::Admission;
 use super::passes::{Finished, Run};
 use crate::diffusion::Trajectory;
@@ -26,7 +28,7 @@ use crate::tiling::available_memory::available_memory;
 use crate::tiling::{MemoryPlan, Workload};
 
 /// Where and with how many threads to run.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuntimeOptions {
     /// The ONNX Runtime library. Default: found as [`crate::runtime::find`] says.
     pub library: Option<PathBuf>,
@@ -35,8 +37,7 @@ pub struct RuntimeOptions {
     /// Threads on the CPU. Default: one per core.
     pub threads: Option<usize>,
     /// Bytes for networks and images, as [`UpscaleOptions::memory`]; where they are few, fewer threads run, since
-    /// each has
-    /// a network of its own, and networks give memory back after each inference. Default: no limit.
+    /// each has a network of its own, and networks give memory back after each inference. Default: no limit.
     pub memory: Option<u64>,
 }
 

@@ -5,11 +5,13 @@ use std::str::FromStr;
 use std::sync::OnceLock;
 
 use ort::ep::ExecutionProvider;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
 
 /// Where the caller wants networks to run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Device {
     /// CUDA where it really works, else the processor. Default.
     #[default]

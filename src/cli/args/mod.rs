@@ -1,5 +1,6 @@
 //! The command line as typed, and what it asks for.
 
+pub mod choice;
 pub mod destination;
 pub mod given;
 pub mod inputs;

@@ -3,9 +3,12 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
+use super::choice::{DEVICES, one_of};
 use super::settings_args::{RESOURCES, SettingsArgs};
+use crate::engine::RuntimeOptions;
+use crate::runtime::Device;
 use crate::settings::values;
 
 #[derive(Args, Clone, Debug)]
@@ -73,8 +76,8 @@ pub struct ModelArgs {
     pub model: Option<OsString>,
 
     /// Where the model runs; auto takes the GPU if one really works
-    #[arg(long, value_enum, default_value_t = DeviceArg::Auto)]
-    pub device: DeviceArg,
+    #[arg(long, default_value = "auto", value_parser = one_of(DEVICES))]
+    pub device: Device,
 
     /// The ONNX Runtime library to use, instead of the one that would be found
     #[arg(long, value_name = "PATH")]
@@ -83,6 +86,13 @@ pub struct ModelArgs {
     /// CPU threads; by default all, or fewer with a small --memory: each takes 20 MiB
     #[arg(long, value_name = "COUNT", value_parser = values::count, help_heading = RESOURCES)]
     pub threads: Option<usize>,
+}
+
+impl ModelArgs {
+    /// How to run, with `memory` bytes for the engine.
+    pub fn runtime(&self, memory: Option<u64>) -> RuntimeOptions {
+        RuntimeOptions { library: self.library.clone(), device: self.device, threads: self.threads, memory }
+    }
 }
 
 #[derive(Args, Clone, Debug)]
@@ -113,19 +123,6 @@ pub struct ReportArgs {
     /// Number of results for --uncertainty, 2 to 1000; the one made with --seed is written as the image
     #[arg(long, value_name = "COUNT", default_value_t = 8, requires = "uncertainty", value_parser = values::count)]
     pub samples: usize,
-}
-
-/// Where to run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum DeviceArg {
-    /// The GPU if one really works, else the processor
-    Auto,
-    /// The processor
-    Cpu,
-    /// An NVIDIA GPU with CUDA, or fail
-    Cuda,
-    /// An NVIDIA GPU with TensorRT, or fail
-    Tensorrt,
 }
 
 /// Shown below the short help.

@@ -6,13 +6,12 @@ use std::path::{Path, PathBuf};
 use super::destination::Destination;
 use super::inputs::STDIO;
 use super::settings_args::SettingsArgs;
-use super::upscale_args::{DeviceArg, UpscaleArgs};
+use super::upscale_args::UpscaleArgs;
 use crate::batch::naming::Template;
 use crate::engine::RuntimeOptions;
 use crate::engine::options::UpscaleOptions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::ImageFormat;
-use crate::runtime::Device;
 use crate::settings::Settings;
 
 /// What to do about results that exist.
@@ -156,13 +155,8 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
                 (true, true) => Originals::Replace,
             },
             uncertainty: report.uncertainty,
+            runtime: model.runtime(options.memory),
             model: model.model,
-            runtime: RuntimeOptions {
-                library: model.library,
-                device: model.device.into(),
-                threads: model.threads,
-                memory: options.memory,
-            },
             options,
             dry_run: report.dry_run,
             verbosity: match (report.json, report.quiet, report.verbose) {
@@ -172,17 +166,6 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
                 _ => Verbosity::Normal,
             },
         })
-    }
-}
-
-impl From<DeviceArg> for Device {
-    fn from(device: DeviceArg) -> Self {
-        match device {
-            DeviceArg::Auto => Self::Auto,
-            DeviceArg::Cpu => Self::Cpu,
-            DeviceArg::Cuda => Self::Cuda,
-            DeviceArg::Tensorrt => Self::TensorRt,
-        }
     }
 }
 
@@ -198,6 +181,7 @@ mod tests {
     use crate::cli::{Cli, Command};
     use crate::diffusion::SamplerKind;
     use crate::engine::options::Target;
+    use crate::runtime::Device;
     use crate::tiling::available_memory::PROGRAM_BYTES;
 
     fn request(arguments: &str) -> Result<UpscaleRequest> {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::upscale::open_bundle;
-use crate::cli::args::upscale_args::DeviceArg;
+use crate::cli::args::choice::{DEVICES, one_of};
 use crate::cli::output::exit::Exit;
 use crate::cli::output::stdout::print;
 use crate::diffusion::NoiseField;
@@ -18,6 +18,7 @@ use crate::error::Result;
 use crate::image::Raster;
 use crate::model::{Bundle, DEFAULT_BUNDLE, Manifest, TilingKind};
 use crate::progress::{CancelToken, NoProgress};
+use crate::runtime::Device;
 use crate::settings::values::show_bytes;
 
 /// Sides of the image of `model check`: not square, and no multiple of anything.
@@ -46,8 +47,8 @@ enum Action {
         #[command(flatten)]
         choice: Choice,
         /// Where the model runs
-        #[arg(long, value_enum, default_value_t = DeviceArg::Cpu)]
-        device: DeviceArg,
+        #[arg(long, default_value = "cpu", value_parser = one_of(DEVICES))]
+        device: Device,
         /// The ONNX Runtime library to use, instead of the one that would be found
         #[arg(long, value_name = "PATH")]
         library: Option<PathBuf>,
@@ -71,8 +72,7 @@ pub fn run(command: &ModelCommand) -> Result<Exit> {
         Action::Info { choice, json } => info(&open_bundle(&choice.model)?, *json),
         Action::Check { choice, device, library } => {
             let bundle = open_bundle(&choice.model)?;
-            let runtime =
-                RuntimeOptions { library: library.clone(), device: (*device).into(), ..Default::default() };
+            let runtime = RuntimeOptions { library: library.clone(), device: *device, ..Default::default() };
             check(&bundle, &runtime)?
         }
     };

@@ -4,8 +4,9 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 
+use crate::cli::args::choice::{Choice, one_of};
 use crate::cli::output::stdout::print;
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime::{
@@ -27,8 +28,8 @@ pub enum RuntimeCommand {
     /// Download ONNX Runtime with pip or uv, verify it, and install it for this user
     Install {
         /// The set to install
-        #[arg(long, value_enum, default_value_t = Target::Cpu)]
-        device: Target,
+        #[arg(long, default_value = "cpu", value_parser = one_of(SETS))]
+        device: Flavour,
 
         /// Do not ask before a large download
         #[arg(long, short)]
@@ -45,13 +46,10 @@ pub enum RuntimeCommand {
 }
 
 /// What an installed set runs on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Target {
-    /// The processor (a download of 28 MB)
-    Cpu,
-    /// An NVIDIA GPU as well (a download of 1.3 GB)
-    Cuda,
-}
+const SETS: &[Choice<Flavour>] = &[
+    (Flavour::Cpu, "cpu", "The processor (a download of 28 MB)"),
+    (Flavour::Cuda, "cuda", "An NVIDIA GPU as well (a download of 1.3 GB)"),
+];
 
 impl RuntimeArgs {
     /// Does what the subcommand says.
@@ -67,11 +65,7 @@ impl RuntimeArgs {
     }
 }
 
-fn install_set(target: Target, yes: bool) -> Result<()> {
-    let flavour = match target {
-        Target::Cpu => Flavour::Cpu,
-        Target::Cuda => Flavour::Cuda,
-    };
+fn install_set(flavour: Flavour, yes: bool) -> Result<()> {
     let mut console = Console { yes, unattended: false };
     match install(flavour, &mut console) {
         Ok(Installed::AlreadyThere(library)) => {

@@ -12,7 +12,7 @@ use crate::batch::naming::shown;
 use crate::batch::probe::read_file;
 use crate::batch::verify::{Verdict, Verification, verify};
 use crate::cli::args::settings_args::SettingsArgs;
-use crate::cli::args::upscale_args::{DeviceArg, ModelArgs};
+use crate::cli::args::upscale_args::ModelArgs;
 use crate::cli::output::stdout::print;
 use crate::engine::{RuntimeOptions, Upscaler};
 use crate::error::{Error, ErrorKind, Result};
@@ -177,17 +177,9 @@ impl VerifyArgs {
 
     /// What was asked for, else where the image was made, if that can be had here.
     fn runtime(&self, record: &Provenance) -> Result<RuntimeOptions> {
-        let device = match self.model.device {
-            DeviceArg::Auto if record.provider == "cpu" => Device::Cpu,
-            device => device.into(),
-        };
-        let memory = self.resources.0.options()?.memory;
-        Ok(RuntimeOptions {
-            library: self.model.library.clone(),
-            device,
-            threads: self.model.threads,
-            memory,
-        })
+        let runtime = self.model.runtime(self.resources.0.options()?.memory);
+        let there = runtime.device == Device::Auto && record.provider == "cpu";
+        Ok(RuntimeOptions { device: if there { Device::Cpu } else { runtime.device }, ..runtime })
     }
 }
 

@@ -7,19 +7,19 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 
 use super::watch_query::{WatchQuery, state_folder};
 use crate::batch::naming::shown;
+use crate::cli::args::choice::{Choice, one_of};
 use crate::cli::args::given::Given;
 use crate::cli::args::settings_args::{RESOURCES, SettingsArgs};
 use crate::cli::args::upscale_args::ModelArgs;
 use crate::cli::output::exit::Exit;
 use crate::error::{Error, ErrorKind, Result};
 use crate::report::event::{Files, Topic};
-use crate::runtime::Device;
 use crate::settings::Settings;
 use crate::settings::units::{Amount, Period};
 use crate::watch::daemon::lock::Lock;
@@ -131,8 +131,8 @@ struct FolderArgs {
     #[arg(long, value_name = "TEMPLATE", default_value = "{stem}.{ext}")]
     name: Names,
     /// What to do where another file has the result's name
-    #[arg(long, value_name = "HOW", value_enum, default_value_t = CollisionArg::Number)]
-    collision: CollisionArg,
+    #[arg(long, value_name = "HOW", default_value = "number", value_parser = one_of(COLLISIONS))]
+    collision: Collision,
     /// Move originals to this folder once their result is in place and verified
     #[arg(long, value_name = "DIR", conflicts_with = "delete_originals")]
     move_originals: Option<PathBuf>,
@@ -184,15 +184,11 @@ struct ServiceArgs {
     json: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum CollisionArg {
-    /// Give the result a number: a-2.png
-    Number,
-    /// Replace that file
-    Replace,
-    /// Let the input fail
-    Refuse,
-}
+const COLLISIONS: &[Choice<Collision>] = &[
+    (Collision::Number, "number", "Give the result a number: a-2.png"),
+    (Collision::Replace, "replace", "Replace that file"),
+    (Collision::Refuse, "refuse", "Let the input fail"),
+];
 
 impl WatchArgs {
     /// Watches until told to end, or answers a query.
@@ -281,11 +277,7 @@ impl WatchArgs {
             settle: folders.settle,
             rescan: folders.rescan,
             names: folders.name,
-            collision: match folders.collision {
-                CollisionArg::Number => Collision::Number,
-                CollisionArg::Replace => Collision::Replace,
-                CollisionArg::Refuse => Collision::Refuse,
-            },
+            collision: folders.collision,
             originals: match (&folders.move_originals, folders.delete_originals) {
                 (Some(_), _) => Originals::Move,
                 (None, true) => Originals::Delete,
@@ -302,13 +294,7 @@ impl WatchArgs {
         watch.prepare()?;
         let watches = vec![watch];
         refuse_loops(&watches)?;
-        let setup = Setup {
-            device: Device::from(self.model.device).to_string(),
-            library: self.model.library.clone(),
-            threads: self.model.threads,
-            nice: folders.nice,
-            memory: None,
-        };
+        let setup = Setup { runtime: self.model.runtime(None), nice: folders.nice };
         Ok(Config { state: None, setup, metrics: folders.metrics, watches })
     }
 

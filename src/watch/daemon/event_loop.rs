@@ -114,7 +114,7 @@ impl<'a> Daemon<'a> {
         let mark = sha256_hex(&to_bytes(&service.state))[..12].to_string();
         let mut service = service;
         let memory = |watch: &WatchSettings| watch.upscale.options().ok().and_then(|options| options.memory);
-        service.setup.memory = service.watches.iter().filter_map(memory).min();
+        service.setup.runtime.memory = service.watches.iter().filter_map(memory).min();
         Ok(Self {
             scheduler: Scheduler::new(folders, ledger, log, service.state.join("quarantine")),
             sender,

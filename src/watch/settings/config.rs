@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::watch_settings::{WatchSettings, refuse_loops};
+use crate::engine::RuntimeOptions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime::Device;
 use crate::watch::worker::protocol::Setup;
@@ -30,7 +30,7 @@ pub struct Config {
 struct File {
     state: Option<PathBuf>,
     #[serde(default)]
-    device: String,
+    device: Device,
     library: Option<PathBuf>,
     threads: Option<usize>,
     #[serde(default)]
@@ -75,16 +75,9 @@ impl Config {
         if file.threads == Some(0) {
             return Err(wrong(1, "threads is 0: expected at least 1"));
         }
-        if !file.device.is_empty() {
-            Device::from_str(&file.device).map_err(|error| wrong(1, &error.report()))?;
-        }
-        let setup = Setup {
-            device: file.device,
-            library: file.library,
-            threads: file.threads,
-            nice: file.nice,
-            memory: None,
-        };
+        let File { device, library, threads, .. } = file;
+        let setup =
+            Setup { runtime: RuntimeOptions { library, device, threads, memory: None }, nice: file.nice };
         Ok(Self { state: file.state, setup, metrics: file.metrics, watches })
     }
 }

@@ -10,26 +10,18 @@ use crate::settings::Settings;
 
 /// The first line to the worker.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
 pub struct Setup {
-    /// Where to run: auto, cpu, cuda or tensorrt.
-    pub device: String,
-    /// The ONNX Runtime library; found by itself if absent.
-    pub library: Option<PathBuf>,
-    /// Processor threads; all if absent.
-    pub threads: Option<usize>,
+    /// Where and with what to run. The memory is for images outside the engine, too.
+    pub runtime: RuntimeOptions,
     /// Niceness to take on, 0 to 19.
     pub nice: i32,
-    /// Bytes for the engine and for images outside it; what is free if absent.
-    pub memory: Option<u64>,
 }
 
 impl Setup {
     /// How many jobs a worker has at most, so that its networks need not wait for reading and writing: those in the
     /// engine, two that wait before and behind it, and what is read and written.
     pub fn window(&self) -> usize {
-        let options = RuntimeOptions { threads: self.threads, ..RuntimeOptions::default() };
-        options.cpu_threads() + 8
+        RuntimeOptions { memory: None, ..self.runtime.clone() }.cpu_threads() + 8
     }
 }
 

@@ -4,7 +4,6 @@
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, Write};
-use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -17,7 +16,6 @@ use crate::engine::{RuntimeOptions, Upscaler};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Bundle;
 use crate::progress::CancelToken;
-use crate::runtime::Device;
 use crate::tiling::available_memory::return_freed_memory;
 
 /// Gives the engine for a model, an embedded name or the path of a bundle.
@@ -41,18 +39,13 @@ pub fn serve_with(open: &Open<'_>) -> Result<()> {
     let setup: Setup = serde_json::from_str(&first).map_err(|error| {
         Error::with_source(ErrorKind::InvalidOption, "the worker is started by watch", error)
     })?;
-    prepare(&setup);
-    if setup.memory.is_some() {
+    prepare(setup.nice);
+    let runtime = setup.runtime;
+    if runtime.memory.is_some() {
         return_freed_memory();
     }
-    let runtime = RuntimeOptions {
-        device: Device::from_str(if setup.device.is_empty() { "auto" } else { &setup.device })?,
-        library: setup.library.clone(),
-        threads: setup.threads,
-        memory: setup.memory,
-    };
     let cancel = CancelToken::new();
-    let admission = Admission::new(&runtime, setup.memory, None);
+    let admission = Admission::new(&runtime, runtime.memory, None);
     let (orders, incoming) = channel();
     let worker = Worker { open, runtime: &runtime, cancel: &cancel };
     thread::scope(|scope| {
@@ -71,16 +64,16 @@ pub fn serve_with(open: &Open<'_>) -> Result<()> {
 }
 
 /// Takes on niceness, and ends with its parent.
-fn prepare(setup: &Setup) {
+fn prepare(nice: i32) {
     #[cfg(unix)]
-    if setup.nice > 0 {
-        let _ = rustix::process::setpriority_process(None, setup.nice);
+    if nice > 0 {
+        let _ = rustix::process::setpriority_process(None, nice);
     }
     #[cfg(target_os = "linux")]
     {
         let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
     }
-    let _ = setup;
+    let _ = nice;
 }
 
 /// Runs a thread's work; a defect ends the process, which its parent notices and survives.
