@@ -1,4 +1,5 @@
 use std::cell::{Cell, RefCell};
+use std::sync::{Arc, Mutex};
 
 use partdiff_host::Sample;
 
@@ -13,6 +14,8 @@ struct Dialog {
     handler: Cell<Option<fn(&Dialog)>>,
     /// The latest wish of the user.
     shade: Cell<u8>,
+    /// Renderings wait while it is held.
+    gate: Arc<Mutex<()>>,
     log: RefCell<Vec<String>>,
 }
 
@@ -59,7 +62,13 @@ impl Screen for Dialog {
         match shade {
             0 => None,
             1 => Some(Box::new(|| panic!("in the rendering"))),
-            _ => Some(Box::new(move || render(shade))),
+            _ => {
+                let gate = Arc::clone(&self.gate);
+                Some(Box::new(move || {
+                    let _open = gate.lock();
+                    render(shade)
+                }))
+            }
         }
     }
 
@@ -86,9 +95,12 @@ fn one_wish_is_rendered_once() {
 #[test]
 fn wishes_during_a_rendering_become_one_after_it() {
     let dialog = Dialog::default();
+    let gate = Arc::clone(&dialog.gate);
+    let held = gate.lock().unwrap();
     dialog.want(7);
     dialog.want(8);
     dialog.want(9);
+    drop(held);
     dialog.until("show 9");
     assert_eq!(dialog.logged("work"), ["work 7", "work 9"]);
 }
