@@ -23,6 +23,8 @@ pub(in crate::image) const RECORD: &str = "PartDiff";
 pub struct Metadata {
     /// ICC profile; `None` means sRGB (grey: its tone curve).
     pub icc: Option<Vec<u8>>,
+    /// PNG's chunks on colour that no profile stands for, (type, data): `cICP`, `mDCV`, `cLLI`.
+    pub color_chunks: Vec<([u8; 4], Vec<u8>)>,
     /// EXIF block, beginning with its TIFF header.
     pub exif: Option<Vec<u8>>,
     /// XMP packet (UTF-8 XML).
@@ -156,7 +158,8 @@ impl Metadata {
             density.y *= change.size.0 as f64 / change.old_size.0.max(1) as f64;
         }
         if change.strip == Strip::All {
-            *self = Self { icc: self.icc.take(), density: self.density, ..Self::default() };
+            let color_chunks = std::mem::take(&mut self.color_chunks);
+            *self = Self { icc: self.icc.take(), color_chunks, density: self.density, ..Self::default() };
             return notes;
         }
         if change.strip == Strip::Gps {
@@ -217,15 +220,22 @@ impl Metadata {
         self.text.iter().filter(|(keyword, _)| keyword != RECORD)
     }
 
+    /// The colour space that `cICP` names, where it is kept.
+    pub(in crate::image) fn code_points(&self) -> Option<[u8; 4]> {
+        let (_, data) = self.color_chunks.iter().find(|(kind, _)| kind == b"cICP")?;
+        data[..].try_into().ok()
+    }
+
     /// Whether EXIF stands in for a missing profile and says Adobe RGB.
     pub(in crate::image) fn is_adobe_rgb(&self) -> bool {
         let exif = || Exif::new(self.exif.clone()?);
-        self.icc.is_none() && exif().is_some_and(|exif| exif.is_adobe_rgb())
+        self.icc.is_none() && self.code_points().is_none() && exif().is_some_and(|exif| exif.is_adobe_rgb())
     }
 
     /// Puts `icc` (sRGB, or `None` for that) in the place of a profile that no longer holds, and has EXIF agree.
     pub(in crate::image) fn become_srgb(&mut self, icc: Option<Vec<u8>>) {
         self.icc = icc;
+        self.color_chunks.clear();
         if let Some(mut exif) = self.exif.clone().and_then(Exif::new) {
             exif.set_srgb();
             self.exif = Some(exif.into_bytes());

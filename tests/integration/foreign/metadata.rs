@@ -1,1 +1,190 @@
 //! What a file says besides its pixels.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use partdiff::Limits;
+use partdiff::image::{
+    EncodeOptions, Encoded, Image, ImageFormat, RestoreOptions, decode, encode, prepare_for_model,
+};
+
+use crate::carried::color::{off, read};
+use crate::carried::{look, output, photo, ready};
+
+/// A PNG file with further chunks (type, data) before its image data.
+fn with_chunks(png: &[u8], chunks: &[(&[u8; 4], &[u8])]) -> Vec<u8> {
+    // Behind the signature and the header.
+    let (head, rest) = png.split_at(33);
+    let mut out = head.to_vec();
+    for (kind, data) in chunks {
+        let mut sum = flate2::Crc::new();
+        [&kind[..], data].into_iter().for_each(|part| sum.update(part));
+        out.extend((data.len() as u32).to_be_bytes());
+        out.extend([&kind[..], data, &sum.sum().to_be_bytes()].concat());
+    }
+    [&out, rest].concat()
+}
+
+/// The image written to `format` after the way to the model and back, without the model.
+fn remade(bytes: &[u8], format: ImageFormat) -> (Image, Encoded) {
+    let prepared = prepare_for_model(decode(bytes, &Limits::default()).unwrap());
+    let image = prepared.frame.restore(prepared.color, &RestoreOptions::default());
+    let encoded = encode(&image, &EncodeOptions::new(format)).unwrap();
+    (image, encoded)
+}
+
+/// The chunk of this type in a PNG file.
+fn chunk<'a>(png: &'a [u8], kind: &[u8; 4]) -> Option<&'a [u8]> {
+    let at = png.windows(4).position(|part| part == kind)?;
+    let size = u32::from_be_bytes(png[at - 4..at].try_into().unwrap()) as usize;
+    Some(&png[at + 4..at + 4 + size])
+}
+
+fn profile_name(path: &Path) -> String {
+    output(Command::new("exiftool").args(["-s3", "-ICC_Profile:ProfileDescription"]).arg(path))
+}
+
+const MASTERING: &[u8; 24] =
+    b"\x8a\x48\x39\x08\x21\x34\x9b\xaa\x19\x96\x08\xfc\x3d\x13\x40\x42\0\x98\x96\x80\0\0\0\x01";
+
+#[test]
+fn code_points_of_png_become_a_profile_that_little_cms_reads_alike() {
+    if !ready() {
+        return;
+    }
+    let temp = tempfile::tempdir().unwrap();
+    let at = |name: &str| temp.path().join(name);
+    let photo = photo(temp.path());
+    let source = with_chunks(&fs::read(&photo).unwrap(), &[(b"cICP", &[9, 13, 0, 1])]);
+    look(["bt2020".as_ref(), photo.as_os_str(), at("expected.png").as_os_str()]);
+    for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Tiff, ImageFormat::WebP] {
+        let (image, result) = remade(&source, format);
+        assert!(image.warnings.is_empty() && result.warnings.is_empty(), "{format}: {:?}", result.warnings);
+        let path = at(&format!("result.{}", format.extensions()[0]));
+        fs::write(&path, &result.bytes).unwrap();
+        assert_eq!(profile_name(&path), "BT.2020 primaries, sRGB transfer", "{format}");
+        look(["to_srgb".as_ref(), path.as_os_str(), at("seen.png").as_os_str()]);
+        let (mean, worst) = off(&read(&at("seen.png")), &at("expected.png"));
+        println!("{format}: mean {mean:.3}, worst {worst:.3} levels from BT.2087");
+        let bound = if format == ImageFormat::Jpeg { (4.0, 40.0) } else { (0.5, 3.0) };
+        assert!(mean < bound.0 && worst < bound.1, "{format}: mean {mean}, worst {worst}");
+    }
+    // Formats without a profile get sRGB.
+    let (_, result) = remade(&source, ImageFormat::Qoi);
+    assert_eq!(result.warnings, ["QOI cannot store the colour profile; converted to sRGB"]);
+    let (mean, _) = off(&decode(&result.bytes, &Limits::default()).unwrap(), &at("expected.png"));
+    assert!(mean < 0.5, "{mean}");
+}
+
+#[test]
+fn high_dynamic_range_stays_in_png_and_is_named_elsewhere() {
+    let photo = fs::read(crate::real_model::data("girl.png")).unwrap();
+    let plain = decode(&photo, &Limits::default()).unwrap();
+    for (code, name) in [
+        ([9, 16, 0, 1], "BT.2020 primaries, PQ transfer"),
+        ([9, 18, 0, 1], "BT.2020 primaries, HLG transfer"),
+        ([12, 16, 0, 1], "P3 primaries, PQ transfer"),
+        ([9, 1, 0, 0], "BT.2020 primaries, BT.709 transfer, narrow range"),
+    ] {
+        let light = [0, 1, 0x86, 0xa0, 0, 0, 0x27, 0x10];
+        let source = with_chunks(&photo, &[(b"cICP", &code), (b"mDCV", &MASTERING[..]), (b"cLLI", &light)]);
+        let (image, result) = remade(&source, ImageFormat::Png);
+        assert!(image.warnings.is_empty() && result.warnings.is_empty(), "{name}");
+        for (kind, data) in [(b"cICP", &code[..]), (b"mDCV", MASTERING), (b"cLLI", &light)] {
+            assert_eq!(chunk(&result.bytes, kind), Some(data), "{name}");
+        }
+        assert!(chunk(&result.bytes, b"iCCP").is_none(), "{name}");
+        // Values as they were coded.
+        let back = decode(&result.bytes, &Limits::default()).unwrap();
+        assert_eq!(back.color, plain.color, "{name}");
+        for format in ImageFormat::writable().filter(|format| *format != ImageFormat::Png) {
+            let (_, result) = remade(&source, format);
+            let told = format!(
+                "{format} cannot store the colour space ({name}): values stay as they are, and will be taken as sRGB"
+            );
+            assert!(result.warnings.contains(&told), "{format}: {:?}", result.warnings);
+        }
+    }
+}
+
+#[test]
+fn profiles_made_of_chunks_are_named_for_what_they_are_and_always_the_same() {
+    if !ready() {
+        return;
+    }
+    let temp = tempfile::tempdir().unwrap();
+    let colour = fs::read(photo(temp.path())).unwrap();
+    let grey = temp.path().join("grey.png");
+    output(
+        Command::new("convert")
+            .arg(temp.path().join("photo.png"))
+            .args(["-colorspace", "Gray", "-strip", "-define", "png:exclude-chunk=all"])
+            .arg(&grey),
+    );
+    let grey = fs::read(grey).unwrap();
+    for (source, kind, data, name) in [
+        (&colour, b"gAMA", &100_000u32.to_be_bytes()[..], "PNG gAMA 1, sRGB primaries"),
+        (&colour, b"cICP", &[12, 13, 0, 1], "Display P3"),
+        (&grey, b"gAMA", &100_000u32.to_be_bytes(), "PNG gAMA 1"),
+        (&grey, b"cICP", &[9, 8, 0, 1], "BT.2020 primaries, linear transfer"),
+    ] {
+        let source = with_chunks(source, &[(kind, data)]);
+        let (_, result) = remade(&source, ImageFormat::Png);
+        let path = temp.path().join("result.png");
+        fs::write(&path, &result.bytes).unwrap();
+        assert_eq!(profile_name(&path), name);
+        let tags = ["-s3", "-n", "-ICC_Profile:ProfileDateTime", "-ICC_Profile:ColorSpaceData"];
+        let seen = output(Command::new("exiftool").args(tags).arg(&path));
+        let space = if name.ends_with("primaries") || name == "Display P3" { "RGB" } else { "GRAY" };
+        assert_eq!(seen.split_whitespace().last(), Some(space), "{name}: {seen}");
+        assert!(seen.starts_with("2026:01:01 00:00:00"), "{name}: {seen}");
+    }
+}
+
+#[test]
+fn a_profile_of_rgb_never_lies_in_a_grey_file() {
+    if !ready() {
+        return;
+    }
+    let temp = tempfile::tempdir().unwrap();
+    let at = |name: &str| temp.path().join(name);
+    output(
+        Command::new("convert")
+            .arg(photo(temp.path()))
+            .args(["-colorspace", "Gray", "-strip", "-define", "png:exclude-chunk=all"])
+            .arg(at("grey.png")),
+    );
+    let adobe =
+        decode(&fs::read(crate::real_model::data("samples/icc_adobergb.jpg")).unwrap(), &Limits::default());
+    let icc = adobe.unwrap().metadata.icc.unwrap();
+    let mut grey = read(&at("grey.png"));
+    assert_eq!(grey.color.channels(), 1);
+    grey.metadata.icc = Some(icc);
+    for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Tiff] {
+        let path = at("result").with_extension(format.extensions()[0]);
+        let result = encode(&grey, &EncodeOptions::new(format)).unwrap();
+        fs::write(&path, &result.bytes).unwrap();
+        let space = output(Command::new("exiftool").args(["-s3", "-ICC_Profile:ColorSpaceData"]).arg(&path));
+        assert_eq!(space, "GRAY", "{format}");
+        // As bright as Little CMS has it in the profile of RGB: the tone curve is gamma 2.2.
+        let tone = decode(&result.bytes, &Limits::default()).unwrap();
+        let seen = prepare_for_model(tone).color.data()[0];
+        let expected = prepare_for_model(grey.clone()).color.data()[0];
+        assert!((seen - expected).abs() < 0.02, "{format}: {seen}, {expected}");
+    }
+    // Where grey is stored as RGB, the profile holds.
+    let result = encode(&grey, &EncodeOptions::new(ImageFormat::WebP)).unwrap();
+    assert_eq!(decode(&result.bytes, &Limits::default()).unwrap().metadata.icc, grey.metadata.icc);
+    let mut colour = read(&at("photo.png"));
+    colour.metadata.icc = {
+        let linear = with_chunks(&fs::read(at("grey.png")).unwrap(), &[(b"gAMA", &100_000u32.to_be_bytes())]);
+        decode(&linear, &Limits::default()).unwrap().metadata.icc
+    };
+    for format in ImageFormat::writable() {
+        let result = encode(&colour, &EncodeOptions::new(format)).unwrap();
+        let back = decode(&result.bytes, &Limits::default()).unwrap();
+        assert!(back.metadata.icc.is_none_or(|icc| &icc[16..20] != b"GRAY"), "{format}");
+        assert!(!result.warnings.is_empty(), "{format}");
+    }
+}
