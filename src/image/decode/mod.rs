@@ -154,6 +154,7 @@ impl Source {
             ImageFormat::Png => {
                 let chunks = metadata::png::read(bytes);
                 self.metadata = chunks.metadata;
+                self.notes = chunks.notes;
                 self.take_color(&chunks.color);
                 self.animated = chunks.frames > 1;
             }
@@ -161,7 +162,8 @@ impl Source {
                 if !sniff::riff_is_complete(bytes) {
                     return Err(truncated(self.format));
                 }
-                (self.metadata, self.animated) = metadata::riff::read(bytes);
+                let chunks = metadata::riff::read(bytes);
+                (self.metadata, self.animated, self.notes) = (chunks.metadata, chunks.animated, chunks.notes);
             }
             ImageFormat::Gif => self.animated = sniff::gif_has_frames(bytes),
             ImageFormat::Bmp => self.metadata.density = sniff::bmp_density(bytes),

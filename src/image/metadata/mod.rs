@@ -1,10 +1,12 @@
 //! What a file says about its image: profile, EXIF, XMP, IPTC, resolution, text.
 
+pub(in crate::image) mod application;
 pub(in crate::image) mod exif;
 pub(in crate::image) mod exif_fields;
 pub(in crate::image) mod ifd;
 pub(in crate::image) mod iptc;
 pub(in crate::image) mod jpeg;
+pub(in crate::image) mod photoshop;
 mod place;
 pub(in crate::image) mod png;
 pub(in crate::image) mod riff;
@@ -31,6 +33,8 @@ pub struct Metadata {
     pub xmp: Option<Vec<u8>>,
     /// IPTC-IIM records.
     pub iptc: Option<Vec<u8>>,
+    /// Paths that Photoshop drew, as its image resources.
+    pub paths: Option<Vec<u8>>,
     /// Resolution.
     pub density: Option<Density>,
     /// Comments and text chunks: (keyword, text).
@@ -242,11 +246,20 @@ impl Metadata {
         }
     }
 
-    /// Removes what marks places in an image that was turned since. Returns a note if there was any.
-    pub(in crate::image) fn drop_regions(&mut self) -> Option<String> {
-        let edited = xmp::edit(self.xmp.as_ref()?, &Edit { turned: true, ..Edit::default() })?;
-        self.xmp = Some(edited.packet);
-        edited.dropped.then(|| "marked regions (faces, say) do not turn with the image; dropped".into())
+    /// Removes what marks places in an image that was turned since. Returns notes on what there was.
+    pub(in crate::image) fn drop_regions(&mut self) -> Vec<String> {
+        let mut notes = Vec::new();
+        let edit = Edit { turned: true, ..Edit::default() };
+        if let Some(edited) = self.xmp.as_ref().and_then(|packet| xmp::edit(packet, &edit)) {
+            self.xmp = Some(edited.packet);
+            if edited.dropped {
+                notes.push("marked regions (faces, say) do not turn with the image; dropped".into());
+            }
+        }
+        if self.paths.take().is_some() {
+            notes.push("Photoshop's paths do not turn with the image; dropped".into());
+        }
+        notes
     }
 
     /// Settles on one resolution, says everywhere that the image is upright, and returns the orientation (1 to 8) that was given.

@@ -9,6 +9,7 @@ use flate2::Compression;
 use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 
+use super::application::CREDENTIALS;
 use super::{Density, DensityUnit, Metadata, iptc};
 
 const XMP_KEYWORD: &str = "XML:com.adobe.xmp";
@@ -41,6 +42,8 @@ pub(in crate::image) struct Chunks {
     pub color: ColorChunks,
     /// Frames of an animation, 0 for a still.
     pub frames: u32,
+    /// What cannot be carried over, one sentence each.
+    pub notes: Vec<String>,
 }
 
 /// Iterates over (type, data); stops at the first chunk that leaves the file.
@@ -103,6 +106,7 @@ pub(in crate::image) fn read(bytes: &[u8]) -> Chunks {
                 out.color.chromaticities = Some([0, 2, 4, 6].map(|i| [value(i), value(i + 1)]));
             }
             b"acTL" => out.frames = number(data, 0).unwrap_or(0),
+            b"caBX" => out.notes.push(CREDENTIALS.into()),
             b"IEND" => break,
             _ => {}
         }

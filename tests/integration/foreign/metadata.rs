@@ -188,3 +188,74 @@ fn a_profile_of_rgb_never_lies_in_a_grey_file() {
         assert!(!result.warnings.is_empty(), "{format}");
     }
 }
+
+/// A JPEG file with further segments (marker, data) behind its start.
+fn with_segments(jpeg: &[u8], segments: &[(u8, &[u8])]) -> Vec<u8> {
+    let mut out = jpeg[..2].to_vec();
+    for (marker, data) in segments {
+        out.extend([0xff, *marker]);
+        out.extend((data.len() as u16 + 2).to_be_bytes());
+        out.extend(*data);
+    }
+    [&out, &jpeg[2..]].concat()
+}
+
+#[test]
+fn segments_of_jpeg_that_are_left_out_are_named() {
+    let plain = fs::read(crate::real_model::data("samples/gray_progressive.jpg")).unwrap();
+    let said = |segments: &[(u8, &[u8])]| {
+        decode(&with_segments(&plain, segments), &Limits::default()).unwrap().warnings
+    };
+    assert_eq!(said(&[(0xe0, b"JFXX\0\x13"), (0xee, b"Adobe\0\x64\0\0\0\0\0")]), [""; 0]);
+    let all: [(u8, &[u8]); 5] = [
+        (0xe1, b"FLIR\0\x01\0\0"),
+        (0xe5, b"RMETA\0"),
+        (0xe6, b"GoPro\0"),
+        (0xec, b"Ducky\0\x01"),
+        (0xe9, b"Holiday\0"),
+    ];
+    let told = "not carried over: FLIR thermal data, Ricoh data, GoPro data, Photoshop's save quality (Ducky), \
+                unknown application data (APP9 'Holiday')";
+    assert_eq!(said(&all), [told]);
+    let credentials = "content credentials (C2PA) do not hold for the new image; dropped";
+    assert_eq!(said(&[(0xeb, b"JP\0\x01\0\0\0\x01\0\0\0\x20jumb\0\0\0\x18jumdc2pa")]), [credentials]);
+    let png = fs::read(crate::real_model::data("girl.png")).unwrap();
+    let png = decode(&with_chunks(&png, &[(b"caBX", b"jumb")]), &Limits::default()).unwrap();
+    assert_eq!(png.warnings, [credentials]);
+}
+
+#[test]
+fn clipping_paths_go_along_in_jpeg_and_tiff() {
+    // A closed path of one knot at a quarter of each side, and the name that makes it the clipping path.
+    let knot = [[0u8, 0x40, 0, 0]; 6].concat();
+    let length = [&[0, 0, 0, 1][..], &[0; 22]].concat();
+    let path = [&b"8BIM\x07\xd0\x06Path 1\0\0\0\0\x34"[..], &length, &[0, 1], &knot].concat();
+    let name = b"8BIM\x0b\xb7\0\0\0\0\0\x07\x06Path 1\0";
+    let paths = [&path[..], name].concat();
+    let plain = fs::read(crate::real_model::data("samples/gray_progressive.jpg")).unwrap();
+    let segment = [&b"Photoshop 3.0\0"[..], &paths].concat();
+    let source = with_segments(&plain, &[(0xed, &segment)]);
+    let (image, tiff) = remade(&source, ImageFormat::Tiff);
+    assert_eq!(image.metadata.paths.as_ref(), Some(&paths));
+    let (_, jpeg) = remade(&tiff.bytes, ImageFormat::Jpeg);
+    for (format, result) in [(ImageFormat::Tiff, tiff), (ImageFormat::Jpeg, jpeg)] {
+        assert!(result.warnings.is_empty(), "{format}: {:?}", result.warnings);
+        assert_eq!(decode(&result.bytes, &Limits::default()).unwrap().metadata.paths.as_ref(), Some(&paths));
+        if Command::new("exiftool").arg("-ver").output().is_err() {
+            skipped!("exiftool is not installed");
+            return;
+        }
+        let temp = tempfile::tempdir().unwrap();
+        let file = temp.path().join("result");
+        fs::write(&file, result.bytes).unwrap();
+        let seen = output(Command::new("exiftool").args(["-s3", "-ClippingPathName"]).arg(&file));
+        assert_eq!(seen, "Path 1", "{format}");
+    }
+    let (_, png) = remade(&source, ImageFormat::Png);
+    assert_eq!(png.warnings, ["PNG cannot store Photoshop's paths; dropped"]);
+    // An image that lies on its side is turned, its paths are not.
+    let side = fs::read(crate::real_model::data("samples/exif_orientation6.jpg")).unwrap();
+    let turned = decode(&with_segments(&side, &[(0xed, &segment)]), &Limits::default()).unwrap();
+    assert_eq!(turned.metadata.paths, None);
+    assert!(turned.warnings.iter().any(|note| note.starts_with("Photoshop's paths do not turn")));
+}
