@@ -262,13 +262,14 @@ impl Metadata {
         notes
     }
 
-    /// Settles on one resolution, says everywhere that the image is upright, and returns the orientation (1 to 8) that was given.
+    /// Settles on one resolution, says everywhere that the image is upright, and returns the orientation (1 to 8) that was
+    /// given: EXIF's, which all readers know, and XMP's where EXIF has none, as exiv2 and Adobe's programs do.
     pub(in crate::image) fn take_orientation(&mut self) -> u8 {
-        let mut orientation = 1;
+        let mut orientation = None;
         if let Some(block) = self.exif.take() {
             match Exif::new(block.clone()) {
                 Some(mut exif) => {
-                    orientation = exif.orientation();
+                    orientation = exif.stated_orientation();
                     // Writers fill the container's own resolution with 72 where the camera's is right.
                     self.density = exif.density().or(self.density);
                     exif.reset_orientation();
@@ -281,8 +282,11 @@ impl Metadata {
         if let Some(packet) = &self.xmp
             && let Some(edited) = xmp::edit(packet, &Edit { upright: true, ..Edit::default() })
         {
+            let stated = || xmp::property(packet, xmp_edit::ORIENTATION)?.trim().parse().ok();
+            orientation = orientation.or_else(stated).filter(|value| (1..=8).contains(value));
             self.xmp = Some(edited.packet);
         }
+        let orientation = orientation.unwrap_or(1);
         if orientation > 4
             && let Some(density) = &mut self.density
         {

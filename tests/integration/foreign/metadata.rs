@@ -259,3 +259,36 @@ fn clipping_paths_go_along_in_jpeg_and_tiff() {
     assert_eq!(turned.metadata.paths, None);
     assert!(turned.warnings.iter().any(|note| note.starts_with("Photoshop's paths do not turn")));
 }
+
+#[test]
+fn an_orientation_in_xmp_counts_where_exif_has_none() {
+    if !ready() {
+        return;
+    }
+    let temp = tempfile::tempdir().unwrap();
+    let upright = photo(temp.path());
+    for name in ["side.jpg", "side.png", "side.webp"] {
+        let path = temp.path().join(name);
+        let make = |xmp: &str, exif: Option<&str>| {
+            output(Command::new("convert").arg(&upright).args(["-quality", "100"]).arg(&path));
+            let mut exiftool = Command::new("exiftool");
+            exiftool.args(["-q", "-n", "-overwrite_original", &format!("-XMP-tiff:Orientation={xmp}")]);
+            exiftool.args(exif.map(|value| format!("-EXIF:Orientation={value}"))).arg(&path);
+            output(&mut exiftool);
+            decode(&fs::read(&path).unwrap(), &Limits::default()).unwrap()
+        };
+        let turned = make("6", None);
+        let xmp = String::from_utf8(turned.metadata.xmp.clone().unwrap()).unwrap();
+        assert!(xmp.contains(">1</tiff:Orientation>") || xmp.contains("tiff:Orientation=\"1\""), "{xmp}");
+        // ImageMagick turns by the number that it is told.
+        let expected = temp.path().join("expected.png");
+        output(Command::new("convert").arg(&path).args(["-rotate", "90"]).arg(&expected));
+        assert_eq!((turned.width(), turned.height()), (28, 40), "{name}");
+        let (mean, _) = off(&turned, &expected);
+        assert!(mean < 1.0, "{name}: {mean}");
+        // EXIF goes first, and a number beyond 8 says nothing.
+        assert_eq!(make("6", Some("1")).width(), 40, "{name}");
+        assert_eq!(make("1", Some("6")).width(), 28, "{name}");
+        assert_eq!(make("9", None).width(), 40, "{name}");
+    }
+}
