@@ -3,6 +3,14 @@
 /// Sets up the process.
 pub fn prepare() {
     forbid_telemetry();
+    survive_large_files();
+}
+
+/// Has writing beyond a limit on file sizes fail like any other writing, so that it is told and nothing is left behind;
+/// the signal would end the process. A handler does it instead of ignoring the signal, which other programs inherit.
+fn survive_large_files() {
+    #[cfg(unix)]
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, std::sync::Arc::default());
 }
 
 /// Keeps ONNX Runtime from sending anything, unless the user has decided about it.

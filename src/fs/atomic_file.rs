@@ -1,16 +1,20 @@
 //! Files that appear whole or not at all: a hidden temporary beside the target, flushed, then renamed.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use super::attributes;
 use super::temporary::Temporary;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Writes `path` so that a crash leaves either the old state or the new one; `fill` writes the contents.
 ///
 /// An existing file is replaced only if `replace`; else it is an error, also when it appeared a moment ago. The new file
-/// has the permissions of the one that it replaces, and where `path` is a link, the file that it leads to is replaced.
+/// has the permissions and extended attributes of the one that it replaces, and where `path` is a link, the file that it
+/// leads to is replaced.
+///
+/// Returns what `fill` does, and a warning where attributes are lost.
 ///
 /// # Errors
 /// What `fill` returns; `Output`, naming `path`, when the folder is missing or read-only, the disk is full, or the
@@ -19,16 +23,13 @@ pub fn write_with<T>(
     path: &Path,
     replace: bool,
     fill: impl FnOnce(&mut BufWriter<&File>) -> Result<T>,
-) -> Result<T> {
+) -> Result<(T, Option<String>)> {
     let end = if replace { end_of_links(path) } else { None };
     let path = end.as_deref().unwrap_or(path);
     let (temporary, value) = filled(path, fill)?;
+    let mut lost = None;
     if replace && let Ok(old) = fs::metadata(path) {
-        temporary
-            .file
-            .as_file()
-            .set_permissions(old.permissions())
-            .map_err(|error| cannot_write(path, error))?;
+        lost = take_after(&temporary, path, old.permissions())?;
     }
     temporary.persist(path, replace).map_err(|error| {
         if error.kind() == std::io::ErrorKind::AlreadyExists {
@@ -38,7 +39,7 @@ pub fn write_with<T>(
         }
     })?;
     sync_folder(path);
-    Ok(value)
+    Ok((value, lost))
 }
 
 /// Replaces the file at `path` as [`write_with`] does, with its permissions, keeping the old one as `backup` if that is
@@ -52,13 +53,13 @@ pub fn replace_with<T>(
     backup: Option<&Path>,
     unchanged: impl FnOnce() -> Result<()>,
     fill: impl FnOnce(&mut BufWriter<&File>) -> Result<T>,
-) -> Result<T> {
+) -> Result<(T, Option<String>)> {
     let end = end_of_links(path);
     let path = end.as_deref().unwrap_or(path);
     let fail = |error: std::io::Error| cannot_write(path, error);
     let (temporary, value) = filled(path, fill)?;
     let permissions = fs::metadata(path).map_err(fail)?.permissions();
-    temporary.file.as_file().set_permissions(permissions).map_err(fail)?;
+    let lost = take_after(&temporary, path, permissions)?;
     unchanged()?;
     if let Some(backup) = backup {
         keep(path, backup).map_err(|error| match error.kind() {
@@ -76,7 +77,16 @@ pub fn replace_with<T>(
         cannot_write(path, error)
     })?;
     sync_folder(path);
-    Ok(value)
+    Ok((value, lost))
+}
+
+/// Gives `temporary` the extended attributes and `permissions` of the file at `path`, which it is to replace. Returns a
+/// warning where attributes are lost.
+fn take_after(temporary: &Temporary, path: &Path, permissions: Permissions) -> Result<Option<String>> {
+    // Before it may become read-only.
+    let lost = attributes::copy(path, temporary.file.path());
+    temporary.file.as_file().set_permissions(permissions).map_err(|error| cannot_write(path, error))?;
+    Ok(lost)
 }
 
 /// The file that `path` leads to, if it is a link to one that exists.
@@ -124,6 +134,7 @@ pub(crate) fn sync_folder(path: &Path) {
 /// As [`write_with`].
 pub fn write(path: &Path, bytes: &[u8], replace: bool) -> Result<()> {
     write_with(path, replace, |file| file.write_all(bytes).map_err(|error| cannot_write(path, error)))
+        .map(drop)
 }
 
 /// Proves that a file can be made for `path`, before long work is spent on it; nothing stays behind.

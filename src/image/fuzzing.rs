@@ -18,7 +18,7 @@ pub fn copy_metadata(format: ImageFormat, bytes: &[u8]) {
             jpeg_frame(bytes);
             metadata::jpeg::read(bytes).metadata
         }
-        ImageFormat::WebP => metadata::riff::read(bytes).0,
+        ImageFormat::WebP => metadata::riff::read(bytes).metadata,
         ImageFormat::Tiff => match tiff::decoder::Decoder::new(Cursor::new(bytes)) {
             Ok(mut decoder) => metadata::tiff::read(bytes, &mut decoder).metadata,
             Err(_) => return,

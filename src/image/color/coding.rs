@@ -1,6 +1,6 @@
 //! How an image's values are coded, and the way to sRGB-coded values and back.
 
-use moxcms::{ColorProfile, DataColorSpace, Matrix3d};
+use moxcms::{ColorProfile, DataColorSpace, Matrix3d, ToneReprCurve};
 use rayon::prelude::*;
 
 use super::Curve;
@@ -63,8 +63,11 @@ impl Coding {
                 Ok(curve.filter(|curve| !curve.is_srgb()).map_or(Self::Kept, Self::Grey))
             }
             (DataColorSpace::Rgb, 3) => Ok(Self::matrix(&profile).unwrap_or(Self::Kept)),
-            // Not what the standards want, but common; grey needs no matrix, and the profile goes along.
-            (DataColorSpace::Rgb, 1) => Ok(Self::Kept),
+            // Not what the standards want, but common; grey needs the curve only.
+            (DataColorSpace::Rgb, 1) => {
+                let curve = grey_curve(&profile).and_then(Curve::new);
+                Ok(curve.filter(|curve| !curve.is_srgb()).map_or(Self::Kept, Self::Grey))
+            }
             (space, _) => Err(format!("it is for {space:?} and the image has {channels} colour channels")),
         }
     }
@@ -183,6 +186,11 @@ pub(super) fn has_tables(profile: &ColorProfile) -> bool {
     profile.lut_a_to_b_perceptual.is_some() || profile.lut_a_to_b_colorimetric.is_some()
 }
 
+/// The tone curve of grey in a profile of red, green and blue: the one that they share.
+pub(super) fn grey_curve(profile: &ColorProfile) -> Option<&ToneReprCurve> {
+    profile.green_trc.as_ref().filter(|_| !has_tables(profile))
+}
+
 fn multiply(matrix: &[[f32; 3]; 3], v: [f32; 3]) -> [f32; 3] {
     [0, 1, 2].map(|i| matrix[i][0] * v[0] + matrix[i][1] * v[1] + matrix[i][2] * v[2])
 }
@@ -288,7 +296,8 @@ mod tests {
         let grey = ColorProfile::new_gray_with_gamma(1.8).encode().unwrap();
         assert!(matches!(Coding::from_icc(&grey, 1), Ok(Coding::Grey(_))));
         assert!(Coding::from_icc(&grey, 3).unwrap_err().contains("3 colour channels"));
-        assert_eq!(Coding::from_icc(&ColorProfile::new_adobe_rgb().encode().unwrap(), 1), Ok(Coding::Kept));
+        let adobe = ColorProfile::new_adobe_rgb().encode().unwrap();
+        assert!(matches!(Coding::from_icc(&adobe, 1), Ok(Coding::Grey(_))));
     }
 
     #[test]

@@ -114,59 +114,9 @@ pub(in crate::image) fn from_lab(lab: &[[f32; 3]], height: usize, width: usize) 
     raster
 }
 
-/// An ICC profile for PNG's colour chunks; `None` if they mean sRGB or cannot be expressed.
-pub(in crate::image) fn icc_of_chunks(chunks: &crate::image::metadata::png::ColorChunks) -> Option<Vec<u8>> {
-    if let Some([primaries, transfer, 0, 1]) = chunks.cicp {
-        use moxcms::{CicpColorPrimaries, CicpProfile, MatrixCoefficients, TransferCharacteristics};
-        // Display P3 with the sRGB curve, which is all of it for grey; others are rare or of high dynamic range.
-        let p3 = CicpProfile {
-            color_primaries: CicpColorPrimaries::Smpte432,
-            transfer_characteristics: TransferCharacteristics::Srgb,
-            matrix_coefficients: MatrixCoefficients::Identity,
-            full_range: true,
-        };
-        return (primaries == 12 && transfer == 13 && !chunks.grey)
-            .then(|| profile::bytes(ColorProfile::new_from_cicp(p3), D65))
-            .flatten();
-    }
-    if chunks.srgb {
-        return None;
-    }
-    let gamma = chunks.gamma.filter(|gamma| (0.1..=2.0).contains(gamma))?;
-    // The gamma that stands for sRGB.
-    let usual_gamma = (gamma - 0.45455).abs() < 0.002;
-    if chunks.grey {
-        let profile = ColorProfile::new_gray_with_gamma(1.0 / gamma as f32);
-        return (!usual_gamma).then(|| profile::bytes(profile, D65)).flatten();
-    }
-    let srgb = [[0.3127, 0.329], [0.64, 0.33], [0.3, 0.6], [0.15, 0.06]];
-    let points = chunks.chromaticities.unwrap_or(srgb);
-    let usual_points = points.iter().flatten().zip(srgb.iter().flatten()).all(|(a, b)| (a - b).abs() < 0.002);
-    if usual_gamma && usual_points {
-        return None;
-    }
-    let mut profile = ColorProfile::new_srgb();
-    let [white, red, green, blue] = points.map(|[x, y]| (x as f32, y as f32));
-    if points.iter().any(|point| point[1] < 1e-3) {
-        return None;
-    }
-    let primaries = moxcms::ColorPrimaries {
-        red: moxcms::Chromaticity::new(red.0, red.1),
-        green: moxcms::Chromaticity::new(green.0, green.1),
-        blue: moxcms::Chromaticity::new(blue.0, blue.1),
-    };
-    profile.update_rgb_colorimetry(moxcms::XyY { x: white.0.into(), y: white.1.into(), yb: 1.0 }, primaries);
-    let curve = moxcms::curve_from_gamma(1.0 / gamma as f32);
-    profile.red_trc = Some(curve.clone());
-    profile.green_trc = Some(curve.clone());
-    profile.blue_trc = Some(curve);
-    profile::bytes(profile, points[0])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::metadata::png::ColorChunks;
 
     #[test]
     fn lab_has_its_known_places() {
@@ -189,32 +139,5 @@ mod tests {
         assert!(note.ends_with("it has no profile"));
         let (_, note) = from_cmyk(&inks, 1, 3, Some(b"rubbish"));
         assert!(note.ends_with("its profile cannot be used"));
-    }
-
-    #[test]
-    fn chunks_become_a_profile_only_when_they_differ_from_srgb() {
-        let usual = ColorChunks { gamma: Some(0.45455), ..ColorChunks::default() };
-        assert_eq!(icc_of_chunks(&usual), None);
-        assert_eq!(icc_of_chunks(&ColorChunks { srgb: true, gamma: Some(1.0), ..usual }), None);
-        // Grey has a curve and no primaries.
-        let p3 = ColorChunks { cicp: Some([12, 13, 0, 1]), ..ColorChunks::default() };
-        assert!(icc_of_chunks(&p3).is_some() && icc_of_chunks(&ColorChunks { grey: true, ..p3 }).is_none());
-        let linear = icc_of_chunks(&ColorChunks { grey: true, gamma: Some(1.0), ..usual }).unwrap();
-        assert_eq!(&linear[16..20], b"GRAY");
-        let mut middle = Raster::from_vec(1, 1, 1, vec![0.5]);
-        crate::image::color::Coding::from_icc(&linear, 1).unwrap().to_srgb(&mut middle);
-        assert!((middle.data()[0] - 0.7354).abs() < 1e-3, "{middle:?}");
-        let adobe = ColorChunks {
-            gamma: Some(0.45455),
-            chromaticities: Some([[0.3127, 0.329], [0.64, 0.33], [0.21, 0.71], [0.15, 0.06]]),
-            ..usual
-        };
-        let profile = ColorProfile::new_from_slice(&icc_of_chunks(&adobe).unwrap()).unwrap();
-        let expected = ColorProfile::new_adobe_rgb();
-        assert!((profile.green_colorant.x - expected.green_colorant.x).abs() < 2e-3);
-        assert!((profile.green_colorant.y - expected.green_colorant.y).abs() < 2e-3);
-        let p3 = ColorChunks { cicp: Some([12, 13, 0, 1]), ..ColorChunks::default() };
-        let profile = ColorProfile::new_from_slice(&icc_of_chunks(&p3).unwrap()).unwrap();
-        assert!((profile.red_colorant.x - ColorProfile::new_display_p3().red_colorant.x).abs() < 2e-3);
     }
 }

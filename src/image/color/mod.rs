@@ -5,14 +5,14 @@
 //! is clipped cannot come back. Profiles with tables keep their values as coded: their inverse is not exact, and
 //! the model does not mind.
 
+mod chunks;
 mod coding;
 mod convert;
 mod curve;
 mod profile;
 
-use coding::has_tables;
+pub(in crate::image) use chunks::{Meaning, describe_code, grey_of_rgb, meaning_of_code, meaning_of_gamma};
 pub(in crate::image) use coding::{Coding, HDR_PEAK};
-pub(in crate::image) use convert::{
-    adobe_rgb_icc, from_cmyk, from_lab, icc_of_chunks, srgb_icc, through_tables,
-};
+use coding::{grey_curve, has_tables};
+pub(in crate::image) use convert::{adobe_rgb_icc, from_cmyk, from_lab, srgb_icc, through_tables};
 use curve::Curve;

@@ -10,8 +10,7 @@ use libheif_rs::{
 use super::sniff::boxes_are_complete;
 use super::{Decoded, Kind, Samples};
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::color::icc_of_chunks;
-use crate::image::metadata::png::ColorChunks;
+use crate::image::color::{Meaning, meaning_of_code};
 use crate::image::{Header, ImageFormat, Metadata, SampleDepth};
 use crate::limits::Limits;
 
@@ -151,7 +150,13 @@ fn metadata(handle: &ImageHandle, grey: bool) -> Metadata {
         && let Some(profile) = handle.color_profile_nclx()
     {
         let cicp = [profile.color_primaries() as u8, profile.transfer_characteristics() as u8, 0, 1];
-        metadata.icc = icc_of_chunks(&ColorChunks { cicp: Some(cicp), grey, ..ColorChunks::default() });
+        // Video's curve, and no word at all, are what encoders say of ordinary images.
+        match meaning_of_code(cicp, grey) {
+            _ if matches!(cicp, [1 | 2, 1 | 2 | 6 | 13, ..]) => {}
+            Meaning::Profile(icc) => metadata.icc = Some(icc),
+            Meaning::Other => metadata.color_chunks.push((*b"cICP", cicp.to_vec())),
+            Meaning::Srgb => {}
+        }
     }
     let count = handle.number_of_metadata_blocks(0).max(0) as usize;
     let mut blocks: Vec<ItemId> = vec![0; count];

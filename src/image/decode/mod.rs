@@ -18,8 +18,11 @@ use image::{ColorType, ImageDecoder, ImageError, ImageReader};
 
 use self::decoded::{Decoded, Kind, Samples};
 use super::alpha::is_opaque;
-use super::color::{HDR_PEAK, adobe_rgb_icc, icc_of_chunks, srgb_icc};
+use super::color::{
+    HDR_PEAK, Meaning, adobe_rgb_icc, describe_code, meaning_of_code, meaning_of_gamma, srgb_icc,
+};
 use super::interleave::Sample;
+use super::metadata::png::ColorChunks;
 use super::metadata::{self, Metadata};
 use super::orientation::upright;
 use super::{Image, ImageFormat, Raster, SampleDepth};
@@ -151,16 +154,16 @@ impl Source {
             ImageFormat::Png => {
                 let chunks = metadata::png::read(bytes);
                 self.metadata = chunks.metadata;
-                if self.metadata.icc.is_none() {
-                    self.metadata.icc = icc_of_chunks(&chunks.color);
-                }
+                self.notes = chunks.notes;
+                self.take_color(&chunks.color);
                 self.animated = chunks.frames > 1;
             }
             ImageFormat::WebP => {
                 if !sniff::riff_is_complete(bytes) {
                     return Err(truncated(self.format));
                 }
-                (self.metadata, self.animated) = metadata::riff::read(bytes);
+                let chunks = metadata::riff::read(bytes);
+                (self.metadata, self.animated, self.notes) = (chunks.metadata, chunks.animated, chunks.notes);
             }
             ImageFormat::Gif => self.animated = sniff::gif_has_frames(bytes),
             ImageFormat::Bmp => self.metadata.density = sniff::bmp_density(bytes),
@@ -168,6 +171,35 @@ impl Source {
             _ => {}
         }
         read_codec(bytes, self.format, limits)
+    }
+
+    /// Puts a profile in the place of PNG's colour chunks, or keeps them where there is none for them.
+    fn take_color(&mut self, chunks: &ColorChunks) {
+        let coded = chunks.cicp.map(|cicp| match cicp {
+            [_, _, 0, 0 | 1] => (cicp, meaning_of_code(cicp, chunks.grey)),
+            _ => {
+                let code = describe_code(cicp);
+                self.notes.push(format!("the chunk cICP is not valid ({code}); dropped"));
+                (cicp, Meaning::Srgb)
+            }
+        });
+        if let Some((cicp, meaning)) = &coded
+            && (*meaning == Meaning::Other
+                || *meaning != Meaning::Srgb && self.metadata.icc.is_some()
+                || !self.metadata.color_chunks.is_empty())
+        {
+            self.metadata.color_chunks.insert(0, (*b"cICP", cicp.to_vec()));
+        }
+        if self.metadata.icc.is_none() {
+            // Beside `cICP`, older chunks are for readers that do not know it.
+            let meaning = match coded {
+                Some((_, meaning)) if meaning != Meaning::Other => meaning,
+                _ => meaning_of_gamma(chunks),
+            };
+            if let Meaning::Profile(icc) = meaning {
+                self.metadata.icc = Some(icc);
+            }
+        }
     }
 
     /// Planes, upright, with the metadata that still hold.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
 use super::EncodeOptions;
-use crate::image::color::{Coding, HDR_PEAK, srgb_icc, through_tables};
+use crate::image::color::{Coding, HDR_PEAK, grey_of_rgb, srgb_icc, through_tables};
 use crate::image::{Image, ImageFormat, SampleDepth};
 
 /// The image as `format` means its values, with notes on what was changed.
@@ -20,12 +20,14 @@ pub(super) fn adapt<'a>(image: &'a Image, options: &EncodeOptions) -> (Cow<'a, I
         notes.extend(clipped(image, format, (1.0 - HDR_PEAK) / 4.0..=HDR_PEAK));
     }
     let tagged = image.metadata.icc.is_some() && !image.linear;
-    // Where grey becomes red, green and blue, its own profile cannot describe them.
-    let grey =
-        image.metadata.icc.as_deref().and_then(|icc| icc.get(16..20)) == Some(b"GRAY") && !format.has_grey();
+    let space = image.metadata.icc.as_deref().and_then(|icc| icc.get(16..20)).unwrap_or_default();
+    let one_channel = image.color.channels() == 1 && format.has_grey();
+    // Where grey becomes red, green and blue, its own profile cannot describe them; nor can theirs describe grey.
+    let grey = space == b"GRAY" && !one_channel;
+    let regrey = tagged && one_channel && format.has_profile() && space == b"RGB ";
     let untag = tagged && (!format.has_profile() || grey);
     let loss = if grey && format.has_profile() { "a profile of grey" } else { "the colour profile" };
-    if !(premultiply || unlinear || untag || format.is_linear() && !image.linear) {
+    if !(premultiply || unlinear || untag || regrey || format.is_linear() && !image.linear) {
         return (Cow::Borrowed(image), notes);
     }
     let mut changed = image.clone();
@@ -39,6 +41,12 @@ pub(super) fn adapt<'a>(image: &'a Image, options: &EncodeOptions) -> (Cow<'a, I
         // With a peak of 1 this is the sRGB curve.
         Coding::linear((0.0, 1.0)).to_srgb(&mut changed.color);
         changed.linear = false;
+    } else if regrey {
+        let icc = changed.metadata.icc.take().unwrap_or_default();
+        changed.metadata.icc = grey_of_rgb(&icc).unwrap_or_else(|()| {
+            notes.push("the colour profile is for RGB, and the image is grey; dropped".into());
+            None
+        });
     } else if tagged && (untag || format.is_linear()) {
         let icc = changed.metadata.icc.take().unwrap_or_default();
         match Coding::from_icc(&icc, changed.color.channels()) {

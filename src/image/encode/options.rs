@@ -1,6 +1,7 @@
 //! How an image is to be written, and what that loses.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::image::color::describe_code;
 use crate::image::{ImageFormat, Metadata, SampleDepth};
 
 /// How to write an image.
@@ -104,8 +105,8 @@ impl EncodeOptions {
         losses
     }
 
-    /// Which metadata the format cannot hold, in one sentence; known before work starts.
-    pub fn metadata_losses(&self, metadata: &Metadata) -> Option<String> {
+    /// Which metadata the format cannot hold, one sentence each; known before work starts.
+    pub fn metadata_losses(&self, metadata: &Metadata) -> Vec<String> {
         use ImageFormat::{Bmp, Jpeg, Png, Tiff};
         let format = self.format;
         let exif = format.has_exif();
@@ -114,10 +115,28 @@ impl EncodeOptions {
             (metadata.exif.is_some() && !exif, "EXIF"),
             (metadata.xmp.is_some() && !exif, "XMP"),
             (metadata.iptc.is_some() && !iptc, "IPTC"),
+            (metadata.paths.is_some() && !matches!(format, Jpeg | Tiff), "Photoshop's paths"),
             (metadata.own_text().next().is_some() && !matches!(format, Png | Jpeg), "text"),
             (metadata.density.is_some() && !exif && format != Bmp, "resolution"),
         ];
         let names: Vec<&str> = lost.iter().filter(|(lost, _)| *lost).map(|(_, name)| *name).collect();
-        (!names.is_empty()).then(|| format!("{format} cannot store {}; dropped", names.join(", ")))
+        let mut losses = Vec::new();
+        if !names.is_empty() {
+            losses.push(format!("{format} cannot store {}; dropped", names.join(", ")));
+        }
+        if format != Png && !metadata.color_chunks.is_empty() {
+            losses.push(match metadata.code_points() {
+                Some(code) if metadata.icc.is_none() => format!(
+                    "{format} cannot store the colour space ({}): values stay as they are, and will be taken as sRGB",
+                    describe_code(code)
+                ),
+                Some(code) => format!(
+                    "{format} cannot store the colour space ({}); the profile beside it is used",
+                    describe_code(code)
+                ),
+                None => format!("{format} cannot store the mastering display and light level; dropped"),
+            });
+        }
+        losses
     }
 }

@@ -18,7 +18,7 @@ use super::super::metadata::Metadata;
 use super::super::metadata::exif::Exif;
 use super::super::metadata::exif_fields::{EXIF_POINTER, Fields, GPS_POINTER, INTEROP_POINTER, rational};
 use super::super::metadata::ifd::{Field, Order};
-use super::super::metadata::tiff::{ICC, IPTC, XMP};
+use super::super::metadata::tiff::{ICC, IPTC, PHOTOSHOP, XMP};
 use super::super::{ImageFormat, SampleDepth};
 use super::failed;
 use crate::error::{Error, Result};
@@ -136,12 +136,17 @@ where
     directory.finish()
 }
 
-/// Writes profile, XMP, IPTC and resolution.
+/// Writes profile, XMP, IPTC, paths and resolution.
 fn write_metadata<W: Write + Seek, K: TiffKind>(
     directory: &mut DirectoryEncoder<'_, W, K>,
     metadata: &Metadata,
 ) -> Result<(), TiffError> {
-    let blocks = [(ICC, 7, &metadata.icc), (XMP, 1, &metadata.xmp), (IPTC, 1, &metadata.iptc)];
+    let blocks = [
+        (ICC, 7, &metadata.icc),
+        (XMP, 1, &metadata.xmp),
+        (IPTC, 1, &metadata.iptc),
+        (PHOTOSHOP, 1, &metadata.paths),
+    ];
     for (tag, kind, data) in blocks {
         if let Some(data) = data {
             add_fields(directory, &[Field { tag: tag.to_u16(), kind, data: data.clone() }])?;

@@ -44,8 +44,13 @@ impl Exif {
 
     /// The orientation field, 1 to 8; 1 if absent or nonsense.
     pub fn orientation(&self) -> u8 {
-        let value = self.main().and_then(|main| main.find(ORIENTATION)?.number(&self.bytes, self.order));
-        value.filter(|value| (1..=8).contains(value)).map_or(1, |value| value as u8)
+        self.stated_orientation().unwrap_or(1)
+    }
+
+    /// The orientation field, 1 to 8; `None` if absent or nonsense.
+    pub fn stated_orientation(&self) -> Option<u8> {
+        let value = self.main()?.find(ORIENTATION)?.number(&self.bytes, self.order)?;
+        (1..=8).contains(&value).then_some(value as u8)
     }
 
     /// Says that the image is upright.

@@ -1,40 +1,17 @@
 //! IPTC-IIM records inside Photoshop's image resource blocks.
 
-const SIGNATURE: &[u8] = b"8BIM";
+use super::photoshop;
+
 const IPTC: u16 = 0x0404;
 
 /// The IPTC records among the resources in `bytes`.
 pub(in crate::image) fn from_resources(bytes: &[u8]) -> Option<Vec<u8>> {
-    resource(bytes, IPTC).map(<[u8]>::to_vec)
-}
-
-/// The data of resource `id` in `bytes`.
-pub(super) fn resource(mut bytes: &[u8], id: u16) -> Option<&[u8]> {
-    while let [b'8', b'B', b'I', b'M', high, low, name_length, rest @ ..] = bytes {
-        // The name is padded to an even length, its length byte included.
-        let name = usize::from(*name_length) | 1;
-        let rest = rest.get(name..)?;
-        let size = u32::from_be_bytes(rest.get(..4)?.try_into().ok()?) as usize;
-        let data = rest.get(4..4usize.checked_add(size)?)?;
-        if u16::from_be_bytes([*high, *low]) == id {
-            return Some(data);
-        }
-        bytes = rest.get(4 + size + size % 2..)?;
-    }
-    None
+    photoshop::resources(bytes).find(|resource| resource.id == IPTC).map(|resource| resource.data.to_vec())
 }
 
 /// One resource that holds `records`.
 pub(in crate::image) fn to_resources(records: &[u8]) -> Vec<u8> {
-    let mut out = SIGNATURE.to_vec();
-    out.extend(IPTC.to_be_bytes());
-    out.extend([0, 0]);
-    out.extend((records.len() as u32).to_be_bytes());
-    out.extend(records);
-    if records.len() % 2 == 1 {
-        out.push(0);
-    }
-    out
+    photoshop::resource(IPTC, records)
 }
 
 /// Data sets of record 2 that name places: content location, city, sublocation, province, country.

@@ -3,13 +3,17 @@
 //! Not by the crate `img-parts`, which copies the file, refuses it for one damaged segment, and would save only the walk
 //! over segments.
 
-use super::{Density, DensityUnit, Metadata, iptc};
+use super::application::Dropped;
+use super::{Density, DensityUnit, Metadata, iptc, photoshop};
 
 const EXIF: &[u8] = b"Exif\0\0";
 const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 const EXTENDED_XMP: &[u8] = b"http://ns.adobe.com/xmp/extension/\0";
 const ICC: &[u8] = b"ICC_PROFILE\0";
 const PHOTOSHOP: &[u8] = b"Photoshop 3.0\0";
+
+/// ISO's description of a gain map, which lies in the file as a second image.
+const GAIN_MAP: &[u8] = b"urn:iso:std:iso:ts:21496:-1\0";
 
 /// Photoshop's resources for the copyright flag and the address.
 const RIGHTS: [u16; 2] = [0x040a, 0x040b];
@@ -58,6 +62,7 @@ pub(in crate::image) fn read(bytes: &[u8]) -> Segments {
     let mut icc_count = 0;
     let mut resources = Vec::new();
     let mut extended = false;
+    let mut dropped = Dropped::default();
     for (marker, data) in segments(bytes) {
         let metadata = &mut out.metadata;
         match marker {
@@ -76,10 +81,11 @@ pub(in crate::image) fn read(bytes: &[u8]) -> Segments {
                 icc.push((data[12], &data[14..]));
                 icc_count = data[13];
             }
-            0xe2 if data.starts_with(b"MPF\0") => out.images = true,
+            0xe2 if data.starts_with(b"MPF\0") || data.starts_with(GAIN_MAP) => out.images = true,
             0xed if data.starts_with(PHOTOSHOP) => resources.extend(&data[PHOTOSHOP.len()..]),
             0xee if data.starts_with(b"Adobe") && data.len() >= 12 => out.adobe_transform = Some(data[11]),
             0xfe => metadata.text.push(("Comment".into(), text(data))),
+            0xe0..=0xef => dropped.take(marker - 0xe0, data),
             _ => {}
         }
     }
@@ -94,12 +100,14 @@ pub(in crate::image) fn read(bytes: &[u8]) -> Segments {
         }
     }
     out.metadata.iptc = iptc::from_resources(&resources);
-    if RIGHTS.iter().any(|&id| iptc::resource(&resources, id).is_some()) {
+    out.metadata.paths = photoshop::paths(&resources);
+    if photoshop::resources(&resources).any(|resource| RIGHTS.contains(&resource.id)) {
         out.notes.push("Photoshop's own copyright flag and address are not carried over".into());
     }
     if extended {
         out.notes.push("extended XMP (over 64 KiB) is not carried over".into());
     }
+    out.notes.extend(dropped.notes());
     out
 }
 
@@ -141,6 +149,10 @@ pub(in crate::image) fn write(metadata: &Metadata) -> (Vec<(u8, Vec<u8>)>, Vec<S
     }
     if let Some(records) = &metadata.iptc {
         one(0xed, PHOTOSHOP, &iptc::to_resources(records), "IPTC block");
+    }
+    // Readers put the segments together again.
+    for part in metadata.paths.iter().flat_map(|paths| paths.chunks(SEGMENT - PHOTOSHOP.len())) {
+        one(0xed, PHOTOSHOP, part, "path");
     }
     for (keyword, text) in metadata.own_text() {
         let text = if keyword == "Comment" { text.clone() } else { format!("{keyword}: {text}") };

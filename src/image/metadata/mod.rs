@@ -1,10 +1,12 @@
 //! What a file says about its image: profile, EXIF, XMP, IPTC, resolution, text.
 
+pub(in crate::image) mod application;
 pub(in crate::image) mod exif;
 pub(in crate::image) mod exif_fields;
 pub(in crate::image) mod ifd;
 pub(in crate::image) mod iptc;
 pub(in crate::image) mod jpeg;
+pub(in crate::image) mod photoshop;
 mod place;
 pub(in crate::image) mod png;
 pub(in crate::image) mod riff;
@@ -23,12 +25,16 @@ pub(in crate::image) const RECORD: &str = "PartDiff";
 pub struct Metadata {
     /// ICC profile; `None` means sRGB (grey: its tone curve).
     pub icc: Option<Vec<u8>>,
+    /// PNG's chunks on colour that no profile stands for, (type, data): `cICP`, `mDCV`, `cLLI`.
+    pub color_chunks: Vec<([u8; 4], Vec<u8>)>,
     /// EXIF block, beginning with its TIFF header.
     pub exif: Option<Vec<u8>>,
     /// XMP packet (UTF-8 XML).
     pub xmp: Option<Vec<u8>>,
     /// IPTC-IIM records.
     pub iptc: Option<Vec<u8>>,
+    /// Paths that Photoshop drew, as its image resources.
+    pub paths: Option<Vec<u8>>,
     /// Resolution.
     pub density: Option<Density>,
     /// Comments and text chunks: (keyword, text).
@@ -156,7 +162,8 @@ impl Metadata {
             density.y *= change.size.0 as f64 / change.old_size.0.max(1) as f64;
         }
         if change.strip == Strip::All {
-            *self = Self { icc: self.icc.take(), density: self.density, ..Self::default() };
+            let color_chunks = std::mem::take(&mut self.color_chunks);
+            *self = Self { icc: self.icc.take(), color_chunks, density: self.density, ..Self::default() };
             return notes;
         }
         if change.strip == Strip::Gps {
@@ -217,35 +224,52 @@ impl Metadata {
         self.text.iter().filter(|(keyword, _)| keyword != RECORD)
     }
 
+    /// The colour space that `cICP` names, where it is kept.
+    pub(in crate::image) fn code_points(&self) -> Option<[u8; 4]> {
+        let (_, data) = self.color_chunks.iter().find(|(kind, _)| kind == b"cICP")?;
+        data[..].try_into().ok()
+    }
+
     /// Whether EXIF stands in for a missing profile and says Adobe RGB.
     pub(in crate::image) fn is_adobe_rgb(&self) -> bool {
         let exif = || Exif::new(self.exif.clone()?);
-        self.icc.is_none() && exif().is_some_and(|exif| exif.is_adobe_rgb())
+        self.icc.is_none() && self.code_points().is_none() && exif().is_some_and(|exif| exif.is_adobe_rgb())
     }
 
     /// Puts `icc` (sRGB, or `None` for that) in the place of a profile that no longer holds, and has EXIF agree.
     pub(in crate::image) fn become_srgb(&mut self, icc: Option<Vec<u8>>) {
         self.icc = icc;
+        self.color_chunks.clear();
         if let Some(mut exif) = self.exif.clone().and_then(Exif::new) {
             exif.set_srgb();
             self.exif = Some(exif.into_bytes());
         }
     }
 
-    /// Removes what marks places in an image that was turned since. Returns a note if there was any.
-    pub(in crate::image) fn drop_regions(&mut self) -> Option<String> {
-        let edited = xmp::edit(self.xmp.as_ref()?, &Edit { turned: true, ..Edit::default() })?;
-        self.xmp = Some(edited.packet);
-        edited.dropped.then(|| "marked regions (faces, say) do not turn with the image; dropped".into())
+    /// Removes what marks places in an image that was turned since. Returns notes on what there was.
+    pub(in crate::image) fn drop_regions(&mut self) -> Vec<String> {
+        let mut notes = Vec::new();
+        let edit = Edit { turned: true, ..Edit::default() };
+        if let Some(edited) = self.xmp.as_ref().and_then(|packet| xmp::edit(packet, &edit)) {
+            self.xmp = Some(edited.packet);
+            if edited.dropped {
+                notes.push("marked regions (faces, say) do not turn with the image; dropped".into());
+            }
+        }
+        if self.paths.take().is_some() {
+            notes.push("Photoshop's paths do not turn with the image; dropped".into());
+        }
+        notes
     }
 
-    /// Settles on one resolution, says everywhere that the image is upright, and returns the orientation (1 to 8) that was given.
+    /// Settles on one resolution, says everywhere that the image is upright, and returns the orientation (1 to 8) that was
+    /// given: EXIF's, which all readers know, and XMP's where EXIF has none, as exiv2 and Adobe's programs do.
     pub(in crate::image) fn take_orientation(&mut self) -> u8 {
-        let mut orientation = 1;
+        let mut orientation = None;
         if let Some(block) = self.exif.take() {
             match Exif::new(block.clone()) {
                 Some(mut exif) => {
-                    orientation = exif.orientation();
+                    orientation = exif.stated_orientation();
                     // Writers fill the container's own resolution with 72 where the camera's is right.
                     self.density = exif.density().or(self.density);
                     exif.reset_orientation();
@@ -258,8 +282,11 @@ impl Metadata {
         if let Some(packet) = &self.xmp
             && let Some(edited) = xmp::edit(packet, &Edit { upright: true, ..Edit::default() })
         {
+            let stated = || xmp::property(packet, xmp_edit::ORIENTATION)?.trim().parse().ok();
+            orientation = orientation.or_else(stated).filter(|value| (1..=8).contains(value));
             self.xmp = Some(edited.packet);
         }
+        let orientation = orientation.unwrap_or(1);
         if orientation > 4
             && let Some(density) = &mut self.density
         {

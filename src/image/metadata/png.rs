@@ -9,6 +9,7 @@ use flate2::Compression;
 use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 
+use super::application::CREDENTIALS;
 use super::{Density, DensityUnit, Metadata, iptc};
 
 const XMP_KEYWORD: &str = "XML:com.adobe.xmp";
@@ -18,7 +19,7 @@ const RAW_PREFIX: &str = "Raw profile type ";
 const UNPACKED: u64 = 32 << 20;
 
 /// Colour chunks that stand for a profile.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(in crate::image) struct ColorChunks {
     /// `cICP`: primaries, transfer, matrix, full range.
     pub cicp: Option<[u8; 4]>,
@@ -41,14 +42,16 @@ pub(in crate::image) struct Chunks {
     pub color: ColorChunks,
     /// Frames of an animation, 0 for a still.
     pub frames: u32,
+    /// What cannot be carried over, one sentence each.
+    pub notes: Vec<String>,
 }
 
 /// Iterates over (type, data); stops at the first chunk that leaves the file.
-fn chunks(bytes: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+fn chunks(bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     let mut rest = bytes.get(8..).unwrap_or_default();
     std::iter::from_fn(move || {
         let size = u32::from_be_bytes(rest.get(..4)?.try_into().ok()?) as usize;
-        let kind = rest.get(4..8)?;
+        let kind = rest.get(4..8)?.try_into().ok()?;
         let data = rest.get(8..8usize.checked_add(size)?)?;
         rest = rest.get(12 + size..).unwrap_or_default();
         Some((kind, data))
@@ -63,7 +66,7 @@ pub(in crate::image) fn read(bytes: &[u8]) -> Chunks {
     let mut inflate = |data: &[u8]| inflate(data, &mut left);
     for (kind, data) in chunks(bytes) {
         let metadata = &mut out.metadata;
-        match kind {
+        match &kind {
             b"iCCP" => metadata.icc = split_keyword(data).and_then(|(_, rest)| inflate(rest.get(1..)?)),
             b"eXIf" => metadata.exif = Some(without_prefix(data)),
             b"tEXt" => {
@@ -93,6 +96,9 @@ pub(in crate::image) fn read(bytes: &[u8]) -> Chunks {
             }
             b"IHDR" => out.color.grey = matches!(data.get(9), Some(0 | 4)),
             b"cICP" => out.color.cicp = data.try_into().ok(),
+            // The mastering display and the light level; drafts of the standard wrote them in the second way.
+            b"mDCV" | b"mDCv" if data.len() == 24 => metadata.color_chunks.push((kind, data.into())),
+            b"cLLI" | b"cLLi" if data.len() == 8 => metadata.color_chunks.push((kind, data.into())),
             b"sRGB" => out.color.srgb = true,
             b"gAMA" => out.color.gamma = number(data, 0).map(|value| f64::from(value) / 1e5),
             b"cHRM" if data.len() == 32 => {
@@ -100,6 +106,7 @@ pub(in crate::image) fn read(bytes: &[u8]) -> Chunks {
                 out.color.chromaticities = Some([0, 2, 4, 6].map(|i| [value(i), value(i + 1)]));
             }
             b"acTL" => out.frames = number(data, 0).unwrap_or(0),
+            b"caBX" => out.notes.push(CREDENTIALS.into()),
             b"IEND" => break,
             _ => {}
         }
@@ -109,7 +116,7 @@ pub(in crate::image) fn read(bytes: &[u8]) -> Chunks {
 
 /// Chunks (type, data) to be written before the image data.
 pub(in crate::image) fn write(metadata: &Metadata) -> Vec<([u8; 4], Vec<u8>)> {
-    let mut out = Vec::new();
+    let mut out = metadata.color_chunks.clone();
     if let Some(icc) = &metadata.icc {
         out.push((*b"iCCP", [&b"ICC profile\0\0"[..], &deflate(icc)].concat()));
     }

@@ -8,12 +8,12 @@ use tiff::tags::Tag;
 
 use super::exif_fields::fields_at;
 use super::ifd::{self, Order};
-use super::{Density, Metadata, iptc};
+use super::{Density, Metadata, iptc, photoshop};
 
 pub(in crate::image) const ICC: Tag = Tag::IccProfile;
 pub(in crate::image) const XMP: Tag = Tag::Unknown(700);
 pub(in crate::image) const IPTC: Tag = Tag::Unknown(33723);
-const PHOTOSHOP: Tag = Tag::Unknown(34377);
+pub(in crate::image) const PHOTOSHOP: Tag = Tag::Unknown(34377);
 
 /// What a page's tags say.
 #[derive(Clone, Debug)]
@@ -52,6 +52,7 @@ pub(in crate::image) fn read<R: Read + Seek>(bytes: &[u8], decoder: &mut Decoder
                 let raw = |tag: Tag| directory.find(tag.to_u16()).map(|entry| entry.data(bytes));
                 metadata.iptc =
                     raw(IPTC).and_then(records).or_else(|| raw(PHOTOSHOP).and_then(iptc::from_resources));
+                metadata.paths = raw(PHOTOSHOP).and_then(photoshop::paths);
             }
             let mut fields = fields_at(bytes, order, at, Order::Little);
             if fields.dropped_maker_note {

@@ -35,6 +35,9 @@ pub(in crate::image) struct Name<'a> {
     pub local: &'a str,
 }
 
+/// How the image lies, by EXIF's numbers.
+pub(in crate::image) const ORIENTATION: Name<'_> = Name { space: TIFF, local: "Orientation" };
+
 /// What to change in a packet.
 #[derive(Clone, Debug, Default)]
 pub(in crate::image) struct Edit<'a> {
@@ -110,7 +113,7 @@ impl Edit<'_> {
         let higher = || self.size.and_then(|[before, after]| scaled(old, before.1, after.1));
         let whole = |value: f64| value.round().to_string();
         match (name.space, name.local) {
-            (TIFF, "Orientation") => self.upright.then(|| "1".into()),
+            _ if name == ORIENTATION => self.upright.then(|| "1".into()),
             (TIFF, "ImageWidth") | (EXIF, "PixelXDimension") => self.size.map(across),
             (TIFF, "ImageLength") | (EXIF, "PixelYDimension") => self.size.map(down),
             (TIFF, "XResolution") => self.density.map(|density| fraction(density.x)),

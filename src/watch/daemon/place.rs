@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::batch::naming::numbered;
 use crate::fs::atomic_file::sync_folder;
+use crate::fs::attributes;
 use crate::fs::hash::hash_file;
 use crate::fs::no_replace::rename_no_replace;
 use crate::fs::temporary::TEMPORARY_PREFIX;
@@ -13,18 +14,22 @@ use crate::fs::temporary::TEMPORARY_PREFIX;
 /// How the names of the daemon's temporaries begin; the state folder's number follows.
 pub const TEMPORARY: &str = ".partdiff-watch-";
 
-/// Renames a finished temporary; an existing file is replaced only if `replace`.
+/// Renames a finished temporary; an existing file is replaced only if `replace`, and its extended attributes stay. Returns
+/// a warning where they cannot.
 ///
 /// # Errors
 /// `AlreadyExists` where the target exists, and as the file system fails; the temporary stays then.
-pub fn rename(temporary: &Path, target: &Path, replace: bool) -> io::Result<()> {
-    if replace {
-        fs::rename(temporary, target)?
+pub fn rename(temporary: &Path, target: &Path, replace: bool) -> io::Result<Option<String>> {
+    let lost = if replace {
+        let lost = attributes::copy(target, temporary);
+        fs::rename(temporary, target)?;
+        lost
     } else {
-        rename_no_replace(temporary, target)?
-    }
+        rename_no_replace(temporary, target)?;
+        None
+    };
     sync_folder(target);
-    Ok(())
+    Ok(lost)
 }
 
 /// Removes temporaries that an earlier process with the same `mark` left below `folder`.

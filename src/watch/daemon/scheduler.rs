@@ -220,7 +220,14 @@ impl<'a> Scheduler<'a> {
                 Err(error)
                     if error.kind() == io::ErrorKind::AlreadyExists
                         && settings.collision == Collision::Number => {}
-                result => return Ok(result.map(|()| placed)),
+                result => {
+                    return Ok(result.map(|lost| {
+                        if let Some(lost) = lost {
+                            self.log.file("warning", &job.entry.watch, &job.entry.path, &lost);
+                        }
+                        placed
+                    }));
+                }
             }
         }
         Ok(Err(io::Error::new(io::ErrorKind::AlreadyExists, "too many files of that name")))

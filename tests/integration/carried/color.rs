@@ -87,13 +87,13 @@ fn scanner(rgb: &[f32]) -> [f32; 3] {
     [12.0 + 80.0 * (0.25 * r + 0.65 * g + 0.1 * b), 40.0 * (r - g), 35.0 * (0.5 * (r + g) - b)]
 }
 
-pub(super) fn read(path: &Path) -> Image {
+pub(crate) fn read(path: &Path) -> Image {
     decode(&fs::read(path).unwrap(), &Limits::default())
         .unwrap_or_else(|error| panic!("{path:?}: {}", error.report()))
 }
 
 /// Mean and largest difference in levels between an image and ImageMagick's reading of `reference`.
-pub(super) fn off(image: &Image, reference: &Path) -> (f64, f64) {
+pub(crate) fn off(image: &Image, reference: &Path) -> (f64, f64) {
     let raw =
         Command::new("convert").arg(reference).args(["-depth", "8", "-type", "TrueColor", "rgb:-"]).output();
     let raw = raw.unwrap().stdout;

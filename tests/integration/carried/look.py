@@ -74,6 +74,17 @@ def to_srgb(source, result):
     return {}
 
 
+def bt2020(source, result):
+    """A picture whose values are sRGB-coded amounts of BT.2020's primaries as 8-bit PNG in sRGB (matrix of BT.2087)."""
+    data = np.asarray(Image.open(source).convert("RGB"), float) / 255
+    light = np.where(data <= 0.04045, data / 12.92, ((data + 0.055) / 1.055) ** 2.4)
+    matrix = [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]]
+    light = np.clip(light @ np.transpose(matrix), 0, 1)
+    data = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
+    Image.fromarray(np.round(data * 255).astype(np.uint8)).save(result)
+    return {}
+
+
 def save(kind, source, result, profile):
     """A picture of `kind` made from `source`, with the profile in a file if it is not empty."""
     image = Image.open(source)
@@ -169,6 +180,6 @@ def disc(path):
     return {}
 
 
-WHAT = (pillow, samples, upright, fringe, to_srgb, save, lab, with_maker_note, maker_note, ramp, numbers, enlarged, disc)
+WHAT = (pillow, samples, upright, fringe, to_srgb, bt2020, save, lab, with_maker_note, maker_note, ramp, numbers, enlarged, disc)
 WHAT = {function.__name__: function for function in WHAT}
 print(json.dumps(WHAT[sys.argv[1]](*sys.argv[2:])))

@@ -1,7 +1,7 @@
 //! What results of the command carry, as ExifTool, ImageMagick, libvips, Pillow and tifffile see it: nothing of ours
 //! reads here what ours wrote.
 
-mod color;
+pub(crate) mod color;
 #[cfg(feature = "heif")]
 mod heif;
 mod metadata;
@@ -20,7 +20,7 @@ use serde_json::Value;
 use crate::real_model::data;
 
 /// Whether the tools and the runtime are here; says on standard error what is not.
-fn ready() -> bool {
+pub(crate) fn ready() -> bool {
     let missing = [
         ("exiftool", "-ver"),
         ("convert", "-version"),
@@ -54,7 +54,7 @@ fn python() -> Option<&'static str> {
 
 /// What `look.py` answers.
 #[track_caller]
-fn look<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Value {
+pub(crate) fn look<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Value {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/integration/carried/look.py");
     let mut command = Command::new(python().unwrap());
     serde_json::from_str(&output(command.arg(script).args(arguments))).unwrap()
@@ -62,7 +62,7 @@ fn look<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Value {
 
 /// Standard output of a program that must succeed.
 #[track_caller]
-fn output(command: &mut Command) -> String {
+pub(crate) fn output(command: &mut Command) -> String {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
@@ -70,7 +70,7 @@ fn output(command: &mut Command) -> String {
 
 /// Runs `partdiff upscale` with one step and returns what it says.
 #[track_caller]
-fn upscale<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> String {
+pub(crate) fn upscale<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_partdiff"));
     command.args(["upscale", "--device", "cpu", "--steps", "1"]).args(arguments);
     let output = command.output().unwrap();
@@ -80,7 +80,7 @@ fn upscale<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> String {
 }
 
 /// A part of a photograph, 40x28 pixels, as a PNG file without anything else.
-fn photo(folder: &Path) -> PathBuf {
+pub(crate) fn photo(folder: &Path) -> PathBuf {
     let path = folder.join("photo.png");
     let dog = data("dog.png");
     output(Command::new("convert").arg(dog).args(["-crop", "40x28+40+40", "+repage", "-strip"]).arg(&path));
@@ -98,12 +98,12 @@ fn said_adobe(photo: &Path, name: &str) -> PathBuf {
 
 /// The tags of a file as ExifTool has them, numbers as numbers, by "GROUP:SUBGROUP:NAME" (its families 0 and 1, of which
 /// equal ones stand once).
-struct Tags(BTreeMap<String, Value>);
+pub(crate) struct Tags(BTreeMap<String, Value>);
 
 impl Tags {
     /// The tags of many files, asked for at once: starting ExifTool takes longer than its work.
     #[track_caller]
-    fn of<P: AsRef<OsStr>>(paths: &[P]) -> Vec<Self> {
+    pub(crate) fn of<P: AsRef<OsStr>>(paths: &[P]) -> Vec<Self> {
         let mut exiftool = Command::new("exiftool");
         exiftool.args(["-q", "-j", "-n", "-a", "-G0:1", "-struct"]).args(paths);
         let Value::Array(files) = serde_json::from_str(&output(&mut exiftool)).unwrap() else { panic!() };
@@ -119,7 +119,7 @@ impl Tags {
     }
 
     /// The value of "GROUP:NAME", in which the group may be one of either kind, as text; empty if there is none.
-    fn text(&self, wanted: &str) -> String {
+    pub(crate) fn text(&self, wanted: &str) -> String {
         let (group, name) = wanted.split_once(':').unwrap();
         let mut found = self.0.iter().filter(|(full, _)| {
             let mut parts = full.rsplit(':');
@@ -133,7 +133,7 @@ impl Tags {
     }
 
     /// Whether any group has a tag of this name.
-    fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.0.keys().any(|full| full.rsplit(':').next() == Some(name))
     }
 }

@@ -51,6 +51,42 @@ fn what_would_lose_more_than_pixels_is_refused() {
         .says("the file is an animation; only its first frame is read");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn tags_stay_and_a_limit_on_file_sizes_leaves_nothing_behind() {
+    use rustix::fs::{XattrFlags, getxattr, setxattr};
+    if !has_runtime() {
+        return;
+    }
+    let place = Place::new();
+    place.put("a.png", &small(12, 8));
+    let path = place.path("a.png");
+    if let Err(error) = setxattr(&path, "user.xdg.tags", b"holiday", XattrFlags::empty()) {
+        return skipped!("no extended attributes here: {error}");
+    }
+    let tags = || {
+        let mut value = [0; 7];
+        getxattr(&path, "user.xdg.tags", &mut value[..]).unwrap();
+        value
+    };
+    place.upscale(["a.png", "--in-place", "-s", "2"]).expect(0);
+    assert_eq!((read(&path).width(), &tags()), (24, b"holiday"));
+    place.put("b.png", &small(12, 8));
+    place.upscale(["b.png", "-o", "a.png", "--overwrite"]).expect(0);
+    assert_eq!((read(&path).width(), &tags()), (48, b"holiday"));
+    // Less than the result needs.
+    let limited = std::process::Command::new("sh")
+        .args(["-c", "ulimit -f 8 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_partdiff")])
+        .args(["upscale", "--device", "cpu", "--steps", "1", "b.png", "-o", "large.ppm", "-s", "8"])
+        .current_dir(place.path(""))
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&limited.stderr);
+    assert_eq!(limited.status.code(), Some(1), "{told}");
+    assert!(told.contains("cannot write large.ppm") && told.contains("File too large"), "{told}");
+    assert_eq!(place.files(), ["a.png", "a.png.orig", "b.png"]);
+}
+
 #[cfg(unix)]
 #[test]
 fn links_and_permissions_stay() {

@@ -1,5 +1,7 @@
 //! One run: read, compute with progress, and only then write.
 
+use std::ffi::c_int;
+
 use crate::engine::Engine;
 use crate::host::{Handle, Host, c};
 use crate::pixels::Pixels;
@@ -20,13 +22,21 @@ pub struct Task<'a, H> {
     pub show: bool,
 }
 
+/// `GIMP_INDEXED`: pixels are places in a palette.
+const INDEXED: c_int = 2;
+
 /// Does `task` and returns the image that has the result.
 ///
 /// # Errors
 /// With what to do about it, as far as that is known. The image is unchanged, unless GIMP itself failed in the end.
 pub fn run<H: Handle>(host: &Host<H>, task: &Task<'_, H>, engine: Option<Engine>) -> Result<H, String> {
     let (gimp, settings, image) = (&host.gimp, task.settings, task.image);
+    // GIMP 2.10 greys the menu for them, but lets scripts through.
     // SAFETY: the image that GIMP has just handed over.
+    if unsafe { (gimp.gimp_image_base_type)(image) } == INDEXED {
+        return Err(tr("Indexed images cannot be upscaled: convert the image to RGB first."));
+    }
+    // SAFETY: as above.
     let old = unsafe { ((gimp.gimp_image_width)(image) as u32, (gimp.gimp_image_height)(image) as u32) };
     let size = settings.target(old.0, old.1)?;
     let icc = profile(host, image);

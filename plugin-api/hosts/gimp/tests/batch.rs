@@ -185,6 +185,44 @@ fn errors_name_the_remedy(generation: Generation) {
     }
 }
 
+/// A palette's numbers are no colours: they are refused, and the image stays as it was.
+fn indexed_images_are_refused(generation: Generation) {
+    let Some(gimp) = Gimp::new(generation) else { return };
+    let input = CASES[0].write(&gimp);
+    for in_place in [true, false] {
+        let rest = format!(
+            "(gimp-image-convert-indexed image 0 0 16 FALSE FALSE \"\") {}",
+            upscale(&gimp, 2, in_place)
+        );
+        let said = gimp.batch(&(header(&gimp).to_owned() + &with_image(&gimp, &input, &rest)));
+        assert!(said.contains("convert the image to RGB first"), "{said}");
+    }
+    // An error ends the script in 2.10; catch lets it go on.
+    if generation == Generation::Two {
+        let result = gimp.path("unharmed.png");
+        let rest = format!(
+            "(gimp-image-convert-indexed image 0 0 255 FALSE FALSE \"\") (catch 0 {})
+             (gimp-message (string-append \"MARK \" (number->string (car (gimp-image-width image))) \" \"
+                (number->string (car (gimp-image-base-type image))))) {}",
+            upscale(&gimp, 2, true),
+            save(&gimp, "image", &result)
+        );
+        let said = gimp.batch(&with_image(&gimp, &input, &rest));
+        assert!(said.contains("MARK 72 2"), "{said}");
+        assert!(result.is_file(), "{said}");
+    }
+}
+
+#[test]
+fn gimp_2_refuses_indexed_images() {
+    indexed_images_are_refused(Generation::Two);
+}
+
+#[test]
+fn gimp_3_refuses_indexed_images() {
+    indexed_images_are_refused(Generation::Three);
+}
+
 #[test]
 fn gimp_2_gives_what_the_command_gives() {
     pixels_equal_the_command(Generation::Two);

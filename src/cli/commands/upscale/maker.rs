@@ -80,7 +80,11 @@ impl Maker<'_> {
         };
         let told = AtomicUsize::new(usize::MAX);
         let observer = FileObserver { maker: self, job: &job, output: &output, told };
-        let write = |fill: Fill<'_>| self.write(&job, stamp, fill);
+        let write = |fill: Fill<'_>| {
+            let lost = self.write(&job, stamp, fill)?;
+            lost.iter().for_each(|lost| observer.warn(lost));
+            Ok(())
+        };
         let ((), report) = task.make(self.upscaler, &observer, self.cancel, write)?;
         let (width, height) = job.pages[0].target;
         self.reporter.tell(&Event::Done {
@@ -96,13 +100,14 @@ impl Maker<'_> {
         Ok(())
     }
 
-    /// Lets `fill` write the result to where it belongs.
-    fn write(&self, job: &Job, stamp: Option<Stamp>, fill: Fill<'_>) -> Result<()> {
+    /// Lets `fill` write the result to where it belongs. Returns a warning where a replaced file's attributes are lost.
+    fn write(&self, job: &Job, stamp: Option<Stamp>, fill: Fill<'_>) -> Result<Option<String>> {
         let Some(path) = &job.output else {
             let mut bytes = Cursor::new(Vec::new());
             fill(&mut bytes)?;
             let mut stdout = io::stdout().lock();
-            return stdout.write_all(bytes.get_ref()).and_then(|()| stdout.flush()).map_err(|error| {
+            let written = stdout.write_all(bytes.get_ref()).and_then(|()| stdout.flush());
+            return written.map(|()| None).map_err(|error| {
                 Error::with_source(ErrorKind::Output, "cannot write to standard output", error)
             });
         };
@@ -112,10 +117,11 @@ impl Maker<'_> {
             // The last moment at which nothing has happened.
             self.cancel.check()
         };
-        match stamp {
+        let ((), lost) = match stamp {
             Some(stamp) => atomic_file::replace_with(path, job.backup.as_deref(), || stamp.check(path), fill),
             None => atomic_file::write_with(path, self.request.existing == Existing::Replace, fill),
-        }
+        }?;
+        Ok(lost)
     }
 
     fn write_map(&self, path: &Path, map: Raster) -> Result<()> {
@@ -127,6 +133,7 @@ impl Maker<'_> {
                 .map(drop)
                 .map_err(|error| error.context(format!("cannot write {}", path.display())))
         })
+        .map(drop)
     }
 }
 
