@@ -223,7 +223,8 @@ impl<'a> Scheduler<'a> {
                 result => {
                     return Ok(result.map(|lost| {
                         if let Some(lost) = lost {
-                            self.log.file("warning", &job.entry.watch, &job.entry.path, &lost);
+                            let files = Files::of_watch(&job.entry.watch, &job.entry.path, None);
+                            self.log.tell(&Event::Warning { files, message: &lost });
                         }
                         placed
                     }));
