@@ -6,3 +6,4 @@ pub mod inputs;
 pub mod settings_args;
 pub mod upscale_args;
 pub mod upscale_request;
+pub mod volume_args;

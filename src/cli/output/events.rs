@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::{Serialize, Serializer};
 
 use crate::progress::CancelToken;
+use crate::volume::Summary;
 
 /// One thing that happened. The field names are those of `--json`, which scripts rely on.
 #[derive(Debug, Serialize)]
@@ -71,6 +72,9 @@ pub enum Event<'a> {
         height: usize,
         seconds: f64,
         report: &'a crate::engine::Report,
+        /// What became of it, if it is a volume.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        volume: Option<&'a Summary>,
     },
     /// An image was left out since its result exists.
     Skipped {

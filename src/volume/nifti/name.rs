@@ -28,6 +28,22 @@ pub fn is_volume(path: &Path) -> bool {
     name.ends_with(".hdr") && path.is_file() && has_header(path)
 }
 
+/// Whether a file in a folder is a volume to make, by its name alone. The data file of a pair is not: its header stands
+/// for both. `.hdr` may be either.
+pub fn is_found(path: &Path) -> bool {
+    let name = lower(path);
+    [".nii", ".nii.gz", ".hdr.gz"].iter().any(|ending| name.ends_with(ending))
+}
+
+/// Whether a result of this name is compressed; `None` for names of other files.
+pub fn name_means_packed(path: &Path) -> Option<bool> {
+    let name = lower(path);
+    [(".nii", false), (".nii.gz", true)]
+        .into_iter()
+        .find(|(ending, _)| name.ends_with(ending))
+        .map(|(_, packed)| packed)
+}
+
 /// What is to be done about a volume of another format.
 pub fn advice(path: &Path) -> Option<String> {
     let (_, format, command) = foreign(&lower(path))?;
