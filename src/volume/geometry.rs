@@ -2,8 +2,8 @@
 
 use super::nifti::{Form, Header, field};
 
-/// Disagreement of qform and sform that is worth a warning, in units of the file (mm, mostly), at any corner.
-const DISAGREEMENT: f64 = 0.01;
+/// Disagreement of qform and sform at any corner that is worth a warning, as a share of the smallest distance of voxels.
+const DISAGREEMENT: f64 = 0.1;
 
 /// A map from voxel indices to places: 3 rows of 4.
 pub type Affine = [[f64; 4]; 3];
@@ -67,11 +67,15 @@ impl Geometry {
                  change"
                     .into(),
             ),
-            (Some(qform), Some(sform)) if distance(qform, sform, self.sides) > DISAGREEMENT => warnings.push(format!(
-                "qform and sform put voxels at places up to {:.2} apart: both are kept, each by itself; most programs \
-                 believe the sform",
-                distance(qform, sform, self.sides)
-            )),
+            (Some(qform), Some(sform)) => {
+                let apart = distance(qform, sform, self.sides);
+                if apart > DISAGREEMENT * self.spacing.into_iter().fold(f64::INFINITY, f64::min) {
+                    warnings.push(format!(
+                        "qform and sform put voxels at places up to {apart:.2} apart: both are kept, each by itself; most \
+                         programs believe the sform"
+                    ));
+                }
+            }
             _ => {}
         }
         warnings

@@ -56,6 +56,9 @@ pub enum Event<'a> {
         seconds: f64,
         #[serde(skip)]
         details: &'a str,
+        /// What its pages are called.
+        #[serde(skip)]
+        page: &'a str,
     },
     /// An image is written.
     Done {

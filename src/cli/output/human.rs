@@ -74,11 +74,11 @@ impl Reporter for HumanReporter {
             Event::Progress { files, fraction, step, steps } => {
                 self.bar().set(output(files), *fraction, *step, *steps);
             }
-            Event::Plan { files, pages, width, height, memory_bytes, seconds, details } => {
+            Event::Plan { files, pages, width, height, memory_bytes, seconds, details, page } => {
                 let text = format!(
                     "{}: {}{width}x{height} pixels, about {}, {} of memory",
                     arrow(files),
-                    count(*pages),
+                    count(*pages, page),
                     show_seconds(*seconds),
                     show_bytes(*memory_bytes)
                 );
@@ -116,7 +116,7 @@ impl Reporter for HumanReporter {
                     None => self.line(&format!(
                         "{}: {}{width}x{height} pixels, {made}, {}{rate}{agrees}",
                         arrow(files),
-                        count(*pages),
+                        count(*pages, "page"),
                         show_seconds(*seconds)
                     )),
                     Some(volume) => self.line(&format!(
@@ -212,8 +212,8 @@ impl HumanReporter {
 }
 
 /// The number of pages and what follows, where there are several.
-fn count(pages: usize) -> String {
-    if pages > 1 { format!("{pages} pages, the first ") } else { String::new() }
+fn count(pages: usize, page: &str) -> String {
+    if pages > 1 { format!("{pages} {page}s, the first ") } else { String::new() }
 }
 
 /// The size of a volume and of its voxels.

@@ -9,7 +9,7 @@ use super::extension::{CIFTI, Extension};
 use super::field;
 use super::gzip::{MAGIC, Members};
 use super::header::{Form, Header, Version};
-use super::name::{advice, companions, is_data, may_be_analyze};
+use super::name::{advice, companions, is_data, may_be_analyze, without_gz};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Most bytes that extensions may have.
@@ -83,6 +83,11 @@ impl Nifti {
             Form::Pair | Form::Analyze => companion(&header_path, "img", "voxels")?,
         };
         let mut warnings = Vec::new();
+        let place = without_gz(&data_path).with_extension("mat");
+        if form == Form::Analyze && place.is_file() {
+            let message = format!("{} beside it holds its place for SPM: not read", place.display());
+            warnings.push(message);
+        }
         let mut extensions = Vec::new();
         if form != Form::Analyze && source.up_to(4)?.first().is_some_and(|flag| *flag != 0) {
             let head = version.bytes() as u64 + 4;

@@ -235,6 +235,7 @@ impl Run<'_> {
             memory_bytes: bytes,
             seconds: seconds.as_secs_f64(),
             details: &describe(&first),
+            page: if job.volume.is_some() { "slice" } else { "page" },
         });
         Ok(())
     }
