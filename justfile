@@ -53,7 +53,7 @@ onnx:
 
 # the long tests: a hundred kills, 20,000 files, valgrind, cargo-c, and ten minutes of fuzzing for each parser
 nightly: && (fuzz "600")
-    PARTDIFF_KILLS=100 cargo test --release --test integration -- --include-ignored watch::killing watch::many
+    PARTDIFF_KILLS=100 cargo test --release --test integration -- --include-ignored watch::killing watch::many volume::memory
     cargo test --release --test abi -- --ignored
 
 # fuzz every parser; installs cargo-fuzz where it is missing

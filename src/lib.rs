@@ -51,6 +51,9 @@ pub mod runtime;
 #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "the rest is for the command"))]
 pub mod settings;
 mod tiling;
+#[cfg(feature = "volume")]
+#[doc(hidden)]
+pub mod volume;
 #[cfg(feature = "watch")]
 #[doc(hidden)]
 pub mod watch;

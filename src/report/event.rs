@@ -5,6 +5,8 @@ use std::path::Path;
 
 use serde::{Serialize, Serializer};
 
+use crate::volume::Summary;
+
 /// One thing that happened. The field names are those of `--json`, which scripts rely on.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -53,6 +55,9 @@ pub enum Event<'a> {
         seconds: f64,
         #[serde(skip)]
         details: &'a str,
+        /// What its pages are called.
+        #[serde(skip)]
+        page: &'a str,
     },
     /// An image is written.
     Done {
@@ -69,6 +74,9 @@ pub enum Event<'a> {
         height: usize,
         seconds: f64,
         report: &'a crate::engine::Report,
+        /// What became of it, if it is a volume.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        volume: Option<&'a Summary>,
     },
     /// An image was left out since its result exists.
     Skipped {

@@ -25,5 +25,7 @@ mod real_model;
 mod sampler_reference;
 mod sharing;
 mod strips;
+#[cfg(feature = "cli")]
+mod volume;
 #[cfg(all(feature = "cli", target_os = "linux"))]
 mod watch;

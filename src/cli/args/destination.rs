@@ -6,6 +6,7 @@ use super::inputs::STDIO;
 use crate::batch::naming::shown;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::ImageFormat;
+use crate::volume::nifti::name_means_packed;
 
 /// Where results go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +42,7 @@ impl Destination {
         let last = output.as_os_str().as_encoded_bytes().last();
         let marked = last.is_some_and(|&byte| byte == b'/' || byte == MAIN_SEPARATOR as u8);
         let folder = marked || output.is_dir();
-        if several && !folder && ImageFormat::from_path(output).is_some_and(ImageFormat::can_write) {
+        if several && !folder && names_file(output) {
             let message = format!(
                 "{} names a single file, but there are several inputs: give a folder as OUT, with a trailing / if \
                  its name looks like a file's",
@@ -55,6 +56,11 @@ impl Destination {
             Ok(Self::File(output.to_path_buf()))
         }
     }
+}
+
+/// Whether a result may be called so.
+fn names_file(path: &Path) -> bool {
+    ImageFormat::from_path(path).is_some_and(ImageFormat::can_write) || name_means_packed(path).is_some()
 }
 
 #[cfg(test)]

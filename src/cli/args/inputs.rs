@@ -13,6 +13,7 @@ use crate::error::{Error, ErrorKind};
 use crate::fs::file_id::{FileId, resolved};
 use crate::fs::temporary::TEMPORARY_PREFIX;
 use crate::image::{ImageFormat, unreadable};
+use crate::volume::nifti::{advice, is_found};
 
 /// The name by which standard input and output are called.
 pub const STDIO: &str = "-";
@@ -105,10 +106,10 @@ fn walk(folder: &Path, skip: Option<&FileId>, all: &mut Collected) {
         };
         let is_file = entry.file_type().is_file()
             || entry.path_is_symlink() && fs::metadata(entry.path()).is_ok_and(|data| data.is_file());
-        if is_file && has_image_extension(entry.path()) {
+        if is_file && (has_image_extension(entry.path()) || is_found(entry.path())) {
             let relative = entry.path().strip_prefix(folder).unwrap_or(entry.path()).to_path_buf();
             all.inputs.push(Input { path: entry.into_path(), relative, walked: true });
-        } else if is_file && entry.path().extension().and_then(OsStr::to_str).and_then(unreadable).is_some() {
+        } else if is_file && is_foreign(entry.path()) {
             foreign.push(shown(Path::new(entry.file_name())));
         }
     }
@@ -131,6 +132,11 @@ fn is_hidden(name: &OsStr) -> bool {
 
 fn has_image_extension(path: &Path) -> bool {
     path.extension().and_then(OsStr::to_str).is_some_and(|ext| ImageFormat::from_extension(ext).is_some())
+}
+
+/// Whether it is an image or a volume that cannot be read.
+fn is_foreign(path: &Path) -> bool {
+    path.extension().and_then(OsStr::to_str).and_then(unreadable).is_some() || advice(path).is_some()
 }
 
 fn cannot_read(path: &Path, error: io::Error) -> Failure {

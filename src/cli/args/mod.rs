@@ -7,3 +7,4 @@ pub mod inputs;
 pub mod settings_args;
 pub mod upscale_args;
 pub mod upscale_request;
+pub mod volume_args;

@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::choice::{DEVICES, one_of};
 use super::settings_args::{RESOURCES, SettingsArgs};
+use super::volume_args::VolumeArgs;
 use crate::engine::RuntimeOptions;
 use crate::runtime::Device;
 use crate::settings::values;
@@ -18,6 +19,8 @@ pub struct UpscaleArgs {
     #[command(flatten)]
     pub settings: SettingsArgs<false>,
     #[command(flatten)]
+    pub volumes: VolumeArgs,
+    #[command(flatten)]
     pub model: ModelArgs,
     #[command(flatten)]
     pub report: ReportArgs,
@@ -26,7 +29,7 @@ pub struct UpscaleArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Files")]
 pub struct FileArgs {
-    /// Images, folders of images (searched recursively), or - for standard input
+    /// Images, MR volumes (NIfTI, Analyze), folders of them (searched recursively), or - for standard input
     #[arg(required = true, value_name = "INPUT", help_heading = None)]
     pub inputs: Vec<PathBuf>,
 
@@ -132,6 +135,7 @@ Examples:
   partdiff upscale photo.jpg -o big.png --steps 8     more texture
   partdiff upscale holiday/ -o big/                   a whole folder, with its folders
   partdiff upscale *.png -o out/ --fit 3840x2160      sizes for a screen
+  partdiff upscale scan.nii.gz -s 2                   an MR volume, in the plane of its slices
   partdiff upscale - -o - < small.png > large.png     in a pipe
   partdiff upscale --in-place photo.jpg               photo.jpg.orig keeps the original
   partdiff upscale holiday/ -o big/ --dry-run         how long will it take?
@@ -144,14 +148,17 @@ Results appear whole or not at all. Ctrl-C stops within a step and leaves nothin
 /// Shown below the long help.
 pub const EVENTS: &str = "\
 Events of --json, one object a line, each with a field \"event\":
-  run       version, model, model_version, model_digest, library, provider, files
+  run       version, model, model_version, model_digest, library, provider, files; a second one for volumes beside
+            images, which have a model of their own
   start     index, total, input, output, width, height (of the result)
   progress  input, output, fraction (0 to 1, of all pages), step, steps
-  plan      input, output, width, height, memory_bytes, seconds (with --dry-run)
+  plan      input, output, width, height, memory_bytes, seconds (with --dry-run); of a volume, pages are its slices
   done      input, output, backup (with --in-place), pages, width, height, seconds, and in \"report\" the sampling
             used and the fidelity: max_error, mean_error and drift (result less input, per channel) in levels of 255,
             between the input and the result shrunk to its size, before any resampling to another size than the
-            model's; off, the share of samples (0 to 1) off by a level or more; and rounds of --consistency
+            model's; off, the share of samples (0 to 1) off by a level or more; and rounds of --consistency.
+            Of a volume also \"volume\": plane, datatype, slices, flat_slices, correlation, and for input and output
+            shape, voxel_mm, mean, p1, p50 and p99 (of the output shrunk to the input's size)
   skipped   input, output
   warning   input, message
   damaged   input, message (the input is damaged, and made from what could be read of it)

@@ -13,6 +13,8 @@ use crate::engine::options::UpscaleOptions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::ImageFormat;
 use crate::settings::Settings;
+use crate::volume::VolumeOptions;
+use crate::volume::nifti::name_means_packed;
 
 /// What to do about results that exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +60,8 @@ pub struct UpscaleRequest {
     pub destination: Destination,
     /// What to make of each image.
     pub settings: Settings,
+    /// What to make of each volume, beside that.
+    pub volumes: VolumeOptions,
     /// The naming template that was asked for.
     pub template: Option<Template>,
     /// What to do about results that exist.
@@ -82,7 +86,7 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
     type Error = Error;
 
     fn try_from(args: UpscaleArgs) -> Result<Self> {
-        let UpscaleArgs { files, settings: SettingsArgs(settings), model, report } = args;
+        let UpscaleArgs { files, settings: SettingsArgs(settings), volumes, model, report } = args;
         if files.inputs.iter().filter(|input| *input == Path::new(STDIO)).count() > 1 {
             return Err(usage("standard input (-) is given more than once: expected at most once"));
         }
@@ -96,6 +100,7 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
         }
         if let Destination::File(path) = &destination
             && settings.format.is_none()
+            && name_means_packed(path).is_none()
             && !ImageFormat::from_path(path).is_some_and(ImageFormat::can_write)
         {
             return Err(usage(format!(
@@ -143,6 +148,7 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
             inputs: files.inputs,
             destination,
             settings,
+            volumes: volumes.into(),
             template,
             existing: match (files.overwrite, files.skip_existing) {
                 (true, _) => Existing::Replace,

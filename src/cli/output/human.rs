@@ -12,6 +12,7 @@ use crate::error::ErrorKind;
 use crate::report::event::{Event, Files, Reporter};
 use crate::report::line::line;
 use crate::settings::values::{show_bytes, show_seconds};
+use crate::volume::{Side, Summary};
 
 /// How a result came about that is no larger than its input.
 pub const RESAMPLED: &str = "only resampled, no model needed";
@@ -74,18 +75,18 @@ impl Reporter for HumanReporter {
             Event::Progress { files, fraction, step, steps } => {
                 self.bar().set(output(files), *fraction, *step, *steps);
             }
-            Event::Plan { files, pages, width, height, memory_bytes, seconds, details } => {
+            Event::Plan { files, pages, width, height, memory_bytes, seconds, details, page } => {
                 let text = format!(
                     "{}: {}{width}x{height} pixels, about {}, {} of memory",
                     arrow(files),
-                    count(*pages),
+                    count(*pages, page),
                     show_seconds(*seconds),
                     show_bytes(*memory_bytes)
                 );
                 let details = if verbose { format!("\n  {details}") } else { String::new() };
                 let _ = writeln!(io::stdout().lock(), "{text}{details}");
             }
-            Event::Done { files, backup, uncertainty, pages, width, height, seconds, report } => {
+            Event::Done { files, backup, uncertainty, pages, width, height, seconds, report, volume } => {
                 self.bar().finish(output(files), true);
                 if quiet {
                     return;
@@ -112,12 +113,21 @@ impl Reporter for HumanReporter {
                     );
                     (made, agrees)
                 };
-                self.line(&format!(
-                    "{}: {}{width}x{height} pixels, {made}, {}{rate}{agrees}",
-                    arrow(files),
-                    count(*pages),
-                    show_seconds(*seconds)
-                ));
+                match volume {
+                    None => self.line(&format!(
+                        "{}: {}{width}x{height} pixels, {made}, {}{rate}{agrees}",
+                        arrow(files),
+                        count(*pages, "page"),
+                        show_seconds(*seconds)
+                    )),
+                    Some(volume) => self.line(&format!(
+                        "{}: {}, {made}, {}{rate}{}",
+                        arrow(files),
+                        grid(&volume.output),
+                        show_seconds(*seconds),
+                        about_volume(volume)
+                    )),
+                }
                 if let Some(backup) = backup {
                     self.line(&format!("  the original is kept as {}", shown(backup.0)));
                 }
@@ -205,8 +215,53 @@ impl HumanReporter {
 }
 
 /// The number of pages and what follows, where there are several.
-fn count(pages: usize) -> String {
-    if pages > 1 { format!("{pages} pages, the first ") } else { String::new() }
+fn count(pages: usize, page: &str) -> String {
+    if pages > 1 { format!("{pages} {page}s, the first ") } else { String::new() }
+}
+
+/// The size of a volume and of its voxels.
+fn grid(side: &Side) -> String {
+    let shape = if side.shape[3] == 1 { &side.shape[..3] } else { &side.shape[..] };
+    let shape: Vec<_> = shape.iter().map(ToString::to_string).collect();
+    let voxel: Vec<_> = side.voxel_mm.iter().map(|size| show_number(*size)).collect();
+    format!("{} voxels of {} mm", shape.join("x"), voxel.join("x"))
+}
+
+/// What else is worth telling of a volume.
+fn about_volume(volume: &Summary) -> String {
+    let Summary { input, output, .. } = volume;
+    let pair = |input: f64, output: f64| format!("{} to {}", show_number(input), show_number(output));
+    let mut text = format!(
+        "\n  before {}\n  mean {}, 1st percentile {}, median {}, 99th percentile {} (result shrunk to the input's size)",
+        grid(input),
+        pair(input.mean, output.mean),
+        pair(input.p1, output.p1),
+        pair(input.p50, output.p50),
+        pair(input.p99, output.p99)
+    );
+    if let Some(correlation) = volume.correlation {
+        text.push_str(&format!(", correlation {correlation:.5}"));
+    }
+    if volume.flat_slices > 0 {
+        text.push_str(&format!("\n  slices with nothing to see, only interpolated: {}", volume.flat_slices));
+    }
+    if let Some(times) = volume.thickness() {
+        text.push_str(&format!(
+            "\n  only the plane {} became finer: slices lie {times:.0} times as far apart as its pixels",
+            volume.plane
+        ));
+    }
+    text
+}
+
+/// A number with four digits that count.
+fn show_number(value: f64) -> String {
+    if value == 0.0 || !value.is_finite() {
+        return value.to_string();
+    }
+    let decimals = (3 - value.abs().log10().floor() as i32).clamp(0, 12) as usize;
+    let text = format!("{value:.decimals$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
 /// The result by name, of which there is one for every image at work.

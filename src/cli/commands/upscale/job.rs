@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::volume_job::{VolumeJob, volume_job};
 use crate::batch::naming::{NameFields, Template, format_and_extension, show_scale};
 use crate::batch::planned_page::PlannedPage;
 use crate::batch::probe::probe;
@@ -14,6 +15,7 @@ use crate::engine::options::Target;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::file_id::FileId;
 use crate::image::ImageFormat;
+use crate::volume::nifti::{is_volume, name_means_packed};
 
 /// One file to make.
 #[derive(Clone, Debug)]
@@ -32,12 +34,33 @@ pub struct Job {
     pub in_place: bool,
     /// Where the original is kept that is replaced.
     pub backup: Option<PathBuf>,
+    /// What is made of it where it is a volume: then the pages are its slices, and it has no format.
+    pub volume: Option<Box<VolumeJob>>,
 }
 
 impl Job {
     /// Millions of pixels of the result, all pages.
     pub fn megapixels(&self) -> f64 {
         self.pages.iter().map(PlannedPage::megapixels).sum()
+    }
+
+    /// The same, replacing its input.
+    pub fn in_place_of(self, request: &UpscaleRequest) -> Result<Self> {
+        // The file itself, not a link to it, is replaced.
+        let path = self
+            .input
+            .path
+            .canonicalize()
+            .map_err(|error| Error::with_source(ErrorKind::Input, "cannot read", error))?;
+        let backup = match &request.originals {
+            Originals::Backup(suffix) => {
+                let mut name = OsString::from(&path);
+                name.push(suffix);
+                Some(PathBuf::from(name))
+            }
+            _ => None,
+        };
+        Ok(Self { in_place: true, backup, output: Some(path), ..self })
     }
 }
 
@@ -50,11 +73,24 @@ pub struct ModelFacts<'a> {
     pub scale: usize,
 }
 
+/// The models of a run; they differ where none was named.
+#[derive(Clone, Copy, Debug)]
+pub struct Models<'a> {
+    /// For images.
+    pub images: ModelFacts<'a>,
+    /// For volumes.
+    pub volumes: ModelFacts<'a>,
+}
+
 /// The files to make from `input`: one, or one per page where the format holds no more.
 ///
 /// # Errors
 /// `Input` or `Limit` for what cannot be read, `InvalidOption` or `Output` for what cannot be written.
-pub fn jobs(request: &UpscaleRequest, model: ModelFacts<'_>, input: &Input) -> Result<Vec<Job>> {
+pub fn jobs(request: &UpscaleRequest, models: Models<'_>, input: &Input) -> Result<Vec<Job>> {
+    if !input.is_stdin() && is_volume(&input.path) {
+        return Ok(vec![volume_job(request, models.volumes, input)?]);
+    }
+    let model = models.images;
     let path = (!input.is_stdin()).then_some(input.path.as_path());
     let probed = probe(path, &request.settings.limits())?;
     let pages = PlannedPage::all(&probed.pages, request.options.target, model.scale)?;
@@ -100,50 +136,21 @@ fn place(
         output,
         in_place: false,
         backup: None,
+        volume: None,
     };
     if request.originals != Originals::Stay {
-        // The file itself, not a link to it, is replaced.
-        let path = input
-            .path
-            .canonicalize()
-            .map_err(|error| Error::with_source(ErrorKind::Input, "cannot read", error))?;
-        let backup = match &request.originals {
-            Originals::Backup(suffix) => {
-                let mut name = OsString::from(&path);
-                name.push(suffix);
-                Some(PathBuf::from(name))
-            }
-            _ => None,
-        };
-        return Ok(Job { in_place: true, backup, ..job(contents, Some(path)) });
+        return job(contents, None).in_place_of(request);
     }
     let (mut format, mut ext) = format_and_extension(request.settings.format, &input.path, contents);
     if request.settings.format.is_none() && !format.can_write() {
         // Frames of an animation are not worth a format with 256 colours.
         (format, ext) = (ImageFormat::Png, "png".into());
     }
-    let scale = show_scale(match request.options.target {
-        Target::Native => model.scale as f64,
-        Target::Scale(scale) => scale,
-        _ => first.target.0 as f64 / first.size.0 as f64,
-    });
-    let fields = NameFields {
-        input: if input.is_stdin() { Path::new("stdin") } else { &input.path },
-        ext: &ext,
-        scale: &scale,
-        model: model.name,
-        preset: request.options.preset.as_deref().unwrap_or("default"),
-        size: first.target,
-    };
-    let output = match &request.destination {
-        Destination::Stdout => None,
-        Destination::File(path) => Some(path.clone()),
-        Destination::Beside => Some(named(request, folder_of(&input.path), &fields)),
-        Destination::Folder(folder) => {
-            let mirrored = folder.join(input.relative.parent().unwrap_or(Path::new("")));
-            Some(named(request, &mirrored, &fields))
-        }
-    };
+    let output = named_output(request, model, input, &ext, first);
+    if let Some(path) = output.as_deref().filter(|path| name_means_packed(path).is_some()) {
+        let message = format!("{} is the name of a volume, and the input is {contents}", path.display());
+        return Err(Error::new(ErrorKind::InvalidOption, message));
+    }
     // What the file is called decides, unless the user did.
     if request.settings.format.is_none()
         && let Some(called) = output.as_deref().and_then(ImageFormat::from_path)
@@ -151,6 +158,38 @@ fn place(
         format = called;
     }
     Ok(job(format, output))
+}
+
+/// Where a result goes, by the extension `ext` where a template asks for it; `None` is standard output.
+pub fn named_output(
+    request: &UpscaleRequest,
+    model: ModelFacts<'_>,
+    input: &Input,
+    ext: &str,
+    first: &PlannedPage,
+) -> Option<PathBuf> {
+    let scale = show_scale(match request.options.target {
+        Target::Native => model.scale as f64,
+        Target::Scale(scale) => scale,
+        _ => first.target.0 as f64 / first.size.0 as f64,
+    });
+    let fields = NameFields {
+        input: if input.is_stdin() { Path::new("stdin") } else { &input.path },
+        ext,
+        scale: &scale,
+        model: model.name,
+        preset: request.options.preset.as_deref().unwrap_or("default"),
+        size: first.target,
+    };
+    match &request.destination {
+        Destination::Stdout => None,
+        Destination::File(path) => Some(path.clone()),
+        Destination::Beside => Some(named(request, folder_of(&input.path), &fields)),
+        Destination::Folder(folder) => {
+            let mirrored = folder.join(input.relative.parent().unwrap_or(Path::new("")));
+            Some(named(request, &mirrored, &fields))
+        }
+    }
 }
 
 /// `path` with `-number` before its extension.

@@ -10,6 +10,7 @@ use std::time::{Instant, SystemTime};
 
 use super::job::Job;
 use super::output_name;
+use super::volume_job::VolumeJob;
 use crate::batch::page::Page;
 use crate::batch::planned_page::PlannedPage;
 use crate::batch::probe::read_file;
@@ -19,10 +20,11 @@ use crate::engine::{UpscaleOptions, Upscaler};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::atomic_file;
 use crate::fs::file_id::FileId;
-use crate::fs::hash::sha256_hex;
+use crate::fs::hash::{hash_file, sha256_hex};
 use crate::image::{EncodeOptions, Image, ImageFormat, Raster, SampleDepth, encode_to};
-use crate::progress::{CancelToken, ProgressEvent};
+use crate::progress::{CancelToken, Progress, ProgressEvent};
 use crate::report::event::{Event, Files, Name, Reporter};
+use crate::volume::{Listener, Made, VolumeTask};
 
 /// Makes the files of one run.
 pub struct Maker<'a> {
@@ -65,6 +67,9 @@ impl Maker<'_> {
             atomic_file::check_writable(path)?;
         }
         let stamp = job.in_place.then(|| Stamp::of(&output)).transpose()?;
+        if let Some(volume) = &job.volume {
+            return self.make_volume(&job, volume, options, stamp, start);
+        }
         let bytes = match job.bytes.take() {
             Some(bytes) => bytes,
             None => Arc::new(read_file(&job.input.path, &settings.limits())?),
@@ -82,7 +87,7 @@ impl Maker<'_> {
         let observer = FileObserver { maker: self, job: &job, output: &output, told };
         let write = |fill: Fill<'_>| {
             let lost = self.write(&job, stamp, fill)?;
-            lost.iter().for_each(|lost| observer.warn(lost));
+            lost.iter().for_each(|lost| observer.tell_warning(lost));
             Ok(())
         };
         let ((), report) = task.make(self.upscaler, &observer, self.cancel, write)?;
@@ -96,6 +101,53 @@ impl Maker<'_> {
             height,
             seconds: start.elapsed().as_secs_f64(),
             report: &report,
+            volume: None,
+        });
+        Ok(())
+    }
+
+    /// Makes a volume.
+    fn make_volume(
+        &self,
+        job: &Job,
+        VolumeJob { plan, packed }: &VolumeJob,
+        options: &UpscaleOptions,
+        stamp: Option<Stamp>,
+        start: Instant,
+    ) -> Result<()> {
+        let output = output_name(job);
+        let hash = || {
+            hash_file(plan.nifti.data_path())
+                .map_err(|error| Error::with_source(ErrorKind::Input, "cannot read", error))
+        };
+        let folder = job.output.as_deref().map_or_else(std::env::temp_dir, folder_of);
+        let task = VolumeTask {
+            plan,
+            hash: self.request.settings.provenance().then(hash).transpose()?,
+            packed: *packed,
+            options,
+            folder: &folder,
+            cannot_write: &format!("cannot write {}", output.display()),
+        };
+        let told = AtomicUsize::new(usize::MAX);
+        let observer = FileObserver { maker: self, job, output: &output, told };
+        let write = |fill: crate::volume::Fill<'_>| {
+            let lost = self.write(job, stamp, &mut |out| fill(out))?;
+            lost.iter().for_each(|lost| observer.tell_warning(lost));
+            Ok(())
+        };
+        let ((), Made { report, summary }) = task.make(self.upscaler, &observer, self.cancel, write)?;
+        let (width, height) = job.pages[0].target;
+        self.reporter.tell(&Event::Done {
+            files: Files::new(&job.input.path, Some(&output)),
+            backup: job.backup.as_deref().map(Name),
+            uncertainty: None,
+            pages: job.pages.len(),
+            width,
+            height,
+            seconds: start.elapsed().as_secs_f64(),
+            report: &report,
+            volume: Some(&summary),
         });
         Ok(())
     }
@@ -143,6 +195,39 @@ impl FileObserver<'_> {
         let mut told = self.maker.told.lock().unwrap_or_else(PoisonError::into_inner);
         told.insert((self.job.input.path.clone(), message.to_owned()))
     }
+
+    /// Tells each warning once per input.
+    fn tell_warning(&self, message: &str) {
+        if self.tell_once(message) {
+            let files = Files::new(&self.job.input.path, None);
+            self.maker.reporter.tell(&Event::Warning { files, message });
+        }
+    }
+
+    /// Tells that `fraction` of the whole file is done; `part` is the part of it that is at work.
+    fn tell_progress(&self, part: usize, fraction: f64, event: ProgressEvent) {
+        let place = (part * 1000 + event.step) * 1000 + (event.fraction * 100.0) as usize;
+        if self.told.swap(place, Ordering::Relaxed) != place {
+            let ProgressEvent { step, steps, .. } = event;
+            let files = Files::new(&self.job.input.path, Some(self.output));
+            self.maker.reporter.tell(&Event::Progress { files, fraction, step, steps });
+        }
+    }
+}
+
+impl Progress for FileObserver<'_> {
+    /// Of a volume, of all its slices.
+    fn report(&self, event: ProgressEvent) -> bool {
+        // Slices are at different steps: only the whole goes forward.
+        self.tell_progress(0, event.fraction, ProgressEvent { step: event.steps, ..event });
+        true
+    }
+}
+
+impl Listener for FileObserver<'_> {
+    fn warn(&self, message: &str) {
+        self.tell_warning(message);
+    }
 }
 
 impl Observer for FileObserver<'_> {
@@ -155,15 +240,10 @@ impl Observer for FileObserver<'_> {
     }
 
     fn progress(&self, index: usize, event: ProgressEvent) -> bool {
-        let place = (index * 1000 + event.step) * 1000 + (event.fraction * 100.0) as usize;
-        if self.told.swap(place, Ordering::Relaxed) != place {
-            let ProgressEvent { fraction, step, steps } = event;
-            let whole = self.job.megapixels();
-            let before: f64 = self.job.pages[..index].iter().map(PlannedPage::megapixels).sum();
-            let fraction = (before + self.job.pages[index].megapixels() * fraction) / whole;
-            let files = Files::new(&self.job.input.path, Some(self.output));
-            self.maker.reporter.tell(&Event::Progress { files, fraction, step, steps });
-        }
+        let whole = self.job.megapixels();
+        let before: f64 = self.job.pages[..index].iter().map(PlannedPage::megapixels).sum();
+        let fraction = (before + self.job.pages[index].megapixels() * event.fraction) / whole;
+        self.tell_progress(index, fraction, event);
         true
     }
 
@@ -180,20 +260,25 @@ impl Observer for FileObserver<'_> {
         Ok(())
     }
 
-    /// Tells each warning once per input.
     fn warn(&self, message: &str) {
-        let input = &self.job.input.path;
-        if self.tell_once(message) {
-            self.maker.reporter.tell(&Event::Warning { files: Files::new(input, None), message });
-        }
+        self.tell_warning(message);
     }
 
     fn uncertainty(&self, map: Raster) -> Result<()> {
         let Some(path) = &self.maker.request.uncertainty else { return Ok(()) };
         if map.data().iter().all(|&deviation| deviation == 0.0) {
-            self.warn("all samples are the same, so the uncertainty map is black; more steps invent more");
+            self.tell_warning(
+                "all samples are the same, so the uncertainty map is black; more steps invent more",
+            );
         }
         self.maker.write_map(path, map)
+    }
+}
+
+fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_path_buf(),
+        _ => PathBuf::from("."),
     }
 }
 

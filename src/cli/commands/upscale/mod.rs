@@ -3,6 +3,7 @@
 mod job;
 mod maker;
 mod plan;
+mod volume_job;
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -16,7 +17,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use self::job::{Job, ModelFacts};
+use self::job::{Job, ModelFacts, Models};
 use self::maker::Maker;
 use self::plan::RunPlan;
 use crate::batch::admission::Admission;
@@ -34,6 +35,8 @@ use crate::progress::CancelToken;
 use crate::report::event::{Event, Files, Name, Reporter};
 use crate::report::json::JsonReporter;
 use crate::runtime::Runtime;
+use crate::volume;
+use crate::volume::nifti::is_volume;
 
 /// Does what `request` asks.
 ///
@@ -51,8 +54,16 @@ pub fn run(request: &UpscaleRequest, cancel: &CancelToken) -> Result<Exit> {
     let target = request.options.target;
     let bundle = open_bundle(request.model.as_deref().unwrap_or(target.default_bundle().as_ref()))?;
     Sampling::resolve(bundle.manifest(), &request.options)?;
-    let facts = ModelFacts { name: &bundle.manifest().name, scale: bundle.manifest().scale };
-    let RunPlan { jobs, skipped, failures, notes } = RunPlan::make(request, facts)?;
+    // The model of volumes, unless one was named for all.
+    let may_be_volume = |input: &PathBuf| input.is_dir() || is_volume(input);
+    let mr_bundle = if request.model.is_none() && request.inputs.iter().any(may_be_volume) {
+        open_bundle(volume::DEFAULT_MODEL.as_ref())?
+    } else {
+        bundle.clone()
+    };
+    Sampling::resolve(mr_bundle.manifest(), &request.options)?;
+    let models = Models { images: facts(&bundle), volumes: facts(&mr_bundle) };
+    let RunPlan { jobs, skipped, failures, notes } = RunPlan::make(request, models)?;
     let run = Run { request, reporter: &*reporter, cancel, tally: Mutex::default() };
     let start = Instant::now();
     for (input, message) in &notes {
@@ -65,10 +76,25 @@ pub fn run(request: &UpscaleRequest, cancel: &CancelToken) -> Result<Exit> {
     for failure in &failures {
         run.failed(&failure.input, None, &failure.error);
     }
-    if !jobs.is_empty() {
-        run.work(&bundle, jobs)?;
+    let all = Totals { files: jobs.len(), megapixels: jobs.iter().map(Job::megapixels).sum() };
+    let (volumes, images): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.volume.is_some());
+    let before = images.len();
+    for (bundle, jobs, before) in [(&bundle, images, 0), (&mr_bundle, volumes, before)] {
+        if !jobs.is_empty() && !cancel.is_cancelled() {
+            run.work(bundle, jobs, before, &all)?;
+        }
     }
     Ok(run.finish(start.elapsed()))
+}
+
+fn facts(bundle: &Bundle) -> ModelFacts<'_> {
+    ModelFacts { name: &bundle.manifest().name, scale: bundle.manifest().scale }
+}
+
+/// What all files of a run, of all models, come to.
+struct Totals {
+    files: usize,
+    megapixels: f64,
 }
 
 /// The bundle of that name or path.
@@ -102,7 +128,8 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn work(&self, bundle: &Bundle, jobs: Vec<Job>) -> Result<()> {
+    /// Makes `jobs` with one model, after `before` others of the run.
+    fn work(&self, bundle: &Bundle, jobs: Vec<Job>, before: usize, all: &Totals) -> Result<()> {
         let upscaler = Upscaler::open(bundle, &self.request.runtime)?;
         // Options that suit no image are found with the first one.
         if let Err(error) = jobs[0].pages[0].plan(&upscaler, &self.request.options)
@@ -120,13 +147,13 @@ impl Run<'_> {
                 &Runtime::loaded().map(|runtime| runtime.library().path.clone()).unwrap_or_default(),
             ),
             provider: &upscaler.provider().map(ToString::to_string).unwrap_or_default(),
-            files: jobs.len(),
-            megapixels: jobs.iter().map(Job::megapixels).sum(),
+            files: all.files,
+            megapixels: all.megapixels,
         });
         if self.request.dry_run {
             self.plan_all(&upscaler, &jobs)
         } else {
-            self.make_all(&upscaler, jobs)
+            self.make_all(&upscaler, jobs, before, all.files)
         }
         Ok(())
     }
@@ -143,21 +170,25 @@ impl Run<'_> {
     }
 
     /// Begins the files in their order; what is less work may end before.
-    fn make_all(&self, upscaler: &Upscaler, jobs: Vec<Job>) {
+    fn make_all(&self, upscaler: &Upscaler, jobs: Vec<Job>, before: usize, total: usize) {
         let Self { request, reporter, cancel, .. } = *self;
         let maker = Maker { request, reporter, cancel, upscaler, told: Mutex::default() };
-        let (total, options) = (jobs.len(), &request.options);
-        let admission = Admission::new(&request.runtime, options.memory, Some(total));
+        let options = &request.options;
+        let admission = Admission::new(&request.runtime, options.memory, Some(jobs.len()));
         thread::scope(|scope| {
             for (index, job) in jobs.into_iter().enumerate() {
                 let file_bytes = fs::metadata(&job.input.path).map_or(0, |file| file.len());
-                let (permit, options) = admission.admit(upscaler, options, &job.pages, file_bytes);
+                let (permit, options) = match &job.volume {
+                    // Its slices keep the networks busy.
+                    Some(_) => (admission.exclusive(), options.clone()),
+                    None => admission.admit(upscaler, options, &job.pages, file_bytes),
+                };
                 if cancel.is_cancelled() {
                     self.count(|tally| tally.cancelled = true);
                     break;
                 }
                 let maker = &maker;
-                maker.begin(&job, (index + 1, total));
+                maker.begin(&job, (before + index + 1, total));
                 scope.spawn(move || {
                     let (input, output) = (job.input.path.clone(), output_name(&job));
                     self.tried(&input, &output, || maker.make(job, &options));
@@ -205,6 +236,7 @@ impl Run<'_> {
             memory_bytes: bytes,
             seconds: seconds.as_secs_f64(),
             details: &describe(&first),
+            page: if job.volume.is_some() { "slice" } else { "page" },
         });
         Ok(())
     }

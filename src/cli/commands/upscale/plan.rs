@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::job::{Job, ModelFacts, jobs, same_folder};
+use super::job::{Job, Models, jobs, same_folder};
 use crate::batch::naming::shown;
 use crate::cli::args::destination::Destination;
 use crate::cli::args::inputs::{Collected, Failure, collect};
@@ -31,7 +31,7 @@ impl RunPlan {
     ///
     /// # Errors
     /// `InvalidOption` where two inputs would be written to one file, or the uncertainty of several is wanted.
-    pub fn make(request: &UpscaleRequest, model: ModelFacts<'_>) -> Result<Self> {
+    pub fn make(request: &UpscaleRequest, models: Models<'_>) -> Result<Self> {
         let folder = match &request.destination {
             Destination::Folder(folder) => Some(folder.as_path()),
             _ => None,
@@ -40,7 +40,7 @@ impl RunPlan {
         let mut known: HashSet<FileId> = inputs.iter().filter_map(|input| FileId::of(&input.path)).collect();
         let mut plan = Self { failures, notes, ..Self::default() };
         for input in inputs {
-            match jobs(request, model, &input) {
+            match jobs(request, models, &input) {
                 Ok(jobs) => {
                     plan.notes.extend(note(&jobs));
                     plan.jobs.extend(jobs);
@@ -189,6 +189,7 @@ fn judge(output: &Path, existing: Existing, inputs: &HashSet<FileId>) -> Result<
 mod tests {
     use clap::Parser;
 
+    use super::super::job::ModelFacts;
     use super::*;
     use crate::cli::{Cli, Command};
     use crate::image::ImageFormat;
@@ -212,7 +213,8 @@ mod tests {
         let words = ["partdiff", "upscale"].into_iter().chain(arguments.split_whitespace());
         let Command::Upscale(args) = Cli::try_parse_from(words).unwrap().command else { unreachable!() };
         let request = UpscaleRequest::try_from(*args)?;
-        RunPlan::make(&request, ModelFacts { name: "m", scale: 4 })
+        let model = ModelFacts { name: "m", scale: 4 };
+        RunPlan::make(&request, Models { images: model, volumes: model })
     }
 
     fn outputs(folder: &tempfile::TempDir, plan: &RunPlan) -> Vec<String> {

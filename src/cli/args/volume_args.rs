@@ -1,0 +1,34 @@
+//! Options of volumes as typed.
+
+use clap::Args;
+
+use crate::volume::VolumeOptions;
+use crate::volume::nifti::Datatype;
+use crate::volume::options;
+
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Volumes (NIfTI)")]
+pub struct VolumeArgs {
+    /// The two axes that are enlarged: ij, ik or jk; by default the two with the finest voxels
+    #[arg(long, value_name = "AXES", value_parser = options::plane)]
+    pub plane: Option<(usize, usize)>,
+
+    /// Type of the result's voxels, such as int16 or float32; by default the input's, or float32 where that has 8 bits
+    #[arg(long, value_name = "TYPE", value_parser = options::datatype)]
+    pub datatype: Option<Datatype>,
+
+    /// Level of gzip for .nii.gz, 0 to 9: 6 is an eighth smaller than 1, and takes seven times as long
+    #[arg(long, value_name = "LEVEL", default_value = "1", value_parser = options::gz_level)]
+    pub gz_level: u32,
+
+    /// Make volumes that are refused since values between theirs mean nothing: labels, masks, phases, vectors
+    #[arg(long)]
+    pub force: bool,
+}
+
+impl From<VolumeArgs> for VolumeOptions {
+    fn from(args: VolumeArgs) -> Self {
+        let VolumeArgs { plane, datatype, gz_level, force } = args;
+        Self { plane, datatype, gz_level, force }
+    }
+}

@@ -1,0 +1,23 @@
+//! MR volumes: NIfTI files in and out, their place in the world, their intensities, and the engine slice by slice.
+//!
+//! [`Plan`] reads a header and says what will be made; [`VolumeTask`] makes it.
+
+mod geometry;
+mod histogram;
+mod intensity;
+mod layout;
+pub mod nifti;
+pub mod options;
+mod plan;
+mod refusal;
+mod slices;
+mod summary;
+mod task;
+
+pub use options::VolumeOptions;
+pub use plan::Plan;
+pub use summary::{Side, Summary};
+pub use task::{Fill, Listener, Made, VolumeTask};
+
+/// The embedded model where none is named.
+pub const DEFAULT_MODEL: &str = "mri-x4";

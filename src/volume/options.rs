@@ -1,0 +1,71 @@
+//! What a user can ask for of volumes, beside what images have.
+
+use super::nifti::Datatype;
+
+/// Options of volumes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VolumeOptions {
+    /// The two axes that are enlarged, of i = 0, j = 1 and k = 2. Default: the two finest.
+    pub plane: Option<(usize, usize)>,
+    /// Type of the result's voxels. Default: the input's; float32 for one of 8 bits.
+    pub datatype: Option<Datatype>,
+    /// Level of gzip, 0 to 9. Default: 1.
+    pub gz_level: u32,
+    /// Whether volumes are made that should not be interpolated. Default: no.
+    pub force: bool,
+}
+
+impl Default for VolumeOptions {
+    fn default() -> Self {
+        Self { plane: None, datatype: None, gz_level: 1, force: false }
+    }
+}
+
+/// Names of the axes, as in NIfTI.
+pub const AXES: [char; 3] = ['i', 'j', 'k'];
+
+/// Two different axes by their names, such as `ij`.
+///
+/// # Errors
+/// What was expected.
+pub fn plane(text: &str) -> Result<(usize, usize), String> {
+    let axis = |name: char| AXES.iter().position(|known| *known == name);
+    let mut names = text.chars();
+    match (names.next().and_then(axis), names.next().and_then(axis), names.next()) {
+        (Some(a), Some(b), None) if a != b => Ok((a.min(b), a.max(b))),
+        _ => Err("expected ij, ik or jk".into()),
+    }
+}
+
+/// A datatype by its name.
+///
+/// # Errors
+/// What was expected.
+pub fn datatype(text: &str) -> Result<Datatype, String> {
+    Datatype::ALL
+        .into_iter()
+        .find(|known| known.name() == text)
+        .ok_or_else(|| format!("expected one of {}", Datatype::ALL.map(Datatype::name).join(", ")))
+}
+
+/// A level of gzip.
+///
+/// # Errors
+/// What was expected.
+pub fn gz_level(text: &str) -> Result<u32, String> {
+    text.parse().ok().filter(|level| *level <= 9).ok_or_else(|| "expected 0 to 9".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_read() {
+        assert_eq!((plane("ij"), plane("ki")), (Ok((0, 1)), Ok((0, 2))));
+        assert!(plane("ii").is_err() && plane("ijk").is_err() && plane("xy").is_err());
+        assert_eq!(datatype("uint16"), Ok(Datatype::U16));
+        assert!(datatype("short").unwrap_err().contains("int16"));
+        assert!(gz_level("9").is_ok() && gz_level("10").is_err());
+    }
+}

@@ -1,0 +1,140 @@
+//! Numbers that tell what became of a volume.
+
+use serde::Serialize;
+
+use super::histogram::Histogram;
+use super::intensity::{Slice, Survey};
+use super::plan::Plan;
+use crate::image::Raster;
+
+/// What became of a volume. Nothing of it comes from texts of the header, which may name the patient.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Summary {
+    /// The enlarged axes, such as `ij`.
+    pub plane: String,
+    /// Type of the result's voxels.
+    pub datatype: &'static str,
+    /// Slices that went through the network.
+    pub slices: usize,
+    /// Slices of air, which were interpolated.
+    pub flat_slices: usize,
+    /// The input.
+    pub input: Side,
+    /// The result; its intensities are those of the result shrunk to the size of the input.
+    pub output: Side,
+    /// Pearson's correlation of the input with the shrunk result; absent where the input is constant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub correlation: Option<f64>,
+}
+
+/// Input or result.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Side {
+    /// Sides along i, j, k and t.
+    pub shape: [usize; 4],
+    /// Distances of voxels along i, j and k in millimetres.
+    pub voxel_mm: [f64; 3],
+    /// Mean intensity, with the file's slope and intercept.
+    pub mean: f64,
+    /// The 1st percentile.
+    pub p1: f64,
+    /// The median.
+    pub p50: f64,
+    /// The 99th percentile.
+    pub p99: f64,
+}
+
+/// Sums over the voxels of the input and of the shrunk result.
+#[derive(Clone, Debug, Default)]
+pub struct Figures {
+    count: u64,
+    /// Of input, result, their squares, and their product.
+    sums: [f64; 5],
+    shrunk: Histogram,
+}
+
+impl Figures {
+    /// Adds a slice and the result of it, shrunk to its size; values in the network's units.
+    pub fn add(&mut self, slice: &Slice, shrunk: &Raster) {
+        for (input, result) in slice.values().zip(shrunk.data()) {
+            let Some(input) = input else { continue };
+            let (x, y) = (f64::from(input), f64::from(*result));
+            self.count += 1;
+            for (sum, more) in self.sums.iter_mut().zip([x, y, x * x, y * y, x * y]) {
+                *sum += more;
+            }
+            self.shrunk.add(y);
+        }
+    }
+
+    fn correlation(&self) -> Option<f64> {
+        let [x, y, xx, yy, xy] = self.sums.map(|sum| sum / self.count as f64);
+        let spread = ((xx - x * x) * (yy - y * y)).sqrt();
+        (spread > 1e-12).then(|| (xy - x * y) / spread)
+    }
+}
+
+impl Summary {
+    /// Of a volume whose voxels were copied, or of one with `figures`, whose values `restored` makes stored ones of.
+    pub fn new(
+        plan: &Plan,
+        survey: &Survey,
+        (slices, flat_slices): (usize, usize),
+        figures: Option<(&Figures, &dyn Fn(f64) -> f64)>,
+    ) -> Self {
+        let (slope, inter) = scaling(plan);
+        let scaled = |stored: f64| stored * slope + inter;
+        let [i, j, k] = plan.sides;
+        let voxel_mm = plan.geometry.voxel_mm();
+        let histogram = &survey.histogram;
+        let input = Side {
+            shape: plan.nifti.shape,
+            voxel_mm,
+            mean: scaled(survey.mean()),
+            p1: scaled(histogram.percentile(1.0)),
+            p50: scaled(histogram.percentile(50.0)),
+            p99: scaled(histogram.percentile(99.0)),
+        };
+        let new_voxel =
+            |axis: usize| voxel_mm[axis] * plan.geometry.sides[axis] as f64 / plan.sides[axis] as f64;
+        let mut output = Side {
+            shape: [i, j, k, plan.nifti.shape[3]],
+            voxel_mm: std::array::from_fn(new_voxel),
+            ..input.clone()
+        };
+        let mut correlation = (survey.range.0 < survey.range.1).then_some(1.0);
+        if let Some((figures, restored)) = figures {
+            let value = |normalized: f64| scaled(restored(normalized));
+            let percentile = |percent: f64| value(figures.shrunk.percentile(percent));
+            output.mean = value(figures.sums[1] / figures.count as f64);
+            (output.p1, output.p50, output.p99) = (percentile(1.0), percentile(50.0), percentile(99.0));
+            correlation = figures.correlation();
+        }
+        let datatype = plan.datatype.name();
+        Self { plane: plan.plane_name(), datatype, slices, flat_slices, input, output, correlation }
+    }
+
+    /// How many times as far apart slices are as pixels of the result, where that is a multiple worth telling.
+    pub fn thickness(&self) -> Option<f64> {
+        let (a, b) = (self.output.voxel_mm[axis(&self.plane, 0)], self.output.voxel_mm[axis(&self.plane, 1)]);
+        let through = 3 - axis(&self.plane, 0) - axis(&self.plane, 1);
+        let times = self.output.voxel_mm[through] / a.max(b);
+        (times > 2.0 && self.output.shape[through] > 1).then_some(times)
+    }
+}
+
+fn axis(plane: &str, at: usize) -> usize {
+    usize::from(plane.as_bytes()[at] - b'i')
+}
+
+/// Slope and intercept of the file; a slope of 0, or none, is no scaling.
+fn scaling(plan: &Plan) -> (f64, f64) {
+    use super::nifti::field::{SCL_INTER, SCL_SLOPE};
+    let header = &plan.nifti.header;
+    let (slope, inter) = (header.real(SCL_SLOPE, 0), header.real(SCL_INTER, 0));
+    if slope.is_finite() && slope != 0.0 {
+        (slope, if inter.is_finite() { inter } else { 0.0 })
+    } else {
+        (1.0, 0.0)
+    }
+}

@@ -1,0 +1,170 @@
+//! MR volumes through the command. The judge is nibabel: nothing of ours reads here what ours wrote.
+
+mod bad_inputs;
+#[cfg(target_os = "linux")]
+mod memory;
+#[cfg(unix)]
+mod stopping;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use partdiff::runtime::{Device, find};
+
+/// A scratch folder in which commands run.
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn put(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.0.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    fn upscale(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_partdiff"));
+        command.current_dir(self.0.path()).args(["upscale", "--device", "cpu"]).args(arguments);
+        command.output().unwrap()
+    }
+
+    /// As `upscale`, and it must succeed.
+    #[track_caller]
+    fn made(&self, arguments: &[&str]) -> String {
+        let output = self.upscale(arguments);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{told}");
+        told
+    }
+
+    /// Names of all files, sorted.
+    fn files(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.0.path()).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    /// Runs the judge.
+    #[track_caller]
+    fn judge(&self, arguments: &[&str]) {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/integration/volume/judge.py");
+        let mut command = Command::new(python().unwrap());
+        let output = command.current_dir(self.0.path()).arg(script).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// A folder of volumes for the judgement of `what`.
+    #[track_caller]
+    fn with_volumes(what: &str) -> Self {
+        let place = Self::new();
+        fs::create_dir(place.0.path().join("in")).unwrap();
+        place.judge(&["make", what, "in"]);
+        place
+    }
+}
+
+fn python() -> Option<String> {
+    crate::python::python("nibabel, numpy")
+}
+
+/// Whether nibabel and the runtime are here; says on standard error what is not.
+fn ready() -> bool {
+    if python().is_none() {
+        skipped!("no python3 with nibabel");
+        return false;
+    }
+    has_runtime()
+}
+
+fn has_runtime() -> bool {
+    match find(None, Device::Cpu) {
+        Ok(_) => true,
+        Err(error) => {
+            skipped!("{}", error.report());
+            false
+        }
+    }
+}
+
+#[test]
+fn outer_corners_stay_where_they_were_in_every_orientation() {
+    if !ready() {
+        return;
+    }
+    let place = Place::with_volumes("places");
+    for (factor, folder) in [("2.5", "a"), ("4", "b")] {
+        let told = place.made(&["in", "-o", &format!("{folder}/"), "-s", factor]);
+        assert!(
+            told.contains("different.nii: warning: qform and sform put voxels at places up to"),
+            "{told}"
+        );
+        assert!(told.contains("nowhere.nii: warning: qform_code and sform_code are 0"), "{told}");
+        assert_eq!(told.matches("warning").count(), 2, "{told}");
+        place.judge(&["places", "in", folder]);
+    }
+}
+
+#[test]
+fn every_type_and_byte_order_comes_back_bit_for_bit_at_factor_1() {
+    if ready() {
+        let place = Place::with_volumes("types");
+        place.made(&["in", "-o", "out/", "-s", "1", "--no-provenance"]);
+        place.judge(&["copies", "in", "out"]);
+    }
+}
+
+#[test]
+fn headers_and_extensions_are_kept_and_a_record_is_added() {
+    if ready() {
+        let place = Place::with_volumes("types");
+        place.made(&["in", "-o", "out/", "-s", "2", "--gz-level", "9"]);
+        place.judge(&["kept", "in", "out"]);
+    }
+}
+
+#[test]
+fn nothing_wraps_and_holes_and_scales_stay() {
+    if ready() {
+        let place = Place::with_volumes("values");
+        let told = place.made(&["in", "-o", "out/", "-s", "2"]);
+        assert!(told.contains("bytes.nii: warning: uint8 becomes float32"), "{told}");
+        assert!(told.contains("wide.nii: warning: a side is longer than NIfTI-1 can store"), "{told}");
+        place.judge(&["values", "in", "out"]);
+    }
+}
+
+#[test]
+fn images_and_volumes_of_one_folder_each_have_their_model() {
+    if !has_runtime() {
+        return;
+    }
+    let place = Place::new();
+    place.put("a.ppm", b"P6\n4 2\n255\n........................");
+    place.put("b.nii", &bad_inputs::nifti(|_| {}));
+    let output = place.upscale(&[".", "--json"]);
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{told}");
+    assert_eq!(place.files(), ["a.ppm", "a_x4.ppm", "b.nii", "b_x4.nii"]);
+    let events: Vec<serde_json::Value> =
+        told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |name: &str| events.iter().filter(|event| event["event"] == name).collect::<Vec<_>>();
+    let models: Vec<_> = of("run").iter().map(|run| run["model"].clone()).collect();
+    assert_eq!(models, ["natural-x4", "mri-x4"]);
+    assert!(of("run").iter().all(|run| run["files"] == 2));
+    assert_eq!(of("start")[1]["index"], 2);
+    let volume = &of("done")[1]["volume"];
+    assert_eq!(volume["plane"], "ij");
+    assert_eq!(volume["output"]["shape"], serde_json::json!([32, 28, 2, 1]));
+    assert_eq!(volume["output"]["voxel_mm"], serde_json::json!([0.25, 0.25, 3.0]));
+    assert!(volume["correlation"].as_f64().unwrap() > 0.9, "{volume}");
+    // A second run leaves out what the first one made, and a dry run makes nothing.
+    assert!(place.upscale(&[".", "--skip-existing"]).status.success());
+    assert!(place.upscale(&["b.nii", "-o", "c.nii.gz", "-n"]).status.success());
+    assert_eq!(place.files(), ["a.ppm", "a_x4.ppm", "b.nii", "b_x4.nii"]);
+}
