@@ -11,11 +11,11 @@ use crate::batch::naming::shown;
 use crate::cli::output::exit::Exit;
 use crate::error::{Error, ErrorKind, Result};
 use crate::report::event::Files;
+use crate::watch::Ledger;
 use crate::watch::ledger::entry::{Entry, State};
 use crate::watch::ledger::store;
 use crate::watch::ledger::store::timestamp;
 use crate::watch::report::entry_text;
-use crate::watch::Ledger;
 
 /// What people ask a ledger.
 #[derive(Subcommand, Clone, Debug)]
