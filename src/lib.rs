@@ -28,6 +28,14 @@
 #[path = "../tests/support/skipped.rs"]
 mod skipped;
 
+// What the integration tests bring for the engine, under the name by which they know this crate.
+#[cfg(test)]
+extern crate self as partdiff;
+#[cfg(test)]
+#[allow(dead_code, reason = "the rest is for the integration tests")]
+#[path = "../tests/integration/fake_network.rs"]
+mod fake_network;
+
 #[cfg(feature = "watch")]
 #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "the rest is for the command"))]
 mod batch;

@@ -45,6 +45,12 @@ impl Page {
         Ok(Self { index, jpeg_quality: jpeg_quality(bytes), prepared })
     }
 
+    /// The first page, of a file that is decoded.
+    #[cfg(test)]
+    pub(crate) fn of(image: Image) -> Self {
+        Self { index: 0, jpeg_quality: None, prepared: prepare_for_model(image) }
+    }
+
     /// Everything else of the page.
     pub fn rest(&self) -> &Image {
         self.prepared.frame.image()
@@ -147,4 +153,138 @@ pub fn write_pages(
         }
     }
     Ok(warnings)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+    use crate::batch::fixture::fake;
+    use crate::error::ErrorKind;
+    use crate::fake_network::test_image;
+    use crate::image::{decode, page_count};
+    use crate::progress::NoProgress;
+
+    fn image(depth: SampleDepth, alpha: bool) -> Image {
+        let alpha = alpha.then(|| test_image(1, 5, 6));
+        Image::new(test_image(3, 5, 6), alpha, depth, ImageFormat::Png)
+    }
+
+    fn upscale(page: Page, hash: Option<&str>) -> MadePage {
+        let hash = hash.map(ToString::to_string);
+        let options = UpscaleOptions::default();
+        page.upscale(&fake(), &options, Cleanup::default(), hash, &NoProgress, &CancelToken::new()).unwrap()
+    }
+
+    #[test]
+    fn a_record_that_the_source_has_does_not_pass_for_that_of_the_result() {
+        let (restore, png) = (RestoreOptions::default(), EncodeOptions::new(ImageFormat::Png));
+        let first = upscale(Page::of(image(SampleDepth::U8, false)), Some("first")).finish(&restore, &png);
+        assert_eq!(Provenance::read(&first.metadata).unwrap().source_sha256, "first");
+        let second = upscale(Page::of(first.clone()), Some("second")).finish(&restore, &png);
+        assert_eq!(Provenance::read(&second.metadata).unwrap().source_sha256, "second");
+        let unrecorded = upscale(Page::of(first), None).finish(&restore, &png);
+        assert!(Provenance::read(&unrecorded.metadata).is_none());
+    }
+
+    #[test]
+    fn the_record_tells_of_quality_and_background_only_where_they_matter() {
+        let restore = RestoreOptions::default();
+        let record = |alpha: bool, format: ImageFormat| {
+            let encoding = EncodeOptions { background: [0.0, 0.5, 1.0], ..EncodeOptions::new(format) };
+            let made =
+                upscale(Page::of(image(SampleDepth::U8, alpha)), Some("5")).finish(&restore, &encoding);
+            let record = Provenance::read(&made.metadata).unwrap();
+            (record.quality.is_some(), record.background)
+        };
+        assert_eq!(record(false, ImageFormat::Png), (false, None));
+        assert_eq!(record(true, ImageFormat::Png), (false, None));
+        assert_eq!(record(false, ImageFormat::Jpeg), (true, None));
+        assert_eq!(record(true, ImageFormat::Jpeg), (true, Some([0.0, 0.5, 1.0])));
+    }
+
+    #[test]
+    fn what_a_format_cannot_hold_is_known_before_the_work() {
+        let restore = RestoreOptions::default();
+        let losses = |alpha: bool, format: ImageFormat, recorded: bool| {
+            Page::of(image(SampleDepth::U16, alpha)).losses(&EncodeOptions::new(format), &restore, recorded)
+        };
+        assert!(losses(true, ImageFormat::Png, true).is_empty());
+        assert_eq!(
+            losses(true, ImageFormat::Bmp, true).len(),
+            losses(true, ImageFormat::Bmp, false).len() + 1
+        );
+        let said = losses(true, ImageFormat::Jpeg, true).join("; ");
+        assert!(said.contains("16") && said.contains("transparen"), "{said}");
+    }
+
+    #[test]
+    fn a_page_that_cannot_be_made_is_named_by_its_number_and_a_loss_of_all_pages_told_once() {
+        let mut tiff = EncodeOptions::new(ImageFormat::Tiff);
+        tiff.depth = Some(SampleDepth::U8);
+        let write = |pages: usize, page: &mut dyn FnMut(usize) -> Result<Image>| {
+            let mut file = Cursor::new(Vec::new());
+            write_pages(&mut file, &tiff, (pages, 1000), "a.tif", page)
+                .map(|notes| (file.into_inner(), notes))
+        };
+        let (file, notes) = write(3, &mut |_| Ok(image(SampleDepth::U16, false))).unwrap();
+        assert_eq!(page_count(&file), 3);
+        let (_, of_one) = write(1, &mut |_| Ok(image(SampleDepth::U16, false))).unwrap();
+        assert_eq!(notes, of_one);
+        let bad = || Error::new(ErrorKind::Quality, "the tile is grey");
+        let error =
+            write(3, &mut |index| if index == 1 { Err(bad()) } else { Ok(image(SampleDepth::U8, false)) });
+        assert_eq!(error.unwrap_err().to_string(), "page 2: the tile is grey");
+        let error = write(1, &mut |_| Err(bad())).unwrap_err();
+        assert_eq!(error.to_string(), "the tile is grey");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_named() {
+        /// As a full disk.
+        struct Full;
+        impl Write for Full {
+            fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+                Err(std::io::ErrorKind::StorageFull.into())
+            }
+
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        impl Seek for Full {
+            fn seek(&mut self, _: std::io::SeekFrom) -> std::io::Result<u64> {
+                Ok(0)
+            }
+        }
+        let tiff = EncodeOptions::new(ImageFormat::Tiff);
+        for pages in [1, 2] {
+            let error =
+                write_pages(Full, &tiff, (pages, 1000), "a.tif", |_| Ok(image(SampleDepth::U8, false)));
+            let error = error.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Output);
+            assert!(error.to_string().starts_with("a.tif: "), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_page_is_read_by_its_number() {
+        let file = crate::batch::fixture::tiff(2);
+        let limits = Limits::default();
+        for index in 0..2 {
+            let page = Page::read(&file, index, &limits).unwrap();
+            assert_eq!(page.prepared.color.height(), 4 + index);
+            let encoding = EncodeOptions::new(ImageFormat::Png);
+            let mut out = Cursor::new(Vec::new());
+            let made = upscale(page, Some("5")).finish(&RestoreOptions::default(), &encoding);
+            write_pages(&mut out, &encoding, (1, 1), "", |_| Ok(made.clone())).unwrap();
+            let image = decode(&out.into_inner(), &limits).unwrap();
+            assert_eq!(
+                (image.height(), Provenance::read(&image.metadata).unwrap().page),
+                (8 + 2 * index, index)
+            );
+        }
+        assert!(Page::read(&file, 2, &limits).is_err());
+    }
 }

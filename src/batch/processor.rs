@@ -107,12 +107,24 @@ impl FileTask<'_> {
         observer: &dyn Observer,
         cancel: &CancelToken,
     ) -> Result<(Image, Report)> {
-        let settings = self.settings;
-        let page = Page::read(&self.bytes, self.pages[index].index, &settings.limits())?;
+        let page = Page::read(&self.bytes, self.pages[index].index, &self.settings.limits())?;
         if index + 1 == self.pages.len() {
             // Nothing reads the input again.
             self.bytes = Arc::default();
         }
+        self.finish(index, page, encoding, upscaler, observer, cancel)
+    }
+
+    fn finish(
+        &self,
+        index: usize,
+        page: Page,
+        encoding: &EncodeOptions,
+        upscaler: &Upscaler,
+        observer: &dyn Observer,
+        cancel: &CancelToken,
+    ) -> Result<(Image, Report)> {
+        let settings = self.settings;
         observer.begin(index, &page)?;
         if let Some(damage) = &page.rest().damage {
             if settings.strict {
@@ -148,3 +160,6 @@ impl Progress for PageProgress<'_> {
         self.observer.progress(self.index, event)
     }
 }
+
+#[cfg(test)]
+mod tests;

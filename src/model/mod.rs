@@ -2,6 +2,8 @@
 
 mod bundle;
 mod manifest;
+#[cfg(test)]
+mod tests;
 
 pub use bundle::{Bundle, DEFAULT_BUNDLE, MANIFEST_FILE};
 pub use manifest::{

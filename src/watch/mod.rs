@@ -1,6 +1,8 @@
 //! A watched folder: whatever image lands in it appears upscaled in another.
 
 pub mod daemon;
+#[cfg(test)]
+mod fixture;
 pub mod ledger;
 pub mod report;
 pub mod settings;

@@ -166,3 +166,6 @@ impl Daemon<'_> {
         Ok(())
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests;

@@ -293,3 +293,6 @@ fn notify_end(end: End) {
         End::Stopped | End::Finished { .. } => service_manager::stopping(),
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests;

@@ -297,7 +297,8 @@ impl Folder {
             self.settler.observe(path, stamp, sign, role, now);
             return Ok(());
         }
-        if self.hasher.is_pending(path, stamp) {
+        let postponed = sign == Sign::Found && self.settler.is_postponed(path, stamp);
+        if postponed || self.hasher.is_pending(path, stamp) {
             return Ok(());
         }
         let entry = ledger.get(watch, path)?;
@@ -344,3 +345,6 @@ impl Folder {
         if self.input_is_there() { ledger.drop_unmade(&self.settings.name, path) } else { Ok(()) }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -62,3 +62,44 @@ pub fn render(folders: &[Folder], counts: &BTreeMap<String, Counts>, deaths: u64
 fn escaped(label: &str) -> String {
     label.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::watch::daemon::totals::Totals;
+    use crate::watch::fixture::Fixture;
+    use crate::watch::settings::watch_settings::WatchSettings;
+
+    #[test]
+    fn each_watch_has_a_line_for_every_figure_even_if_nothing_is_known_of_it() {
+        let fixture = Fixture::new();
+        let mut folder = fixture.folder(WatchSettings { name: "a \"b\"\\c\nd".into(), ..fixture.settings() });
+        folder.totals = Totals { done: 5, reused: 2, failed: 1, engine_seconds: 1.5 };
+        folder.trouble = Some("disk full".into());
+        let mut away = fixture.folder(fixture.settings());
+        away.settings.output = fixture.path("nowhere");
+        let counts = BTreeMap::from([("w".into(), Counts::from([(State::Done, 7)]))]);
+        let text = render(&[folder, away], &counts, 3);
+        let lines: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        let name = r#"a \"b\"\\c\nd"#;
+        for line in [
+            r#"inputs{watch="w",state="done"} 7"#.to_owned(),
+            r#"inputs{watch="w",state="failed"} 0"#.to_owned(),
+            format!("inputs{{watch=\"{name}\",state=\"done\"}} 0"),
+            format!("results_total{{watch=\"{name}\"}} 5"),
+            format!("reused_total{{watch=\"{name}\"}} 2"),
+            format!("failures_total{{watch=\"{name}\"}} 1"),
+            format!("engine_seconds_total{{watch=\"{name}\"}} 1.500000"),
+            format!("paused{{watch=\"{name}\"}} 1"),
+            r#"paused{watch="w"} 0"#.to_owned(),
+            "worker_deaths_total 3".to_owned(),
+        ] {
+            let line = format!("partdiff_watch_{line}");
+            assert_eq!(lines.iter().filter(|found| **found == line).count(), 1, "{line} in {text}");
+        }
+        // What cannot be known has no line, rather than 0.
+        assert!(!text.contains(r#"free_bytes{watch="w"}"#), "{text}");
+        let families = text.lines().filter(|line| line.starts_with("# TYPE ")).count();
+        assert_eq!((families, lines.len()), (8, 14 + 5 * 2 + usize::from(cfg!(unix)) + 1));
+    }
+}

@@ -64,3 +64,58 @@ impl Running {
         (self.jobs, status)
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::process::Command;
+    use std::sync::mpsc::channel;
+
+    use super::*;
+    use crate::settings::Settings;
+    use crate::watch::worker::protocol::Setup;
+
+    fn worker() -> Running {
+        let (sender, _) = channel();
+        Running::new(Child::start(Command::new("cat"), &Setup::default(), sender, |event| event).unwrap())
+    }
+
+    fn job(id: i64, temporary: PathBuf) -> (Entry, Job) {
+        let settings = Settings::default();
+        let job = Job { id, input: "a.png".into(), hash: String::new(), temporary, settings, ready: None };
+        (Entry { id, ..Entry::sample("a.png") }, job)
+    }
+
+    #[test]
+    fn each_job_is_answered_once_and_the_end_gives_back_the_others_without_their_temporaries() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut worker = worker();
+        for id in 1..=3 {
+            let temporary = folder.path().join(id.to_string());
+            fs::write(&temporary, "half").unwrap();
+            let (entry, job) = job(id, temporary);
+            worker.give(0, entry, job);
+        }
+        assert_eq!(worker.take(2).unwrap().entry.id, 2);
+        assert!(worker.take(2).is_none() && worker.take(4).is_none());
+        let (jobs, status) = worker.end();
+        assert_eq!(jobs.iter().map(|job| job.entry.id).collect::<Vec<_>>(), [1, 3]);
+        assert!(status.contains("signal: 9"), "{status}");
+        // What was answered belongs to the daemon.
+        let left = fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name());
+        assert_eq!(left.collect::<Vec<_>>(), ["2"]);
+    }
+
+    #[test]
+    fn idleness_is_no_silence() {
+        let mut worker = worker();
+        let start = worker.heard;
+        let (entry, first) = job(1, "1".into());
+        worker.give(0, entry, first);
+        let begun = worker.heard;
+        assert!(begun > start);
+        // Another job is no sign of life.
+        let (entry, second) = job(2, "2".into());
+        worker.give(0, entry, second);
+        assert_eq!(worker.heard, begun);
+    }
+}

@@ -204,10 +204,12 @@ impl<'a> Scheduler<'a> {
                 settings.upscale.preset.as_deref(),
                 number,
             ));
-            let exists = fs::symlink_metadata(&output).is_ok();
+            let found = fs::symlink_metadata(&output).ok();
             let is_own = || own.is_some_and(|own| own.output == output && holds(&output, &own.hash));
-            let replace = exists && (settings.collision == Collision::Replace || is_own());
-            if exists && !replace {
+            // A folder cannot be replaced.
+            let replace = found.as_ref().is_some_and(|found| !found.is_dir())
+                && (settings.collision == Collision::Replace || is_own());
+            if found.is_some() && !replace {
                 if settings.collision == Collision::Number {
                     continue;
                 }
@@ -347,7 +349,8 @@ impl<'a> Scheduler<'a> {
             self.ledger.crash(&job.entry, alone.then(|| later(delay)), reason)?;
             if last {
                 let entry = self.ledger.by_id(job.entry.id)?.unwrap_or(job.entry);
-                self.give_up(&Assignment { entry, ..job }, 0, reason)?;
+                let attempts = entry.attempts;
+                self.give_up(&Assignment { entry, ..job }, attempts, reason)?;
             }
         }
         Ok(())
@@ -386,3 +389,6 @@ fn spoken(wait: Duration) -> String {
 fn later(wait: Duration) -> i64 {
     unix_millis().saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX))
 }
+
+#[cfg(test)]
+mod tests;

@@ -88,3 +88,64 @@ impl Report {
         parts.join(", ")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::watch::fixture::{Fixture, at};
+
+    fn done(fixture: &Fixture) -> Option<String> {
+        let text = fs::read_to_string(fixture.path("metrics")).ok()?;
+        text.lines().find(|line| line.contains("state=\"done\"")).map(ToString::to_string)
+    }
+
+    #[test]
+    fn the_status_says_how_many_stand_where_and_what_is_wrong() {
+        let fixture = Fixture::new();
+        let mut scheduler = fixture.scheduler(fixture.settings());
+        let mut report = Report::new(None);
+        fixture.finish("a.png", "1", "result");
+        fixture.queue("b.png", "2");
+        fixture.queue("c.png", "3");
+        scheduler.folders[0].trouble = Some("w: disk full".into());
+        report.update(&scheduler, at(0), false).unwrap();
+        assert_eq!(report.status, "2 queued, 1 done, w: disk full");
+    }
+
+    #[test]
+    fn figures_are_written_when_they_change_and_not_too_often() {
+        let fixture = Fixture::new();
+        let scheduler = fixture.scheduler(fixture.settings());
+        let mut report = Report::new(Some(fixture.path("metrics")));
+        let mut update = |seconds, last| {
+            report.update(&scheduler, at(seconds), last).unwrap();
+            done(&fixture).map(|line| line.rsplit_once(' ').unwrap().1.to_owned())
+        };
+        assert_eq!(update(0, false).as_deref(), Some("0"));
+        fixture.finish("a.png", "1", "result");
+        assert_eq!(update(4, false).as_deref(), Some("0"));
+        assert_eq!(update(5, false).as_deref(), Some("1"));
+        // Nothing new: the file is not written again.
+        fs::remove_file(fixture.path("metrics")).unwrap();
+        assert_eq!(update(11, false), None);
+        fixture.finish("b.png", "2", "result");
+        assert_eq!(update(12, false).as_deref(), Some("2"));
+        // The end tells all, however soon.
+        fixture.finish("c.png", "3", "result");
+        assert_eq!(update(12, true).as_deref(), Some("3"));
+    }
+
+    #[test]
+    fn a_file_of_figures_that_cannot_be_written_ends_no_work() {
+        let fixture = Fixture::new();
+        let scheduler = fixture.scheduler(fixture.settings());
+        let mut report = Report::new(Some(fixture.path("nowhere/metrics")));
+        report.update(&scheduler, at(0), false).unwrap();
+        assert_eq!(fixture.told("metrics: ").len(), 1);
+        fs::create_dir(fixture.path("nowhere")).unwrap();
+        report.update(&scheduler, at(99), false).unwrap();
+        assert!(fixture.path("nowhere/metrics").exists());
+    }
+}

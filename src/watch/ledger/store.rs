@@ -275,3 +275,106 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
         updated: row.get("updated")?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn reopened(change: &str) -> Result<Ledger> {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(folder.path()).unwrap();
+        ledger.see("w", Path::new("a.png"), Stamp::default(), State::Seen).unwrap();
+        ledger.connection.execute_batch(change).unwrap();
+        drop(ledger);
+        Ledger::open(folder.path())
+    }
+
+    #[test]
+    fn a_ledger_of_a_newer_version_is_refused_by_name_and_not_touched() {
+        let error = reopened("PRAGMA user_version = 2").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Output);
+        let text = error.to_string();
+        assert!(text.ends_with("ledger.db: the ledger has version 2, this program knows up to 1"), "{text}");
+    }
+
+    #[test]
+    fn a_file_that_is_no_ledger_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(FILE), "no database at all, but long enough to be looked at".repeat(99))
+            .unwrap();
+        let error = Ledger::open(folder.path()).unwrap_err();
+        assert!(
+            error.report().contains("ledger.db: the ledger failed: file is not a database"),
+            "{}",
+            error.report()
+        );
+        let error = Ledger::open(&folder.path().join("nowhere")).unwrap_err();
+        assert!(error.to_string().ends_with("nowhere/ledger.db: the ledger failed"), "{error}");
+    }
+
+    #[test]
+    fn history_is_cut_at_the_start_and_nothing_else_is() {
+        let line =
+            |id: i64| format!("INSERT INTO history VALUES ({id}, 0, 'w', x'61', 'done', 'line {id}');");
+        let ledger = reopened(&[1, 2, 3, HISTORY + 2].map(line).concat()).unwrap();
+        let lines: Vec<_> =
+            ledger.history(None, 9).unwrap().into_iter().map(|line| line.detail.unwrap()).collect();
+        assert_eq!(lines, [format!("line {}", HISTORY + 2), "line 3".into()]);
+        assert!(ledger.get("w", Path::new("a.png")).unwrap().is_some());
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_an_error_and_no_other_state() {
+        for change in ["UPDATE inputs SET state = 'mended'", "UPDATE inputs SET stamp = 'yesterday'"] {
+            let error = reopened(change).unwrap().get("w", Path::new("a.png")).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Output, "{change}");
+        }
+        let error = reopened("UPDATE inputs SET state = 'mended'").unwrap().counts().unwrap_err();
+        assert!(error.to_string().starts_with("state \"mended\" is unknown: expected seen, "), "{error}");
+    }
+
+    #[test]
+    fn inputs_of_one_path_in_two_watches_and_names_that_are_no_unicode_are_kept_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(folder.path()).unwrap();
+        let paths = [from_bytes(b"caf\xe9.png"), from_bytes(b"caf\xe8.png")];
+        for (index, path) in paths.iter().enumerate() {
+            for watch in ["v", "w"] {
+                ledger
+                    .see(watch, path, Stamp { len: index as u64, ..Stamp::default() }, State::Seen)
+                    .unwrap();
+            }
+        }
+        for (index, path) in paths.iter().enumerate().filter(|_| cfg!(unix)) {
+            let entry = ledger.get("w", path).unwrap().unwrap();
+            assert_eq!((&entry.path, entry.stamp.len), (path, index as u64));
+            assert_eq!(ledger.named(path).unwrap().len(), 2);
+        }
+    }
+
+    #[test]
+    fn a_batch_that_another_process_blocks_for_long_is_an_error_and_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(folder.path()).unwrap();
+        ledger.connection.busy_timeout(Duration::ZERO).unwrap();
+        let other = Ledger::open(folder.path()).unwrap();
+        let see = |ledger: &Ledger| ledger.see("w", Path::new("a.png"), Stamp::default(), State::Seen);
+        other
+            .batch(|_| {
+                assert_eq!(ledger.batch(see).unwrap_err().kind(), ErrorKind::Output);
+                Ok(())
+            })
+            .unwrap();
+        assert!(ledger.list(None, 9).unwrap().is_empty());
+        ledger.batch(see).unwrap();
+        assert_eq!(other.list(None, 9).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn times_are_written_as_people_and_programs_read_them() {
+        assert_eq!(timestamp(1_700_000_000_999), "2023-11-14T22:13:20Z");
+        assert!(unix_millis() > 1_700_000_000_000);
+    }
+}

@@ -149,7 +149,7 @@ impl Ledger {
         self.note(entry, State::Failed, Some(reason))
     }
 
-    /// `path` is left alone, for `reason`. Returns whether that is new.
+    /// `path` is left alone, for `reason`, unless it is being worked on. Returns whether that is new.
     pub fn ignore(
         &self,
         watch: &str,
@@ -158,12 +158,13 @@ impl Ledger {
         hash: Option<&str>,
         reason: &str,
     ) -> Result<bool> {
-        if let Some(entry) = self.get(watch, path)?
-            && entry.state == State::Ignored
-            && entry.reason.as_deref() == Some(reason)
-            && entry.stamp == stamp
-        {
-            return Ok(false);
+        if let Some(entry) = self.get(watch, path)? {
+            let known = entry.state == State::Ignored
+                && entry.reason.as_deref() == Some(reason)
+                && entry.stamp == stamp;
+            if known || entry.state == State::Running {
+                return Ok(false);
+            }
         }
         self.see(watch, path, stamp, State::Ignored)?;
         self.execute(
@@ -204,5 +205,120 @@ impl Ledger {
             "INSERT INTO history (at, watch, path, state, detail) VALUES (?1, ?2, ?3, ?4, ?5)",
             params![unix_millis(), entry.watch, to_bytes(&entry.path), state.name(), detail],
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::watch::fixture::{DIGEST, Fixture, WATCH};
+    use crate::watch::worker::protocol::Made;
+
+    fn path() -> &'static Path {
+        Path::new("a.png")
+    }
+
+    #[test]
+    fn what_is_being_worked_on_is_neither_seen_anew_nor_ignored() {
+        let fixture = Fixture::new();
+        let entry = fixture.queue("a.png", "1");
+        fixture.ledger.start(&entry).unwrap();
+        let running = fixture.entry("a.png");
+        fixture.ledger.see(WATCH, path(), Stamp::default(), State::Settling).unwrap();
+        assert!(
+            !fixture.ledger.ignore(WATCH, path(), Stamp::default(), None, "not an ordinary file").unwrap()
+        );
+        fixture.ledger.drop_unmade(WATCH, path()).unwrap();
+        assert_eq!(fixture.entry("a.png"), running);
+    }
+
+    #[test]
+    fn a_second_watch_of_the_same_name_is_the_same_watch() {
+        let fixture = Fixture::new();
+        assert!(!fixture.ledger.knows(WATCH).unwrap());
+        for _ in 0..2 {
+            fixture.ledger.begin(WATCH).unwrap();
+        }
+        assert!(fixture.ledger.knows(WATCH).unwrap() && !fixture.ledger.knows("v").unwrap());
+    }
+
+    #[test]
+    fn new_settings_are_for_what_waits_alone() {
+        let fixture = Fixture::new();
+        for name in ["waits.png", "done.png", "works.png"] {
+            fixture.queue(name, name);
+        }
+        fixture.finish("done.png", "1", "result");
+        fixture.ledger.start(&fixture.entry("works.png")).unwrap();
+        fixture.ledger.adopt(WATCH, "new settings").unwrap();
+        fixture.ledger.adopt("another watch", "others").unwrap();
+        let settings = |name: &str| fixture.entry(name).settings.unwrap();
+        assert_eq!(settings("waits.png"), "new settings");
+        assert_eq!((settings("done.png"), settings("works.png")), (DIGEST.clone(), DIGEST.clone()));
+    }
+
+    #[test]
+    fn a_reason_stays_until_there_is_another_or_success() {
+        let fixture = Fixture::new();
+        let entry = fixture.queue("a.png", "1");
+        let reason = || fixture.entry("a.png").reason;
+        fixture.ledger.wait(&entry, 1, Some(5), Some("disk full")).unwrap();
+        fixture.ledger.wait(&entry, 1, None, None).unwrap();
+        assert_eq!((reason(), fixture.entry("a.png").next_try), (Some("disk full".into()), None));
+        fixture.ledger.unreadable(&entry, "permission denied").unwrap();
+        assert_eq!(reason().as_deref(), Some("permission denied"));
+        fixture.ledger.finish(&entry, &fixture.placed("a.png", "result", &Made::default())).unwrap();
+        assert_eq!(reason(), None);
+    }
+
+    #[test]
+    fn success_clears_the_record_of_failures_and_of_the_intent() {
+        let fixture = Fixture::new();
+        let entry = fixture.queue("a.png", "1");
+        let placed = fixture.placed("a.png", "result", &Made::default());
+        fixture.ledger.wait(&entry, 2, Some(5), Some("why")).unwrap();
+        fixture.ledger.crash(&fixture.entry("a.png"), None, "it died").unwrap();
+        fixture.ledger.intend(&entry, &placed).unwrap();
+        fixture.ledger.finish(&entry, &placed).unwrap();
+        let entry = fixture.entry("a.png");
+        assert_eq!((entry.attempts, entry.crashes, entry.next_try, entry.intent), (0, 0, None, None));
+        assert_eq!((entry.result, entry.disposed), (Some(placed.clone()), false));
+        // A new result has an original of its own.
+        fixture.ledger.dispose(&fixture.entry("a.png")).unwrap();
+        fixture.ledger.finish(&fixture.queue("a.png", "2"), &placed).unwrap();
+        assert!(!fixture.entry("a.png").disposed);
+    }
+
+    #[test]
+    fn what_is_given_up_or_waits_intends_nothing_any_more() {
+        let fixture = Fixture::new();
+        let entry = fixture.queue("a.png", "1");
+        let placed = fixture.placed("a.png", "result", &Made::default());
+        fixture.ledger.intend(&entry, &placed).unwrap();
+        fixture.ledger.wait(&entry, 0, None, None).unwrap();
+        assert_eq!(fixture.entry("a.png").intent, None);
+        fixture.ledger.intend(&entry, &placed).unwrap();
+        fixture.ledger.fail(&entry, 3, "no image").unwrap();
+        assert_eq!(fixture.entry("a.png").intent, None);
+    }
+
+    #[test]
+    fn history_names_each_step_with_its_detail() {
+        let fixture = Fixture::new();
+        let entry = fixture.queue("a.png", "1");
+        fixture.ledger.start(&entry).unwrap();
+        fixture.ledger.wait(&entry, 1, None, Some("disk full")).unwrap();
+        fixture.ledger.fail(&entry, 3, "no image").unwrap();
+        fixture.ledger.ignore(WATCH, path(), Stamp::default(), None, "a pipe").unwrap();
+        let told = fixture.ledger.history(Some(path()), 9).unwrap();
+        let told: Vec<_> = told.iter().map(|line| (line.state, line.detail.as_deref())).collect();
+        let expected = [
+            (State::Ignored, Some("a pipe")),
+            (State::Failed, Some("no image")),
+            (State::Queued, Some("disk full")),
+            (State::Running, None),
+            (State::Queued, None),
+        ];
+        assert_eq!(told, expected);
     }
 }

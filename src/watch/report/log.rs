@@ -27,6 +27,8 @@ const MEMORY: usize = 1000;
 pub struct Log {
     json: Option<JsonReporter>,
     limits: Mutex<Limits>,
+    #[cfg(test)]
+    lines: Mutex<Vec<String>>,
 }
 
 #[derive(Debug, Default)]
@@ -42,6 +44,8 @@ impl Reporter for Log {
         if let Some(json) = &self.json {
             json.tell(event);
         } else if let Some(line) = line(event) {
+            #[cfg(test)]
+            self.lines.lock().unwrap().push(line.clone());
             let _ = writeln!(std::io::stderr(), "{line}");
         }
     }
@@ -51,7 +55,7 @@ impl Log {
     /// A log for people, or as JSON.
     pub fn new(json: bool) -> Self {
         let json = json.then(|| JsonReporter::new(true, CancelToken::new()));
-        Self { json, limits: Mutex::default() }
+        Self { json, ..Self::default() }
     }
 
     /// Logs something about the service or a watch.
@@ -74,6 +78,12 @@ impl Log {
     /// As [`file`](Self::file), as rarely as [`complain`](Self::complain).
     pub fn complain_file(&self, topic: Topic, watch: &str, input: &Path, detail: &str) {
         self.limited(Notice { event: topic, files: Some(Files::of_watch(watch, input, None)), detail });
+    }
+
+    /// What was logged for people.
+    #[cfg(test)]
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.lines.lock().unwrap().clone()
     }
 
     /// Tells `notice`, if it may be logged, with how often it was not.

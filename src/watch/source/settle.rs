@@ -35,6 +35,7 @@ struct Pending {
     /// When to look again; `None` while nothing but a change matters.
     due: Option<Duration>,
     quiet: bool,
+    postponed: bool,
 }
 
 /// Files that are watched until they stay the same.
@@ -65,9 +66,11 @@ impl Settler {
         self.pending.is_empty()
     }
 
-    /// Images with contents that are waited for: those that time or their writer will complete.
+    /// Images with contents that are waited for: those that time or their writer will complete, without those that
+    /// cannot be read.
     pub fn growing(&self) -> usize {
-        self.pending.values().filter(|file| file.role == Role::Image && file.stamp.len > 0).count()
+        let grows = |file: &&Pending| file.role == Role::Image && file.stamp.len > 0 && !file.postponed;
+        self.pending.values().filter(grows).count()
     }
 
     /// `path` was seen with `stamp` at `now`.
@@ -82,7 +85,8 @@ impl Settler {
         let stem = stem(path, role);
         self.stems.entry(stem.clone()).or_default().insert(path.to_path_buf());
         self.set_due(path, None);
-        self.pending.insert(path.to_path_buf(), Pending { stamp, role, stem, due: None, quiet: false });
+        let file = Pending { stamp, role, stem, due: None, quiet: false, postponed: false };
+        self.pending.insert(path.to_path_buf(), file);
         if stamp.len > 0 || role == Role::Companion {
             self.set_due(path, Some(now + wait));
         }
@@ -92,6 +96,14 @@ impl Settler {
     pub fn postpone(&mut self, path: &Path, stamp: Stamp, until: Duration) {
         self.observe(path, stamp, Sign::Complete, Role::Image, until);
         self.set_due(path, Some(until));
+        if let Some(file) = self.pending.get_mut(path) {
+            file.postponed = true;
+        }
+    }
+
+    /// Whether `path`, which has `stamp`, was postponed.
+    pub fn is_postponed(&self, path: &Path, stamp: Stamp) -> bool {
+        self.pending.get(path).is_some_and(|file| file.postponed && file.stamp == stamp)
     }
 
     /// `path` is gone.
@@ -269,6 +281,20 @@ mod tests {
         world.write("a.png", 7, Sign::Found, 1e6);
         assert_eq!(world.settler.growing(), 1);
         assert_eq!(world.look(1e6 + 2.0), ["a.png"]);
+    }
+
+    #[test]
+    fn what_is_postponed_grows_only_once_it_changes() {
+        let mut world = World::new();
+        world.write("a.png", 5, Sign::Found, 0.0);
+        world.settler.postpone(Path::new("a.png"), size(5), at(60.0));
+        world.write("a.png", 5, Sign::Found, 1.0);
+        assert!(world.settler.is_postponed(Path::new("a.png"), size(5)));
+        assert_eq!((world.settler.len(), world.settler.growing()), (1, 0));
+        world.write("a.png", 6, Sign::Found, 2.0);
+        assert!(!world.settler.is_postponed(Path::new("a.png"), size(6)));
+        assert_eq!(world.settler.growing(), 1);
+        assert_eq!(world.look(4.0), ["a.png"]);
     }
 
     #[test]

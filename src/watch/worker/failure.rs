@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind};
 
-/// Worker deaths, alone with a worker, until a file is given up.
+/// Worker deaths until a file is given up; the last time it must have been alone with the worker.
 pub const CRASHES: u32 = 2;
 
 /// Longest wait between two tries.

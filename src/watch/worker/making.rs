@@ -207,3 +207,6 @@ fn with_temporary<T>(path: &Path, fill: impl FnOnce(&mut BufWriter<&File>) -> Re
 fn cannot_write(error: io::Error) -> Error {
     Error::with_source(ErrorKind::Output, CANNOT_WRITE, error)
 }
+
+#[cfg(test)]
+mod tests;

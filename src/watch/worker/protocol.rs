@@ -132,3 +132,110 @@ pub struct Made {
     /// What is wrong with the input, of which the result holds what could be read.
     pub damage: Option<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::option::of;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::fs::path_bytes::from_bytes;
+
+    fn path() -> impl Strategy<Value = PathBuf> {
+        prop::collection::vec(1..=u8::MAX, 1..20).prop_map(|bytes| from_bytes(&bytes))
+    }
+
+    fn seconds() -> impl Strategy<Value = f64> {
+        use prop::num::f64::{NORMAL, POSITIVE, SUBNORMAL, ZERO};
+        POSITIVE | NORMAL | SUBNORMAL | ZERO
+    }
+
+    fn made() -> impl Strategy<Value = Made> {
+        let texts = (any::<String>(), any::<String>(), any::<String>(), any::<String>());
+        let times = (seconds(), seconds(), seconds(), seconds());
+        let notes = (prop::collection::vec(any::<String>(), 0..3), of(any::<String>()));
+        (texts, any::<(u32, u32)>(), times, any::<bool>(), notes).prop_map(
+            |(texts, size, times, reused, notes)| {
+                let (hash, ext, scale, model) = texts;
+                let (width, height) = (size.0 as usize, size.1 as usize);
+                let (seconds, engine_began, engine_seconds, network_seconds) = times;
+                let (warnings, damage) = notes;
+                Made {
+                    hash,
+                    width,
+                    height,
+                    ext,
+                    scale,
+                    model,
+                    seconds,
+                    engine_began,
+                    engine_seconds,
+                    network_seconds,
+                    reused,
+                    warnings,
+                    damage,
+                }
+            },
+        )
+    }
+
+    fn order() -> impl Strategy<Value = Order> {
+        let ready = (path(), made()).prop_map(|(path, made)| Ready { path, made });
+        let settings = (of(any::<String>()), any::<u64>(), any::<bool>())
+            .prop_map(|(preset, seed, strict)| Settings { preset, seed, strict, ..Settings::default() });
+        let job = (any::<i64>(), path(), any::<String>(), path(), settings, of(ready)).prop_map(
+            |(id, input, hash, temporary, settings, ready)| {
+                Order::Make(Box::new(Job { id, input, hash, temporary, settings, ready }))
+            },
+        );
+        prop_oneof![any::<String>().prop_map(|model| Order::Load { model }), job]
+    }
+
+    fn reply() -> impl Strategy<Value = Reply> {
+        let fault = prop::sample::select(vec![Fault::File, Fault::Moving, Fault::Unreadable, Fault::Place]);
+        prop_oneof![
+            any::<String>().prop_map(|provider| Reply::Loaded { provider }),
+            any::<String>().prop_map(|reason| Reply::Refused { reason }),
+            Just(Reply::Alive),
+            (any::<i64>(), made()).prop_map(|(id, made)| Reply::Made { id, made: Box::new(made) }),
+            (any::<i64>(), fault, any::<String>()).prop_map(|(id, fault, reason)| Reply::Failed {
+                id,
+                fault,
+                reason
+            }),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn whatever_is_said_arrives_in_one_line(order in order(), reply in reply()) {
+            let line = serde_json::to_string(&order).unwrap();
+            prop_assert!(!line.contains('\n'));
+            prop_assert_eq!(serde_json::from_str::<Order>(&line).unwrap(), order);
+            let line = serde_json::to_string(&reply).unwrap();
+            prop_assert!(!line.contains('\n'));
+            prop_assert_eq!(serde_json::from_str::<Reply>(&line).unwrap(), reply);
+        }
+
+        #[test]
+        fn the_setup_arrives(nice in 0..20, threads in of(1..99usize), memory in of(any::<u64>()), device in "[a-z]*") {
+            let setup = Setup { device, library: Some("/lib/onnx".into()), threads, nice, memory };
+            let line = serde_json::to_string(&setup).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Setup>(&line).unwrap(), setup);
+        }
+    }
+
+    #[test]
+    fn details_that_an_earlier_version_wrote_into_the_ledger_are_still_read() {
+        let made: Made = serde_json::from_str(r#"{"hash":"1f","width":8,"height":6,"ext":"png"}"#).unwrap();
+        let expected = Made { hash: "1f".into(), width: 8, height: 6, ext: "png".into(), ..Made::default() };
+        assert_eq!(made, expected);
+    }
+
+    #[test]
+    fn the_worker_gets_enough_jobs_to_read_and_write_while_its_networks_work() {
+        assert_eq!(Setup { threads: Some(3), ..Setup::default() }.window(), 11);
+    }
+}

@@ -188,3 +188,31 @@ pub fn say(reply: &Reply) {
         let _ = writeln!(out, "{line}").and_then(|()| out.flush());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[test]
+    fn each_model_is_opened_once_and_one_that_failed_is_tried_again() {
+        let opened = Mutex::new(Vec::new());
+        let open = |name: &str, _: &RuntimeOptions| {
+            let mut opened = opened.lock().unwrap();
+            opened.push(name.to_owned());
+            if name == "mended" && opened.len() == 1 {
+                return Err(Error::new(ErrorKind::Model, "damaged"));
+            }
+            Ok(crate::batch::fixture::fake())
+        };
+        let (runtime, cancel) = (RuntimeOptions::default(), CancelToken::new());
+        let (worker, mut models) =
+            (Worker { open: &open, runtime: &runtime, cancel: &cancel }, HashMap::new());
+        assert!(worker.engine(&mut models, "mended").is_err());
+        let first = worker.engine(&mut models, "mended").unwrap();
+        assert!(Arc::ptr_eq(&first, &worker.engine(&mut models, "mended").unwrap()));
+        assert!(!Arc::ptr_eq(&first, &worker.engine(&mut models, "other").unwrap()));
+        assert_eq!(*opened.lock().unwrap(), ["mended", "mended", "other"]);
+    }
+}
