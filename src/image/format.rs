@@ -135,7 +135,8 @@ impl ImageFormat {
     pub fn sniff(bytes: &[u8]) -> Option<Self> {
         match bytes {
             [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some(Self::Png),
-            [0xff, 0xd8, 0xff, ..] => Some(Self::Jpeg),
+            // Some writers put filling before the first segment.
+            [0xff, 0xd8, rest @ ..] if rest.iter().take(64).any(|&byte| byte == 0xff) => Some(Self::Jpeg),
             [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(Self::WebP),
             [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => Some(Self::Tiff),
             [b'B', b'M', _, _, _, _, ..] => Some(Self::Bmp),
