@@ -43,12 +43,12 @@ fn luma_sum(mut payload: &[u8]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image::{EncodeOptions, Image, ImageFormat, Raster, SampleDepth, encode};
 
     fn encoded(quality: u8) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        let encoder = jpeg_encoder::Encoder::new(&mut bytes, quality);
-        encoder.encode(&[90; 16 * 16 * 3], 16, 16, jpeg_encoder::ColorType::Rgb).unwrap();
-        bytes
+        let image =
+            Image::new(Raster::from_vec(3, 16, 16, vec![0.4; 768]), None, SampleDepth::U8, ImageFormat::Png);
+        encode(&image, &EncodeOptions { quality, ..EncodeOptions::new(ImageFormat::Jpeg) }).unwrap().bytes
     }
 
     #[test]

@@ -351,11 +351,5 @@ fn damaged(format: ImageFormat, error: ImageError) -> Error {
     }
 }
 
-/// Reads a JPEG file's headers.
-#[cfg(fuzzing)]
-pub(in crate::image) fn jpeg_frame(bytes: &[u8]) {
-    jpeg::Frame::read(bytes);
-}
-
 #[cfg(test)]
 mod tests;

@@ -16,6 +16,12 @@ pub(in crate::image) const MOST_SCANS: u32 = 100;
 /// which it does not notice invalid ones.
 const PORTION: usize = 511;
 
+/// Most bytes of filling at the end of a scan: more are a lost part, or lost scans.
+const FILLING: usize = 64;
+
+/// Bytes that the library may have read and not used at the end of a scan, and one that the scan may end with.
+const READ_AHEAD: usize = 8 + 1;
+
 /// What is read where the data end: an end-of-image marker, as the library's own sources have it.
 static END: [u8; 2] = [0xff, 0xd9];
 
@@ -332,7 +338,11 @@ extern "C-unwind" fn warn(common: &mut ffi::jpeg_common_struct, level: c_int) {
             let left = unsafe { (*object.src).bytes_in_buffer } + state.rest.len();
             let end = state.whole.len().saturating_sub(left);
             let start = end.saturating_sub(usize::try_from(count).unwrap_or(0));
-            let filling = state.whole[start..end].iter().all(|byte| matches!(byte, 0 | 0xff));
+            // Beyond what the decoder reads ahead, zeros before them were taken for codes.
+            let zeros = state.whole[..end].iter().rev().take_while(|byte| **byte == 0).count();
+            let filling = state.whole[start..end].iter().all(|byte| matches!(byte, 0 | 0xff))
+                && end - start <= FILLING
+                && zeros <= end - start + READ_AHEAD;
             if object.input_scan_number == 0 || filling {
                 return;
             }

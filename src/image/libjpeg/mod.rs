@@ -3,6 +3,7 @@
 //! The library reports a fatal error through a function that must not return. Ours unwinds through the library's
 //! frames, which are compiled for that, to [`caught`].
 
+mod compress;
 mod decompress;
 
 use std::any::Any;
@@ -12,6 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use mozjpeg_sys as ffi;
 
+pub(super) use compress::{Form, compress};
 pub(super) use decompress::{Coding, Decompressed, Failure, MOST_SCANS, Space, decompress};
 
 /// An error after which the library cannot go on.

@@ -3,6 +3,8 @@
 //! Not by the crate `img-parts`, which copies the file, refuses it for one damaged segment, and would save only the walk
 //! over segments.
 
+use std::io::{BufRead, Read};
+
 use super::{Density, DensityUnit, Metadata, iptc};
 
 const EXIF: &[u8] = b"Exif\0\0";
@@ -62,6 +64,33 @@ pub(in crate::image) fn segments(bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8
 /// The segments before the first scan.
 pub(in crate::image) fn head(bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     segments(bytes).take_while(|(marker, _)| !matches!(*marker, SCAN | END))
+}
+
+/// Most bytes before the first scan.
+const HEAD: u64 = 64 << 20;
+
+/// Reads a file up to its first scan's coded data; `None` where that does not come.
+pub(in crate::image) fn read_head(source: impl BufRead) -> Option<Vec<u8>> {
+    let mut source = source.take(HEAD);
+    let mut head = Vec::new();
+    let mut read = |head: &mut Vec<u8>, count: u16| {
+        let got = source.by_ref().take(count.into()).read_to_end(head).ok();
+        (got == Some(count.into())).then_some(())
+    };
+    loop {
+        read(&mut head, 1)?;
+        // At the second byte of what may be a marker.
+        let [.., 0xff, marker @ (0x02..=0xcf | 0xd9..=0xfe)] = *head else { continue };
+        if marker == END {
+            return None;
+        }
+        read(&mut head, 2)?;
+        let size = u16::from_be_bytes(*head.last_chunk()?);
+        read(&mut head, size.checked_sub(2)?)?;
+        if marker == SCAN {
+            return Some(head);
+        }
+    }
 }
 
 /// Reads all metadata segments before the first scan.

@@ -26,7 +26,7 @@ pub(in crate::image) struct Frame {
     /// MCUs between restart markers, 0 without.
     pub restart: u16,
     /// The first scan's point transform: bits that lossless coding has left out.
-    shift: u8,
+    pub shift: u8,
     /// Whether anything but filling lies behind the image.
     pub followed: bool,
 }
@@ -89,8 +89,6 @@ impl Frame {
             0x37 => "JPEG-LS",
             5..=7 | 13..=15 => "hierarchical",
             11 => "lossless with arithmetic coding",
-            3 if self.restart > 0 => "lossless with restart intervals",
-            3 if self.shift > 0 => "lossless with a point transform",
             3 => return None,
             _ if self.precision == 8 => return None,
             _ => return Some(format!("{} bits", self.precision)),

@@ -1,4 +1,4 @@
-//! JPEG: with libjpeg, and files without loss with jpeg-decoder.
+//! JPEG: by libjpeg, and lossless files by a decoder of our own.
 
 mod damage;
 mod frame;
@@ -28,7 +28,11 @@ pub(super) fn read(bytes: &[u8], frame: &Frame, adobe: Option<u8>, limits: &Limi
     let sample_bytes = if frame.precision > 8 { 2 } else { 1 };
     limits.check(frame.width.into(), frame.height.into(), frame.components.into(), sample_bytes)?;
     if frame.is_lossless() {
-        return Ok(File { decoded: lossless::read(bytes, frame, limits)?, damage: None, note: None });
+        return Ok(File {
+            decoded: lossless::read(&frame.with_height(bytes), frame, adobe)?,
+            damage: None,
+            note: None,
+        });
     }
     let bytes = frame.with_height(bytes);
     let (mut image, damage) = decode_abbreviated(None, whole(&bytes), Coding::Told, limits)?;
@@ -69,8 +73,8 @@ pub(super) fn decode_abbreviated(
     coding: Coding,
     limits: &Limits,
 ) -> Result<(Decompressed, Option<String>)> {
-    let image = decompress(tables, stream, coding, limits).map_err(failed)?;
     let frame = Frame::read(stream).unwrap_or_default();
+    let image = decompress(tables, stream, coding, limits).map_err(failed)?;
     // Arithmetic coding goes on with zeros where data end, as it may.
     let incomplete = image.missing > 0 || !image.refined || frame.is_arithmetic();
     if image.truncated || image.ended && incomplete {
