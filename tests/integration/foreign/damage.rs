@@ -87,13 +87,14 @@ fn jpeg(name: &str) -> (Vec<u8>, Range<usize>) {
 
 /// A turned bit within a value, or between codes of the same length, leaves the rest of the data in step: no decoder can
 /// tell. djpeg of libjpeg-turbo 2.1.5 says nothing either of so many of these files (176, 163, 118) and is off by as much
-/// (121, 6.7 and 26.7 levels); what is cut it reads in part, with a warning.
+/// (121, 6.7 and 26.7 levels), nor of one with zeros in it that end in step by chance (4.1 levels); what is cut it reads in
+/// part, with a warning.
 #[test]
 fn damaged_jpeg_is_refused_or_told() {
-    for (name, silent, worst) in [
-        ("jpeg_baseline.jpg", 176, 121.0),
-        ("jpeg_restart.jpg", 163, 6.8),
-        ("jpeg_progressive.jpg", 118, 26.8),
+    for (name, lucky, silent, worst) in [
+        ("jpeg_baseline.jpg", 0, 176, 121.0),
+        ("jpeg_restart.jpg", 0, 163, 6.8),
+        ("jpeg_progressive.jpg", 1, 118, 26.8),
     ] {
         let (file, part) = jpeg(name);
         let whole = decode(&file, &Limits::default()).unwrap();
@@ -105,8 +106,18 @@ fn damaged_jpeg_is_refused_or_told() {
         ];
         println!("{name}\n  cut {cut:?}\n  zeroed {zeroed:?}\n  flipped {flipped:?}");
         assert_eq!(cut, Outcomes { refused: 20, ..Outcomes::default() }, "{name}");
-        assert_eq!(zeroed.refused + zeroed.told, 20, "{name}: {zeroed:?}");
-        assert!(zeroed.told >= 19, "{name}: {zeroed:?}");
+        assert!(zeroed.silent <= lucky && zeroed.worst < 4.2 && zeroed.told >= 17, "{name}: {zeroed:?}");
         assert!(flipped.silent <= silent && flipped.worst < worst, "{name}: {flipped:?}");
     }
+}
+
+/// Nothing is made of it in part: every sample depends on those before it.
+#[test]
+fn damaged_lossless_jpeg_is_refused() {
+    let (file, part) = jpeg("jpeg_lossless_restart.jpg");
+    let whole = decode(&file, &Limits::default()).unwrap();
+    assert_eq!(outcomes(&whole, cut(&file, part.clone())).refused, 20);
+    // One ends in step by chance.
+    let zeroed = outcomes(&whole, zeroed(&file, part));
+    assert!(zeroed.refused >= 19 && zeroed.worst < 3.0, "{zeroed:?}");
 }
