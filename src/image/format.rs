@@ -135,7 +135,8 @@ impl ImageFormat {
     pub fn sniff(bytes: &[u8]) -> Option<Self> {
         match bytes {
             [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some(Self::Png),
-            [0xff, 0xd8, 0xff, ..] => Some(Self::Jpeg),
+            // Some writers put filling before the first segment.
+            [0xff, 0xd8, rest @ ..] if rest.iter().take(64).any(|&byte| byte == 0xff) => Some(Self::Jpeg),
             [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(Self::WebP),
             [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => Some(Self::Tiff),
             [b'B', b'M', _, _, _, _, ..] => Some(Self::Bmp),
@@ -168,7 +169,8 @@ impl ImageFormat {
     /// The largest width and height that the format can store, in pixels.
     pub fn max_side(self) -> u64 {
         match self {
-            Self::Jpeg => 65_535,
+            // libjpeg's limit; the format's is 65,535.
+            Self::Jpeg => 65_500,
             Self::WebP => 16_383,
             Self::Png | Self::Bmp => i32::MAX as u64,
             Self::Gif => 65_535,
@@ -305,8 +307,8 @@ mod tests {
             error.to_string(),
             "WebP cannot store 16384 x 10 pixels: each side may have at most 16383; choose another format"
         );
-        assert!(ImageFormat::Jpeg.check_size(65_535, 1).is_ok());
-        assert!(ImageFormat::Jpeg.check_size(1, 65_536).is_err());
+        assert!(ImageFormat::Jpeg.check_size(65_500, 1).is_ok());
+        assert!(ImageFormat::Jpeg.check_size(1, 65_501).is_err());
         assert!(ImageFormat::Bmp.check_size(40_000, 40_000).is_err());
         assert!(ImageFormat::Png.check_size(40_000, 40_000).is_ok());
     }

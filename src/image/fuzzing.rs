@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use super::decode::jpeg_frame;
+use super::decode::jpeg::Frame;
 use super::metadata::exif::Exif;
 use super::metadata::ifd::Order;
 use super::metadata::xmp_edit::Edit;
@@ -15,7 +15,7 @@ pub fn copy_metadata(format: ImageFormat, bytes: &[u8]) {
     let metadata = match format {
         ImageFormat::Png => metadata::png::read(bytes).metadata,
         ImageFormat::Jpeg => {
-            jpeg_frame(bytes);
+            Frame::read(bytes);
             metadata::jpeg::read(bytes).metadata
         }
         ImageFormat::WebP => metadata::riff::read(bytes).metadata,

@@ -7,7 +7,8 @@ use tiff::ColorType as TiffColor;
 use tiff::decoder::Decoder as TiffDecoder;
 use tiff::tags::Tag;
 
-use super::{ImageFormat, SampleDepth};
+use super::decode::jpeg::Frame;
+use super::{ImageFormat, SampleDepth, metadata};
 use crate::error::Result;
 use crate::limits::Limits;
 
@@ -37,6 +38,7 @@ pub fn header(mut source: impl BufRead + Seek) -> Option<Header> {
         _ if !format.can_read() => None,
         ImageFormat::Tiff => tiff_header(source),
         ImageFormat::Pfm => None,
+        ImageFormat::Jpeg => jpeg_header(source),
         #[cfg(feature = "jxl")]
         ImageFormat::JpegXl => super::decode::jxl::header(source),
         #[cfg(feature = "heif")]
@@ -88,6 +90,21 @@ pub fn page_headers(mut source: impl BufRead + Seek, limits: &Limits) -> Result<
         headers.push(tiff_page(&mut decoder));
     }
     Ok(headers)
+}
+
+fn jpeg_header(source: impl BufRead) -> Option<Header> {
+    let head = metadata::jpeg::read_head(source)?;
+    let frame = Frame::read(&head).filter(|frame| frame.unsupported().is_none())?;
+    let turned = metadata::jpeg::read(&head).metadata.take_orientation() > 4;
+    let header = Header {
+        width: frame.width.into(),
+        height: frame.height.into(),
+        channels: if frame.components == 1 { 1 } else { 3 },
+        has_alpha: false,
+        depth: if frame.precision > 8 { SampleDepth::U16 } else { SampleDepth::U8 },
+        format: ImageFormat::Jpeg,
+    };
+    upright(header, turned)
 }
 
 fn tiff_header(source: impl BufRead + Seek) -> Option<Header> {

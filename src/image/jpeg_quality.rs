@@ -1,6 +1,6 @@
 //! How strongly a JPEG file was compressed, told by its quantisation tables.
 
-use super::metadata::jpeg::segments;
+use super::metadata::jpeg::head;
 
 /// Sum of the luma table of ITU-T T.81, annex K.1, which is quality 50 on the scale of the Independent JPEG Group.
 const STANDARD_SUM: f64 = 3688.0;
@@ -13,7 +13,7 @@ pub fn jpeg_quality(bytes: &[u8]) -> Option<f32> {
     if !bytes.starts_with(&[0xff, 0xd8]) {
         return None;
     }
-    let tables = segments(bytes).filter(|(marker, _)| *marker == 0xdb);
+    let tables = head(bytes).filter(|(marker, _)| *marker == 0xdb);
     let sum = tables.filter_map(|(_, payload)| luma_sum(payload)).last()?;
     // The group's library scales the table by 200 - 2 q percent, below quality 50 by 5000 / q.
     let percent = (100.0 * sum / STANDARD_SUM).max(1e-3);
@@ -43,12 +43,12 @@ fn luma_sum(mut payload: &[u8]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image::{EncodeOptions, Image, ImageFormat, Raster, SampleDepth, encode};
 
     fn encoded(quality: u8) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        let encoder = jpeg_encoder::Encoder::new(&mut bytes, quality);
-        encoder.encode(&[90; 16 * 16 * 3], 16, 16, jpeg_encoder::ColorType::Rgb).unwrap();
-        bytes
+        let image =
+            Image::new(Raster::from_vec(3, 16, 16, vec![0.4; 768]), None, SampleDepth::U8, ImageFormat::Png);
+        encode(&image, &EncodeOptions { quality, ..EncodeOptions::new(ImageFormat::Jpeg) }).unwrap().bytes
     }
 
     #[test]

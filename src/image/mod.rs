@@ -17,6 +17,7 @@ mod header;
 mod image;
 mod interleave;
 mod jpeg_quality;
+mod libjpeg;
 mod metadata;
 mod orientation;
 mod provenance;

@@ -3,7 +3,7 @@
 mod decoded;
 #[cfg(feature = "heif")]
 pub(in crate::image) mod heif;
-mod jpeg;
+pub(in crate::image) mod jpeg;
 #[cfg(feature = "jxl")]
 pub(in crate::image) mod jxl;
 mod pfm;
@@ -136,17 +136,15 @@ impl Source {
         let segments = metadata::jpeg::read(bytes);
         self.metadata = segments.metadata;
         self.notes = segments.notes;
-        // Decoders fill what is missing with grey and say nothing.
-        let frame =
-            jpeg::Frame::read(bytes).filter(|frame| frame.complete).ok_or_else(|| truncated(self.format))?;
+        let frame = jpeg::Frame::read(bytes).ok_or_else(|| truncated(self.format))?;
         if segments.images || frame.followed {
             let what = "what lies in the file beside the image (previews, gain or depth map, a motion photo's video)";
             self.notes.push(format!("{what} is dropped"));
         }
-        if frame.is_special() {
-            return jpeg::read(bytes, &frame, segments.adobe_transform, limits);
-        }
-        read_codec(bytes, self.format, limits)
+        let file = jpeg::read(bytes, &frame, segments.adobe_transform, limits)?;
+        self.notes.extend(file.note);
+        self.damage = file.damage;
+        Ok(file.decoded)
     }
 
     fn read_other(&mut self, bytes: &[u8], limits: &Limits) -> Result<Decoded> {
@@ -330,7 +328,6 @@ where
 fn codec(format: ImageFormat) -> Option<image::ImageFormat> {
     Some(match format {
         ImageFormat::Png => image::ImageFormat::Png,
-        ImageFormat::Jpeg => image::ImageFormat::Jpeg,
         ImageFormat::WebP => image::ImageFormat::WebP,
         ImageFormat::Bmp => image::ImageFormat::Bmp,
         ImageFormat::Pnm | ImageFormat::Pam => image::ImageFormat::Pnm,
@@ -338,7 +335,8 @@ fn codec(format: ImageFormat) -> Option<image::ImageFormat> {
         ImageFormat::Qoi => image::ImageFormat::Qoi,
         ImageFormat::Hdr => image::ImageFormat::Hdr,
         ImageFormat::OpenExr => image::ImageFormat::OpenExr,
-        ImageFormat::Tiff
+        ImageFormat::Jpeg
+        | ImageFormat::Tiff
         | ImageFormat::Pfm
         | ImageFormat::JpegXl
         | ImageFormat::Avif
@@ -383,12 +381,6 @@ fn damaged(format: ImageFormat, error: ImageError) -> Error {
         }
         other => Error::with_source(ErrorKind::Input, format!("the {format} data is damaged"), other),
     }
-}
-
-/// Reads a JPEG file's headers.
-#[cfg(fuzzing)]
-pub(in crate::image) fn jpeg_frame(bytes: &[u8]) {
-    jpeg::Frame::read(bytes);
 }
 
 #[cfg(test)]

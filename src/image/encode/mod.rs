@@ -3,7 +3,6 @@
 mod adapt;
 #[cfg(feature = "heif")]
 mod heif;
-mod huffman;
 mod jpeg;
 #[cfg(feature = "jxl")]
 mod jxl;

@@ -3,6 +3,8 @@
 //! Not by the crate `img-parts`, which copies the file, refuses it for one damaged segment, and would save only the walk
 //! over segments.
 
+use std::io::{BufRead, Read};
+
 use super::application::Dropped;
 use super::{Density, DensityUnit, Metadata, iptc, photoshop};
 
@@ -17,6 +19,10 @@ const GAIN_MAP: &[u8] = b"urn:iso:std:iso:ts:21496:-1\0";
 
 /// Photoshop's resources for the copyright flag and the address.
 const RIGHTS: [u16; 2] = [0x040a, 0x040b];
+
+/// Markers of a scan, and of the end of the image.
+pub(in crate::image) const SCAN: u8 = 0xda;
+pub(in crate::image) const END: u8 = 0xd9;
 
 /// Most payload bytes of one segment.
 const SEGMENT: usize = 65_533;
@@ -34,25 +40,61 @@ pub(in crate::image) struct Segments {
     pub notes: Vec<String>,
 }
 
-/// Iterates over (marker, payload) up to the first scan.
+/// Iterates over (marker, payload) of the whole file, skipping coded data and all else between segments. The last one is
+/// the end-of-image marker, whose payload is all that follows.
 pub(in crate::image) fn segments(bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     let mut rest = bytes.get(2..).unwrap_or_default();
     std::iter::from_fn(move || {
         loop {
-            match rest {
-                [0xff, 0xff, ..] => rest = &rest[1..],
-                [0xff, 0x01 | 0xd0..=0xd8, tail @ ..] => rest = tail,
-                [0xff, 0xd9 | 0xda, ..] => return None,
-                [0xff, marker, high, low, ..] => {
-                    let size = usize::from(u16::from_be_bytes([*high, *low]));
+            let at = rest.iter().position(|&byte| byte == 0xff)?;
+            rest = &rest[at..];
+            match *rest {
+                [_, 0xff, ..] => rest = &rest[1..],
+                [_, END, ..] => return Some((END, std::mem::take(&mut rest).split_at(2).1)),
+                // In coded data 0xff is followed by 0 or a restart marker.
+                [_, 0x00 | 0x01 | 0xd0..=0xd8, ..] => rest = &rest[2..],
+                [_, marker, high, low, ..] => {
+                    let size = usize::from(u16::from_be_bytes([high, low]));
                     let payload = rest.get(4..2 + size)?;
                     rest = &rest[2 + size..];
-                    return Some((*marker, payload));
+                    return Some((marker, payload));
                 }
                 _ => return None,
             }
         }
     })
+}
+
+/// The segments before the first scan.
+pub(in crate::image) fn head(bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    segments(bytes).take_while(|(marker, _)| !matches!(*marker, SCAN | END))
+}
+
+/// Most bytes before the first scan.
+const HEAD: u64 = 64 << 20;
+
+/// Reads a file up to its first scan's coded data; `None` where that does not come.
+pub(in crate::image) fn read_head(source: impl BufRead) -> Option<Vec<u8>> {
+    let mut source = source.take(HEAD);
+    let mut head = Vec::new();
+    let mut read = |head: &mut Vec<u8>, count: u16| {
+        let got = source.by_ref().take(count.into()).read_to_end(head).ok();
+        (got == Some(count.into())).then_some(())
+    };
+    loop {
+        read(&mut head, 1)?;
+        // At the second byte of what may be a marker.
+        let [.., 0xff, marker @ (0x02..=0xcf | 0xd9..=0xfe)] = *head else { continue };
+        if marker == END {
+            return None;
+        }
+        read(&mut head, 2)?;
+        let size = u16::from_be_bytes(*head.last_chunk()?);
+        read(&mut head, size.checked_sub(2)?)?;
+        if marker == SCAN {
+            return Some(head);
+        }
+    }
 }
 
 /// Reads all metadata segments before the first scan.
@@ -63,7 +105,7 @@ pub(in crate::image) fn read(bytes: &[u8]) -> Segments {
     let mut resources = Vec::new();
     let mut extended = false;
     let mut dropped = Dropped::default();
-    for (marker, data) in segments(bytes) {
+    for (marker, data) in head(bytes) {
         let metadata = &mut out.metadata;
         match marker {
             0xe0 if data.starts_with(b"JFIF\0") && data.len() >= 12 => {

@@ -87,6 +87,30 @@ fn tags_stay_and_a_limit_on_file_sizes_leaves_nothing_behind() {
     assert_eq!(place.files(), ["a.png", "a.png.orig", "b.png"]);
 }
 
+#[test]
+fn a_damaged_file_is_made_with_a_word_and_never_replaced_without_a_backup() {
+    if !has_runtime() {
+        return;
+    }
+    let place = Place::new();
+    let data = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/foreign/jpeg_stray_marker.jpg");
+    let damaged = fs::read(data).unwrap();
+    place.put("a.jpg", &damaged);
+    let ran = place.upscale(["a.jpg", "-o", "out.png"]).expect(0);
+    ran.says("a.jpg: the JPEG data is damaged: ");
+    assert_eq!(read(&place.path("out.png")).width(), 512);
+    let ran = place.upscale(["a.jpg", "-o", "events.png", "--json"]).expect(0);
+    let events = String::from_utf8(ran.stdout).unwrap();
+    let events = events.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let event = events.into_iter().find(|event| event["event"] == "damaged").unwrap();
+    assert_eq!(event["input"], "a.jpg");
+    assert!(event["message"].as_str().unwrap().starts_with("the JPEG data is damaged: "), "{event}");
+    place.upscale(["a.jpg", "-o", "strict.png", "--strict"]).expect(1).says("the JPEG data is damaged: ");
+    place.upscale(["a.jpg", "--in-place", "--no-backup"]).expect(1).says("damaged");
+    assert_eq!(fs::read(place.path("a.jpg")).unwrap(), damaged);
+    assert_eq!(place.files(), ["a.jpg", "events.png", "out.png"]);
+}
+
 #[cfg(unix)]
 #[test]
 fn links_and_permissions_stay() {

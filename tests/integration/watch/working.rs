@@ -1,6 +1,7 @@
 //! The real program: deaths of its worker, its end, originals, refusals.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 use super::place::{Place, kill, names, ppm};
@@ -56,6 +57,21 @@ fn originals_go_only_after_their_result_stands() {
     assert_eq!(place.command("--once --delete-originals").output().unwrap().status.code(), Some(0));
     assert_eq!(place.results(), names(&["a.ppm", "a-2.ppm"]));
     assert!(!place.path("in/a.ppm").exists() && done.join("a.ppm").exists());
+}
+
+#[test]
+fn the_original_of_a_damaged_file_stays() {
+    let Some(place) = Place::real() else { return };
+    let data = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/foreign"));
+    for name in ["jpeg_stray_marker.jpg", "jpeg_luma_1x1_chroma_2x2.jpg"] {
+        fs::copy(data.join(name), place.path("in").join(name)).unwrap();
+    }
+    let output = place.command("--once --delete-originals").output().unwrap();
+    let log = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(log.contains("damaged: in: jpeg_stray_marker.jpg: the JPEG data is damaged: 3 errors"), "{log}");
+    assert_eq!(place.results(), names(&["jpeg_luma_1x1_chroma_2x2.jpg", "jpeg_stray_marker.jpg"]));
+    assert!(place.path("in/jpeg_stray_marker.jpg").exists());
+    assert!(!place.path("in/jpeg_luma_1x1_chroma_2x2.jpg").exists());
 }
 
 #[test]

@@ -1,0 +1,115 @@
+//! JPEG: by libjpeg, and lossless files by a decoder of our own.
+
+mod damage;
+mod frame;
+mod lossless;
+
+pub(in crate::image) use self::frame::Frame;
+use super::{Decoded, Kind, truncated};
+use crate::error::{Error, ErrorKind, Result};
+use crate::image::libjpeg::{Coding, Decompressed, Failure, MOST_SCANS, Space, decompress};
+use crate::image::{ImageFormat, SampleDepth};
+use crate::limits::Limits;
+
+/// A decoded file.
+pub(super) struct File {
+    pub decoded: Decoded,
+    /// What of the pixels is lost.
+    pub damage: Option<String>,
+    /// What else is to say.
+    pub note: Option<String>,
+}
+
+/// Decodes a file with the given headers and Adobe's colour transform.
+pub(super) fn read(bytes: &[u8], frame: &Frame, adobe: Option<u8>, limits: &Limits) -> Result<File> {
+    if let Some(kind) = frame.unsupported() {
+        return Err(unsupported(&kind));
+    }
+    let sample_bytes = if frame.precision > 8 { 2 } else { 1 };
+    limits.check(frame.width.into(), frame.height.into(), frame.components.into(), sample_bytes)?;
+    if frame.is_lossless() {
+        return Ok(File {
+            decoded: lossless::read(&frame.with_height(bytes), frame, adobe)?,
+            damage: None,
+            note: None,
+        });
+    }
+    let bytes = frame.with_height(bytes);
+    let (mut image, damage) = decode_abbreviated(None, whole(&bytes), Coding::Told, limits)?;
+    let kind = match image.space {
+        Space::Grey => Kind::Grey,
+        Space::Rgb => Kind::Rgb,
+        Space::Cmyk => {
+            // Adobe's files hold 255 for no ink.
+            if adobe.is_some() {
+                image.samples.iter_mut().for_each(|value| *value = !*value);
+            }
+            Kind::Cmyk
+        }
+        Space::Unknown => return Err(unsupported(&format!("{} channels", image.channels))),
+    };
+    let note = (image.ended && damage.is_none())
+        .then(|| "the JPEG data has no end marker; the image is complete".to_owned());
+    let decoded = Decoded {
+        kind,
+        channels: image.channels,
+        depth: SampleDepth::U8,
+        height: image.height,
+        width: image.width,
+        samples: image.samples.into(),
+    };
+    Ok(File { decoded, damage, note })
+}
+
+/// Decodes a stream that may lack its tables, which `tables` then holds (as in TIFF), and says what of it is lost.
+///
+/// Of a stream with four channels of which nobody said otherwise, Adobe's amounts of ink are as stored, turned round.
+///
+/// # Errors
+/// `Input` for truncated, damaged and unsupported data; `Limit` for an image over `limits`.
+pub(super) fn decode_abbreviated(
+    tables: Option<&[u8]>,
+    stream: &[u8],
+    coding: Coding,
+    limits: &Limits,
+) -> Result<(Decompressed, Option<String>)> {
+    let frame = Frame::read(stream).unwrap_or_default();
+    let image = decompress(tables, stream, coding, limits).map_err(failed)?;
+    // Arithmetic coding goes on with zeros where data end, as it may.
+    let incomplete = image.missing > 0 || !image.refined || frame.is_arithmetic();
+    if image.truncated || image.ended && incomplete {
+        return Err(truncated(ImageFormat::Jpeg));
+    }
+    let damage = damage::describe(&image, &frame);
+    Ok((image, damage))
+}
+
+/// `bytes` without zeros at the end, which recovery programs fill files up with, and which would count as coded data.
+/// One is left: it may belong to a coded 0xff.
+fn whole(bytes: &[u8]) -> &[u8] {
+    let end = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 2);
+    &bytes[..end.min(bytes.len())]
+}
+
+fn failed(failure: Failure) -> Error {
+    match failure {
+        Failure::Truncated => truncated(ImageFormat::Jpeg),
+        Failure::Limit(error) => error,
+        Failure::Scans => {
+            Error::new(ErrorKind::Limit, format!("the JPEG data has more than {MOST_SCANS} scans, the limit"))
+        }
+        Failure::Fatal(fatal) if fatal.is_memory() => Error::with_source(
+            ErrorKind::Limit,
+            "decoding the JPEG data needs more memory than the limit allows",
+            fatal,
+        ),
+        Failure::Fatal(fatal) if fatal.is_unsupported() => {
+            Error::with_source(ErrorKind::Input, "this kind of JPEG is not supported", fatal)
+        }
+        Failure::Fatal(fatal) => Error::with_source(ErrorKind::Input, "the JPEG data is damaged", fatal),
+    }
+}
+
+fn unsupported(kind: &str) -> Error {
+    Error::new(ErrorKind::Input, format!("this kind of JPEG ({kind}) is not supported"))
+}
