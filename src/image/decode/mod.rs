@@ -7,6 +7,7 @@ mod jpeg;
 #[cfg(feature = "jxl")]
 pub(in crate::image) mod jxl;
 mod pfm;
+mod png;
 mod sniff;
 mod tiff;
 
@@ -157,6 +158,9 @@ impl Source {
                 self.notes = chunks.notes;
                 self.take_color(&chunks.color);
                 self.animated = chunks.frames > 1;
+                let (decoded, damage) = png::read(bytes, limits)?;
+                self.damage = damage;
+                return Ok(decoded);
             }
             ImageFormat::WebP => {
                 if !sniff::riff_is_complete(bytes) {
@@ -329,7 +333,6 @@ where
 /// The codec's name for a format; `None` for those that are read otherwise.
 fn codec(format: ImageFormat) -> Option<image::ImageFormat> {
     Some(match format {
-        ImageFormat::Png => image::ImageFormat::Png,
         ImageFormat::Jpeg => image::ImageFormat::Jpeg,
         ImageFormat::WebP => image::ImageFormat::WebP,
         ImageFormat::Bmp => image::ImageFormat::Bmp,
@@ -338,7 +341,8 @@ fn codec(format: ImageFormat) -> Option<image::ImageFormat> {
         ImageFormat::Qoi => image::ImageFormat::Qoi,
         ImageFormat::Hdr => image::ImageFormat::Hdr,
         ImageFormat::OpenExr => image::ImageFormat::OpenExr,
-        ImageFormat::Tiff
+        ImageFormat::Png
+        | ImageFormat::Tiff
         | ImageFormat::Pfm
         | ImageFormat::JpegXl
         | ImageFormat::Avif

@@ -13,7 +13,7 @@ use crate::carried::color::{off, read};
 use crate::carried::{look, output, photo, ready};
 
 /// A PNG file with further chunks (type, data) before its image data.
-fn with_chunks(png: &[u8], chunks: &[(&[u8; 4], &[u8])]) -> Vec<u8> {
+pub(super) fn with_chunks(png: &[u8], chunks: &[(&[u8; 4], &[u8])]) -> Vec<u8> {
     // Behind the signature and the header.
     let (head, rest) = png.split_at(33);
     let mut out = head.to_vec();
@@ -106,6 +106,13 @@ fn high_dynamic_range_stays_in_png_and_is_named_elsewhere() {
             assert!(result.warnings.contains(&told), "{format}: {:?}", result.warnings);
         }
     }
+    let wrong = with_chunks(&photo, &[(b"cICP", &[9, 16, 9, 1])]);
+    let (image, result) = remade(&wrong, ImageFormat::Png);
+    assert_eq!(
+        image.warnings,
+        ["the chunk cICP is not valid (BT.2020 primaries, PQ transfer, matrix 9); dropped"]
+    );
+    assert!(chunk(&result.bytes, b"cICP").is_none());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! The inputs lie in `tests/data/foreign`, each with the pixels that the decoder named in the table there gives.
 
 mod damage;
+mod damage_others;
 mod jpeg;
 mod metadata;
 mod tiff;
