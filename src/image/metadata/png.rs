@@ -302,7 +302,7 @@ fn raw_profile(text: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Some writers put JPEG's prefix before the block.
-pub(super) fn without_prefix(data: &[u8]) -> Vec<u8> {
+pub(in crate::image) fn without_prefix(data: &[u8]) -> Vec<u8> {
     data.strip_prefix(b"Exif\0\0").unwrap_or(data).to_vec()
 }
 

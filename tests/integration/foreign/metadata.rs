@@ -6,7 +6,7 @@ use std::process::Command;
 
 use partdiff::Limits;
 use partdiff::image::{
-    EncodeOptions, Encoded, Image, ImageFormat, RestoreOptions, decode, encode, prepare_for_model,
+    EncodeOptions, Encoded, Image, ImageFormat, RestoreOptions, decode, encode, header, prepare_for_model,
 };
 
 use crate::carried::color::{off, read};
@@ -282,7 +282,16 @@ fn an_orientation_in_xmp_counts_where_exif_has_none() {
             exiftool.args(["-q", "-n", "-overwrite_original", &format!("-XMP-tiff:Orientation={xmp}")]);
             exiftool.args(exif.map(|value| format!("-EXIF:Orientation={value}"))).arg(&path);
             output(&mut exiftool);
-            decode(&fs::read(&path).unwrap(), &Limits::default()).unwrap()
+            let bytes = fs::read(&path).unwrap();
+            let image = decode(&bytes, &Limits::default()).unwrap();
+            // Planning sees the same.
+            let header = header(std::io::Cursor::new(&bytes)).unwrap();
+            assert_eq!(
+                (header.width, header.height),
+                (image.width(), image.height()),
+                "{name} {xmp} {exif:?}"
+            );
+            image
         };
         let turned = make("6", None);
         let xmp = String::from_utf8(turned.metadata.xmp.clone().unwrap()).unwrap();

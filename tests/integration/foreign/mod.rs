@@ -6,4 +6,5 @@ mod damage;
 mod damage_others;
 mod jpeg;
 mod metadata;
+mod table;
 mod tiff;
