@@ -8,7 +8,8 @@ use tiff::decoder::Decoder as TiffDecoder;
 use tiff::tags::Tag;
 
 use super::decode::jpeg::Frame;
-use super::{ImageFormat, SampleDepth, metadata};
+use super::metadata::png::without_prefix;
+use super::{ImageFormat, Metadata, SampleDepth, metadata};
 use crate::error::Result;
 use crate::limits::Limits;
 
@@ -52,7 +53,12 @@ pub fn header(mut source: impl BufRead + Seek) -> Option<Header> {
                 2 => SampleDepth::U16,
                 _ => SampleDepth::F32,
             };
-            let turned = decoder.orientation().is_ok_and(|orientation| orientation.to_exif() > 4);
+            let mut metadata = Metadata {
+                exif: decoder.exif_metadata().ok().flatten().map(|block| without_prefix(&block)),
+                xmp: decoder.xmp_metadata().ok().flatten(),
+                ..Metadata::default()
+            };
+            let turned = metadata.take_orientation() > 4;
             let channels = if color.has_color() { 3 } else { 1 };
             upright(
                 Header {

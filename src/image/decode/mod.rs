@@ -7,6 +7,7 @@ pub(in crate::image) mod jpeg;
 #[cfg(feature = "jxl")]
 pub(in crate::image) mod jxl;
 mod pfm;
+mod png;
 mod sniff;
 mod tiff;
 
@@ -155,6 +156,9 @@ impl Source {
                 self.notes = chunks.notes;
                 self.take_color(&chunks.color);
                 self.animated = chunks.frames > 1;
+                let (decoded, damage) = png::read(bytes, limits)?;
+                self.damage = damage;
+                return Ok(decoded);
             }
             ImageFormat::WebP => {
                 if !sniff::riff_is_complete(bytes) {
@@ -327,7 +331,6 @@ where
 /// The codec's name for a format; `None` for those that are read otherwise.
 fn codec(format: ImageFormat) -> Option<image::ImageFormat> {
     Some(match format {
-        ImageFormat::Png => image::ImageFormat::Png,
         ImageFormat::WebP => image::ImageFormat::WebP,
         ImageFormat::Bmp => image::ImageFormat::Bmp,
         ImageFormat::Pnm | ImageFormat::Pam => image::ImageFormat::Pnm,
@@ -335,7 +338,8 @@ fn codec(format: ImageFormat) -> Option<image::ImageFormat> {
         ImageFormat::Qoi => image::ImageFormat::Qoi,
         ImageFormat::Hdr => image::ImageFormat::Hdr,
         ImageFormat::OpenExr => image::ImageFormat::OpenExr,
-        ImageFormat::Jpeg
+        ImageFormat::Png
+        | ImageFormat::Jpeg
         | ImageFormat::Tiff
         | ImageFormat::Pfm
         | ImageFormat::JpegXl

@@ -5,9 +5,9 @@
 
 use std::io::{Read, Write};
 
-use flate2::Compression;
 use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
+use flate2::{Compression, Crc};
 
 use super::application::CREDENTIALS;
 use super::{Density, DensityUnit, Metadata, iptc};
@@ -33,6 +33,9 @@ pub(in crate::image) struct ColorChunks {
     pub chromaticities: Option<[[f64; 2]; 4]>,
 }
 
+/// Other chunks that are read.
+const READ: [&[u8; 4]; 5] = [b"eXIf", b"tEXt", b"zTXt", b"iTXt", b"pHYs"];
+
 /// What the chunks say.
 #[derive(Clone, Debug, Default)]
 pub(in crate::image) struct Chunks {
@@ -46,28 +49,97 @@ pub(in crate::image) struct Chunks {
     pub notes: Vec<String>,
 }
 
-/// Iterates over (type, data); stops at the first chunk that leaves the file.
-fn chunks(bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
+/// A chunk.
+struct Chunk<'a> {
+    kind: [u8; 4],
+    data: &'a [u8],
+    /// With length and checksum.
+    whole: &'a [u8],
+}
+
+impl Chunk<'_> {
+    /// Whether the image can be shown without it.
+    fn is_ancillary(&self) -> bool {
+        self.kind[0] & 0x20 != 0
+    }
+
+    fn is_intact(&self) -> bool {
+        let mut sum = Crc::new();
+        sum.update(&self.kind);
+        sum.update(self.data);
+        self.whole.ends_with(&sum.sum().to_be_bytes())
+    }
+
+    fn name(&self) -> String {
+        String::from_utf8_lossy(&self.kind).into_owned()
+    }
+}
+
+/// Iterates over chunks; stops at the first that leaves the file.
+fn chunks(bytes: &[u8]) -> impl Iterator<Item = Chunk<'_>> {
     let mut rest = bytes.get(8..).unwrap_or_default();
     std::iter::from_fn(move || {
         let size = u32::from_be_bytes(rest.get(..4)?.try_into().ok()?) as usize;
         let kind = rest.get(4..8)?.try_into().ok()?;
         let data = rest.get(8..8usize.checked_add(size)?)?;
-        rest = rest.get(12 + size..).unwrap_or_default();
-        Some((kind, data))
+        let whole = &rest[..rest.len().min(12 + size)];
+        rest = &rest[whole.len()..];
+        Some(Chunk { kind, data, whole })
     })
 }
 
-/// Reads all metadata chunks; damaged ones are passed over.
+/// The file with those chunks only that make up its (first) image, and what is wrong with them.
+pub(in crate::image) fn image_chunks(bytes: &[u8]) -> (Vec<u8>, Option<String>) {
+    let mut out = bytes[..bytes.len().min(8)].to_vec();
+    let (mut end, mut damage) = (out.len(), None);
+    for chunk in chunks(bytes) {
+        end += chunk.whole.len();
+        if &chunk.kind == b"tRNS" && !chunk.is_intact() {
+            damage = Some("the transparency (tRNS) is damaged and left out".into());
+        } else if &chunk.kind == b"tRNS" || !chunk.is_ancillary() {
+            out.extend(chunk.whole);
+        }
+        if &chunk.kind == b"IEND" {
+            return (out, damage);
+        }
+    }
+    // The beginning of a chunk.
+    let rest = &bytes[end..];
+    if rest.get(4).is_some_and(u8::is_ascii_uppercase) {
+        out.extend(rest);
+    }
+    (out, damage)
+}
+
+/// Chunks on colour, of which a wrong number changes every pixel.
+const COLOR: [&[u8; 4]; 7] = [b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"mDCV", b"cLLI"];
+
+/// Reads all metadata chunks; damaged ones are named.
 pub(in crate::image) fn read(bytes: &[u8]) -> Chunks {
     let mut out = Chunks::default();
     let number = |data: &[u8], at: usize| Some(u32::from_be_bytes(data.get(at..at + 4)?.try_into().ok()?));
     let mut left = UNPACKED;
     let mut inflate = |data: &[u8]| inflate(data, &mut left);
-    for (kind, data) in chunks(bytes) {
+    let mut ended = false;
+    for chunk in chunks(bytes) {
+        let Chunk { kind, data, .. } = chunk;
         let metadata = &mut out.metadata;
+        let read = COLOR.contains(&&kind) || READ.contains(&&kind);
+        if read && !chunk.is_intact() {
+            let dropped = COLOR.contains(&&kind);
+            let end = if dropped { "dropped" } else { "it may be damaged" };
+            out.notes.push(format!("the checksum of the chunk {} is wrong; {end}", chunk.name()));
+            if dropped {
+                continue;
+            }
+        }
         match &kind {
-            b"iCCP" => metadata.icc = split_keyword(data).and_then(|(_, rest)| inflate(rest.get(1..)?)),
+            b"iCCP" => {
+                metadata.icc = split_keyword(data).and_then(|(_, rest)| inflate(rest.get(1..)?));
+                if metadata.icc.is_none() {
+                    out.notes.push("the colour profile is damaged; dropped".into());
+                }
+            }
             b"eXIf" => metadata.exif = Some(without_prefix(data)),
             b"tEXt" => {
                 if let Some((keyword, text)) = split_keyword(data) {
@@ -107,9 +179,15 @@ pub(in crate::image) fn read(bytes: &[u8]) -> Chunks {
             }
             b"acTL" => out.frames = number(data, 0).unwrap_or(0),
             b"caBX" => out.notes.push(CREDENTIALS.into()),
-            b"IEND" => break,
+            b"IEND" => {
+                ended = true;
+                break;
+            }
             _ => {}
         }
+    }
+    if !ended {
+        out.notes.push("the file ends too early: what stood behind the image data is lost".into());
     }
     out
 }
@@ -224,7 +302,7 @@ fn raw_profile(text: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Some writers put JPEG's prefix before the block.
-pub(super) fn without_prefix(data: &[u8]) -> Vec<u8> {
+pub(in crate::image) fn without_prefix(data: &[u8]) -> Vec<u8> {
     data.strip_prefix(b"Exif\0\0").unwrap_or(data).to_vec()
 }
 

@@ -6,14 +6,14 @@ use std::process::Command;
 
 use partdiff::Limits;
 use partdiff::image::{
-    EncodeOptions, Encoded, Image, ImageFormat, RestoreOptions, decode, encode, prepare_for_model,
+    EncodeOptions, Encoded, Image, ImageFormat, RestoreOptions, decode, encode, header, prepare_for_model,
 };
 
 use crate::carried::color::{off, read};
 use crate::carried::{look, output, photo, ready};
 
 /// A PNG file with further chunks (type, data) before its image data.
-fn with_chunks(png: &[u8], chunks: &[(&[u8; 4], &[u8])]) -> Vec<u8> {
+pub(super) fn with_chunks(png: &[u8], chunks: &[(&[u8; 4], &[u8])]) -> Vec<u8> {
     // Behind the signature and the header.
     let (head, rest) = png.split_at(33);
     let mut out = head.to_vec();
@@ -106,6 +106,13 @@ fn high_dynamic_range_stays_in_png_and_is_named_elsewhere() {
             assert!(result.warnings.contains(&told), "{format}: {:?}", result.warnings);
         }
     }
+    let wrong = with_chunks(&photo, &[(b"cICP", &[9, 16, 9, 1])]);
+    let (image, result) = remade(&wrong, ImageFormat::Png);
+    assert_eq!(
+        image.warnings,
+        ["the chunk cICP is not valid (BT.2020 primaries, PQ transfer, matrix 9); dropped"]
+    );
+    assert!(chunk(&result.bytes, b"cICP").is_none());
 }
 
 #[test]
@@ -275,7 +282,16 @@ fn an_orientation_in_xmp_counts_where_exif_has_none() {
             exiftool.args(["-q", "-n", "-overwrite_original", &format!("-XMP-tiff:Orientation={xmp}")]);
             exiftool.args(exif.map(|value| format!("-EXIF:Orientation={value}"))).arg(&path);
             output(&mut exiftool);
-            decode(&fs::read(&path).unwrap(), &Limits::default()).unwrap()
+            let bytes = fs::read(&path).unwrap();
+            let image = decode(&bytes, &Limits::default()).unwrap();
+            // Planning sees the same.
+            let header = header(std::io::Cursor::new(&bytes)).unwrap();
+            assert_eq!(
+                (header.width, header.height),
+                (image.width(), image.height()),
+                "{name} {xmp} {exif:?}"
+            );
+            image
         };
         let turned = make("6", None);
         let xmp = String::from_utf8(turned.metadata.xmp.clone().unwrap()).unwrap();

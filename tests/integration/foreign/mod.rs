@@ -3,6 +3,8 @@
 //! The inputs lie in `tests/data/foreign`, each with the pixels that the decoder named in the table there gives.
 
 mod damage;
+mod damage_others;
 mod jpeg;
 mod metadata;
+mod table;
 mod tiff;
