@@ -10,6 +10,9 @@ use crate::engine::Target;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 
+/// Most slices that a volume may have, of all its time points together.
+const MAX_SLICES: usize = 1 << 20;
+
 /// A volume to make.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -61,6 +64,11 @@ impl Plan {
         let (a, b, _) = plane;
         let (width, height) = (geometry.sides[a], geometry.sides[b]);
         limits.check(width as u64, height as u64, 1, 8)?;
+        let slices = nifti.shape[plane.2].saturating_mul(nifti.shape[3]);
+        if slices > MAX_SLICES {
+            let message = format!("the volume has {slices} slices: expected at most {MAX_SLICES}");
+            return Err(Error::new(ErrorKind::Limit, message));
+        }
         let (new_width, new_height) = target.resolve(width, height, scale)?;
         let mut sides = geometry.sides;
         (sides[a], sides[b]) = (new_width, new_height);

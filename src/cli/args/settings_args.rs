@@ -43,7 +43,7 @@ const FIELDS: [Field; 25] = [
             "scale",
             "FACTOR",
             "Factor between input and result, such as 4 or 2.5; natural-x2 is the default model up to 2, natural-x4 \
-             beyond",
+             beyond, mri-x4 for volumes",
         )
     },
     Field {

@@ -14,7 +14,7 @@ pub(super) struct Members<R> {
 }
 
 enum State<R> {
-    Inside(GzDecoder<R>),
+    Inside(Box<GzDecoder<R>>),
     Between(R),
     /// With whether something followed that is no member.
     End(bool),
@@ -22,7 +22,7 @@ enum State<R> {
 
 impl<R: BufRead> Members<R> {
     pub(super) fn new(source: R) -> Self {
-        Self { state: Some(State::Inside(GzDecoder::new(source))) }
+        Self { state: Some(State::Inside(Box::new(GzDecoder::new(source)))) }
     }
 
     /// Whether something other than zeros follows the last member; known at the end.
@@ -55,7 +55,7 @@ impl<R: BufRead> Read for Members<R> {
                         source.consume(zeros);
                         State::Between(source)
                     } else if next.starts_with(&MAGIC) || next.len() == 1 && next[0] == MAGIC[0] {
-                        State::Inside(GzDecoder::new(source))
+                        State::Inside(Box::new(GzDecoder::new(source)))
                     } else {
                         State::End(true)
                     }

@@ -20,8 +20,7 @@ const FOREIGN: [(&str, &str, &str); 6] = [
 /// Whether the file at `path` is a volume, by its name, or, where that may mean something else, by its first bytes.
 pub fn is_volume(path: &Path) -> bool {
     let name = lower(path);
-    let ends = |ending: &&str| name.ends_with(ending);
-    if NAMES.iter().any(|ending| ends(&ending)) || foreign(&name).is_some() {
+    if NAMES.iter().any(|ending| name.ends_with(ending)) || foreign(&name).is_some() {
         return true;
     }
     // Radiance has the same extension, and pipes can be read only once.

@@ -54,7 +54,7 @@ pub struct Data {
 
 enum Source {
     Plain(BufReader<File>),
-    Packed(Box<Members<BufReader<File>>>),
+    Packed(Members<BufReader<File>>),
 }
 
 impl Nifti {
@@ -217,7 +217,7 @@ impl Source {
     fn open(path: &Path) -> Result<Self> {
         let mut file = BufReader::with_capacity(BUFFER, File::open(path).map_err(cannot_read)?);
         let packed = file.fill_buf().map_err(cannot_read)?.starts_with(&MAGIC);
-        Ok(if packed { Self::Packed(Box::new(Members::new(file))) } else { Self::Plain(file) })
+        Ok(if packed { Self::Packed(Members::new(file)) } else { Self::Plain(file) })
     }
 
     /// The next `length` bytes, or fewer at the end.

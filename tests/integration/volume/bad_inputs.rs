@@ -198,3 +198,33 @@ fn nothing_that_may_name_the_patient_is_told() {
         assert!(told.contains("good.nii") && !told.contains("JANE"), "{told}");
     }
 }
+
+#[test]
+fn any_bytes_are_a_volume_or_an_error() {
+    use partdiff::volume::nifti::Nifti;
+    let place = Place::new();
+    let whole = nifti(|header| put(header, 348, [1]));
+    let mut state = 1u64;
+    let mut random = |below: usize| {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 33) as usize % below
+    };
+    let mut opened = 0;
+    for _ in 0..3000 {
+        let mut bytes = whole.clone();
+        for _ in 0..=random(4) {
+            let at = random(360);
+            bytes[at] = [0, 1, 0x7f, 0x80, 0xff, random(256) as u8][random(6)];
+        }
+        bytes.truncate(whole.len() - random(2) * random(whole.len()));
+        let packed = random(4) == 0;
+        let path = place.put("a.nii", &if packed { gzip(&bytes) } else { bytes });
+        if let Ok(nifti) = Nifti::open(&path) {
+            opened += 1;
+            let voxels: usize = nifti.shape.iter().product();
+            let mut voxels = vec![0; voxels * nifti.datatype.bytes()];
+            let _ = nifti.data().and_then(|mut data| data.fill(&mut voxels).and_then(|()| data.finish()));
+        }
+    }
+    assert!((300..3000).contains(&opened), "{opened}");
+}
