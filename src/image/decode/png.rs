@@ -10,9 +10,6 @@ use crate::image::metadata::png::image_chunks;
 use crate::image::{ImageFormat, SampleDepth};
 use crate::limits::Limits;
 
-/// The chunk at the end of every file.
-const END: &[u8] = b"\0\0\0\0IEND\xae\x42\x60\x82";
-
 /// Decodes the image, and tells what is wrong with one that can be read nevertheless.
 pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<(Decoded, Option<String>)> {
     let (file, damage) = image_chunks(bytes);
@@ -20,12 +17,6 @@ pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<(Decoded, Option<Str
         Ok(decoded) => return Ok((decoded, damage)),
         Err(error) => error,
     };
-    // A file that was cut behind its pixels.
-    if !file.ends_with(END)
-        && let Ok(decoded) = decode(&[&file, END].concat(), limits, false)
-    {
-        return Ok((decoded, damage));
-    }
     // Few readers look at the second checksum, and some writers get it wrong: no reason to refuse the image.
     let decoded = decode(&file, limits, true).map_err(|_| error)?;
     let what = "the checksum of the image data is wrong: pixels may be";

@@ -155,9 +155,6 @@ fn chunks_of_png_with_a_wrong_checksum_are_named() {
     let broken = with_chunks(&png, &[(b"iCCP", b"name\0\0nothing")]);
     let image = decode(&broken, &Limits::default()).unwrap();
     assert_eq!(image.warnings, ["the colour profile is damaged; dropped"]);
-    // Cut behind the pixels.
-    let image = decode(&png[..png.len() - 12], &Limits::default()).unwrap();
-    assert_eq!((image.color, image.warnings.len()), (whole.color, 1));
     // The data's own checksum, of which the chunk's knows nothing: one grey pixel.
     let mut packed = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
     std::io::Write::write_all(&mut packed, &[0, 200]).unwrap();
