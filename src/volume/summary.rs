@@ -119,7 +119,8 @@ impl Summary {
         let (a, b) = (self.output.voxel_mm[axis(&self.plane, 0)], self.output.voxel_mm[axis(&self.plane, 1)]);
         let through = 3 - axis(&self.plane, 0) - axis(&self.plane, 1);
         let times = self.output.voxel_mm[through] / a.max(b);
-        (times > 2.0 && self.output.shape[through] > 1).then_some(times)
+        let same = self.output.shape[through] == self.input.shape[through];
+        (times > 2.0 && same && self.output.shape[through] > 1).then_some(times)
     }
 }
 
