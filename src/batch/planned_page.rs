@@ -36,7 +36,9 @@ impl PlannedPage {
     /// # Errors
     /// As [`Upscaler::plan`].
     pub fn plan(&self, upscaler: &Upscaler, options: &UpscaleOptions) -> Result<Plan> {
-        upscaler.plan(self.size.0, self.size.1, self.channels, options)
+        let target = Target::Size { width: self.target.0 as u32, height: self.target.1 as u32 };
+        let options = UpscaleOptions { target, ..options.clone() };
+        upscaler.plan(self.size.0, self.size.1, self.channels, &options)
     }
 
     /// Millions of pixels of the result.

@@ -13,8 +13,9 @@ mod refusal;
 mod slices;
 mod summary;
 mod task;
+mod through;
 
-pub use options::VolumeOptions;
+pub use options::{Distance, VolumeOptions};
 pub use plan::Plan;
 pub use summary::{Side, Summary};
 pub use task::{Fill, Listener, Made, VolumeTask};

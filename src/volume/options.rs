@@ -3,10 +3,12 @@
 use super::nifti::Datatype;
 
 /// Options of volumes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct VolumeOptions {
     /// The two axes that are enlarged, of i = 0, j = 1 and k = 2. Default: the two finest.
     pub plane: Option<(usize, usize)>,
+    /// The distance of slices to be made through the plane, instead of finer pixels in it. Default: none.
+    pub through: Option<Distance>,
     /// Type of the result's voxels. Default: the input's; float32 for one of 8 bits.
     pub datatype: Option<Datatype>,
     /// Level of gzip, 0 to 9. Default: 1.
@@ -17,8 +19,30 @@ pub struct VolumeOptions {
 
 impl Default for VolumeOptions {
     fn default() -> Self {
-        Self { plane: None, datatype: None, gz_level: 1, force: false }
+        Self { plane: None, through: None, datatype: None, gz_level: 1, force: false }
     }
+}
+
+/// A distance of slices.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Distance {
+    /// That of the finest axis in the plane.
+    Iso,
+    /// In millimetres.
+    Millimetres(f64),
+}
+
+/// A distance as people write it.
+///
+/// # Errors
+/// What was expected.
+pub fn distance(text: &str) -> Result<Distance, String> {
+    if text == "iso" {
+        return Ok(Distance::Iso);
+    }
+    let number = text.strip_suffix("mm").unwrap_or(text).trim().parse().ok();
+    let number = number.filter(|number: &f64| number.is_finite() && *number > 0.0);
+    number.map(Distance::Millimetres).ok_or_else(|| "expected iso, or millimetres such as 1 or 1.5mm".into())
 }
 
 /// Names of the axes, as in NIfTI.
@@ -64,6 +88,8 @@ mod tests {
     fn values_are_read() {
         assert_eq!((plane("ij"), plane("ki")), (Ok((0, 1)), Ok((0, 2))));
         assert!(plane("ii").is_err() && plane("ijk").is_err() && plane("xy").is_err());
+        assert_eq!((distance("iso"), distance("1.5mm")), (Ok(Distance::Iso), Ok(Distance::Millimetres(1.5))));
+        assert!(distance("0").is_err() && distance("-1").is_err() && distance("fine").is_err());
         assert_eq!(datatype("uint16"), Ok(Datatype::U16));
         assert!(datatype("short").unwrap_err().contains("int16"));
         assert!(gz_level("9").is_ok() && gz_level("10").is_err());

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use super::geometry::Geometry;
 use super::nifti::{Datatype, Nifti};
-use super::options::{AXES, VolumeOptions};
+use super::options::{AXES, Distance, VolumeOptions};
 use super::refusal::refusal;
 use crate::engine::Target;
+use crate::engine::options::MAX_SCALE;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 
@@ -22,6 +23,8 @@ pub struct Plan {
     pub geometry: Geometry,
     /// The axes of the plane, the faster one first, and the axis through it.
     pub plane: (usize, usize, usize),
+    /// Whether the axis through the plane is enlarged, and not the plane.
+    pub through: bool,
     /// Sides of the result along i, j and k.
     pub sides: [usize; 3],
     /// Type of the result's voxels.
@@ -46,8 +49,7 @@ impl Plan {
         limits: &Limits,
     ) -> Result<Self> {
         if !matches!(target, Target::Native | Target::Scale(_)) {
-            let message = "width, height and fit are for images: expected --scale for volumes";
-            return Err(Error::new(ErrorKind::InvalidOption, message));
+            return Err(invalid("width, height and fit are for images: expected --scale for volumes"));
         }
         let nifti = Nifti::open(path)?;
         if !options.force
@@ -69,13 +71,28 @@ impl Plan {
             let message = format!("the volume has {slices} slices: expected at most {MAX_SLICES}");
             return Err(Error::new(ErrorKind::Limit, message));
         }
-        let (new_width, new_height) = target.resolve(width, height, scale)?;
         let mut sides = geometry.sides;
-        (sides[a], sides[b]) = (new_width, new_height);
+        if let Some(distance) = options.through {
+            if target != Target::Native {
+                return Err(invalid("--through and --scale are given: expected one of them"));
+            }
+            sides[plane.2] = count(&geometry, plane, distance)?;
+            let bytes = sides.iter().fold(4u64, |bytes, side| bytes.saturating_mul(*side as u64));
+            if bytes > limits.max_decode_bytes {
+                let message = format!(
+                    "the result takes {bytes} bytes of memory: expected at most {}",
+                    limits.max_decode_bytes
+                );
+                return Err(Error::new(ErrorKind::Limit, message));
+            }
+        } else {
+            (sides[a], sides[b]) = target.resolve(width, height, scale)?;
+        }
         let mut warnings = nifti.warnings.clone();
         warnings.extend(geometry.warnings(nifti.form));
         let datatype = datatype(&nifti, sides == geometry.sides, options, &mut warnings)?;
-        Ok(Self { nifti, geometry, plane, sides, datatype, gz_level: options.gz_level, warnings })
+        let (through, gz_level) = (options.through.is_some(), options.gz_level);
+        Ok(Self { nifti, geometry, plane, through, sides, datatype, gz_level, warnings })
     }
 
     /// Width and height of a slice.
@@ -93,6 +110,32 @@ impl Plan {
         self.nifti.shape[self.plane.2] * self.nifti.shape[3]
     }
 
+    /// The axes of the plane along which slices through it are taken: those with more than one voxel.
+    pub fn families(&self) -> Vec<usize> {
+        let (a, b, _) = self.plane;
+        [a, b].into_iter().filter(|axis| self.geometry.sides[*axis] > 1).collect()
+    }
+
+    /// Width and height of every slice that goes through the engine, and of what becomes of it.
+    pub fn runs(&self) -> Vec<((usize, usize), (usize, usize))> {
+        if !self.through {
+            return vec![(self.size(), self.target()); self.slices()];
+        }
+        let (a, b, through) = self.plane;
+        let (old, new) = (self.geometry.sides, self.sides);
+        let family = |axis: usize| {
+            let run = ((old[axis], old[through]), (old[axis], new[through]));
+            vec![run; old[a + b - axis] * self.nifti.shape[3]]
+        };
+        self.families().into_iter().flat_map(family).collect()
+    }
+
+    /// How many times as fine the result is.
+    pub fn factor(&self) -> f64 {
+        let axis = if self.through { self.plane.2 } else { self.plane.0 };
+        self.sides[axis] as f64 / self.geometry.sides[axis] as f64
+    }
+
     /// Whether the result has the size of the input, so that its voxels are copied.
     pub fn is_copy(&self) -> bool {
         self.sides == self.geometry.sides
@@ -108,6 +151,34 @@ impl Plan {
         let sides = self.sides.iter().chain(&self.nifti.shape[3..]);
         sides.fold(self.datatype.bytes() as u64, |bytes, side| bytes.saturating_mul(*side as u64))
     }
+}
+
+/// The number of slices at `distance`.
+fn count(geometry: &Geometry, (a, b, through): (usize, usize, usize), distance: Distance) -> Result<usize> {
+    let (voxel, sides) = (geometry.voxel_mm(), geometry.sides);
+    let wanted = match distance {
+        Distance::Iso => voxel[a].min(voxel[b]),
+        Distance::Millimetres(wanted) => wanted,
+    };
+    if sides[through] == 1 || sides[a].max(sides[b]) == 1 {
+        return Err(invalid(
+            "--through takes several slices of several voxels: expected a volume in three dimensions",
+        ));
+    }
+    let factor = voxel[through] / wanted;
+    let count = (sides[through] as f64 * factor).round();
+    if !(factor <= MAX_SCALE && count > sides[through] as f64) {
+        return Err(invalid(format!(
+            "slices lie {:.4} mm apart, and {wanted:.4} mm are wanted: expected less than that, and at most {MAX_SCALE} \
+             times as fine",
+            voxel[through]
+        )));
+    }
+    Ok(count as usize)
+}
+
+fn invalid(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidOption, message)
 }
 
 /// The type of the result's voxels.

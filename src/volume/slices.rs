@@ -53,8 +53,24 @@ struct Finished {
     report: Option<Report>,
 }
 
+/// What `work` makes of each of `items`, all at the same time, in their order.
+pub(super) fn at_once<T: Send, R: Send>(
+    items: Vec<T>,
+    work: impl Fn(usize, T) -> Result<R> + Sync,
+) -> Result<Vec<R>> {
+    let work = &work;
+    thread::scope(|scope| {
+        let items = items.into_iter().enumerate();
+        let workers: Vec<_> = items.map(|(at, item)| scope.spawn(move || work(at, item))).collect();
+        let ended =
+            workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        // All have to end, also after a failure.
+        ended.collect::<Vec<_>>().into_iter().collect()
+    })
+}
+
 /// How far all slices are.
-struct Progress<'a> {
+pub(super) struct Progress<'a> {
     listener: &'a dyn Listener,
     slices: usize,
     /// In [`PARTS`] of a slice.
@@ -79,9 +95,12 @@ impl Slices<'_> {
             self.copy(&mut data, cancel, take)?;
             return Ok(Outcome::default());
         }
+        if plan.through {
+            return self.make_through(upscaler, listener, cancel, take);
+        }
         let (through, voxel) = (plan.plane.2, plan.nifti.datatype.bytes());
         let sides = plan.geometry.sides;
-        let progress = Progress { listener, slices: plan.slices(), done: AtomicU64::new(0) };
+        let progress = Progress::new(listener, plan.slices());
         let work =
             |first: usize, slices: Vec<Vec<u8>>| self.group(first, slices, upscaler, &progress, cancel);
         let at_once = upscaler.networks().max(2);
@@ -156,20 +175,11 @@ impl Slices<'_> {
         cancel: &CancelToken,
     ) -> Result<Vec<Finished>> {
         let among_others = slices.len() > 1;
-        thread::scope(|scope| {
-            let workers: Vec<_> = slices
-                .into_iter()
-                .enumerate()
-                .map(|(at, bytes)| {
-                    // Equal noise in all slices would show as columns.
-                    let seed = self.options.seed.wrapping_add((first + at) as u64);
-                    let options = UpscaleOptions { seed, among_others, ..self.options.clone() };
-                    scope.spawn(move || self.slice(&bytes, &options, upscaler, progress, cancel))
-                })
-                .collect();
-            let finished =
-                workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic)));
-            finished.collect()
+        at_once(slices, |at, bytes| {
+            // Equal noise in all slices would show as columns.
+            let seed = self.options.seed.wrapping_add((first + at) as u64);
+            let options = UpscaleOptions { seed, among_others, ..self.options.clone() };
+            self.slice(&bytes, &options, upscaler, progress, cancel)
         })
     }
 
@@ -189,12 +199,12 @@ impl Slices<'_> {
         let mut values = Vec::with_capacity(width * height);
         plan.nifti.datatype.decode(order, bytes, |value| values.push(window.normalized(value)));
         let slice = Slice::new(values, height, width);
-        let told = AtomicU64::new(0);
+        let part = progress.part();
         let (mut result, report) = if slice.is_flat() {
-            progress.tell(&told, ProgressEvent { fraction: 1.0, step: 0, steps: 0 });
+            part.tell(ProgressEvent { fraction: 1.0, step: 0, steps: 0 });
             (resize(&slice.inside, new_height, new_width, Kernel::Linear), None)
         } else {
-            let report = |event: ProgressEvent| progress.tell(&told, event);
+            let report = |event: ProgressEvent| part.tell(event);
             let Upscaled { image, report, .. } = upscaler.upscale(&slice.inside, options, &report, cancel)?;
             (image, Some(report))
         };
@@ -212,6 +222,12 @@ impl Outcome {
     fn add(&mut self, finished: Finished) -> Vec<u8> {
         let Finished { bytes, slice, shrunk, report } = finished;
         self.figures.add(&slice, &shrunk);
+        self.count(report);
+        bytes
+    }
+
+    /// Counts a slice: one of air has no report.
+    pub(super) fn count(&mut self, report: Option<Report>) {
         match report {
             None => self.flat += 1,
             Some(report) => {
@@ -219,17 +235,33 @@ impl Outcome {
                 self.report = Some(self.report.take().map_or(report.clone(), |all| all.and(&report)));
             }
         }
-        bytes
     }
 }
 
-impl Progress<'_> {
-    /// Tells how far a slice is; `told` is how far it was.
-    fn tell(&self, told: &AtomicU64, event: ProgressEvent) -> bool {
+/// How far one slice is.
+pub(super) struct Part<'a> {
+    all: &'a Progress<'a>,
+    told: AtomicU64,
+}
+
+impl<'a> Progress<'a> {
+    pub(super) fn new(listener: &'a dyn Listener, slices: usize) -> Self {
+        Self { listener, slices, done: AtomicU64::new(0) }
+    }
+
+    /// The progress of another slice.
+    pub(super) fn part(&'a self) -> Part<'a> {
+        Part { all: self, told: AtomicU64::new(0) }
+    }
+}
+
+impl Part<'_> {
+    /// Tells how far the slice is; false cancels the work.
+    pub(super) fn tell(&self, event: ProgressEvent) -> bool {
         let now = (event.fraction.clamp(0.0, 1.0) * PARTS) as u64;
-        let more = now.saturating_sub(told.fetch_max(now, Ordering::Relaxed));
-        let done = self.done.fetch_add(more, Ordering::Relaxed) + more;
-        let fraction = done as f64 / (PARTS * self.slices as f64);
-        self.listener.report(ProgressEvent { fraction, ..event })
+        let more = now.saturating_sub(self.told.fetch_max(now, Ordering::Relaxed));
+        let done = self.all.done.fetch_add(more, Ordering::Relaxed) + more;
+        let fraction = done as f64 / (PARTS * self.all.slices as f64);
+        self.all.listener.report(ProgressEvent { fraction, ..event })
     }
 }

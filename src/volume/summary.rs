@@ -114,12 +114,18 @@ impl Summary {
         Self { plane: plan.plane_name(), datatype, slices, flat_slices, input, output, correlation }
     }
 
+    /// Whether the result has the size of the input.
+    pub fn is_copy(&self) -> bool {
+        self.input.shape == self.output.shape
+    }
+
     /// How many times as far apart slices are as pixels of the result, where that is a multiple worth telling.
     pub fn thickness(&self) -> Option<f64> {
         let (a, b) = (self.output.voxel_mm[axis(&self.plane, 0)], self.output.voxel_mm[axis(&self.plane, 1)]);
         let through = 3 - axis(&self.plane, 0) - axis(&self.plane, 1);
         let times = self.output.voxel_mm[through] / a.max(b);
-        (times > 2.0 && self.output.shape[through] > 1).then_some(times)
+        let only_plane = self.output.shape[through] == self.input.shape[through] && !self.is_copy();
+        (times > 2.0 && only_plane && self.output.shape[through] > 1).then_some(times)
     }
 }
 

@@ -11,7 +11,7 @@ use super::nifti::{self, COMMENT, Extension, Header, field};
 use super::plan::Plan;
 use super::slices::{Outcome, Slices};
 use super::summary::Summary;
-use crate::engine::{Report, UpscaleOptions, Upscaler};
+use crate::engine::{Report, Target, UpscaleOptions, Upscaler};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fidelity::Fidelity;
 use crate::progress::{CancelToken, Progress};
@@ -135,8 +135,7 @@ impl VolumeTask<'_> {
     fn record(&self, header: &mut Header, upscaler: &Upscaler, report: &Report) -> Vec<Extension> {
         let mut extensions = self.plan.nifti.extensions.clone();
         if let Some(hash) = &self.hash {
-            let scale = self.plan.target().0 as f64 / self.plan.size().0 as f64;
-            let record = upscaler.provenance(report, scale, hash.clone());
+            let record = upscaler.provenance(report, self.plan.factor(), hash.clone());
             let text = serde_json::to_string(&record).unwrap_or_default();
             extensions.push(Extension::comment(&text, header.order()));
             debug_assert_eq!(extensions.last().map(Extension::code), Some(COMMENT));
@@ -190,7 +189,9 @@ impl VolumeTask<'_> {
 
 /// The report of a slice before it is made: what the record tells.
 fn planned(upscaler: &Upscaler, plan: &Plan, options: &UpscaleOptions) -> Result<Report> {
-    let (width, height) = plan.size();
+    let ((width, height), target) = plan.runs()[0];
+    let target = Target::Size { width: target.0 as u32, height: target.1 as u32 };
+    let options = &UpscaleOptions { target, ..options.clone() };
     let of_slice = upscaler.plan(width, height, 1, options)?;
     Ok(Report {
         sampling: of_slice.sampling,

@@ -136,6 +136,7 @@ Examples:
   partdiff upscale holiday/ -o big/                   a whole folder, with its folders
   partdiff upscale *.png -o out/ --fit 3840x2160      sizes for a screen
   partdiff upscale scan.nii.gz -s 2                   an MR volume, in the plane of its slices
+  partdiff upscale scan.nii.gz --through iso          through the plane, to voxels with equal sides
   partdiff upscale - -o - < small.png > large.png     in a pipe
   partdiff upscale --in-place photo.jpg               photo.jpg.orig keeps the original
   partdiff upscale holiday/ -o big/ --dry-run         how long will it take?
@@ -152,7 +153,7 @@ Events of --json, one object a line, each with a field \"event\":
             images, which have a model of their own
   start     index, total, input, output, width, height (of the result)
   progress  input, output, fraction (0 to 1, of all pages), step, steps
-  plan      input, output, width, height, memory_bytes, seconds (with --dry-run); of a volume, pages are its slices
+  plan      input, output, width, height, memory_bytes, seconds (with --dry-run); of a volume, width and height are a slice's
   done      input, output, backup (with --in-place), pages, width, height, seconds, and in \"report\" the sampling
             used and the fidelity: max_error, mean_error and drift (result less input, per channel) in levels of 255,
             between the input and the result shrunk to its size, before any resampling to another size than the

@@ -2,9 +2,9 @@
 
 use clap::Args;
 
-use crate::volume::VolumeOptions;
 use crate::volume::nifti::Datatype;
 use crate::volume::options;
+use crate::volume::{Distance, VolumeOptions};
 
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Volumes (NIfTI)")]
@@ -12,6 +12,11 @@ pub struct VolumeArgs {
     /// The two axes that are enlarged: ij, ik or jk; by default the two with the finest voxels
     #[arg(long, value_name = "AXES", value_parser = options::plane)]
     pub plane: Option<(usize, usize)>,
+
+    /// Enlarge through the plane instead of in it, until slices lie so close: iso (as the finest pixels), or
+    /// millimetres such as 1 or 1.5mm
+    #[arg(long, value_name = "iso|MM", value_parser = options::distance)]
+    pub through: Option<Distance>,
 
     /// Type of the result's voxels, such as int16 or float32; by default the input's, or float32 where that has 8 bits
     #[arg(long, value_name = "TYPE", value_parser = options::datatype)]
@@ -28,7 +33,7 @@ pub struct VolumeArgs {
 
 impl From<VolumeArgs> for VolumeOptions {
     fn from(args: VolumeArgs) -> Self {
-        let VolumeArgs { plane, datatype, gz_level, force } = args;
-        Self { plane, datatype, gz_level, force }
+        let VolumeArgs { plane, through, datatype, gz_level, force } = args;
+        Self { plane, through, datatype, gz_level, force }
     }
 }

@@ -95,7 +95,9 @@ impl Reporter for HumanReporter {
                 let alone = self.bar().files() == 1;
                 let rate = if alone { self.rate(*seconds) } else { String::new() };
                 let fidelity = &report.fidelity;
-                let (made, agrees) = if report.passes == 0 {
+                let (made, agrees) = if volume.is_some_and(Summary::is_copy) {
+                    ("copied".to_owned(), String::new())
+                } else if report.passes == 0 {
                     (RESAMPLED.to_owned(), String::new())
                 } else {
                     let steps = report.sampling.steps;

@@ -4,6 +4,7 @@
     judge.py places IN OUT         every volume of OUT covers the space of its namesake in IN
     judge.py kept IN OUT           every volume of OUT has what its namesake in IN has, and a record
     judge.py copies IN OUT         every volume of OUT has the bytes and voxels of its namesake in IN
+    judge.py through IN OUT        slices of 4 mm became slices of 1 mm with the same means
     judge.py values IN OUT         what must hold of single volumes
 """
 
@@ -151,6 +152,33 @@ def make_values(folder):
     for n in range(3):
         save(folder / f"series-{n}.nii", four[..., n], np.diag([1.0, 1, 3, 1]), None)
     assert image.shape[3] == 3
+
+
+def make_through(folder):
+    data = 1000 * smooth((16, 14, 5))
+    for order in ((0, 1, 2), (0, 2, 1), (2, 0, 1)):
+        matrix = np.diag(np.array([1.0, 1, 4])[list(order)])
+        name = "".join(map(str, order))
+        save(folder / f"i2-{name}.nii", data.transpose(order).astype("i2"), affine(matrix), None)
+        holes = data.astype("f4")
+        holes[:6, :5, 1:3] = np.nan
+        save(folder / f"f4-{name}.nii.gz", holes.transpose(order), affine(matrix), affine(matrix))
+    save(folder / "series.nii", np.stack([data, 2 * data], -1).astype("f8"), np.diag([1.0, 1, 4, 1]), None)
+
+
+def judge_through(before, after):
+    for path in sorted(before.iterdir()):
+        old, new = nib.load(path), nib.load(after / path.name)
+        assert np.allclose(new.header.get_zooms()[:3], 1), path.name
+        ends = [nib.affines.apply_affine(image.affine, corners(image.shape)) for image in (old, new)]
+        assert np.abs(ends[0] - ends[1]).max() < 1e-4, path.name
+        axis = old.shape.index(5)
+        a, b = (np.moveaxis(image.get_fdata(), axis, 2) for image in (old, new))
+        assert b.shape[2] == 20, (path.name, b.shape)
+        assert np.array_equal(np.isnan(a).repeat(4, 2), np.isnan(b)), path.name
+        means = b.reshape(*b.shape[:2], 5, 4, *b.shape[3:]).mean(3)
+        assert np.nanmax(np.abs(means - a)) < 2, (path.name, np.nanmax(np.abs(means - a)))
+        assert new.get_data_dtype() == old.get_data_dtype(), path.name
 
 
 def corners(shape):

@@ -114,7 +114,8 @@ fn outer_corners_stay_where_they_were_in_every_orientation() {
 fn every_type_and_byte_order_comes_back_bit_for_bit_at_factor_1() {
     if ready() {
         let place = Place::with_volumes("types");
-        place.made(&["in", "-o", "out/", "-s", "1", "--no-provenance"]);
+        let told = place.made(&["in", "-o", "out/", "-s", "1", "--no-provenance"]);
+        assert!(told.contains("voxels of 1x2x3 mm, copied, ") && !told.contains("became finer"), "{told}");
         place.judge(&["copies", "in", "out"]);
     }
 }
@@ -136,6 +137,38 @@ fn nothing_wraps_and_holes_and_scales_stay() {
         assert!(told.contains("bytes.nii: warning: uint8 becomes float32"), "{told}");
         assert!(told.contains("wide.nii: warning: a side is longer than NIfTI-1 can store"), "{told}");
         place.judge(&["values", "in", "out"]);
+    }
+}
+
+#[test]
+fn through_the_plane_corners_stay_and_acquired_slices_keep_their_means() {
+    if !ready() {
+        return;
+    }
+    let place = Place::with_volumes("through");
+    place.made(&["in", "-o", "out/", "--through", "1mm"]);
+    place.judge(&["through", "in", "out"]);
+    // In every orientation; what has a single slice, or equal voxels, cannot be.
+    let place = Place::with_volumes("places");
+    for name in ["slice.nii", "flat.nii", "coronal-slice.nii", "nowhere.nii", "timing.nii"] {
+        let path = place.0.path().join("in").join(name);
+        fs::rename(path, place.0.path().join(name)).unwrap();
+    }
+    place.made(&["in", "-o", "out/", "--through", "iso"]);
+    place.judge(&["places", "in", "out"]);
+    let told = place.made(&["timing.nii", "--through", "2mm"]);
+    assert!(told.contains("the slice timing (slice_code, slice_start, slice_end, slice_duration)"), "{told}");
+    assert!(place.0.path().join("timing_x2.nii").exists());
+    for (arguments, message) in [
+        (["slice.nii", "--through", "1"], "expected a volume in three dimensions"),
+        (
+            ["timing.nii", "--through", "9"],
+            "slices lie 4.0000 mm apart, and 9.0000 mm are wanted: expected less",
+        ),
+    ] {
+        let output = place.upscale(&arguments);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && told.contains(message), "{told}");
     }
 }
 

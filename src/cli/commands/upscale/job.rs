@@ -146,7 +146,7 @@ fn place(
         // Frames of an animation are not worth a format with 256 colours.
         (format, ext) = (ImageFormat::Png, "png".into());
     }
-    let output = named_output(request, model, input, &ext, first);
+    let output = named_output(request, model, input, &ext, first, None);
     if let Some(path) = output.as_deref().filter(|path| name_means_packed(path).is_some()) {
         let message = format!("{} is the name of a volume, and the input is {contents}", path.display());
         return Err(Error::new(ErrorKind::InvalidOption, message));
@@ -160,19 +160,22 @@ fn place(
     Ok(job(format, output))
 }
 
-/// Where a result goes, by the extension `ext` where a template asks for it; `None` is standard output.
+/// Where a result goes, by the extension `ext` and `factor`, if that is not the target's, where a template asks for them;
+/// `None` is standard output.
 pub fn named_output(
     request: &UpscaleRequest,
     model: ModelFacts<'_>,
     input: &Input,
     ext: &str,
     first: &PlannedPage,
+    factor: Option<f64>,
 ) -> Option<PathBuf> {
     let scale = show_scale(match request.options.target {
         Target::Native => model.scale as f64,
         Target::Scale(scale) => scale,
         _ => first.target.0 as f64 / first.size.0 as f64,
     });
+    let scale = factor.map_or(scale, show_scale);
     let fields = NameFields {
         input: if input.is_stdin() { Path::new("stdin") } else { &input.path },
         ext,

@@ -38,8 +38,8 @@ pub fn volume_job(request: &UpscaleRequest, model: ModelFacts<'_>, input: &Input
             return Err(invalid(message));
         }
     }
-    let (size, target) = (plan.size(), plan.target());
-    let pages = (0..plan.slices()).map(|index| PlannedPage { index, size, channels: 1, target }).collect();
+    let page = |(index, (size, target))| PlannedPage { index, size, channels: 1, target };
+    let pages = plan.runs().into_iter().enumerate().map(page).collect();
     let mut packed = plan.nifti.is_packed();
     let mut job = Job {
         input: input.clone(),
@@ -54,7 +54,8 @@ pub fn volume_job(request: &UpscaleRequest, model: ModelFacts<'_>, input: &Input
     if request.originals == Originals::Stay {
         let bare = Input { path: without_gz(&input.path), ..input.clone() };
         let ext = if packed { "nii.gz" } else { "nii" };
-        job.output = named_output(request, model, &bare, ext, &job.pages[0]);
+        let factor = plan.through.then(|| plan.factor());
+        job.output = named_output(request, model, &bare, ext, &job.pages[0], factor);
         if let Some(path) = &job.output {
             packed = name_means_packed(path).ok_or_else(|| {
                 let to_file = matches!(request.destination, Destination::File(_));
