@@ -114,6 +114,7 @@ impl EncodeOptions {
             (metadata.exif.is_some() && !exif, "EXIF"),
             (metadata.xmp.is_some() && !exif, "XMP"),
             (metadata.iptc.is_some() && !iptc, "IPTC"),
+            (metadata.geo.is_some() && format != Tiff, "the place on the map (GeoTIFF)"),
             (metadata.own_text().next().is_some() && !matches!(format, Png | Jpeg), "text"),
             (metadata.density.is_some() && !exif && format != Bmp, "resolution"),
         ];

@@ -6,3 +6,4 @@ mod damage;
 mod jpeg;
 mod metadata;
 mod tiff;
+mod tiff_damage;
