@@ -43,7 +43,8 @@ pub(super) fn find<R: Read + Seek>(
             return Err(unsupported("compression 6 (old-style JPEG) with its data in pieces"));
         };
         // Some writers count only what comes before the scan.
-        return if start < size as u64 { Ok(vec![start as usize..size]) } else { Err(too_early()) };
+        let stream = start.min(size as u64) as usize..size;
+        return if stream.is_empty() { Err(too_early()) } else { Ok(Vec::from([stream])) };
     }
     let offsets = numbers([tag::TILE_OFFSETS, tag::STRIP_OFFSETS])?;
     let mut counts = numbers([tag::TILE_COUNTS, tag::STRIP_COUNTS])?;
