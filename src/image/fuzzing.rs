@@ -3,6 +3,7 @@
 use std::io::Cursor;
 
 use super::decode::jpeg::Frame;
+use super::metadata::directory::TiffFile;
 use super::metadata::exif::Exif;
 use super::metadata::ifd::Order;
 use super::metadata::xmp_edit::Edit;
@@ -19,10 +20,13 @@ pub fn copy_metadata(format: ImageFormat, bytes: &[u8]) {
             metadata::jpeg::read(bytes).metadata
         }
         ImageFormat::WebP => metadata::riff::read(bytes).metadata,
-        ImageFormat::Tiff => match tiff::decoder::Decoder::new(Cursor::new(bytes)) {
-            Ok(mut decoder) => metadata::tiff::read(bytes, &mut decoder).metadata,
-            Err(_) => return,
-        },
+        ImageFormat::Tiff => {
+            let Some(mut file) = TiffFile::open(Cursor::new(bytes)) else { return };
+            let mut first = None;
+            file.visit(1, |_, directory| first = directory);
+            let Some(directory) = first else { return };
+            metadata::tiff::read(bytes, &mut file, &directory).metadata
+        }
         _ => return,
     };
     for strip in [Strip::Nothing, Strip::Gps] {

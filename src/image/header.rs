@@ -3,9 +3,6 @@
 use std::io::{BufRead, Seek, SeekFrom};
 
 use image::{ImageDecoder, ImageReader};
-use tiff::ColorType as TiffColor;
-use tiff::decoder::Decoder as TiffDecoder;
-use tiff::tags::Tag;
 
 use super::decode::jpeg::Frame;
 use super::metadata::png::without_prefix;
@@ -37,7 +34,9 @@ pub fn header(mut source: impl BufRead + Seek) -> Option<Header> {
     source.seek(SeekFrom::Start(0)).ok()?;
     match format {
         _ if !format.can_read() => None,
-        ImageFormat::Tiff => tiff_header(source),
+        ImageFormat::Tiff => {
+            super::decode::tiff::headers(source, &Limits::default()).ok()?.into_iter().next()?
+        }
         ImageFormat::Pfm => None,
         ImageFormat::Jpeg => jpeg_header(source),
         #[cfg(feature = "jxl")]
@@ -84,18 +83,7 @@ pub fn page_headers(mut source: impl BufRead + Seek, limits: &Limits) -> Result<
     if format != Some(ImageFormat::Tiff) {
         return Ok(vec![header(source)]);
     }
-    let Ok(mut decoder) = TiffDecoder::new(source) else { return Ok(vec![None]) };
-    let mut headers = vec![tiff_page(&mut decoder)];
-    while decoder.more_images() {
-        limits.check_pages(headers.len() + 1)?;
-        if decoder.next_image().is_err() {
-            // Announced and not there, as in a file that ends too early; decoding it says why.
-            headers.push(None);
-            break;
-        }
-        headers.push(tiff_page(&mut decoder));
-    }
-    Ok(headers)
+    super::decode::tiff::headers(source, limits)
 }
 
 fn jpeg_header(source: impl BufRead) -> Option<Header> {
@@ -111,35 +99,6 @@ fn jpeg_header(source: impl BufRead) -> Option<Header> {
         format: ImageFormat::Jpeg,
     };
     upright(header, turned)
-}
-
-fn tiff_header(source: impl BufRead + Seek) -> Option<Header> {
-    tiff_page(&mut TiffDecoder::new(source).ok()?)
-}
-
-fn tiff_page<R: BufRead + Seek>(decoder: &mut TiffDecoder<R>) -> Option<Header> {
-    let (width, height) = decoder.dimensions().ok()?;
-    let color = decoder.colortype().ok()?;
-    let (channels, has_alpha) = match color {
-        TiffColor::Gray(_) => (1, false),
-        TiffColor::RGB(_) | TiffColor::CMYK(_) | TiffColor::YCbCr(_) | TiffColor::Lab(_) => (3, false),
-        TiffColor::RGBA(_) => (3, true),
-        // Further channels may be alpha or not.
-        _ => return None,
-    };
-    let depth = match color.bit_depth() {
-        0..=8 => SampleDepth::U8,
-        16 if !is_float(decoder) => SampleDepth::U16,
-        _ => SampleDepth::F32,
-    };
-    let turned = decoder.find_tag_unsigned::<u16>(Tag::Orientation).ok().flatten().unwrap_or(1) > 4;
-    let (height, width) = (height as usize, width as usize);
-    upright(Header { width, height, channels, has_alpha, depth, format: ImageFormat::Tiff }, turned)
-}
-
-fn is_float<R: BufRead + Seek>(decoder: &mut TiffDecoder<R>) -> bool {
-    let formats = decoder.find_tag_unsigned_vec::<u16>(Tag::SampleFormat).ok().flatten();
-    formats.is_some_and(|formats| formats.contains(&3))
 }
 
 /// The header with its sides swapped if the image lies on its side.

@@ -33,7 +33,7 @@ pub use header::{Header, header, page_headers};
 pub use image::{Image, SampleDepth};
 pub use interleave::Sample;
 pub use jpeg_quality::jpeg_quality;
-pub use metadata::{Density, DensityUnit, Metadata, Retouch, Strip};
+pub use metadata::{Density, DensityUnit, Geo, Metadata, Retouch, Strip};
 pub use provenance::Provenance;
 pub use raster::Raster;
 pub(crate) use resample::RowResampler;

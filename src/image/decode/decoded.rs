@@ -15,8 +15,6 @@ pub(super) enum Kind {
     Cmyk,
     /// L*, a* and b* (both moved up by half the range).
     Lab,
-    /// JPEG's luma and chroma (BT.601, full range).
-    YCbCr,
 }
 
 /// Interleaved samples.
@@ -42,21 +40,6 @@ impl From<Vec<u16>> for Samples {
 impl From<Vec<f32>> for Samples {
     fn from(data: Vec<f32>) -> Self {
         Self::F32(data)
-    }
-}
-
-impl Samples {
-    /// Interleaved samples from `planes` planes one after the other.
-    pub fn interleave(self, planes: usize) -> Self {
-        fn turn<S: Copy>(data: &[S], planes: usize) -> Vec<S> {
-            let size = data.len() / planes;
-            (0..size).flat_map(|i| (0..planes).map(move |plane| data[plane * size + i])).collect()
-        }
-        match self {
-            Self::U8(data) => turn(&data, planes).into(),
-            Self::U16(data) => turn(&data, planes).into(),
-            Self::F32(data) => turn(&data, planes).into(),
-        }
     }
 }
 
@@ -88,21 +71,6 @@ pub(super) struct Planes {
 }
 
 impl Decoded {
-    /// Drops channels from `count` on.
-    pub fn keep_channels(&mut self, count: usize) {
-        fn keep<S: Copy>(data: &mut Vec<S>, channels: usize, count: usize) {
-            *data = data.chunks_exact(channels).flat_map(|pixel| pixel[..count].iter().copied()).collect();
-        }
-        if count < self.channels {
-            match &mut self.samples {
-                Samples::U8(data) => keep(data, self.channels, count),
-                Samples::U16(data) => keep(data, self.channels, count),
-                Samples::F32(data) => keep(data, self.channels, count),
-            }
-            self.channels = count;
-        }
-    }
-
     /// Turns all values round: full ink for none.
     #[cfg(feature = "jxl")]
     pub fn turn_round(&mut self) {
@@ -110,19 +78,6 @@ impl Decoded {
             Samples::U8(data) => data.iter_mut().for_each(|value| *value = !*value),
             Samples::U16(data) => data.iter_mut().for_each(|value| *value = !*value),
             Samples::F32(data) => data.iter_mut().for_each(|value| *value = 1.0 - *value),
-        }
-    }
-
-    /// Moves signed a* and b* up by half the range.
-    pub fn turn_signed(&mut self) {
-        match &mut self.samples {
-            Samples::U8(data) => {
-                data.chunks_exact_mut(3).flat_map(|p| &mut p[1..]).for_each(|v| *v ^= 1 << 7)
-            }
-            Samples::U16(data) => {
-                data.chunks_exact_mut(3).flat_map(|p| &mut p[1..]).for_each(|v| *v ^= 1 << 15)
-            }
-            Samples::F32(_) => {}
         }
     }
 
@@ -159,19 +114,6 @@ impl Decoded {
                 };
                 let color = color::from_lab(&lab, height, width);
                 Planes { color, alpha: None, converted: Some("Lab is converted to sRGB".into()) }
-            }
-            Kind::YCbCr => {
-                let mut color = split(&self.floats(), 3, height, width).0;
-                let size = height * width;
-                let data = color.data_mut();
-                for i in 0..size {
-                    let (y, cb, cr) =
-                        (data[i], data[size + i] - 128.0 / 255.0, data[2 * size + i] - 128.0 / 255.0);
-                    data[i] = y + 1.402 * cr;
-                    data[size + i] = y - 0.344_136 * cb - 0.714_136 * cr;
-                    data[2 * size + i] = y + 1.772 * cb;
-                }
-                Planes { color, alpha: None, converted: None }
             }
         }
     }

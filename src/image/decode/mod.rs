@@ -9,7 +9,7 @@ pub(in crate::image) mod jxl;
 mod pfm;
 mod png;
 mod sniff;
-mod tiff;
+pub(in crate::image) mod tiff;
 
 use std::io::{Cursor, ErrorKind as IoErrorKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -91,6 +91,7 @@ fn decode_known(bytes: &[u8], format: ImageFormat, page: usize, limits: &Limits)
             source.notes = page.tags.notes;
             source.premultiplied = page.premultiplied;
             source.measured = page.signed;
+            source.damage = page.damage;
             page.decoded
         }
         ImageFormat::Pfm => pfm::read(bytes, limits)?,
@@ -241,6 +242,12 @@ impl Source {
         let exif = self.metadata.take_orientation();
         let orientation = orientation.unwrap_or(exif);
         // Some decoders have turned the image already.
+        if orientation > 4
+            && exif <= 4
+            && let Some(density) = &mut self.metadata.density
+        {
+            std::mem::swap(&mut density.x, &mut density.y);
+        }
         if orientation != 1 || exif != 1 {
             self.notes.extend(self.metadata.drop_regions());
         }

@@ -116,6 +116,7 @@ impl EncodeOptions {
             (metadata.xmp.is_some() && !exif, "XMP"),
             (metadata.iptc.is_some() && !iptc, "IPTC"),
             (metadata.paths.is_some() && !matches!(format, Jpeg | Tiff), "Photoshop's paths"),
+            (metadata.geo.is_some() && format != Tiff, "the place on the map (GeoTIFF)"),
             (metadata.own_text().next().is_some() && !matches!(format, Png | Jpeg), "text"),
             (metadata.density.is_some() && !exif && format != Bmp, "resolution"),
         ];

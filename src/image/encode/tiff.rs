@@ -136,7 +136,7 @@ where
     directory.finish()
 }
 
-/// Writes profile, XMP, IPTC, paths and resolution.
+/// Writes profile, XMP, IPTC, paths, place on the map and resolution.
 fn write_metadata<W: Write + Seek, K: TiffKind>(
     directory: &mut DirectoryEncoder<'_, W, K>,
     metadata: &Metadata,
@@ -151,6 +151,9 @@ fn write_metadata<W: Write + Seek, K: TiffKind>(
         if let Some(data) = data {
             add_fields(directory, &[Field { tag: tag.to_u16(), kind, data: data.clone() }])?;
         }
+    }
+    if let Some(geo) = &metadata.geo {
+        add_fields(directory, &geo.fields(NATIVE))?;
     }
     if let Some(density) = metadata.density {
         for (tag, value) in [(Tag::XResolution, density.x), (Tag::YResolution, density.y)] {

@@ -27,7 +27,6 @@ static END: [u8; 2] = [0xff, 0xd9];
 
 /// How colours are stored, and whether they are converted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(dead_code, reason = "for JPEG inside TIFF")]
 pub(in crate::image) enum Coding {
     /// As markers and channel numbers say; luma and chroma become red, green and blue.
     Told,

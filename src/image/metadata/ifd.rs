@@ -22,6 +22,12 @@ impl Order {
         Some(if self == Self::Little { u32::from_le_bytes(part) } else { u32::from_be_bytes(part) })
     }
 
+    /// A 64-bit number at `at`, if it is inside.
+    pub fn u64(self, bytes: &[u8], at: usize) -> Option<u64> {
+        let part = bytes.get(at..at.checked_add(8)?)?.try_into().ok()?;
+        Some(if self == Self::Little { u64::from_le_bytes(part) } else { u64::from_be_bytes(part) })
+    }
+
     /// Bytes of a 16-bit number.
     pub fn bytes16(self, value: u16) -> [u8; 2] {
         if self == Self::Little { value.to_le_bytes() } else { value.to_be_bytes() }

@@ -1,8 +1,10 @@
 //! What a file says about its image: profile, EXIF, XMP, IPTC, resolution, text.
 
 pub(in crate::image) mod application;
+pub(in crate::image) mod directory;
 pub(in crate::image) mod exif;
 pub(in crate::image) mod exif_fields;
+mod geo;
 pub(in crate::image) mod ifd;
 pub(in crate::image) mod iptc;
 pub(in crate::image) mod jpeg;
@@ -15,6 +17,7 @@ pub(in crate::image) mod xmp;
 pub(in crate::image) mod xmp_edit;
 
 use self::exif::Exif;
+pub use self::geo::Geo;
 use self::xmp_edit::Edit;
 
 /// Keyword of the text that repeats the record of making; only PNG, whose readers show texts, is given it.
@@ -37,6 +40,8 @@ pub struct Metadata {
     pub paths: Option<Vec<u8>>,
     /// Resolution.
     pub density: Option<Density>,
+    /// Where the image lies on a map.
+    pub geo: Option<Geo>,
     /// Comments and text chunks: (keyword, text).
     pub text: Vec<(String, String)>,
 }
@@ -155,18 +160,25 @@ impl Metadata {
     pub fn retouch(&mut self, change: &Retouch) -> Vec<String> {
         let mut notes = Vec::new();
         let (height, width) = (change.size.0 as u32, change.size.1 as u32);
+        let factor = |new: usize, old: usize| new as f64 / old.max(1) as f64;
+        let (across, down) =
+            (factor(change.size.1, change.old_size.1), factor(change.size.0, change.old_size.0));
         if !change.keep_dpi
             && let Some(density) = &mut self.density
         {
-            density.x *= change.size.1 as f64 / change.old_size.1.max(1) as f64;
-            density.y *= change.size.0 as f64 / change.old_size.0.max(1) as f64;
+            density.x *= across;
+            density.y *= down;
         }
         if change.strip == Strip::All {
             let color_chunks = std::mem::take(&mut self.color_chunks);
             *self = Self { icc: self.icc.take(), color_chunks, density: self.density, ..Self::default() };
             return notes;
         }
+        if let Some(geo) = &mut self.geo {
+            geo.scale(across, down);
+        }
         if change.strip == Strip::Gps {
+            self.geo = None;
             self.iptc = self.iptc.take().map(|records| iptc::without_places(&records));
             // Some writers repeat EXIF's fields as texts.
             let place = |keyword: &str| {
@@ -179,11 +191,7 @@ impl Metadata {
                 Some(mut exif) => {
                     let upright = exif.orientation() == 1;
                     exif.set_size(width, height);
-                    let factor = |new: usize, old: usize| new as f64 / old.max(1) as f64;
-                    exif.scale(
-                        factor(change.size.1, change.old_size.1),
-                        factor(change.size.0, change.old_size.0),
-                    );
+                    exif.scale(across, down);
                     exif.drop_thumbnail();
                     if let Some(density) = self.density {
                         exif.set_density(density);
@@ -249,8 +257,11 @@ impl Metadata {
     /// Removes what marks places in an image that was turned since. Returns notes on what there was.
     pub(in crate::image) fn drop_regions(&mut self) -> Vec<String> {
         let mut notes = Vec::new();
-        let edit = Edit { turned: true, ..Edit::default() };
-        if let Some(edited) = self.xmp.as_ref().and_then(|packet| xmp::edit(packet, &edit)) {
+        if self.geo.take_if(|geo| geo.is_placed()).is_some() {
+            notes.push("the place on the map (GeoTIFF) does not turn with the image; dropped".into());
+        }
+        let turned = Edit { turned: true, ..Edit::default() };
+        if let Some(edited) = self.xmp.as_ref().and_then(|packet| xmp::edit(packet, &turned)) {
             self.xmp = Some(edited.packet);
             if edited.dropped {
                 notes.push("marked regions (faces, say) do not turn with the image; dropped".into());

@@ -2,13 +2,12 @@
 
 use std::io::{Read, Seek};
 
-use tiff::decoder::Decoder;
-use tiff::decoder::ifd::Value;
 use tiff::tags::Tag;
 
+use super::directory::{Directory, TiffFile};
 use super::exif_fields::fields_at;
-use super::ifd::{self, Order};
-use super::{Density, Metadata, iptc, photoshop};
+use super::ifd::Order;
+use super::{Density, Geo, Metadata, iptc, photoshop};
 
 pub(in crate::image) const ICC: Tag = Tag::IccProfile;
 pub(in crate::image) const XMP: Tag = Tag::Unknown(700);
@@ -26,54 +25,56 @@ pub(in crate::image) struct Tags {
     pub notes: Vec<String>,
 }
 
-/// Reads the current page of `decoder`, whose file is `bytes`.
-pub(in crate::image) fn read<R: Read + Seek>(bytes: &[u8], decoder: &mut Decoder<R>) -> Tags {
+/// Reads the page of `directory`, whose file is `bytes`.
+pub(in crate::image) fn read<R: Read + Seek>(
+    bytes: &[u8],
+    file: &mut TiffFile<R>,
+    directory: &Directory,
+) -> Tags {
     let mut notes = Vec::new();
+    let mut raw = |tag: Tag| file.data(directory, tag.to_u16()).ok().flatten().map(|(_, data)| data);
     let mut metadata = Metadata {
-        icc: decoder.get_tag_u8_vec(ICC).ok(),
-        xmp: decoder.get_tag_u8_vec(XMP).ok(),
+        icc: raw(ICC),
+        xmp: raw(XMP),
+        iptc: raw(IPTC).and_then(|data| records(&data)),
         ..Metadata::default()
     };
-    let number = |decoder: &mut Decoder<R>, tag| decoder.find_tag_unsigned::<u32>(tag).ok().flatten();
-    let orientation =
-        number(decoder, Tag::Orientation).filter(|value| (1..=8).contains(value)).unwrap_or(1) as u8;
-    let unit = number(decoder, Tag::ResolutionUnit).unwrap_or(2);
-    let mut rational = |tag| match decoder.find_tag(tag) {
-        Ok(Some(Value::Rational(over, under))) if under != 0 => Some(f64::from(over) / f64::from(under)),
-        _ => None,
-    };
-    metadata.density = rational(Tag::XResolution)
-        .zip(rational(Tag::YResolution))
-        .and_then(|(x, y)| Density::new(x, y, unit));
-    let page = decoder.ifd_pointer().map(|pointer| pointer.0 as usize);
-    match (ifd::header(bytes), page) {
-        (Some((order, _)), Some(at)) => {
-            if let Some(directory) = ifd::read(bytes, order, at) {
-                let raw = |tag: Tag| directory.find(tag.to_u16()).map(|entry| entry.data(bytes));
-                metadata.iptc =
-                    raw(IPTC).and_then(records).or_else(|| raw(PHOTOSHOP).and_then(iptc::from_resources));
-                metadata.paths = raw(PHOTOSHOP).and_then(photoshop::paths);
-            }
-            let mut fields = fields_at(bytes, order, at, Order::Little);
-            if fields.dropped_maker_note {
-                notes.push("the maker note cannot leave its TIFF file intact; dropped".into());
-            }
-            if !fields.is_empty() {
-                if let Some(density) = metadata.density {
-                    fields.add_density(density);
-                }
-                metadata.exif = Some(fields.to_block());
-            }
-        }
+    metadata.iptc = metadata.iptc.or_else(|| raw(PHOTOSHOP).and_then(|data| iptc::from_resources(&data)));
+    metadata.paths = raw(PHOTOSHOP).and_then(|data| photoshop::paths(&data));
+    let (geo, note) = Geo::read(file, directory);
+    metadata.geo = geo;
+    notes.extend(note);
+    let orientation = orientation(file, directory);
+    let unit = file.number(directory, Tag::ResolutionUnit.to_u16()).ok().flatten().unwrap_or(2);
+    let mut resolution = |tag: Tag| file.reals(directory, tag.to_u16()).first().copied();
+    metadata.density = resolution(Tag::XResolution)
+        .zip(resolution(Tag::YResolution))
+        .and_then(|(x, y)| Density::new(x, y, unit as u32));
+    if file.big {
         // BigTIFF has 64-bit directories.
-        _ => {
-            let blocks = [Tag::ExifDirectory, Tag::GpsDirectory, IPTC, PHOTOSHOP, Tag::Make];
-            if blocks.into_iter().any(|tag| matches!(decoder.find_tag(tag), Ok(Some(_)))) {
-                notes.push("EXIF and IPTC of a BigTIFF file are not carried over".into());
-            }
+        let blocks = [Tag::ExifDirectory, Tag::GpsDirectory, Tag::Make];
+        if blocks.into_iter().any(|tag| matches!(file.data(directory, tag.to_u16()), Ok(Some(_)))) {
+            notes.push("EXIF of a BigTIFF file is not carried over".into());
         }
+        return Tags { metadata, orientation, notes };
+    }
+    let mut fields = fields_at(bytes, file.order, directory.at as usize, Order::Little);
+    if fields.dropped_maker_note {
+        notes.push("the maker note cannot leave its TIFF file intact; dropped".into());
+    }
+    if !fields.is_empty() {
+        if let Some(density) = metadata.density {
+            fields.add_density(density);
+        }
+        metadata.exif = Some(fields.to_block());
     }
     Tags { metadata, orientation, notes }
+}
+
+/// The orientation tag, 1 to 8.
+pub(in crate::image) fn orientation<R: Read + Seek>(file: &mut TiffFile<R>, directory: &Directory) -> u8 {
+    let value = file.number(directory, Tag::Orientation.to_u16()).ok().flatten();
+    value.filter(|value| (1..=8).contains(value)).unwrap_or(1) as u8
 }
 
 /// IPTC records; some writers store them as 32-bit numbers with their bytes turned round.

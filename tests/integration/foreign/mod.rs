@@ -8,3 +8,4 @@ mod jpeg;
 mod metadata;
 mod table;
 mod tiff;
+mod tiff_damage;

@@ -47,6 +47,10 @@ pub(super) fn read(bytes: &[u8], frame: &Frame, adobe: Option<u8>) -> Result<Dec
     if !matches!(channels, 1 | 3) || scan.len() != 4 + 2 * channels || frame.mcu != (1, 1) {
         return Err(unsupported("lossless with other than one scan of one or three channels"));
     }
+    // Red, green and blue unless a marker says otherwise, as libjpeg-turbo has it.
+    if channels == 3 && adobe.map_or(jfif, |transform| transform == 1) {
+        return Err(unsupported("lossless YCbCr"));
+    }
     let (predictor, shift) = (scan[1 + 2 * channels], u32::from(frame.shift));
     let bits = u32::from(frame.precision);
     let restart = usize::from(frame.restart);
@@ -102,12 +106,7 @@ pub(super) fn read(bytes: &[u8], frame: &Frame, adobe: Option<u8>) -> Result<Dec
     } else {
         samples.into_iter().map(|value| scale(value) as u8).collect::<Vec<_>>().into()
     };
-    let kind = match channels {
-        1 => Kind::Grey,
-        // Red, green and blue unless a marker says otherwise, as libjpeg-turbo has it.
-        _ if adobe.map_or(jfif, |transform| transform == 1) => Kind::YCbCr,
-        _ => Kind::Rgb,
-    };
+    let kind = if channels == 1 { Kind::Grey } else { Kind::Rgb };
     Ok(Decoded { kind, channels, depth, height, width, samples })
 }
 

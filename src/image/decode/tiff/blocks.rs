@@ -1,0 +1,108 @@
+//! Where the strips or tiles of a page lie in the file.
+
+use std::io::{Read, Seek};
+use std::ops::Range;
+
+use super::super::truncated;
+use super::compression::Compression;
+use super::layout::{Layout, tag};
+use super::{damaged, unsupported};
+use crate::error::{Error, ErrorKind, Result};
+use crate::image::ImageFormat;
+use crate::image::metadata::directory::{Directory, Outside, TiffFile};
+use crate::limits::Limits;
+
+/// Bytes of all strips or tiles of a plane that need no reason.
+const SMALL: usize = 256 << 20;
+
+/// The place of each strip or tile, row by row, of one plane that is read after the other; all are inside the file, which has
+/// `size` bytes. `plane` counts images that lie behind each other.
+///
+/// # Errors
+/// `Input` where places are missing or outside the file; `Limit` for strips or tiles far larger than the image.
+pub(super) fn find<R: Read + Seek>(
+    file: &mut TiffFile<R>,
+    directory: &Directory,
+    layout: &Layout,
+    plane: u64,
+    (size, limits): (usize, &Limits),
+) -> Result<Vec<Range<usize>>> {
+    let too_early = || truncated(ImageFormat::Tiff);
+    let mut numbers = |tags: [u16; 2]| -> Result<Vec<u64>> {
+        let first = file.numbers(directory, tags[0]).map_err(|Outside| too_early())?;
+        // Some writers give tiles the tags of strips.
+        if first.is_empty() {
+            file.numbers(directory, tags[1]).map_err(|Outside| too_early())
+        } else {
+            Ok(first)
+        }
+    };
+    if layout.compression == Compression::OldJpeg {
+        let start = numbers([tag::JPEG_STREAM; 2])?.first().copied();
+        let Some(start) = start.filter(|start| *start > 0) else {
+            return Err(unsupported("compression 6 (old-style JPEG) with its data in pieces"));
+        };
+        // Some writers count only what comes before the scan.
+        let stream = start.min(size as u64) as usize..size;
+        return if stream.is_empty() { Err(too_early()) } else { Ok(Vec::from([stream])) };
+    }
+    let offsets = numbers([tag::TILE_OFFSETS, tag::STRIP_OFFSETS])?;
+    let mut counts = numbers([tag::TILE_COUNTS, tag::STRIP_COUNTS])?;
+    let (across, down) = layout.blocks();
+    let in_plane = across.saturating_mul(down);
+    let needed = in_plane.saturating_mul(1 + layout.planes().iter().max().copied().unwrap_or(0));
+    if offsets.len() < needed {
+        return Err(damaged(&format!("it names {} strips or tiles, {needed} are needed", offsets.len())));
+    }
+    counts.resize(offsets.len(), 0);
+    let whole = check_size(layout, limits)?;
+    let mut starts = offsets.clone();
+    starts.sort_unstable();
+    let place = |index: usize| -> Result<Range<usize>> {
+        let (at, count) = (offsets[index], counts[index]);
+        if at == 0 {
+            return Err(damaged(&format!("strip or tile {index} has no data")));
+        }
+        let count = match (layout.compression, count) {
+            // What is stored plainly has a size of its own. Rows below the image need not be there.
+            (Compression::None, _) => {
+                let rows = (layout.height - index / across % down * layout.block.1).min(layout.block.1);
+                let needed = layout.bytes(rows).unwrap_or(whole) as u64;
+                match (offsets.len(), count) {
+                    (1, _) | (_, 0) => needed,
+                    (_, count) => needed.min(count),
+                }
+            }
+            // Up to the next one, or the end of the file.
+            (_, 0) => {
+                let next = starts.get(starts.partition_point(|start| *start <= at)).copied();
+                next.unwrap_or(size as u64).saturating_sub(at)
+            }
+            (_, count) => count,
+        };
+        let start = plane.checked_mul(whole as u64).and_then(|skipped| at.checked_add(skipped));
+        let end = start.and_then(|start| start.checked_add(count)).filter(|end| *end <= size as u64);
+        match (start, end) {
+            (Some(start), Some(end)) => Ok(start as usize..end as usize),
+            _ => Err(too_early()),
+        }
+    };
+    layout.planes().iter().flat_map(|plane| plane * in_plane..(plane + 1) * in_plane).map(place).collect()
+}
+
+/// Bytes of a whole strip or tile, if all of them go with the size of the image: what lies outside it costs time too.
+fn check_size(layout: &Layout, limits: &Limits) -> Result<usize> {
+    let row = layout.width * layout.stored() * layout.bits.div_ceil(8);
+    let most = row.saturating_mul(layout.height).saturating_mul(4).max(SMALL);
+    let most = most.min(usize::try_from(limits.max_decode_bytes).unwrap_or(usize::MAX));
+    let (across, down) = layout.blocks();
+    let whole = layout.bytes(layout.block.1).unwrap_or(usize::MAX);
+    if whole.saturating_mul(across).saturating_mul(down) > most {
+        let (width, height) = layout.block;
+        let what = format!(
+            "the TIFF data has strips or tiles of {width} x {height} pixels, which together have more than {most} bytes"
+        );
+        return Err(Error::new(ErrorKind::Limit, what));
+    }
+    Ok(whole)
+}
