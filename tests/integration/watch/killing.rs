@@ -106,6 +106,40 @@ fn killed_at_random_instants_it_completes_and_shows_nothing_partial_or_double() 
 }
 
 #[test]
+fn killed_while_it_deletes_originals_it_keeps_those_of_damaged_files() {
+    let kills = std::env::var("PARTDIFF_KILLS").map_or(KILLS, |text| text.parse().expect("a number"));
+    let place = Place::new();
+    let whole = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/foreign/jpeg_baseline.jpg");
+    let damaged = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/foreign/jpeg_stray_marker.jpg");
+    // Of the same contents are some, which are copied instead of made; a comment makes others of their own.
+    let copy = |from: &str, name: &str, index: u64| {
+        let mut bytes = fs::read(from).unwrap();
+        let note = format!("{}", index / 2);
+        let comment = [&[0xff, 0xfe, 0, note.len() as u8 + 2][..], note.as_bytes()].concat();
+        bytes.splice(2..2, comment);
+        fs::write(place.path("in").join(format!("{name}{index}.jpg")), bytes).unwrap();
+    };
+    for index in 0..kills {
+        copy(whole, "whole", index);
+        copy(damaged, "damaged", index);
+    }
+    let settings = "settle = \"50ms\"\noriginals = \"delete\"\n";
+    for index in 0..kills {
+        let mut daemon = place.spawn(slow(&mut place.stub(settings), DELAY));
+        sleep(Duration::from_millis(30 + scatter(index) % 400));
+        daemon.0.kill().unwrap();
+        daemon.0.wait().unwrap();
+    }
+    place.query(&["retry"]);
+    let code = once(&mut place.stub(settings)).status().unwrap().code();
+    assert_eq!(code, Some(0), "{}", place.status());
+    let left: BTreeSet<_> = contents(&place.path("in")).into_keys().collect();
+    let damaged: BTreeSet<_> = (0..kills).map(|index| format!("damaged{index}.jpg")).collect();
+    assert_eq!(left, damaged);
+    assert_eq!(contents(&place.path("out")).len() as u64, 2 * kills);
+}
+
+#[test]
 fn the_real_program_resumes_after_kills() {
     let Some(place) = Place::real() else { return };
     for index in 0..12 {

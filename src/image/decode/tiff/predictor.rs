@@ -19,64 +19,65 @@ pub(super) fn undo(layout: &Layout, rows: &mut [u8]) {
 
 /// Adds to each number of `unit` bytes the one `step` numbers before it.
 fn differences(row: &mut [u8], unit: usize, step: usize, order: Order) {
+    macro_rules! sum {
+        ($number:ty) => {
+            match order {
+                Order::Little => add(row, step, |a, b| {
+                    <$number>::from_le_bytes(a).wrapping_add(<$number>::from_le_bytes(b)).to_le_bytes()
+                }),
+                Order::Big => add(row, step, |a, b| {
+                    <$number>::from_be_bytes(a).wrapping_add(<$number>::from_be_bytes(b)).to_be_bytes()
+                }),
+            }
+        };
+    }
     match unit {
-        1 => bytes(row, step),
-        2 => sums::<2>(row, step, order),
-        3 => sums::<3>(row, step, order),
-        4 => sums::<4>(row, step, order),
-        _ => sums::<8>(row, step, order),
+        1 => sum!(u8),
+        2 => sum!(u16),
+        4 => sum!(u32),
+        8 => sum!(u64),
+        _ => {
+            let whole = |[a, b, c]: [u8; 3]| match order {
+                Order::Little => u32::from_le_bytes([a, b, c, 0]),
+                Order::Big => u32::from_be_bytes([0, a, b, c]),
+            };
+            add(row, step, |a, b| {
+                let sum = whole(a).wrapping_add(whole(b));
+                let [low, middle, high, _] = sum.to_le_bytes();
+                if order == Order::Little { [low, middle, high] } else { [high, middle, low] }
+            });
+        }
     }
 }
 
-fn bytes(row: &mut [u8], step: usize) {
+/// Puts sums in the place of differences, for numbers of `B` bytes.
+fn add<const B: usize>(row: &mut [u8], step: usize, sum: impl Fn([u8; B], [u8; B]) -> [u8; B]) {
+    let (numbers, _) = row.as_chunks_mut::<B>();
     match step {
-        1 => (1..row.len()).for_each(|i| row[i] = row[i].wrapping_add(row[i - 1])),
-        3 => columns::<3>(row),
-        4 => columns::<4>(row),
-        _ => (step..row.len()).for_each(|i| row[i] = row[i].wrapping_add(row[i - step])),
+        1 => channels::<B, 1>(numbers, sum),
+        3 => channels::<B, 3>(numbers, sum),
+        4 => channels::<B, 4>(numbers, sum),
+        _ => (step..numbers.len()).for_each(|i| numbers[i] = sum(numbers[i], numbers[i - step])),
     }
 }
 
-fn columns<const N: usize>(row: &mut [u8]) {
-    let mut sums = [0u8; N];
-    for pixel in row.chunks_exact_mut(N) {
-        for (value, sum) in pixel.iter_mut().zip(&mut sums) {
-            *sum = sum.wrapping_add(*value);
-            *value = *sum;
+/// The same for `N` channels, whose sums stay at hand.
+fn channels<const B: usize, const N: usize>(
+    numbers: &mut [[u8; B]],
+    sum: impl Fn([u8; B], [u8; B]) -> [u8; B],
+) {
+    let mut sums = [[0; B]; N];
+    for pixel in numbers.chunks_exact_mut(N) {
+        for (number, so_far) in pixel.iter_mut().zip(&mut sums) {
+            *so_far = sum(*number, *so_far);
+            *number = *so_far;
         }
     }
-}
-
-fn sums<const N: usize>(row: &mut [u8], step: usize, order: Order) {
-    for at in (step * N..(row.len() + 1).saturating_sub(N)).step_by(N) {
-        let sum = number::<N>(row, at, order).wrapping_add(number::<N>(row, at - step * N, order));
-        put::<N>(row, at, order, sum);
-    }
-}
-
-fn number<const N: usize>(row: &[u8], at: usize, order: Order) -> u64 {
-    let mut bytes = [0; 8];
-    match order {
-        Order::Little => bytes[..N].copy_from_slice(&row[at..at + N]),
-        Order::Big => {
-            bytes[8 - N..].copy_from_slice(&row[at..at + N]);
-            bytes.reverse();
-        }
-    }
-    u64::from_le_bytes(bytes)
-}
-
-fn put<const N: usize>(row: &mut [u8], at: usize, order: Order, value: u64) {
-    let mut bytes = value.to_le_bytes();
-    if order == Order::Big {
-        bytes[..N].reverse();
-    }
-    row[at..at + N].copy_from_slice(&bytes[..N]);
 }
 
 /// The row holds differences of bytes: of all numbers first the highest bytes, then the next ones.
 fn floats(row: &mut [u8], unit: usize, step: usize, order: Order) {
-    bytes(row, step);
+    differences(row, 1, step, order);
     let planes = row.to_vec();
     let count = row.len() / unit;
     for (i, number) in row.chunks_exact_mut(unit).enumerate() {
