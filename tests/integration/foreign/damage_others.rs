@@ -110,7 +110,11 @@ fn what_passes_for_whole_passes_elsewhere_too() {
             }
         }
         let files: Vec<_> = silent.iter().map(|(.., bytes)| bytes.clone()).collect();
-        let minded = refused(extension, &files).filter(|minded| !minded[0]);
+        let minded = refused(extension, &files);
+        if minded.is_none() {
+            skipped!("no other decoder of {extension}");
+        }
+        let minded = minded.filter(|minded| !minded[0]);
         let asked = if minded.is_some() { "" } else { " (not asked)" };
         let minded = minded.unwrap_or_default();
         let places = minded.iter().zip(&silent).filter(|(minded, _)| **minded);
