@@ -3,12 +3,13 @@
 use super::alpha::{AlphaRows, extend_colors, resize_alpha};
 use super::color::Coding;
 use super::metadata::{Retouch, Strip};
+use super::resample::{Kernel, Resampler};
 use super::{Image, Raster, SampleDepth};
 
 /// An image made ready: colour for the model, and everything else for afterwards.
 #[derive(Clone, Debug)]
 pub struct Prepared {
-    /// sRGB-coded planes (1 or 3), continued under transparency. Colours outside sRGB's gamut lie outside 0..1.
+    /// sRGB-coded planes (1 or 3), 0 to 1, continued under transparency.
     pub color: Raster,
     /// What is put back by [`Frame::restore`].
     pub frame: Frame,
@@ -21,6 +22,9 @@ pub struct Frame {
     shell: Image,
     size: (usize, usize),
     coding: Coding,
+    /// What of the colour lies below 0 or above 1, where there is any: colours outside sRGB's gamut, which the model has
+    /// never seen and answers with garbage. It is interpolated and added again.
+    outside: Option<Raster>,
 }
 
 /// How a result is put together.
@@ -65,8 +69,43 @@ pub fn prepare_for_model(image: Image) -> Prepared {
     if let Some(alpha) = &image.alpha {
         extend_colors(&mut color, alpha);
     }
-    Prepared { color, frame: Frame { shell: image, size, coding } }
+    let outside = take_outside(&mut color);
+    Prepared { color, frame: Frame { shell: image, size, coding, outside } }
 }
+
+/// Brings `color` into 0..1, and returns what that takes from it, if it is more than rounding.
+fn take_outside(color: &mut Raster) -> Option<Raster> {
+    let (low, high) = color.range();
+    let within = |value: f32| value.clamp(0.0, 1.0);
+    let outside = (low < -ROUNDING || high > 1.0 + ROUNDING).then(|| {
+        let mut outside = color.clone();
+        outside.data_mut().iter_mut().for_each(|value| *value -= within(*value));
+        outside
+    });
+    color.data_mut().iter_mut().for_each(|value| *value = within(*value));
+    outside
+}
+
+/// How far outside 0..1 a value is that was rounded, and no colour outside the gamut: less than half a level of 16 bits.
+const ROUNDING: f32 = 5e-6;
+
+/// Adds the rows from `top` on of `outside`, enlarged to `size` (height, width), to `color`, which has them.
+fn add_outside(outside: &Raster, size: (usize, usize), top: usize, color: &mut Raster) {
+    // A kernel that overshoots would take colours out of the gamut that are in it.
+    let resampler = Resampler::new(Kernel::Linear, (outside.height(), outside.width()), size);
+    let (height, width) = (color.height(), color.width());
+    for start in (0..height).step_by(ROWS) {
+        let rows = start..(start + ROWS).min(height);
+        let part = resampler.resample_region(outside, top + rows.start..top + rows.end, 0..width);
+        for channel in 0..color.channels() {
+            let here = &mut color.plane_mut(channel)[rows.start * width..rows.end * width];
+            here.iter_mut().zip(part.plane(channel)).for_each(|(value, more)| *value += more);
+        }
+    }
+}
+
+/// Rows that are enlarged at a time.
+const ROWS: usize = 64;
 
 /// A number for people: without dozens of zeros.
 struct Plain(f32);
@@ -101,6 +140,9 @@ impl Frame {
     pub fn restore(self, color: Raster, options: &RestoreOptions) -> Image {
         let mut color = color;
         let size = (color.height(), color.width());
+        if let Some(outside) = &self.outside {
+            add_outside(outside, size, 0, &mut color);
+        }
         let mut image = self.shell;
         if let (Coding::Scaled { low, high }, true) = (&self.coding, options.unit_range) {
             let (low, high) = (Plain(*low), Plain(*high));
@@ -126,6 +168,8 @@ impl Frame {
 /// [`Frame::restore`].
 pub struct Strips<'a> {
     coding: &'a Coding,
+    outside: Option<&'a Raster>,
+    size: (usize, usize),
     alpha: Option<AlphaRows<'a>>,
 }
 
@@ -133,7 +177,7 @@ impl Frame {
     /// For a result of `size` (height, width).
     pub fn strips(&self, size: (usize, usize)) -> Strips<'_> {
         let alpha = self.shell.alpha.as_ref().map(|alpha| AlphaRows::new(alpha, size));
-        Strips { coding: &self.coding, alpha }
+        Strips { coding: &self.coding, outside: self.outside.as_ref(), size, alpha }
     }
 }
 
@@ -142,6 +186,9 @@ impl Strips<'_> {
     pub fn restore(&self, top: usize, color: Raster) -> (Raster, Option<Raster>) {
         let mut color = color;
         let rows = top..top + color.height();
+        if let Some(outside) = self.outside {
+            add_outside(outside, self.size, top, &mut color);
+        }
         self.coding.undo(&mut color);
         (color, self.alpha.as_ref().map(|alpha| alpha.rows(rows)))
     }
@@ -150,7 +197,7 @@ impl Strips<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::{Density, DensityUnit, ImageFormat, Kernel, SampleDepth, resize};
+    use crate::image::{Density, DensityUnit, ImageFormat, SampleDepth, resize};
 
     #[test]
     fn an_image_keeps_what_it_had() {
@@ -176,6 +223,27 @@ mod tests {
         assert_eq!(out.metadata.icc, source.metadata.icc);
         // The print keeps its size: three times as wide, four times as high in pixels.
         assert_eq!(out.metadata.density, Some(Density { x: 300.0, y: 800.0, unit: DensityUnit::Inch }));
+    }
+
+    #[test]
+    fn colours_outside_the_gamut_pass_by_the_model() {
+        // Rec. 2020's green has no place in sRGB; grey has.
+        let mut color =
+            Raster::from_vec(3, 2, 2, vec![0.0, 0.5, 0.5, 0.0, 1.0, 0.5, 0.5, 1.0, 0.0, 0.5, 0.5, 0.0]);
+        color.data_mut()[3] = 0.2;
+        let mut image = Image::new(color, None, SampleDepth::U8, ImageFormat::Png);
+        image.metadata.icc = moxcms::ColorProfile::new_bt2020().encode().ok();
+        let source = image.color.clone();
+        let Prepared { color, frame } = prepare_for_model(image);
+        let (low, high) = color.range();
+        assert!(low == 0.0 && high <= 1.0, "{low} {high}");
+        let same = frame.clone().restore(color.clone(), &RestoreOptions::default());
+        let worst = same.color.data().iter().zip(source.data()).map(|(a, b)| (a - b).abs());
+        assert!(worst.fold(0.0, f32::max) < 1e-3, "{:?}", same.color);
+        let big = resize(&color, 130, 6, Kernel::Linear);
+        let (strip, _) = frame.strips((130, 6)).restore(60, big.crop(60..70, 0..6));
+        let whole = frame.restore(big, &RestoreOptions::default()).color;
+        assert_eq!(strip, whole.crop(60..70, 0..6));
     }
 
     #[test]
