@@ -56,7 +56,7 @@ impl Geometry {
         let mut warnings = Vec::new();
         if form == Form::Analyze {
             warnings.push(
-                "Analyze 7.5 does not say what is left and right: taken as SPM and nibabel do, and written as NIfTI with \
+                "Analyze 7.5 does not say which side is left: read as by SPM and nibabel, and written as NIfTI with \
                  that affine as sform"
                     .into(),
             );
@@ -71,8 +71,8 @@ impl Geometry {
                 let apart = distance(qform, sform, self.sides);
                 if apart > DISAGREEMENT * self.spacing.into_iter().fold(f64::INFINITY, f64::min) {
                     warnings.push(format!(
-                        "qform and sform put voxels at places up to {apart:.2} apart: both are kept, each by itself; most \
-                         programs believe the sform"
+                        "the positions of voxels by qform and sform differ by up to {apart:.2}: both are kept, \
+                         each by itself; most programs use the sform"
                     ));
                 }
             }
@@ -150,7 +150,7 @@ fn clear_slice_timing(header: &mut Header, factors: [f64; 3]) -> Vec<String> {
     }
     timing.iter().for_each(|field| header.set(*field, 0, 0.0));
     vec![
-        "the slice timing (slice_code, slice_start, slice_end, slice_duration) is of other slices: cleared"
+        "the slice timing (slice_code, slice_start, slice_end, slice_duration) does not fit the new slices: cleared"
             .into(),
     ]
 }

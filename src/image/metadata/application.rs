@@ -95,13 +95,13 @@ impl Dropped {
     /// What is to be said, one sentence each.
     pub fn notes(self) -> impl Iterator<Item = String> {
         let names = self.names.join(", ");
-        let names = (!names.is_empty()).then(|| format!("not carried over: {names}"));
+        let names = (!names.is_empty()).then(|| format!("dropped: {names}"));
         names.into_iter().chain(self.credentials.then(|| CREDENTIALS.into()))
     }
 }
 
 /// Said of C2PA in any container.
-pub(super) const CREDENTIALS: &str = "content credentials (C2PA) do not hold for the new image; dropped";
+pub(super) const CREDENTIALS: &str = "content credentials (C2PA) are not valid for the new image; dropped";
 
 #[cfg(test)]
 mod tests {
@@ -127,9 +127,9 @@ mod tests {
         assert_eq!(
             dropped.notes().collect::<Vec<_>>(),
             [
-                "not carried over: FLIR thermal data, unknown application data (APP4), InfiRay thermal data, \
+                "dropped: FLIR thermal data, unknown application data (APP4), InfiRay thermal data, \
                  DJI data, unknown application data (APP10 'Holiday')",
-                "content credentials (C2PA) do not hold for the new image; dropped"
+                "content credentials (C2PA) are not valid for the new image; dropped"
             ]
         );
     }

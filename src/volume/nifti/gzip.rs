@@ -74,7 +74,7 @@ impl<R: BufRead> Read for Members<R> {
 fn described(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => {
-            io::Error::new(io::ErrorKind::UnexpectedEof, "the gzip data is cut off")
+            io::Error::new(io::ErrorKind::UnexpectedEof, "the gzip data is truncated")
         }
         io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => {
             let what = if error.to_string().contains("checksum") {
@@ -122,7 +122,7 @@ mod tests {
         let both = [one, two].concat();
         for cut in 1..both.len() - 24 {
             let result = read(&both[..both.len() - cut]).0;
-            assert!(result.is_err_and(|error| error.contains("cut off")), "{cut}");
+            assert!(result.is_err_and(|error| error.contains("truncated")), "{cut}");
         }
         for (from_end, what) in [(5, "checksum or length"), (1, "checksum or length")] {
             let mut wrong = both.clone();

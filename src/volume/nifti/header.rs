@@ -94,7 +94,7 @@ impl Header {
     /// # Errors
     /// `Input` naming the field that is wrong, its value and what was expected.
     pub fn parse(bytes: &[u8], may_be_analyze: bool) -> Result<(Self, Form)> {
-        let start = bytes.first_chunk().ok_or_else(|| wrong("the header is cut off"))?;
+        let start = bytes.first_chunk().ok_or_else(|| wrong("the header is truncated"))?;
         let (version, order) = Self::kind(*start)?;
         let Some(own) = bytes.get(..version.bytes()) else {
             return Err(wrong(format!("the header has {} bytes: expected {}", bytes.len(), version.bytes())));

@@ -85,7 +85,7 @@ impl Nifti {
         let mut warnings = Vec::new();
         let place = without_gz(&data_path).with_extension("mat");
         if form == Form::Analyze && place.is_file() {
-            let message = format!("{} beside it holds its place for SPM: not read", place.display());
+            let message = format!("{} beside it, with its position for SPM, is not read", place.display());
             warnings.push(message);
         }
         let mut extensions = Vec::new();

@@ -101,7 +101,7 @@ fn high_dynamic_range_stays_in_png_and_is_named_elsewhere() {
         for format in ImageFormat::writable().filter(|format| *format != ImageFormat::Png) {
             let (_, result) = remade(&source, format);
             let told = format!(
-                "{format} cannot store the colour space ({name}): values stay as they are, and will be taken as sRGB"
+                "{format} cannot store the colour space ({name}): values are kept, and other programs will read them as sRGB"
             );
             assert!(result.warnings.contains(&told), "{format}: {:?}", result.warnings);
         }
@@ -221,10 +221,10 @@ fn segments_of_jpeg_that_are_left_out_are_named() {
         (0xec, b"Ducky\0\x01"),
         (0xe9, b"Holiday\0"),
     ];
-    let told = "not carried over: FLIR thermal data, Ricoh data, GoPro data, Photoshop's save quality (Ducky), \
+    let told = "dropped: FLIR thermal data, Ricoh data, GoPro data, Photoshop's save quality (Ducky), \
                 unknown application data (APP9 'Holiday')";
     assert_eq!(said(&all), [told]);
-    let credentials = "content credentials (C2PA) do not hold for the new image; dropped";
+    let credentials = "content credentials (C2PA) are not valid for the new image; dropped";
     assert_eq!(said(&[(0xeb, b"JP\0\x01\0\0\0\x01\0\0\0\x20jumb\0\0\0\x18jumdc2pa")]), [credentials]);
     let png = fs::read(crate::real_model::data("girl.png")).unwrap();
     let png = decode(&with_chunks(&png, &[(b"caBX", b"jumb")]), &Limits::default()).unwrap();

@@ -44,11 +44,11 @@ pub(super) fn describe(image: &Decompressed, frame: &Frame) -> Option<String> {
         if image.scans > 1 { format!("{errors} in {scans} of {} scans", image.scans) } else { errors };
     let row = first as usize * down;
     Some(if row >= image.height {
-        format!("{DAMAGED}: {errors}, found at its end; any part of the image may be wrong")
+        format!("{DAMAGED}: {errors}, found at the end of the data; any part of the image may be wrong")
     } else if restart == 0 {
         format!(
-            "{DAMAGED}: {errors}, the first found in row {row} of {}; about {share} % of the image may be wrong, from \
-             there or some rows above on",
+            "{DAMAGED}: {errors}, the first found in row {row} of {}; about {share} % of the image may be wrong, \
+             beginning there or a few rows above",
             image.height
         )
     } else {

@@ -40,7 +40,7 @@ pub(super) fn find<R: Read + Seek>(
     if layout.compression == Compression::OldJpeg {
         let start = numbers([tag::JPEG_STREAM; 2])?.first().copied();
         let Some(start) = start.filter(|start| *start > 0) else {
-            return Err(unsupported("compression 6 (old-style JPEG) with its data in pieces"));
+            return Err(unsupported("compression 6 (old-style JPEG that is not one stream)"));
         };
         // Some writers count only what comes before the scan.
         let stream = start.min(size as u64) as usize..size;
@@ -52,7 +52,7 @@ pub(super) fn find<R: Read + Seek>(
     let in_plane = across.saturating_mul(down);
     let needed = in_plane.saturating_mul(1 + layout.planes().iter().max().copied().unwrap_or(0));
     if offsets.len() < needed {
-        return Err(damaged(&format!("it names {} strips or tiles, {needed} are needed", offsets.len())));
+        return Err(damaged(&format!("it lists {} strips or tiles instead of {needed}", offsets.len())));
     }
     counts.resize(offsets.len(), 0);
     let whole = check_size(layout, limits)?;
@@ -100,7 +100,7 @@ fn check_size(layout: &Layout, limits: &Limits) -> Result<usize> {
     if whole.saturating_mul(across).saturating_mul(down) > most {
         let (width, height) = layout.block;
         let what = format!(
-            "the TIFF data has strips or tiles of {width} x {height} pixels, which together have more than {most} bytes"
+            "the strips or tiles of the TIFF data, of {width} x {height} pixels, take more than {most} bytes in all"
         );
         return Err(Error::new(ErrorKind::Limit, what));
     }

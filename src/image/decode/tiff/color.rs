@@ -91,12 +91,12 @@ impl YCbCr {
         let sampling = match sampling {
             [] => (2, 2),
             [across @ (1 | 2 | 4), down @ (1 | 2 | 4), ..] => (*across as usize, *down as usize),
-            _ => return Err(damaged("its chroma has a sampling other than 1, 2 or 4")),
+            _ => return Err(damaged("its chroma subsampling is not 1, 2 or 4")),
         };
         let [red, green, blue] = *coefficients.first_chunk().unwrap_or(&[0.299, 0.587, 0.114]);
         let reference = *reference.first_chunk().unwrap_or(&[0.0, 255.0, 128.0, 255.0, 128.0, 255.0]);
         if ![red, green, blue].iter().chain(&reference).all(|value| value.is_finite()) || green == 0.0 {
-            return Err(damaged("its YCbCrCoefficients or ReferenceBlackWhite are no numbers"));
+            return Err(damaged("its YCbCrCoefficients or ReferenceBlackWhite are not valid"));
         }
         let fixed = |value: f64, most: f64| (value.clamp(0.0, most) * 65536.0 + 0.5) as i32;
         let (from_cr, from_cb) = (2.0 - 2.0 * red, 2.0 - 2.0 * blue);

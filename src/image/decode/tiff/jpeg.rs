@@ -26,7 +26,7 @@ pub(super) fn decode(
     let frame = match Frame::read(data) {
         Some(frame) => frame,
         None if layout.compression == Compression::OldJpeg => {
-            return Err(unsupported("compression 6 (old-style JPEG) with its data in pieces"));
+            return Err(unsupported("compression 6 (old-style JPEG that is not one stream)"));
         }
         None => return Ok(lost()),
     };
@@ -40,7 +40,7 @@ pub(super) fn decode(
     // A last strip may go on below the image.
     if size.0 != layout.block.0 || size.1 < rows || size.2 != layout.stored() {
         return Err(damaged(&format!(
-            "a JPEG strip or tile has {} x {} pixels of {} channels, and not {} x {rows} of {}",
+            "a JPEG strip or tile has {} x {} pixels and {} channels instead of {} x {rows} pixels and {} channels",
             size.0,
             size.1,
             size.2,

@@ -226,12 +226,12 @@ impl Layout {
     fn check(&self) -> Result<()> {
         if self.compression.is_fax() && (self.bits != 1 || self.stored() != 1) {
             return Err(unsupported(&format!(
-                "fax compression of {} channels of {} bits",
+                "CCITT compression of {} channels of {} bits",
                 self.samples, self.bits
             )));
         }
         if self.compression == Compression::WebP && (self.bits != 8 || !matches!(self.stored(), 3 | 4)) {
-            return Err(unsupported("WebP compression of other than RGB with 8 bits"));
+            return Err(unsupported("WebP compression of samples other than 8-bit RGB or RGBA"));
         }
         if self.compression.is_jpeg() && (self.bits != 8 || self.sample_kind != SampleKind::Unsigned) {
             return Err(unsupported(&format!("JPEG compression of {} bits", self.bits)));
@@ -312,7 +312,7 @@ fn meaning(photometric: u16) -> &'static str {
     match photometric {
         10 => " (ITU Lab)",
         32803 => " (a camera's colour filter array)",
-        32844 | 32845 => " (SGI's logarithms of light)",
+        32844 | 32845 => " (SGI LogL or LogLuv)",
         34892 => " (a camera's linear raw)",
         _ => "",
     }
@@ -331,7 +331,7 @@ fn same(what: &str, values: &[u64], otherwise: u64) -> Result<usize> {
 fn palette(map: Vec<u64>, bits: usize) -> Result<Vec<u16>> {
     let needed = 3 << bits;
     if map.len() != needed {
-        return Err(damaged(&format!("the colour map has {} values, {needed} are needed", map.len())));
+        return Err(damaged(&format!("the colour map has {} values instead of {needed}", map.len())));
     }
     // The map has 16 bits, of which most writers fill only the upper 8, or both halves alike, and some the lower 8.
     let low = map.iter().all(|value| *value < 256);

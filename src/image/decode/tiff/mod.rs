@@ -108,7 +108,7 @@ pub(super) fn read(bytes: &[u8], page: usize, limits: &Limits) -> Result<Page> {
     let damage = lost.describe(width * height * layout.planes().len())?;
     if (layout.sample_kind, layout.depth()) == (SampleKind::Unsigned, SampleDepth::F32) {
         let most = (1u64 << layout.bits) - 1;
-        tags.notes.push(format!("{}-bit integers become floating point, with 1 for {most}", layout.bits));
+        tags.notes.push(format!("{}-bit integers become floating point: {most} becomes 1", layout.bits));
     }
     let kept = layout.kept.len();
     if kept < layout.samples {

@@ -43,7 +43,7 @@ impl Pages {
         let all = count(Kind::Full) == 0;
         if all && found.first().is_some_and(|(kind, _)| *kind == Kind::Reduced) {
             // Camera raw files begin with a preview and hold the image where only their makers look.
-            let note = "the file says that its first image is a reduced copy of another one";
+            let note = "the file says that its first image is a reduced copy of another image";
             pages.notes.push(note.into());
         }
         for (kind, one, many) in [
@@ -53,7 +53,7 @@ impl Pages {
             match count(kind) {
                 _ if all => {}
                 0 => {}
-                1 => pages.notes.push(format!("a {one} of an image is left out")),
+                1 => pages.notes.push(format!("1 {one} of an image is left out")),
                 count => pages.notes.push(format!("{count} {many} of images are left out")),
             }
         }
