@@ -1,4 +1,4 @@
-//! What is going to be made of a volume, known from its header.
+//! Planning the result of a volume, from its header alone.
 
 use std::path::Path;
 
@@ -31,7 +31,7 @@ pub struct Plan {
     pub datatype: Datatype,
     /// Level of gzip, should the result be compressed.
     pub gz_level: u32,
-    /// What users should know before, one sentence each.
+    /// Warnings before work starts, one sentence each.
     pub warnings: Vec<String>,
 }
 

@@ -7,8 +7,8 @@ use flate2::bufread::GzDecoder;
 /// The first bytes of every member.
 pub(super) const MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-/// Reads the contents of all members, one after the other. What follows the last one, and is none, is ignored, as by
-/// Python's gzip module for zeros and by nibabel for the rest.
+/// Reads the contents of all members, one after the other. Bytes after the last member are ignored, as Python's gzip
+/// module does for zeros and nibabel for the rest.
 pub(super) struct Members<R> {
     state: Option<State<R>>,
 }
@@ -16,7 +16,7 @@ pub(super) struct Members<R> {
 enum State<R> {
     Inside(Box<GzDecoder<R>>),
     Between(R),
-    /// With whether something followed that is no member.
+    /// With whether other bytes than a member followed.
     End(bool),
 }
 

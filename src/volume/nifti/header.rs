@@ -121,7 +121,7 @@ impl Header {
         Ok((header, form))
     }
 
-    /// What must hold before anything else of the header makes sense.
+    /// Checks the fields on which the others depend.
     fn check(&self) -> Result<()> {
         let count = self.int(field::DIM, 0);
         if !(1..=7).contains(&count) {
@@ -220,7 +220,7 @@ impl Header {
         self.bytes[at..at + length].copy_from_slice(&text.as_bytes()[..length]);
     }
 
-    /// Sets number `index` of a field; integers are held within their type.
+    /// Sets number `index` of a field; integers are clamped to their type.
     pub fn set(&mut self, field: Field, index: usize, value: f64) {
         let place = match self.version {
             Version::One => field.one,

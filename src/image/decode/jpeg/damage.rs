@@ -7,8 +7,8 @@ use crate::image::libjpeg::Decompressed;
 
 /// What is lost, in a sentence; `None` for a whole file.
 ///
-/// Without restart markers an error spoils all that follows in its scan, and shows only later than it is; with them it
-/// stays within its interval.
+/// Without restart markers an error affects everything that follows in its scan, and is noticed some time after it; with
+/// them it affects only its interval.
 pub(super) fn describe(image: &Decompressed, frame: &Frame) -> Option<String> {
     const DAMAGED: &str = "the JPEG data is damaged";
     if image.missing > 0 {

@@ -1,7 +1,7 @@
 //! Lossless JPEG with Huffman codes (ITU-T T.81, annex H): samples as differences from their neighbours.
 //!
 //! Not by a library: jpeg-decoder, the only one in Rust, ignores restart intervals, point transforms and damage, and
-//! libjpeg knows these files from libjpeg-turbo 3 on only, which no crate builds with a C compiler alone.
+//! only libjpeg-turbo 3 and later reads these files, which no crate builds with a C compiler alone.
 
 use super::super::{Decoded, Kind, Samples, truncated};
 use super::{Frame, unsupported};
@@ -165,7 +165,7 @@ impl Bits<'_> {
         Err(damaged("a Huffman code is unknown"))
     }
 
-    /// Goes over the restart marker of `number`, which must come next.
+    /// Skips restart marker `number`, which must come next.
     fn pass_restart(&mut self, number: u8) -> Result<()> {
         self.count = 0;
         let start = self.rest.iter().take_while(|byte| **byte == 0xff).count();
@@ -177,7 +177,7 @@ impl Bits<'_> {
         Ok(())
     }
 
-    /// Nothing but filling may come before the next marker.
+    /// Only fill bytes may come before the next marker.
     fn expect_end(&self) -> Result<()> {
         match self.rest.iter().find(|byte| **byte != 0) {
             None | Some(0xff) => Ok(()),

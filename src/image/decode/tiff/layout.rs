@@ -79,7 +79,7 @@ pub(super) struct Layout {
     pub has_alpha: bool,
     /// Whether colour is multiplied by alpha.
     pub premultiplied: bool,
-    /// Colours of indices: all reds, greens and blues.
+    /// The colour map: all reds, then greens, then blues.
     pub palette: Option<Vec<u16>>,
     /// How luma and chroma become RGB.
     pub ycbcr: Option<YCbCr>,
@@ -130,7 +130,7 @@ impl Layout {
         // Of Lab, a* and b* have a sign and L* has none.
         let formats = if matches!(photometric, 8 | 9) { Vec::new() } else { formats };
         let sample_kind = match same("sample formats", &formats, 1)? {
-            // Untyped samples are taken as what they mostly are.
+            // Samples of undefined type are mostly unsigned.
             1 | 4 => SampleKind::Unsigned,
             2 => SampleKind::Signed,
             3 => SampleKind::Float,
@@ -222,7 +222,7 @@ impl Layout {
         Ok(layout)
     }
 
-    /// Whether compression and predictor go with the samples.
+    /// Refuses compressions and predictors that do not fit the samples.
     fn check(&self) -> Result<()> {
         if self.compression.is_fax() && (self.bits != 1 || self.stored() != 1) {
             return Err(unsupported(&format!(
@@ -307,7 +307,7 @@ impl Layout {
     }
 }
 
-/// What photometric interpretations mean that are not read.
+/// Names of photometric interpretations that are not read.
 fn meaning(photometric: u16) -> &'static str {
     match photometric {
         10 => " (ITU Lab)",
@@ -318,7 +318,7 @@ fn meaning(photometric: u16) -> &'static str {
     }
 }
 
-/// The one value that a tag has for all channels.
+/// The value of a tag, which must be the same for all channels.
 fn same(what: &str, values: &[u64], otherwise: u64) -> Result<usize> {
     let first = values.first().copied().unwrap_or(otherwise);
     match values.iter().all(|value| *value == first) {

@@ -74,7 +74,7 @@ fn put<const N: usize>(row: &mut [u8], at: usize, order: Order, value: u64) {
     row[at..at + N].copy_from_slice(&bytes[..N]);
 }
 
-/// The row holds differences of bytes: of all numbers first the highest bytes, then the next ones.
+/// Undoes predictor 3: a row holds differences of bytes, first the highest byte of every number, then the next ones.
 fn floats(row: &mut [u8], unit: usize, step: usize, order: Order) {
     bytes(row, step);
     let planes = row.to_vec();
