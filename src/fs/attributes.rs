@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-/// Copies to `to` the attributes of `from` that users and programs have set, not those of the system (`security.*`). Returns a sentence on those that could not be copied.
+/// Copies to `to` the attributes of `from` that users and programs have set, not those of the system (`security.*`).
+/// Returns a sentence on those that could not be copied.
 #[cfg(all(feature = "watch", any(target_os = "linux", target_os = "macos")))]
 pub fn copy(from: &Path, to: &Path) -> Option<String> {
     use rustix::fs::{XattrFlags, getxattr, listxattr, setxattr};
