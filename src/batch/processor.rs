@@ -26,7 +26,7 @@ pub struct FileTask<'a> {
     pub settings: &'a Settings,
     /// What of it the engine is told.
     pub options: &'a UpscaleOptions,
-    /// What to say of a result that cannot be written.
+    /// The message for a result that cannot be written.
     pub cannot_write: &'a str,
 }
 
@@ -69,7 +69,7 @@ impl FileTask<'_> {
     /// is made. Returns what `write` does, and how the pages were made.
     ///
     /// # Errors
-    /// Whatever keeps the file from being made.
+    /// Anything that prevents the result.
     pub fn make<T>(
         mut self,
         upscaler: &Upscaler,

@@ -1,15 +1,15 @@
-//! Extended attributes: tags, ratings and access lists, which stand beside a file's contents.
+//! Extended attributes of a file: tags, ratings and access lists.
 
 use std::path::Path;
 
-/// Copies the attributes of `from` that belong to people and their programs to `to`; what guards the system
-/// (`security.*`) is the system's to give. Returns a sentence on those that could not be copied.
+/// Copies to `to` the attributes of `from` that users and programs have set, not those of the system (`security.*`).
+/// Returns a sentence on those that could not be copied.
 #[cfg(all(feature = "watch", any(target_os = "linux", target_os = "macos")))]
 pub fn copy(from: &Path, to: &Path) -> Option<String> {
     use rustix::fs::{XattrFlags, getxattr, listxattr, setxattr};
     let mut failed = Vec::new();
     let mut why = None;
-    // Where a file system has none there is nothing to keep.
+    // On a file system without attributes there is nothing to copy.
     let list = whole(|buffer| listxattr(from, buffer)).unwrap_or_default();
     for name in list.split(|&byte| byte == 0).filter(|name| is_kept(name)) {
         let copied = whole(|buffer| getxattr(from, name, buffer))
@@ -31,7 +31,7 @@ pub fn copy(_: &Path, _: &Path) -> Option<String> {
 #[cfg(all(feature = "watch", any(target_os = "linux", target_os = "macos")))]
 const LONGEST: usize = 1 << 16;
 
-/// What `read` puts into a buffer that is long enough.
+/// Calls `read` with a buffer of [`LONGEST`] bytes.
 #[cfg(all(feature = "watch", any(target_os = "linux", target_os = "macos")))]
 fn whole(read: impl Fn(&mut [u8]) -> rustix::io::Result<usize>) -> rustix::io::Result<Vec<u8>> {
     let mut buffer = vec![0; LONGEST];

@@ -1,6 +1,6 @@
 //! Whether two paths are the same file, whatever links lie between.
 //!
-//! Not by the crate `same-file`: its handles keep every file open, and a directory of inputs may hold more files than a
+//! Not by the crate `same-file`: its handles keep every file open, and a folder of inputs may hold more files than a
 //! process may open.
 
 use std::path::{Path, PathBuf};

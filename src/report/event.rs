@@ -1,10 +1,11 @@
-//! What happens during a run of the command, or in the daemon, told to people or to scripts.
+//! Events of the command and of the daemon, for people and for scripts.
 
 use std::fmt;
 use std::path::Path;
 
 use serde::{Serialize, Serializer};
 
+#[cfg(feature = "volume")]
 use crate::volume::Summary;
 
 /// One thing that happened. The field names are those of `--json`, which scripts rely on.
@@ -75,6 +76,7 @@ pub enum Event<'a> {
         seconds: f64,
         report: &'a crate::engine::Report,
         /// What became of it, if it is a volume.
+        #[cfg(feature = "volume")]
         #[serde(skip_serializing_if = "Option::is_none")]
         volume: Option<&'a Summary>,
     },
@@ -99,7 +101,7 @@ pub enum Event<'a> {
     Failed {
         #[serde(flatten)]
         files: Files<'a>,
-        /// The category of the error; the daemon's worker does not tell it.
+        /// The category of the error; unknown in the daemon.
         #[serde(skip_serializing_if = "Option::is_none")]
         kind: Option<&'a str>,
         reason: &'a str,
@@ -131,7 +133,7 @@ pub enum Event<'a> {
     },
     /// The end of a run of the daemon that ends by itself.
     Finished { done: u64, failed: u64, waiting: u64 },
-    /// What the daemon has to say besides.
+    /// Any other message of the daemon.
     #[serde(untagged)]
     Notice(Notice<'a>),
 }

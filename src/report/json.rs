@@ -15,7 +15,7 @@ pub struct JsonReporter {
 }
 
 impl JsonReporter {
-    /// A reporter, of events with `times` if so. It cancels `unread` when nobody reads any more.
+    /// A reporter; with `times`, every event gets its time. It cancels `unread` when nobody reads any more.
     pub fn new(times: bool, unread: CancelToken) -> Self {
         Self { times, unread }
     }

@@ -8,7 +8,7 @@ use crate::settings::values::show_seconds;
 pub fn line(event: &Event<'_>) -> Option<String> {
     Some(match event {
         Event::Placed { files, seconds, reused, .. } => {
-            let how = if *reused { "as an earlier one".into() } else { format!("{seconds:.1} s") };
+            let how = if *reused { "a copy of an earlier result".into() } else { format!("{seconds:.1} s") };
             let output = files.output.map(|output| shown(output.0)).unwrap_or_default();
             format!("done: {}{output} ({how})", about(files))
         }
@@ -65,7 +65,7 @@ mod tests {
         };
         for (event, expected) in [
             (placed(false), "done: scans: sub/a.png: out/a.png (1.3 s)"),
-            (placed(true), "done: scans: sub/a.png: out/a.png (as an earlier one)"),
+            (placed(true), "done: scans: sub/a.png: out/a.png (a copy of an earlier result)"),
             (Event::Warning { files, message: "no room" }, "warning: scans: sub/a.png: no room"),
             (Event::Damaged { files, message: "half" }, "damaged: scans: sub/a.png: half"),
             (Event::Failed { files, kind: Some("input"), reason: "bad" }, "failed: scans: sub/a.png: bad"),

@@ -1,4 +1,4 @@
-//! What is told of the work: events, and what writes them.
+//! Events, and how they are written.
 
 pub mod event;
 pub mod json;

@@ -39,7 +39,7 @@ impl Clients {
         Self { pythons: pythons(), search_path: None }
     }
 
-    /// Has `package` unpacked in `folder` and returns the directory that holds its files.
+    /// Has `package` unpacked in `folder` and returns the folder that holds its files.
     ///
     /// Tries `python -m pip` of each Python, `pip`, the pip of a virtual environment made for this in `folder`, and
     /// `uv`, until one of them delivers.

@@ -124,8 +124,8 @@ fn take_libraries(unpacked: &Path, set: &Path) -> Result<Vec<FileRecord>> {
         }
     };
     let mut files = Vec::new();
-    for directory in nvidia::package_folders(unpacked) {
-        for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+    for folder in nvidia::package_folders(unpacked) {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             let wanted = own(&name) || nvidia::LIBRARIES.contains(&name.as_str());
             if wanted && entry.file_type().is_ok_and(|kind| kind.is_file()) {

@@ -1,4 +1,4 @@
-//! Where voxels lie in the world, before and after an axis is cut finer.
+//! Where voxels lie in the world, before and after axes get finer voxels.
 
 use super::nifti::{Form, Header, field};
 
@@ -46,7 +46,7 @@ impl Geometry {
         Self { sides, spacing, millimetres, qform, sform }
     }
 
-    /// Distances of voxels in millimetres, which they are taken for where the file does not say.
+    /// Distances of voxels in millimetres, which is also assumed where the file does not state the unit.
     pub fn voxel_mm(&self) -> [f64; 3] {
         self.spacing.map(|size| size * self.millimetres.unwrap_or(1.0))
     }
@@ -56,7 +56,7 @@ impl Geometry {
         let mut warnings = Vec::new();
         if form == Form::Analyze {
             warnings.push(
-                "Analyze 7.5 does not say what is left and right: taken as SPM and nibabel do, and written as NIfTI with \
+                "Analyze 7.5 does not say which side is left: read as by SPM and nibabel, and written as NIfTI with \
                  that affine as sform"
                     .into(),
             );
@@ -71,8 +71,8 @@ impl Geometry {
                 let apart = distance(qform, sform, self.sides);
                 if apart > DISAGREEMENT * self.spacing.into_iter().fold(f64::INFINITY, f64::min) {
                     warnings.push(format!(
-                        "qform and sform put voxels at places up to {apart:.2} apart: both are kept, each by itself; most \
-                         programs believe the sform"
+                        "the positions of voxels by qform and sform differ by up to {apart:.2}: both are kept, \
+                         each by itself; most programs use the sform"
                     ));
                 }
             }
@@ -137,7 +137,7 @@ pub fn refined(affine: &Affine, factors: [f64; 3]) -> Affine {
     })
 }
 
-/// When each slice was acquired can be told of the acquired slices only.
+/// Slice timing holds for the acquired slices only.
 fn clear_slice_timing(header: &mut Header, factors: [f64; 3]) -> Vec<String> {
     // Without a statement, slices are along the third axis.
     let slices = match (header.int(field::DIM_INFO, 0) >> 4) & 3 {
@@ -150,7 +150,7 @@ fn clear_slice_timing(header: &mut Header, factors: [f64; 3]) -> Vec<String> {
     }
     timing.iter().for_each(|field| header.set(*field, 0, 0.0));
     vec![
-        "the slice timing (slice_code, slice_start, slice_end, slice_duration) is of other slices: cleared"
+        "the slice timing (slice_code, slice_start, slice_end, slice_duration) does not fit the new slices: cleared"
             .into(),
     ]
 }
@@ -178,7 +178,7 @@ fn qform(header: &Header, pixdim: [f64; 3]) -> Affine {
     })
 }
 
-/// A distance of voxels; what makes no sense counts as 1.
+/// A distance of voxels; an invalid one counts as 1.
 fn size(pixdim: f64) -> f64 {
     if pixdim.is_finite() && pixdim != 0.0 { pixdim.abs() } else { 1.0 }
 }

@@ -4,7 +4,7 @@
 const BITS: u32 = 20;
 const SHIFT: u32 = 32 - BITS;
 
-/// Counts of values in bins of equal relative width; whole numbers up to 4096 have bins of their own.
+/// Counts of values in bins of equal relative width; each whole number up to 4096 has its own bin.
 #[derive(Clone, Debug)]
 pub struct Histogram {
     bins: Vec<u64>,
@@ -18,7 +18,7 @@ impl Default for Histogram {
 }
 
 impl Histogram {
-    /// Counts a value, which is not NaN.
+    /// Counts a value that is not NaN.
     pub fn add(&mut self, value: f64) {
         // Adding 0 makes -0 one with 0.
         let bits = (value.clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32 + 0.0).to_bits();

@@ -12,10 +12,10 @@ const WINDOW: (f64, f64) = (0.1, 99.9);
 /// Voxels read at once.
 const BLOCK: usize = 1 << 16;
 
-/// How often values around a hole of NaN are carried one voxel into it: farther than networks see, in practice.
+/// Voxels by which values are carried into a hole of NaN: in practice farther than networks see.
 const FILLED: usize = 8;
 
-/// What a first look over all voxels found, in stored values.
+/// Statistics of all voxels, from a first pass, in stored values.
 #[derive(Clone, Debug, Default)]
 pub struct Survey {
     /// All finite values.
@@ -83,7 +83,7 @@ impl Survey {
     }
 }
 
-/// The values that are black and white for the network. Nothing is clipped: what lies outside is carried beside it.
+/// The values that are black and white for the network. Values outside are not clipped, but enlarged apart and added.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Window {
     /// The value that is black.
@@ -115,12 +115,12 @@ impl Window {
     }
 }
 
-/// A slice in the network's units, in the parts that it is enlarged in.
+/// A slice in the network's units, split into the part for the network and the rest.
 #[derive(Clone, Debug)]
 pub struct Slice {
-    /// Held within black and white, for the network; without holes.
+    /// Clamped to black and white, for the network; without holes.
     pub inside: Raster,
-    /// What that lacks, where there is anything.
+    /// What clamping took away, if anything.
     outside: Option<Raster>,
     /// Where voxels are NaN, if any are.
     holes: Option<Vec<bool>>,
@@ -145,16 +145,16 @@ impl Slice {
         Self { inside, outside: Some(outside), holes }
     }
 
-    /// Whether there is nothing to see: the network would have nothing to add.
+    /// Whether the slice has so little contrast that the network would add nothing.
     pub fn is_flat(&self) -> bool {
         let (low, high) =
             self.inside.data().iter().fold((1.0f32, 0.0f32), |(low, high), &v| (low.min(v), high.max(v)));
-        // As the output guard has it.
+        // The limit of the output guard.
         high - low <= 0.02
     }
 
-    /// Adds what the enlarged inside lacks.
-    pub fn complete(&self, enlarged: &mut Raster) {
+    /// Adds what lies outside the window to the enlarged inside.
+    pub fn add_outside(&self, enlarged: &mut Raster) {
         // Linear: a kernel with lobes would put dark rims around bright vessels.
         if let Some(outside) = &self.outside {
             let more = resize(outside, enlarged.height(), enlarged.width(), Kernel::Linear);
@@ -177,7 +177,7 @@ impl Slice {
         }
     }
 
-    /// The values of the slice; of holes none.
+    /// The values of the slice; `None` in holes.
     pub fn values(&self) -> impl Iterator<Item = Option<f32>> {
         self.inside.data().iter().enumerate().map(|(at, inside)| {
             let is_hole = self.holes.as_ref().is_some_and(|holes| holes[at]);
@@ -186,7 +186,7 @@ impl Slice {
     }
 }
 
-/// Fills holes from their rims with the mean of what is known around, and black far inside.
+/// Fills holes from their edges inwards with the mean of known neighbours; far inside, with black.
 fn fill(values: &mut [f32], width: usize) {
     let height = values.len() / width;
     for _ in 0..FILLED {
@@ -258,7 +258,7 @@ mod tests {
         let slice = Slice::new(vec![0.5, 3.0, -1.0, 1.0], 2, 2);
         assert_eq!(slice.inside.data(), [0.5, 1.0, 0.0, 1.0]);
         let mut same = slice.inside.clone();
-        slice.complete(&mut same);
+        slice.add_outside(&mut same);
         assert_eq!(same.data(), [0.5, 3.0, -1.0, 1.0]);
         assert!(slice.values().eq([0.5, 3.0, -1.0, 1.0].map(Some)));
     }

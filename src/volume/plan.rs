@@ -1,4 +1,4 @@
-//! What is going to be made of a volume, known from its header.
+//! Planning the result of a volume, from its header alone.
 
 use std::path::Path;
 
@@ -31,7 +31,7 @@ pub struct Plan {
     pub datatype: Datatype,
     /// Level of gzip, should the result be compressed.
     pub gz_level: u32,
-    /// What users should know before, one sentence each.
+    /// Warnings before work starts, one sentence each.
     pub warnings: Vec<String>,
 }
 
@@ -162,15 +162,15 @@ fn count(geometry: &Geometry, (a, b, through): (usize, usize, usize), distance: 
     };
     if sides[through] == 1 || sides[a].max(sides[b]) == 1 {
         return Err(invalid(
-            "--through takes several slices of several voxels: expected a volume in three dimensions",
+            "--through needs several slices of several voxels: expected a volume in three dimensions",
         ));
     }
     let factor = voxel[through] / wanted;
     let count = (sides[through] as f64 * factor).round();
     if !(factor <= MAX_SCALE && count > sides[through] as f64) {
         return Err(invalid(format!(
-            "slices lie {:.4} mm apart, and {wanted:.4} mm are wanted: expected less than that, and at most {MAX_SCALE} \
-             times as fine",
+            "slices lie {:.4} mm apart, and --through asks for {wanted:.4} mm: expected a smaller distance, at most \
+             {MAX_SCALE} times as fine",
             voxel[through]
         )));
     }
@@ -205,7 +205,7 @@ fn datatype(
     }
     if own.bytes() == 1 && !is_copy {
         warnings.push(format!(
-            "{} becomes float32, to keep what lies between its levels; or give --datatype",
+            "{} voxels become float32, to keep values between whole numbers; --datatype chooses another type",
             own.name()
         ));
         return Ok(Datatype::F32);

@@ -31,7 +31,7 @@ pub struct Slices<'a> {
     pub folder: &'a Path,
 }
 
-/// What became of all slices.
+/// The result of all slices.
 #[derive(Default)]
 pub struct Outcome {
     /// Slices that went through the network.
@@ -208,7 +208,7 @@ impl Slices<'_> {
             let Upscaled { image, report, .. } = upscaler.upscale(&slice.inside, options, &report, cancel)?;
             (image, Some(report))
         };
-        slice.complete(&mut result);
+        slice.add_outside(&mut result);
         let shrunk = resize(&result, height, width, Kernel::BICUBIC);
         slice.cut_holes(&mut result);
         let mut bytes = Vec::with_capacity(result.data().len() * plan.datatype.bytes());

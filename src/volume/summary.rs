@@ -1,4 +1,4 @@
-//! Numbers that tell what became of a volume.
+//! Numbers that describe the result of a volume.
 
 use serde::Serialize;
 
@@ -7,7 +7,7 @@ use super::intensity::{Slice, Survey};
 use super::plan::Plan;
 use crate::image::Raster;
 
-/// What became of a volume. Nothing of it comes from texts of the header, which may name the patient.
+/// The numbers of a volume's result. None comes from texts of the header, which may name the patient.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Summary {
     /// The enlarged axes, such as `ij`.

@@ -1,4 +1,4 @@
-//! One volume: looked over, enlarged slice by slice, written.
+//! One volume: its voxels examined, enlarged slice by slice, and written.
 
 use std::io::{self, Write};
 use std::panic::resume_unwind;
@@ -19,7 +19,7 @@ use crate::progress::{CancelToken, Progress};
 /// Blocks of finished voxels that may wait until they are written.
 const WAITING: usize = 2;
 
-/// Hears how a volume gets on.
+/// Gets warnings and progress of a volume.
 pub trait Listener: Progress {
     /// Something was not kept, or deserves a look.
     fn warn(&self, message: &str);
@@ -36,11 +36,11 @@ pub struct VolumeTask<'a> {
     pub hash: Option<String>,
     /// Whether the result is compressed.
     pub packed: bool,
-    /// What of the user's wishes the engine is told.
+    /// Options for the engine, from the user's settings.
     pub options: &'a UpscaleOptions,
     /// Folder for a temporary file.
     pub folder: &'a Path,
-    /// What to say of a result that cannot be written.
+    /// The message for a result that cannot be written.
     pub cannot_write: &'a str,
 }
 
@@ -54,11 +54,11 @@ pub struct Made {
 }
 
 impl VolumeTask<'_> {
-    /// Makes the volume. `write` gives its argument the place to write to; it is called once the input was looked over.
+    /// Makes the volume. `write` gives its argument the place to write to; it is called once all voxels were examined.
     /// Returns what `write` does, and what became of the volume.
     ///
     /// # Errors
-    /// Whatever keeps the file from being made.
+    /// Anything that prevents the result.
     pub fn make<T>(
         self,
         upscaler: &Upscaler,
@@ -94,12 +94,12 @@ impl VolumeTask<'_> {
             let restored = |normalized: f64| window.low + normalized * (window.high - window.low);
             Summary::new(plan, &survey, (outcome.made, outcome.flat), Some((&outcome.figures, &restored)))
         };
-        // A volume of air alone owes the network nothing.
+        // A volume of air alone does not need the network.
         let report = outcome.report.unwrap_or(Report { passes: 0, ..report });
         Ok((written, Made { report, summary }))
     }
 
-    /// Refuses a type that another was asked for, and that cannot hold the input's values.
+    /// Refuses a `--datatype` that cannot hold the input's values.
     fn check_range(&self, survey: &Survey) -> Result<()> {
         let (datatype, own) = (self.plan.datatype, self.plan.nifti.datatype);
         let ((low, high), (least, most)) = (datatype.range(), survey.range);
@@ -114,8 +114,8 @@ impl VolumeTask<'_> {
         Err(Error::new(ErrorKind::InvalidOption, message))
     }
 
-    /// Back-projection through the model's kernel is no way back to what a scanner measured: where the kernel was another,
-    /// as with truncated k-space, it puts ringing back as a grid of dots. It is left out unless it was asked for.
+    /// Options with the preset's back-projection left out. It assumes the model's kernel; where the scanner's was another,
+    /// as with truncated k-space, it brings ringing back as a grid of dots.
     fn engine_options(&self, upscaler: &Upscaler, listener: &dyn Listener) -> UpscaleOptions {
         let mut options = self.options.clone();
         if options.consistency.is_none() {
@@ -162,7 +162,7 @@ impl VolumeTask<'_> {
         thread::scope(|scope| {
             let (send, finished) = sync_channel::<Vec<u8>>(WAITING);
             let worker = scope.spawn(move || {
-                // Where nobody takes blocks any more, the writer has failed and knows why.
+                // If nobody takes blocks any more, the writer has failed and reports why.
                 let take = |block: Vec<u8>| send.send(block).map_err(|_| Error::cancelled());
                 slices.make(upscaler, listener, cancel, take)
             });

@@ -1,7 +1,8 @@
 //! Through the plane: the 2-D model over both families of slices that contain the coarse axis.
 //!
-//! Every slice is enlarged along both of its axes and shrunk back along the fine one; both families are averaged. What
-//! a slice was acquired over, a box as thick as slices lie apart, must have the acquired mean: what lacks is added.
+//! Every slice is enlarged along both of its axes and shrunk back along the fine one; both families are averaged. The
+//! mean over the thickness of an acquired slice, which is taken to be the distance of slices, must be that slice: the
+//! difference is added.
 
 use super::intensity::Slice;
 use super::slices::{Outcome, Progress, Slices, at_once};
@@ -11,7 +12,7 @@ use crate::error::Result;
 use crate::image::{Kernel, Raster, resize};
 use crate::progress::{CancelToken, ProgressEvent};
 
-/// Rounds in which what lacks of the acquired means is added; each leaves a fraction of it.
+/// Rounds of correction toward the acquired means; each leaves a fraction of the difference.
 const ROUNDS: usize = 8;
 
 /// Voxels that are encoded at once.
@@ -143,11 +144,11 @@ fn enlarge(
         let Upscaled { image, report, .. } = upscaler.upscale(&slice.inside, options, &report, cancel)?;
         (image, Some(report))
     };
-    slice.complete(&mut result);
+    slice.add_outside(&mut result);
     Ok((result, report))
 }
 
-/// Adds to `result` what its means over the acquired slices lack of `slice`. Returns those means.
+/// Corrects `result` so that its means over the acquired slices are those of `slice`. Returns the means.
 fn project(slice: &Slice, result: &mut Raster) -> Raster {
     let (height, width) = (slice.inside.height(), slice.inside.width());
     for round in 0.. {

@@ -96,8 +96,7 @@ const FIELDS: [Field; 25] = [
             "cleanup",
             "0-1|auto",
             "How much noise and compression damage to clean up, for models that can: 0 (none) to 1; or auto: what \
-             the \
-             quantisation tables of a JPEG file call for, and none for other files",
+             the quantisation tables of a JPEG file call for, and none for other files",
         )
     },
     option(
@@ -154,7 +153,7 @@ const FIELDS: [Field; 25] = [
     flag(
         INPUT,
         "strict",
-        "Refuse damaged files; by default they are made from what can be read of them, and it is told how much is lost",
+        "Refuse damaged files; by default what can be read of them is enlarged, and a message says how much is lost",
     ),
     Field {
         default: Some("200M"),

@@ -149,8 +149,8 @@ Results appear whole or not at all. Ctrl-C stops within a step and leaves nothin
 /// Shown below the long help.
 pub const EVENTS: &str = "\
 Events of --json, one object a line, each with a field \"event\":
-  run       version, model, model_version, model_digest, library, provider, files; a second one for volumes beside
-            images, which have a model of their own
+  run       version, model, model_version, model_digest, library, provider, files; a second one where there are
+            both images and volumes, which have another model
   start     index, total, input, output, width, height (of the result)
   progress  input, output, fraction (0 to 1, of all pages), step, steps
   plan      input, output, width, height, memory_bytes, seconds (with --dry-run); of a volume, width and height are a slice's
@@ -162,7 +162,7 @@ Events of --json, one object a line, each with a field \"event\":
             shape, voxel_mm, mean, p1, p50 and p99 (of the output shrunk to the input's size)
   skipped   input, output
   warning   input, message
-  damaged   input, message (the input is damaged, and made from what could be read of it)
+  damaged   input, message (what is wrong with the input; the result holds what could be read of it)
   failed    input, output, kind (option, input, output, model, runtime, limit, quality or cancelled), reason
   summary   done, skipped, failed, cancelled (true or false), seconds, exit
 Images are begun in their order. Several are at work at the same time: their events mix, output tells them

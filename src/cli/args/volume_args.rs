@@ -13,8 +13,8 @@ pub struct VolumeArgs {
     #[arg(long, value_name = "AXES", value_parser = options::plane)]
     pub plane: Option<(usize, usize)>,
 
-    /// Enlarge through the plane instead of in it, until slices lie so close: iso (as the finest pixels), or
-    /// millimetres such as 1 or 1.5mm
+    /// Enlarge the axis through the plane instead of the plane, to this distance between slices: iso (that of the
+    /// finest pixels), or millimetres such as 1 or 1.5mm
     #[arg(long, value_name = "iso|MM", value_parser = options::distance)]
     pub through: Option<Distance>,
 
@@ -22,11 +22,12 @@ pub struct VolumeArgs {
     #[arg(long, value_name = "TYPE", value_parser = options::datatype)]
     pub datatype: Option<Datatype>,
 
-    /// Level of gzip for .nii.gz, 0 to 9: 6 is an eighth smaller than 1, and takes seven times as long
+    /// Level of gzip for .nii.gz, 0 to 9: with 6 files are an eighth smaller than with 1, and take seven times as long
     #[arg(long, value_name = "LEVEL", default_value = "1", value_parser = options::gz_level)]
     pub gz_level: u32,
 
-    /// Make volumes that are refused since values between theirs mean nothing: labels, masks, phases, vectors
+    /// Enlarge volumes that are refused by default, as values between theirs mean nothing: labels, masks, phases,
+    /// vectors
     #[arg(long)]
     pub force: bool,
 }

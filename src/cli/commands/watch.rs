@@ -47,7 +47,7 @@ Examples:
   partdiff watch inbox/ outbox/ --once              what is there now, for cron
   partdiff watch scans/ large/ -r --hours 22:00-06:00 --format png
   partdiff watch --config ~/.config/partdiff/watch.toml
-  partdiff watch status                             how many stand where; what failed, and why
+  partdiff watch status                             how many are in which state; what failed, and why
 
 SIGTERM and Ctrl-C end it within seconds, and nothing is lost; SIGHUP reads the configuration again.
 Exit status: 0 at the end; 1 with --once if something failed or waits, or it was interrupted; 2 if it could not start.";
@@ -59,8 +59,8 @@ about a file also \"watch\" and \"input\", its path below IN:
   done         output, width, height, seconds, and reused: whether it is a copy
                of an earlier result of the same contents
   warning      message: what the result could not keep
-  damaged      message: what is wrong with the input, which was made from what
-               could be read of it, and stays where it is
+  damaged      message: what is wrong with the input; the result holds what
+               could be read of it, and the original stays where it is
   attempt      detail: why a try failed; attempt, attempts (at most), next_try
   failed       reason: why the file was given up
   crash        detail: how the worker died over the file, and what follows
@@ -68,7 +68,7 @@ about a file also \"watch\" and \"input\", its path below IN:
   unreadable   detail: why the file cannot be read now
   ignored      detail: why the file is left alone
   kept         detail: why the original was not moved or deleted
-  unfinished   detail: why the file was given up, or waits
+  unfinished   detail: why the file was given up, or still waits
                (at the end with --once, of 20 files)
   finished     done, failed, waiting: numbers (at the end with --once)
 Without a file, with a detail: watching, running, polling, paused, resumed,
@@ -126,8 +126,7 @@ struct FolderArgs {
     #[arg(long, value_name = "TIME")]
     rescan: Option<Period>,
     /// Names of the results, from {stem} {ext} {from} {scale} {model} {preset} {width} {height}; {from} is the
-    /// extension
-    /// of the input
+    /// extension of the input
     #[arg(long, value_name = "TEMPLATE", default_value = "{stem}.{ext}")]
     name: Names,
     /// What to do where another file has the result's name

@@ -245,7 +245,10 @@ fn about_volume(volume: &Summary) -> String {
         text.push_str(&format!(", correlation {correlation:.5}"));
     }
     if volume.flat_slices > 0 {
-        text.push_str(&format!("\n  slices with nothing to see, only interpolated: {}", volume.flat_slices));
+        text.push_str(&format!(
+            "\n  slices without contrast, interpolated without the network: {}",
+            volume.flat_slices
+        ));
     }
     if let Some(times) = volume.thickness() {
         text.push_str(&format!(

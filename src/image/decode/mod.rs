@@ -140,7 +140,8 @@ impl Source {
         self.notes = segments.notes;
         let frame = jpeg::Frame::read(bytes).ok_or_else(|| truncated(self.format))?;
         if segments.images || frame.followed {
-            let what = "what lies in the file beside the image (previews, gain or depth map, a motion photo's video)";
+            let what =
+                "what the file holds besides the image (previews, gain or depth map, a motion photo's video)";
             self.notes.push(format!("{what} is dropped"));
         }
         let file = jpeg::read(bytes, &frame, segments.adobe_transform, limits)?;

@@ -19,7 +19,7 @@ pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<(Decoded, Option<Str
     };
     // Few readers look at the second checksum, and some writers get it wrong: no reason to refuse the image.
     let decoded = decode(&file, limits, true).map_err(|_| error)?;
-    let what = "the checksum of the image data is wrong: pixels may be";
+    let what = "the checksum of the image data is wrong: pixels may be wrong";
     Ok((decoded, Some(damage.map_or(what.into(), |damage| format!("{what}; {damage}")))))
 }
 

@@ -116,7 +116,7 @@ impl EncodeOptions {
             (metadata.xmp.is_some() && !exif, "XMP"),
             (metadata.iptc.is_some() && !iptc, "IPTC"),
             (metadata.paths.is_some() && !matches!(format, Jpeg | Tiff), "Photoshop's paths"),
-            (metadata.geo.is_some() && format != Tiff, "the place on the map (GeoTIFF)"),
+            (metadata.geo.is_some() && format != Tiff, "the map position (GeoTIFF)"),
             (metadata.own_text().next().is_some() && !matches!(format, Png | Jpeg), "text"),
             (metadata.density.is_some() && !exif && format != Bmp, "resolution"),
         ];
@@ -128,11 +128,11 @@ impl EncodeOptions {
         if format != Png && !metadata.color_chunks.is_empty() {
             losses.push(match metadata.code_points() {
                 Some(code) if metadata.icc.is_none() => format!(
-                    "{format} cannot store the colour space ({}): values stay as they are, and will be taken as sRGB",
+                    "{format} cannot store the colour space ({}): values are kept, and other programs will read them as sRGB",
                     describe_code(code)
                 ),
                 Some(code) => format!(
-                    "{format} cannot store the colour space ({}); the profile beside it is used",
+                    "{format} cannot store the colour space ({}); the colour profile is kept instead",
                     describe_code(code)
                 ),
                 None => format!("{format} cannot store the mastering display and light level; dropped"),

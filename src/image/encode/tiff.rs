@@ -71,7 +71,7 @@ impl<W: Write + Seek> Pages<W> {
             Self::Big(encoder) => write_page(encoder, rows, size, depth, (metadata, &fields)),
         };
         result.map_err(tiff_failed)?;
-        let note = "the maker note cannot move into a TIFF file intact; dropped";
+        let note = "the maker note would be broken in a TIFF file; dropped";
         Ok(fields.dropped_maker_note.then(|| note.into()).into_iter().collect())
     }
 }

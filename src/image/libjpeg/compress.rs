@@ -139,7 +139,7 @@ impl Encoder {
         let mut samples = vec![0; form.width * form.channels];
         for y in 0..form.height {
             row(y, &mut samples);
-            // SAFETY: a pointer to one row of the size that was told.
+            // SAFETY: a pointer to one row of the size that was set.
             unsafe { ffi::jpeg_write_scanlines(object, &samples.as_ptr(), 1) };
         }
         // SAFETY: see above.

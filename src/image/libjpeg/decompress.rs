@@ -1,4 +1,4 @@
-//! Decoding with libjpeg, which reads on after errors and tells of them in warnings.
+//! Decoding with libjpeg, which continues after errors and reports them as warnings.
 
 use std::ffi::{c_int, c_long};
 use std::ptr;
@@ -12,27 +12,27 @@ use crate::limits::Limits;
 /// Most scans of a file: known encoders write up to about 20, and a small file of thousands would take minutes.
 pub(in crate::image) const MOST_SCANS: u32 = 100;
 
-/// Bytes handed to the library at a time. With more than this at hand it takes a faster way through Huffman codes, on
-/// which it does not notice invalid ones.
+/// Bytes given to the library at a time. With more than this it uses a faster Huffman decoder, which does not notice
+/// invalid codes.
 const PORTION: usize = 511;
 
-/// Most bytes of filling at the end of a scan: more are a lost part, or lost scans.
-const FILLING: usize = 64;
+/// Most fill bytes at the end of a scan: more mean that a part or whole scans are lost.
+const FILL_BYTES: usize = 64;
 
 /// Bytes that the library may have read and not used at the end of a scan, and one that the scan may end with.
 const READ_AHEAD: usize = 8 + 1;
 
-/// What is read where the data end: an end-of-image marker, as the library's own sources have it.
+/// What the library reads after the end of the data: an end-of-image marker, as from its own data sources.
 static END: [u8; 2] = [0xff, 0xd9];
 
 /// How colours are stored, and whether they are converted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::image) enum Coding {
-    /// As markers and channel numbers say; luma and chroma become red, green and blue.
-    Told,
+    /// As markers and channel numbers say; YCbCr becomes RGB.
+    Declared,
     /// Channels are delivered as they are stored.
     Stored,
-    /// The three channels are luma and chroma, and become red, green and blue.
+    /// The three channels are YCbCr, whatever the file says, and become RGB.
     YCbCr,
 }
 
@@ -43,7 +43,7 @@ pub(in crate::image) enum Space {
     Rgb,
     /// As stored: files by Adobe hold 255 for no ink.
     Cmyk,
-    /// Told by no marker, or not asked for.
+    /// No marker says it, or nobody asked.
     Unknown,
 }
 
@@ -65,7 +65,7 @@ pub(in crate::image) struct Decompressed {
     pub space: Space,
     /// Interleaved.
     pub samples: Vec<u8>,
-    /// What shows that coded data are damaged, in the file's order; the same place once.
+    /// Errors in coded data, in the file's order; each place once.
     pub warnings: Vec<Warning>,
     /// How often the decoder found damage.
     pub errors: u64,
@@ -75,9 +75,9 @@ pub(in crate::image) struct Decompressed {
     pub ended: bool,
     /// Whether coded data were missing at the end.
     pub truncated: bool,
-    /// For a progressive file, whether all coefficients came in full precision; true for others.
+    /// For a progressive file, whether scans gave all coefficients in full precision; true for others.
     pub refined: bool,
-    /// Channels of which nothing came.
+    /// Number of channels that no scan contained.
     pub missing: usize,
 }
 
@@ -183,7 +183,7 @@ impl Decoder {
         unsafe { ffi::jpeg_read_header(object, 1) };
         use ffi::J_COLOR_SPACE::{JCS_CMYK, JCS_GRAYSCALE, JCS_RGB, JCS_UNKNOWN, JCS_YCCK, JCS_YCbCr};
         match coding {
-            Coding::Told => {}
+            Coding::Declared => {}
             Coding::YCbCr if object.num_components == 3 => object.jpeg_color_space = JCS_YCbCr,
             Coding::Stored | Coding::YCbCr => object.jpeg_color_space = JCS_UNKNOWN,
         }
@@ -232,7 +232,7 @@ impl Decoder {
             unsafe { ffi::jpeg_read_scanlines(object, next.as_mut_ptr(), next.len() as u32) };
         }
         let scans = object.input_scan_number as u32;
-        // What comes after the last row can only be too much.
+        // After the last row only superfluous data can follow.
         let end = caught(|| {
             if several {
                 // SAFETY: see above.
@@ -317,9 +317,9 @@ extern "C-unwind" fn skip(object: &mut ffi::jpeg_decompress_struct, count: c_lon
     state.rest = state.rest.get(count - here..).unwrap_or_default();
 }
 
-/// Takes note of damage.
+/// Records a warning of the library, if it means damage.
 extern "C-unwind" fn warn(common: &mut ffi::jpeg_common_struct, level: c_int) {
-    // Others are traces.
+    // Other levels are trace messages.
     if level >= 0 {
         return;
     }
@@ -337,12 +337,12 @@ extern "C-unwind" fn warn(common: &mut ffi::jpeg_common_struct, level: c_int) {
             let left = unsafe { (*object.src).bytes_in_buffer } + state.rest.len();
             let end = state.whole.len().saturating_sub(left);
             let start = end.saturating_sub(usize::try_from(count).unwrap_or(0));
-            // Beyond what the decoder reads ahead, zeros before them were taken for codes.
+            // More zeros before the fill bytes than the decoder reads ahead were decoded as if they were codes.
             let zeros = state.whole[..end].iter().rev().take_while(|byte| **byte == 0).count();
-            let filling = state.whole[start..end].iter().all(|byte| matches!(byte, 0 | 0xff))
-                && end - start <= FILLING
+            let is_fill = state.whole[start..end].iter().all(|byte| matches!(byte, 0 | 0xff))
+                && end - start <= FILL_BYTES
                 && zeros <= end - start + READ_AHEAD;
-            if object.input_scan_number == 0 || filling {
+            if object.input_scan_number == 0 || is_fill {
                 return;
             }
         }

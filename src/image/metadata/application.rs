@@ -1,9 +1,9 @@
-//! What cameras and programs put into JPEG's application segments besides what every format knows.
+//! JPEG's application segments of cameras and programs, which are dropped by name.
 
 /// Number of the segment (`None` any), where its signature stands, the signature, what it is.
 type Known = (Option<u8>, usize, &'static [u8], &'static str);
 
-/// What is not carried over, by its signature (ExifTool's list of JPEG tags).
+/// Segments that are dropped, by their signature (ExifTool's list of JPEG tags).
 const KNOWN: [Known; 41] = [
     (Some(0), 6, b"HEAPJPGM", "Canon CIFF"),
     (Some(0), 0, b"AVI1", "Motion JPEG fields"),
@@ -50,10 +50,11 @@ const KNOWN: [Known; 41] = [
 
 const INFIRAY: &str = "InfiRay thermal data";
 
-/// Signatures that say what the decoder knows, or what holds only for the old pixels' compression.
+/// Signatures of segments that are dropped without a note: the decoder reads them, or they are about the compression of
+/// the old file.
 const SILENT: [(u8, &[u8]); 3] = [(0, b"JFIF\0"), (0, b"JFXX\0"), (14, b"Adobe")];
 
-/// Names of segments that are not carried over, each once.
+/// Names of dropped segments, each once.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Dropped {
     names: Vec<String>,
@@ -66,7 +67,7 @@ impl Dropped {
         if SILENT.iter().any(|&(silent, start)| silent == number && data.starts_with(start)) {
             return;
         }
-        // In the boxes of content credentials is their own name.
+        // The boxes of content credentials contain the name c2pa.
         if number == 11 && data.starts_with(b"JP") && data.windows(4).any(|part| part == b"c2pa") {
             self.credentials = true;
             return;
@@ -77,7 +78,7 @@ impl Dropped {
         let infiray = (3..=9).contains(&number) && self.names.iter().any(|name| name == INFIRAY);
         let name = match KNOWN.iter().find(is) {
             Some((.., name)) => (*name).to_owned(),
-            // Segments of plain numbers follow the one with a signature.
+            // Segments without a signature follow the one that has it.
             None if infiray => INFIRAY.into(),
             None => {
                 let printable = |byte: &&u8| byte.is_ascii_graphic() || **byte == b' ';
@@ -95,13 +96,13 @@ impl Dropped {
     /// What is to be said, one sentence each.
     pub fn notes(self) -> impl Iterator<Item = String> {
         let names = self.names.join(", ");
-        let names = (!names.is_empty()).then(|| format!("not carried over: {names}"));
+        let names = (!names.is_empty()).then(|| format!("dropped: {names}"));
         names.into_iter().chain(self.credentials.then(|| CREDENTIALS.into()))
     }
 }
 
 /// Said of C2PA in any container.
-pub(super) const CREDENTIALS: &str = "content credentials (C2PA) do not hold for the new image; dropped";
+pub(super) const CREDENTIALS: &str = "content credentials (C2PA) are not valid for the new image; dropped";
 
 #[cfg(test)]
 mod tests {
@@ -127,9 +128,9 @@ mod tests {
         assert_eq!(
             dropped.notes().collect::<Vec<_>>(),
             [
-                "not carried over: FLIR thermal data, unknown application data (APP4), InfiRay thermal data, \
+                "dropped: FLIR thermal data, unknown application data (APP4), InfiRay thermal data, \
                  DJI data, unknown application data (APP10 'Holiday')",
-                "content credentials (C2PA) do not hold for the new image; dropped"
+                "content credentials (C2PA) are not valid for the new image; dropped"
             ]
         );
     }

@@ -38,7 +38,7 @@ struct Entry {
 }
 
 impl<R: Read + Seek> TiffFile<R> {
-    /// Reads the header; `None` if it is none of TIFF.
+    /// Reads the header; `None` if it is not TIFF's.
     pub fn open(mut source: R) -> Option<Self> {
         let size = source.seek(SeekFrom::End(0)).ok()?;
         let mut file = Self { source, size, order: Order::Little, big: false, first: 0 };
@@ -65,12 +65,12 @@ impl<R: Read + Seek> TiffFile<R> {
         Some(bytes)
     }
 
-    /// Visits the directories of the file's pages, up to `most`; `None` at the end for one that is announced and not
-    /// there, as in a file that ends too early.
+    /// Visits up to `most` directories, at last with `None` if the file refers to a directory that is missing, as in a
+    /// file that ends too early.
     pub fn visit(&mut self, most: usize, mut visit: impl FnMut(&mut Self, Option<Directory>)) {
         let mut seen = HashSet::new();
         let mut next = Some(self.first);
-        // Some broken files lead back to where they have been.
+        // Some broken files refer back to an earlier directory.
         while let Some(at) = next.filter(|at| seen.len() < most && seen.insert(*at)) {
             let directory = self.directory(at);
             next = directory.as_ref().map(|directory| directory.next).filter(|next| *next > 0);

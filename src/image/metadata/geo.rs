@@ -1,4 +1,4 @@
-//! Where on Earth an image lies: the tags of GeoTIFF (OGC 19-008r4) and GDAL's own.
+//! The map position of an image: the tags of GeoTIFF (OGC 19-008r4) and of GDAL.
 
 use std::io::{Read, Seek};
 
@@ -9,9 +9,9 @@ const PIXEL_SCALE: u16 = 33550;
 const TIE_POINTS: u16 = 33922;
 const TRANSFORMATION: u16 = 34264;
 const KEYS: u16 = 34735;
-/// Numbers and texts of the keys; GDAL's metadata, and the value that stands for no data.
+/// Numbers and texts of the keys; GDAL's metadata and its no-data value.
 const OTHERS: [u16; 4] = [34736, 34737, 42112, 42113];
-/// Coefficients of an image that no straight lines place.
+/// RPC: coefficients of a position that is not linear.
 const RATIONAL_POLYNOMIAL: u16 = 50844;
 
 /// The key that says what whole pixel coordinates are, and its value where they are the middles of pixels.
@@ -57,19 +57,19 @@ impl Geo {
         ((geo != Self::default()).then_some(geo), note)
     }
 
-    /// Whether pixels have places on the map, besides what holds for any size.
+    /// Whether there is a position, and not only tags that hold for an image of any size.
     pub(in crate::image) fn is_placed(&self) -> bool {
         !(self.pixel_scale.is_empty() && self.tie_points.is_empty() && self.transformation.is_empty())
     }
 
-    /// Keeps what lies where for an image with `x` times the columns and `y` times the rows.
+    /// Adapts the position to an image with `x` times the columns and `y` times the rows.
     pub(super) fn scale(&mut self, x: f64, y: f64) {
         for (size, factor) in self.pixel_scale.iter_mut().zip([x, y]) {
             *size /= factor;
         }
         let entries = self.keys.get(4..).unwrap_or_default();
         let middles = entries.chunks_exact(4).any(|entry| (entry[0], entry[3]) == RASTER_TYPE);
-        // Corners stay corners; the middle of the first pixel moves away from the corner.
+        // Corners keep their coordinates; the middle of the first pixel gets nearer to its corner.
         let moved = |factor: f64| if middles { (factor - 1.0) / 2.0 } else { 0.0 };
         for point in self.tie_points.chunks_exact_mut(6) {
             point[0] = point[0] * x + moved(x);

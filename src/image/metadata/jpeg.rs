@@ -144,10 +144,10 @@ pub(in crate::image) fn read(bytes: &[u8]) -> Segments {
     out.metadata.iptc = iptc::from_resources(&resources);
     out.metadata.paths = photoshop::paths(&resources);
     if photoshop::resources(&resources).any(|resource| RIGHTS.contains(&resource.id)) {
-        out.notes.push("Photoshop's own copyright flag and address are not carried over".into());
+        out.notes.push("Photoshop's own copyright flag and address are dropped".into());
     }
     if extended {
-        out.notes.push("extended XMP (over 64 KiB) is not carried over".into());
+        out.notes.push("extended XMP (over 64 KiB) is dropped".into());
     }
     out.notes.extend(dropped.notes());
     out

@@ -258,13 +258,13 @@ impl Metadata {
     pub(in crate::image) fn drop_regions(&mut self) -> Vec<String> {
         let mut notes = Vec::new();
         if self.geo.take_if(|geo| geo.is_placed()).is_some() {
-            notes.push("the place on the map (GeoTIFF) does not turn with the image; dropped".into());
+            notes.push("the map position (GeoTIFF) does not turn with the image; dropped".into());
         }
         let turned = Edit { turned: true, ..Edit::default() };
         if let Some(edited) = self.xmp.as_ref().and_then(|packet| xmp::edit(packet, &turned)) {
             self.xmp = Some(edited.packet);
             if edited.dropped {
-                notes.push("marked regions (faces, say) do not turn with the image; dropped".into());
+                notes.push("marked regions such as faces do not turn with the image; dropped".into());
             }
         }
         if self.paths.take().is_some() {

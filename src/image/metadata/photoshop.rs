@@ -2,7 +2,7 @@
 
 const SIGNATURE: &[u8] = b"8BIM";
 
-/// Where the resources of paths begin, and of how many there may be; the last is the clipping path's name.
+/// Numbers of the resources that hold paths; the clipping path's name has one of its own.
 const PATHS: std::ops::RangeInclusive<u16> = 2000..=2997;
 const CLIPPING_PATH: u16 = 2999;
 
@@ -10,11 +10,11 @@ const CLIPPING_PATH: u16 = 2999;
 pub(super) struct Resource<'a> {
     pub id: u16,
     pub data: &'a [u8],
-    /// With its head.
+    /// With its header.
     whole: &'a [u8],
 }
 
-/// The resources in `bytes`, up to the first that is not whole.
+/// The resources in `bytes`, up to the first that is incomplete.
 pub(super) fn resources(mut bytes: &[u8]) -> impl Iterator<Item = Resource<'_>> {
     std::iter::from_fn(move || {
         let [b'8', b'B', b'I', b'M', high, low, name_length, rest @ ..] = bytes else { return None };
@@ -40,7 +40,7 @@ pub(super) fn resource(id: u16, data: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Those of the resources in `bytes` that are paths, whose coordinates are parts of the image's sides.
+/// The resources in `bytes` that are paths; their coordinates are relative to the image's sides.
 pub(in crate::image) fn paths(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     for resource in resources(bytes).filter(|item| PATHS.contains(&item.id) || item.id == CLIPPING_PATH) {

@@ -95,7 +95,7 @@ pub(in crate::image) fn image_chunks(bytes: &[u8]) -> (Vec<u8>, Option<String>) 
     for chunk in chunks(bytes) {
         end += chunk.whole.len();
         if &chunk.kind == b"tRNS" && !chunk.is_intact() {
-            damage = Some("the transparency (tRNS) is damaged and left out".into());
+            damage = Some("the transparency (tRNS) is damaged; dropped".into());
         } else if &chunk.kind == b"tRNS" || !chunk.is_ancillary() {
             out.extend(chunk.whole);
         }

@@ -54,13 +54,13 @@ pub(in crate::image) fn read<R: Read + Seek>(
         // BigTIFF has 64-bit directories.
         let blocks = [Tag::ExifDirectory, Tag::GpsDirectory, Tag::Make];
         if blocks.into_iter().any(|tag| matches!(file.data(directory, tag.to_u16()), Ok(Some(_)))) {
-            notes.push("EXIF of a BigTIFF file is not carried over".into());
+            notes.push("EXIF of a BigTIFF file is not supported; dropped".into());
         }
         return Tags { metadata, orientation, notes };
     }
     let mut fields = fields_at(bytes, file.order, directory.at as usize, Order::Little);
     if fields.dropped_maker_note {
-        notes.push("the maker note cannot leave its TIFF file intact; dropped".into());
+        notes.push("the maker note would be broken outside its TIFF file; dropped".into());
     }
     if !fields.is_empty() {
         if let Some(density) = metadata.density {

@@ -19,7 +19,7 @@ pub enum Datatype {
     F64,
 }
 
-/// Types of the format that are not worked on, by code.
+/// Types of the format that are refused, by code.
 const REFUSED: [(i64, &str); 7] = [
     (1, "binary (1 bit)"),
     (32, "complex64"),
@@ -30,7 +30,7 @@ const REFUSED: [(i64, &str); 7] = [
     (2304, "RGBA32"),
 ];
 
-/// Calls a macro or closure-like block with the Rust type of a [`Datatype`].
+/// Runs a block in which `$type` is the Rust type of a [`Datatype`].
 macro_rules! with_type {
     ($datatype:expr, $type:ident => $body:expr) => {
         match $datatype {
@@ -96,7 +96,7 @@ impl Datatype {
     /// The type with this code in the header.
     ///
     /// # Errors
-    /// `Input`, with the name of a type that is not worked on.
+    /// `Input`, with the name of a type that is refused.
     pub fn from_code(code: i64) -> Result<Self> {
         if let Some(known) = Self::ALL.into_iter().find(|known| known.code() == code) {
             return Ok(known);
@@ -171,12 +171,12 @@ impl Datatype {
         }
     }
 
-    /// Appends `values` to `bytes`; integers are rounded, ties to even, and held within the type's range.
+    /// Appends `values` to `bytes`; integers are rounded, ties to even, and clamped to the type's range.
     pub fn encode(self, order: Order, values: impl Iterator<Item = f64>, bytes: &mut Vec<u8>) {
         let round = !self.is_float();
         with_type!(self, T => {
             for value in values {
-                // A cast holds what is beyond the type at its ends.
+                // A cast clamps values to the range of the type.
                 let voxel = if round { value.round_ties_even() as T } else { value as T };
                 match order {
                     Order::Little => bytes.extend_from_slice(&voxel.to_le_bytes()),

@@ -8,7 +8,7 @@ pub const COMMENT: i32 = 6;
 /// The code by which CIFTI files are known.
 pub(super) const CIFTI: i32 = 32;
 
-/// An extension with its head of 8 bytes, as it lies in the file.
+/// An extension with its header of 8 bytes, as in the file.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Extension {
     code: i32,
@@ -44,12 +44,12 @@ impl Extension {
         self.code
     }
 
-    /// Head and contents.
+    /// Header and contents.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// All of `area`, what lies between header and data; and whether there is more that makes no sense.
+    /// Reads all extensions in `area`, the bytes between header and data; and whether invalid bytes follow them.
     pub(super) fn all(area: &[u8], order: Order) -> (Vec<Self>, bool) {
         let (mut found, mut rest) = (Vec::new(), area);
         while let Some((head, _)) = rest.split_first_chunk::<8>() {

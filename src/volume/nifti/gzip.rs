@@ -7,8 +7,8 @@ use flate2::bufread::GzDecoder;
 /// The first bytes of every member.
 pub(super) const MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-/// Reads the contents of all members, one after the other. What follows the last one, and is none, is ignored, as by
-/// Python's gzip module for zeros and by nibabel for the rest.
+/// Reads the contents of all members, one after the other. Bytes after the last member are ignored, as Python's gzip
+/// module does for zeros and nibabel for the rest.
 pub(super) struct Members<R> {
     state: Option<State<R>>,
 }
@@ -16,7 +16,7 @@ pub(super) struct Members<R> {
 enum State<R> {
     Inside(Box<GzDecoder<R>>),
     Between(R),
-    /// With whether something followed that is no member.
+    /// With whether other bytes than a member followed.
     End(bool),
 }
 
@@ -74,7 +74,7 @@ impl<R: BufRead> Read for Members<R> {
 fn described(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => {
-            io::Error::new(io::ErrorKind::UnexpectedEof, "the gzip data is cut off")
+            io::Error::new(io::ErrorKind::UnexpectedEof, "the gzip data is truncated")
         }
         io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => {
             let what = if error.to_string().contains("checksum") {
@@ -122,7 +122,7 @@ mod tests {
         let both = [one, two].concat();
         for cut in 1..both.len() - 24 {
             let result = read(&both[..both.len() - cut]).0;
-            assert!(result.is_err_and(|error| error.contains("cut off")), "{cut}");
+            assert!(result.is_err_and(|error| error.contains("truncated")), "{cut}");
         }
         for (from_end, what) in [(5, "checksum or length"), (1, "checksum or length")] {
             let mut wrong = both.clone();

@@ -94,7 +94,7 @@ impl Header {
     /// # Errors
     /// `Input` naming the field that is wrong, its value and what was expected.
     pub fn parse(bytes: &[u8], may_be_analyze: bool) -> Result<(Self, Form)> {
-        let start = bytes.first_chunk().ok_or_else(|| wrong("the header is cut off"))?;
+        let start = bytes.first_chunk().ok_or_else(|| wrong("the header is truncated"))?;
         let (version, order) = Self::kind(*start)?;
         let Some(own) = bytes.get(..version.bytes()) else {
             return Err(wrong(format!("the header has {} bytes: expected {}", bytes.len(), version.bytes())));
@@ -121,7 +121,7 @@ impl Header {
         Ok((header, form))
     }
 
-    /// What must hold before anything else of the header makes sense.
+    /// Checks the fields on which the others depend.
     fn check(&self) -> Result<()> {
         let count = self.int(field::DIM, 0);
         if !(1..=7).contains(&count) {
@@ -220,7 +220,7 @@ impl Header {
         self.bytes[at..at + length].copy_from_slice(&text.as_bytes()[..length]);
     }
 
-    /// Sets number `index` of a field; integers are held within their type.
+    /// Sets number `index` of a field; integers are clamped to their type.
     pub fn set(&mut self, field: Field, index: usize, value: f64) {
         let place = match self.version {
             Version::One => field.one,

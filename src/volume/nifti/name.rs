@@ -4,10 +4,10 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// Endings of names that only volumes have.
+/// Extensions that only volumes have.
 const NAMES: [&str; 5] = [".nii", ".nii.gz", ".hdr.gz", ".img", ".img.gz"];
 
-/// Endings of volumes of other formats, and how they become NIfTI.
+/// Extensions of volumes in other formats, and how to convert them to NIfTI.
 const FOREIGN: [(&str, &str, &str); 6] = [
     (".mgh", "MGH", "mri_convert in.mgh out.nii.gz"),
     (".mgz", "MGH", "mri_convert in.mgz out.nii.gz"),

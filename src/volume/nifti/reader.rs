@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// Most bytes that extensions may have.
 const MAX_EXTENSIONS: u64 = 64 << 20;
 
-/// Most that deflate makes of a byte.
+/// Most bytes that deflate makes of one.
 const MAX_INFLATION: u64 = 1032;
 
 /// Bytes read from a file at once.
@@ -37,7 +37,7 @@ pub struct Nifti {
     pub shape: [usize; 4],
     /// Extensions in their order.
     pub extensions: Vec<Extension>,
-    /// What was found and does no harm; one sentence each.
+    /// Harmless problems of the file, one sentence each.
     pub warnings: Vec<String>,
     data_path: PathBuf,
     data_offset: u64,
@@ -85,7 +85,7 @@ impl Nifti {
         let mut warnings = Vec::new();
         let place = without_gz(&data_path).with_extension("mat");
         if form == Form::Analyze && place.is_file() {
-            let message = format!("{} beside it holds its place for SPM: not read", place.display());
+            let message = format!("{} beside it, with its position for SPM, is not read", place.display());
             warnings.push(message);
         }
         let mut extensions = Vec::new();
@@ -158,7 +158,7 @@ impl Nifti {
         Ok(Data { source, expected: self.data_bytes, read: 0 })
     }
 
-    /// Refuses what the file cannot hold, before memory is taken for it.
+    /// Refuses a header that promises more data than the file has, before memory is allocated.
     fn check_length(&self) -> Result<()> {
         let length = fs::metadata(&self.data_path).map_err(cannot_read)?.len();
         let most = if self.packed { length.saturating_mul(MAX_INFLATION) } else { length };
@@ -254,7 +254,7 @@ fn companion(path: &Path, extension: &str, what: &str) -> Result<PathBuf> {
 fn data_offset(header: &Header, form: Form) -> Result<u64> {
     let offset = header.real(field::VOX_OFFSET, 0);
     let least = if form == Form::Single { header.version().bytes() as f64 + 4.0 } else { 0.0 };
-    // Beyond 2^53 not every number is one.
+    // Beyond 2^53 a double does not hold every whole number.
     if offset >= least && offset.fract() == 0.0 && offset < 9e15 {
         return Ok(offset as u64);
     }

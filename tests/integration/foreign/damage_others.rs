@@ -145,7 +145,7 @@ fn chunks_of_png_with_a_wrong_checksum_are_named() {
     let transparency: [u8; 6] = [0, 10, 0, 10, 0, 10];
     let text = b"Comment\0hello";
     for (kind, chunk, damage, warning) in [
-        (b"tRNS", &transparency[..], "the transparency (tRNS) is damaged and left out", ""),
+        (b"tRNS", &transparency[..], "the transparency (tRNS) is damaged; dropped", ""),
         (b"gAMA", &[0, 1, 0x86, 0xa0], "", "the checksum of the chunk gAMA is wrong; dropped"),
         (b"cICP", &[9, 16, 0, 1], "", "the checksum of the chunk cICP is wrong; dropped"),
         (b"tEXt", text, "", "the checksum of the chunk tEXt is wrong; it may be damaged"),
@@ -171,6 +171,6 @@ fn chunks_of_png_with_a_wrong_checksum_are_named() {
     assert_eq!(file(&packed).damage, None);
     *packed.last_mut().unwrap() ^= 1;
     let image = file(&packed);
-    assert_eq!(image.damage.as_deref(), Some("the checksum of the image data is wrong: pixels may be"));
+    assert_eq!(image.damage.as_deref(), Some("the checksum of the image data is wrong: pixels may be wrong"));
     assert_eq!(image.color.data(), [200.0 / 255.0]);
 }

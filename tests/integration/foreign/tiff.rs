@@ -183,10 +183,10 @@ fn a_map_stays_in_its_place() {
 
     let (scale, _, _, warnings) = map_tags("map_turned.tif", Strip::Nothing);
     assert!(scale.is_empty());
-    assert_eq!(warnings, ["the place on the map (GeoTIFF) does not turn with the image; dropped"]);
+    assert_eq!(warnings, ["the map position (GeoTIFF) does not turn with the image; dropped"]);
 
     let png = encode(&read("map.tif"), &EncodeOptions::new(ImageFormat::Png)).unwrap();
-    assert_eq!(png.warnings, ["PNG cannot store the place on the map (GeoTIFF); dropped"]);
+    assert_eq!(png.warnings, ["PNG cannot store the map position (GeoTIFF); dropped"]);
 }
 
 /// A fax lies on its side: 204 dots per inch across become 204 down.

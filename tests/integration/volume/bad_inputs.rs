@@ -103,7 +103,7 @@ fn compressed_data_is_verified() {
         return;
     }
     let packed = gzip(&nifti(|_| {}));
-    fails("a.nii.gz", &packed[..packed.len() - 3], "the gzip data is cut off");
+    fails("a.nii.gz", &packed[..packed.len() - 3], "the gzip data is truncated");
     let mut wrong = packed.clone();
     let crc = wrong.len() - 8;
     wrong[crc] ^= 1;
@@ -159,12 +159,12 @@ fn options_of_images_are_not_ignored() {
     place.put("a.nii", &nifti(|_| {}));
     place.put("a.ppm", b"P6\n4 2\n255\n........................");
     for (arguments, message) in [
-        (&["a.nii", "--strip", "all"][..], "takes no patient data out of volumes"),
+        (&["a.nii", "--strip", "all"][..], "does not remove patient data from volumes"),
         (&["a.nii", "--format", "png"], "--format is for images"),
         (&["a.nii", "--depth", "16"], "expected --datatype"),
         (&["a.nii", "--width", "99"], "expected --scale for volumes"),
         (&["a.nii", "-o", "b.png"], "OUT is b.png for a volume: expected .nii or .nii.gz"),
-        (&["a.ppm", "-o", "b.nii"], "b.nii is the name of a volume, and the input is PNM"),
+        (&["a.ppm", "-o", "b.nii"], "b.nii is a name for volumes, but the input is PNM"),
         (&["a.nii", "--datatype", "uint8"], "which holds 0 to 255, and voxels are 0 to 713"),
     ] {
         let output = place.upscale(arguments);

@@ -134,7 +134,7 @@ fn nothing_wraps_and_holes_and_scales_stay() {
     if ready() {
         let place = Place::with_volumes("values");
         let told = place.made(&["in", "-o", "out/", "-s", "2"]);
-        assert!(told.contains("bytes.nii: warning: uint8 becomes float32"), "{told}");
+        assert!(told.contains("bytes.nii: warning: uint8 voxels become float32"), "{told}");
         assert!(told.contains("wide.nii: warning: a side is longer than NIfTI-1 can store"), "{told}");
         place.judge(&["values", "in", "out"]);
     }
@@ -163,7 +163,7 @@ fn through_the_plane_corners_stay_and_acquired_slices_keep_their_means() {
         (["slice.nii", "--through", "1"], "expected a volume in three dimensions"),
         (
             ["timing.nii", "--through", "9"],
-            "slices lie 4.0000 mm apart, and 9.0000 mm are wanted: expected less",
+            "slices lie 4.0000 mm apart, and --through asks for 9.0000 mm: expected a smaller",
         ),
     ] {
         let output = place.upscale(&arguments);

@@ -148,7 +148,7 @@ fn place(
     }
     let output = named_output(request, model, input, &ext, first, None);
     if let Some(path) = output.as_deref().filter(|path| name_means_packed(path).is_some()) {
-        let message = format!("{} is the name of a volume, and the input is {contents}", path.display());
+        let message = format!("{} is a name for volumes, but the input is {contents}", path.display());
         return Err(Error::new(ErrorKind::InvalidOption, message));
     }
     // What the file is called decides, unless the user did.

@@ -249,8 +249,9 @@ impl Observer for FileObserver<'_> {
 
     fn damaged(&self, message: &str) -> Result<()> {
         if self.job.in_place && self.job.backup.is_none() {
-            let message =
-                format!("{message}; in place without a backup, what else can be recovered would be lost");
+            let message = format!(
+                "{message}; not replaced without a backup, as another program may recover more of it"
+            );
             return Err(Error::new(ErrorKind::Input, message));
         }
         let input = &self.job.input.path;
@@ -268,7 +269,7 @@ impl Observer for FileObserver<'_> {
         let Some(path) = &self.maker.request.uncertainty else { return Ok(()) };
         if map.data().iter().all(|&deviation| deviation == 0.0) {
             self.tell_warning(
-                "all samples are the same, so the uncertainty map is black; more steps invent more",
+                "the results of all seeds are the same, so the uncertainty map is black; with more --steps they differ",
             );
         }
         self.maker.write_map(path, map)

@@ -28,7 +28,10 @@ pub fn volume_job(request: &UpscaleRequest, model: ModelFacts<'_>, input: &Input
     let plan =
         Plan::new(&input.path, request.options.target, model.scale, &request.volumes, &settings.limits())?;
     for (is_given, message) in [
-        (settings.strip != Strip::Nothing, "--strip is for images: it takes no patient data out of volumes"),
+        (
+            settings.strip != Strip::Nothing,
+            "--strip is for images: it does not remove patient data from volumes",
+        ),
         (settings.format.is_some(), "--format is for images: volumes are written as NIfTI"),
         (settings.depth.is_some(), "--depth is for images: expected --datatype for volumes"),
         (settings.quality.is_some(), "--quality is for images: volumes are written without loss"),
@@ -65,7 +68,7 @@ pub fn volume_job(request: &UpscaleRequest, model: ModelFacts<'_>, input: &Input
         }
     } else {
         if plan.nifti.form != Form::Single {
-            let message = "is one file of a pair, and results are single files: expected no --in-place";
+            let message = "is one file of a pair, and a result is a single file: expected no --in-place";
             return Err(invalid(message));
         }
         job = job.in_place_of(request)?;

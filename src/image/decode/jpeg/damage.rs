@@ -7,8 +7,8 @@ use crate::image::libjpeg::Decompressed;
 
 /// What is lost, in a sentence; `None` for a whole file.
 ///
-/// Without restart markers an error spoils all that follows in its scan, and shows only later than it is; with them it
-/// stays within its interval.
+/// Without restart markers an error affects everything that follows in its scan, and is noticed some time after it; with
+/// them it affects only its interval.
 pub(super) fn describe(image: &Decompressed, frame: &Frame) -> Option<String> {
     const DAMAGED: &str = "the JPEG data is damaged";
     if image.missing > 0 {
@@ -44,11 +44,11 @@ pub(super) fn describe(image: &Decompressed, frame: &Frame) -> Option<String> {
         if image.scans > 1 { format!("{errors} in {scans} of {} scans", image.scans) } else { errors };
     let row = first as usize * down;
     Some(if row >= image.height {
-        format!("{DAMAGED}: {errors}, found at its end; any part of the image may be wrong")
+        format!("{DAMAGED}: {errors}, found at the end of the data; any part of the image may be wrong")
     } else if restart == 0 {
         format!(
-            "{DAMAGED}: {errors}, the first found in row {row} of {}; about {share} % of the image may be wrong, from \
-             there or some rows above on",
+            "{DAMAGED}: {errors}, the first found in row {row} of {}; about {share} % of the image may be wrong, \
+             beginning there or a few rows above",
             image.height
         )
     } else {

@@ -15,9 +15,9 @@ pub(in crate::image) struct Frame {
     pub precision: u8,
     /// Size in pixels.
     pub width: u16,
-    /// Size in pixels; 0 if the file tells it nowhere.
+    /// Size in pixels; 0 if the file does not give it.
     pub height: u16,
-    /// Where the height is stored in the frame header, if it is 0 there and told after the first scan.
+    /// Where the height is stored in the frame header, if it is 0 there and given after the first scan (DNL).
     height_at: Option<usize>,
     /// Channels.
     pub components: u8,
@@ -27,7 +27,7 @@ pub(in crate::image) struct Frame {
     pub restart: u16,
     /// The first scan's point transform: bits that lossless coding has left out.
     pub shift: u8,
-    /// Whether anything but filling lies behind the image.
+    /// Whether anything but fill bytes follows the image.
     pub followed: bool,
 }
 

@@ -1,7 +1,7 @@
 //! Lossless JPEG with Huffman codes (ITU-T T.81, annex H): samples as differences from their neighbours.
 //!
 //! Not by a library: jpeg-decoder, the only one in Rust, ignores restart intervals, point transforms and damage, and
-//! libjpeg knows these files from libjpeg-turbo 3 on only, which no crate builds with a C compiler alone.
+//! only libjpeg-turbo 3 and later reads these files, which no crate builds with a C compiler alone.
 
 use super::super::{Decoded, Kind, Samples, truncated};
 use super::{Frame, unsupported};
@@ -45,7 +45,7 @@ pub(super) fn read(bytes: &[u8], frame: &Frame, adobe: Option<u8>) -> Result<Dec
         })
         .ok_or_else(|| truncated(ImageFormat::Jpeg))?;
     if !matches!(channels, 1 | 3) || scan.len() != 4 + 2 * channels || frame.mcu != (1, 1) {
-        return Err(unsupported("lossless with other than one scan of one or three channels"));
+        return Err(unsupported("lossless with several scans, subsampling, or other than 1 or 3 channels"));
     }
     // Red, green and blue unless a marker says otherwise, as libjpeg-turbo has it.
     if channels == 3 && adobe.map_or(jfif, |transform| transform == 1) {
@@ -132,7 +132,7 @@ impl Bits<'_> {
         if self.count == 0 {
             let (byte, rest) = match *self.rest {
                 [0xff, 0, ref rest @ ..] => (0xff, rest),
-                [0xff, _, ..] => return Err(damaged("coded data are missing")),
+                [0xff, _, ..] => return Err(damaged("coded data is missing")),
                 [byte, ref rest @ ..] => (byte, rest),
                 [] => return Err(truncated(ImageFormat::Jpeg)),
             };
@@ -159,13 +159,13 @@ impl Bits<'_> {
                     Ok(if value < half { value - 2 * half + 1 } else { value })
                 }
                 16 => Ok(1 << 15),
-                _ => Err(damaged("a code stands for nothing")),
+                _ => Err(damaged("a Huffman code has an impossible value")),
             };
         }
-        Err(damaged("a code is invalid"))
+        Err(damaged("a Huffman code is unknown"))
     }
 
-    /// Goes over the restart marker of `number`, which must come next.
+    /// Skips restart marker `number`, which must come next.
     fn pass_restart(&mut self, number: u8) -> Result<()> {
         self.count = 0;
         let start = self.rest.iter().take_while(|byte| **byte == 0xff).count();
@@ -177,11 +177,11 @@ impl Bits<'_> {
         Ok(())
     }
 
-    /// Nothing but filling may come before the next marker.
+    /// Only fill bytes may come before the next marker.
     fn expect_end(&self) -> Result<()> {
         match self.rest.iter().find(|byte| **byte != 0) {
             None | Some(0xff) => Ok(()),
-            Some(_) => Err(damaged("there are more coded data than samples")),
+            Some(_) => Err(damaged("there is more coded data than the image needs")),
         }
     }
 }

@@ -35,7 +35,8 @@ pub(super) fn read(bytes: &[u8], frame: &Frame, adobe: Option<u8>, limits: &Limi
         });
     }
     let bytes = frame.with_height(bytes);
-    let (mut image, damage) = decode_abbreviated(None, whole(&bytes), Coding::Told, limits)?;
+    let (mut image, damage) =
+        decode_abbreviated(None, without_appended_zeros(&bytes), Coding::Declared, limits)?;
     let kind = match image.space {
         Space::Grey => Kind::Grey,
         Space::Rgb => Kind::Rgb,
@@ -61,9 +62,9 @@ pub(super) fn read(bytes: &[u8], frame: &Frame, adobe: Option<u8>, limits: &Limi
     Ok(File { decoded, damage, note })
 }
 
-/// Decodes a stream that may lack its tables, which `tables` then holds (as in TIFF), and says what of it is lost.
+/// Decodes a stream whose tables may be in another one, `tables` (as in TIFF), and says what is lost of it.
 ///
-/// Of a stream with four channels of which nobody said otherwise, Adobe's amounts of ink are as stored, turned round.
+/// CMYK comes as it is stored: files by Adobe hold 255 for no ink.
 ///
 /// # Errors
 /// `Input` for truncated, damaged and unsupported data; `Limit` for an image over `limits`.
@@ -75,7 +76,7 @@ pub(super) fn decode_abbreviated(
 ) -> Result<(Decompressed, Option<String>)> {
     let frame = Frame::read(stream).unwrap_or_default();
     let image = decompress(tables, stream, coding, limits).map_err(failed)?;
-    // Arithmetic coding goes on with zeros where data end, as it may.
+    // An arithmetic decoder continues with zeros after the end of the data, as the standard allows.
     let incomplete = image.missing > 0 || !image.refined || frame.is_arithmetic();
     if image.truncated || image.ended && incomplete {
         return Err(truncated(ImageFormat::Jpeg));
@@ -84,9 +85,9 @@ pub(super) fn decode_abbreviated(
     Ok((image, damage))
 }
 
-/// `bytes` without zeros at the end, which recovery programs fill files up with, and which would count as coded data.
-/// One is left: it may belong to a coded 0xff.
-fn whole(bytes: &[u8]) -> &[u8] {
+/// `bytes` without the zeros that recovery programs append, and which would count as coded data. One zero stays: it may
+/// belong to a coded 0xff.
+fn without_appended_zeros(bytes: &[u8]) -> &[u8] {
     let end = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 2);
     &bytes[..end.min(bytes.len())]
 }

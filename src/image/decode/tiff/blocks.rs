@@ -12,11 +12,11 @@ use crate::image::ImageFormat;
 use crate::image::metadata::directory::{Directory, Outside, TiffFile};
 use crate::limits::Limits;
 
-/// Bytes of all strips or tiles of a plane that need no reason.
+/// Bytes that the strips or tiles of a plane may always have.
 const SMALL: usize = 256 << 20;
 
-/// The place of each strip or tile, row by row, of one plane that is read after the other; all are inside the file, which has
-/// `size` bytes. `plane` counts images that lie behind each other.
+/// The byte range of each strip or tile, row by row, one plane after the other; all are inside the file, which has
+/// `size` bytes. `plane` is the number of the image where several lie one after the other (ImageJ).
 ///
 /// # Errors
 /// `Input` where places are missing or outside the file; `Limit` for strips or tiles far larger than the image.
@@ -40,7 +40,7 @@ pub(super) fn find<R: Read + Seek>(
     if layout.compression == Compression::OldJpeg {
         let start = numbers([tag::JPEG_STREAM; 2])?.first().copied();
         let Some(start) = start.filter(|start| *start > 0) else {
-            return Err(unsupported("compression 6 (old-style JPEG) with its data in pieces"));
+            return Err(unsupported("compression 6 (old-style JPEG that is not one stream)"));
         };
         // Some writers count only what comes before the scan.
         let stream = start.min(size as u64) as usize..size;
@@ -52,7 +52,7 @@ pub(super) fn find<R: Read + Seek>(
     let in_plane = across.saturating_mul(down);
     let needed = in_plane.saturating_mul(1 + layout.planes().iter().max().copied().unwrap_or(0));
     if offsets.len() < needed {
-        return Err(damaged(&format!("it names {} strips or tiles, {needed} are needed", offsets.len())));
+        return Err(damaged(&format!("it lists {} strips or tiles instead of {needed}", offsets.len())));
     }
     counts.resize(offsets.len(), 0);
     let whole = check_size(layout, limits)?;
@@ -64,7 +64,7 @@ pub(super) fn find<R: Read + Seek>(
             return Err(damaged(&format!("strip or tile {index} has no data")));
         }
         let count = match (layout.compression, count) {
-            // What is stored plainly has a size of its own. Rows below the image need not be there.
+            // The size of uncompressed data follows from the rows. Rows below the image may be missing.
             (Compression::None, _) => {
                 let rows = (layout.height - index / across % down * layout.block.1).min(layout.block.1);
                 let needed = layout.bytes(rows).unwrap_or(whole) as u64;
@@ -90,7 +90,7 @@ pub(super) fn find<R: Read + Seek>(
     layout.planes().iter().flat_map(|plane| plane * in_plane..(plane + 1) * in_plane).map(place).collect()
 }
 
-/// Bytes of a whole strip or tile, if all of them go with the size of the image: what lies outside it costs time too.
+/// Bytes of a whole strip or tile. Refuses those far larger than the image: what lies outside it costs time too.
 fn check_size(layout: &Layout, limits: &Limits) -> Result<usize> {
     let row = layout.width * layout.stored() * layout.bits.div_ceil(8);
     let most = row.saturating_mul(layout.height).saturating_mul(4).max(SMALL);
@@ -100,7 +100,7 @@ fn check_size(layout: &Layout, limits: &Limits) -> Result<usize> {
     if whole.saturating_mul(across).saturating_mul(down) > most {
         let (width, height) = layout.block;
         let what = format!(
-            "the TIFF data has strips or tiles of {width} x {height} pixels, which together have more than {most} bytes"
+            "the strips or tiles of the TIFF data, of {width} x {height} pixels, take more than {most} bytes in all"
         );
         return Err(Error::new(ErrorKind::Limit, what));
     }

@@ -1,4 +1,4 @@
-//! What samples mean: white at 0, indices of colours, Lab, luma and chroma.
+//! What samples mean: white at 0, colour maps, Lab, YCbCr.
 
 use super::super::Samples;
 use super::damaged;
@@ -7,10 +7,10 @@ use super::samples::Target;
 use crate::error::Result;
 use crate::image::SampleDepth;
 
-/// Turns the samples of a page into those that [`super::super::Kind`] describes.
-pub(super) fn mean(layout: &Layout, mut samples: Samples) -> Result<Samples> {
+/// Converts the samples of a page to those that [`super::super::Kind`] describes.
+pub(super) fn interpret(layout: &Layout, mut samples: Samples) -> Result<Samples> {
     match layout.photometric {
-        0 => begin_at_white(layout, &mut samples),
+        0 => invert(layout, &mut samples),
         3 => return indexed(layout, &samples),
         6 => {
             if let (Some(ycbcr), Samples::U8(data)) = (&layout.ycbcr, &mut samples) {
@@ -19,7 +19,7 @@ pub(super) fn mean(layout: &Layout, mut samples: Samples) -> Result<Samples> {
                 });
             }
         }
-        // a* and b* have a sign, which goes with half the range added.
+        // a* and b* are signed: half the range is added.
         8 => match &mut samples {
             Samples::U8(data) => {
                 data.chunks_exact_mut(3).flat_map(|p| &mut p[1..]).for_each(|v| *v ^= 1 << 7)
@@ -40,12 +40,12 @@ pub(super) fn mean(layout: &Layout, mut samples: Samples) -> Result<Samples> {
     Ok(samples)
 }
 
-fn begin_at_white(layout: &Layout, samples: &mut Samples) {
+fn invert(layout: &Layout, samples: &mut Samples) {
     let channels = layout.kept.len();
     match samples {
         Samples::U8(data) => data.iter_mut().step_by(channels).for_each(|value| *value = !*value),
         Samples::U16(data) => data.iter_mut().step_by(channels).for_each(|value| *value = !*value),
-        // Numbers with units of their own have no white.
+        // Measured numbers have no white.
         Samples::F32(data) => {
             if data.iter().step_by(channels).all(|value| (0.0..=1.0).contains(value)) {
                 data.iter_mut().step_by(channels).for_each(|value| *value = 1.0 - *value);
@@ -54,7 +54,7 @@ fn begin_at_white(layout: &Layout, samples: &mut Samples) {
     }
 }
 
-/// Colours of indices, perhaps with alpha beside them.
+/// Looks colours up in the colour map; alpha may stand beside the index.
 fn indexed(layout: &Layout, samples: &Samples) -> Result<Samples> {
     let (Some(map), Samples::U16(data)) = (&layout.palette, samples) else {
         return Err(damaged("the colour map is missing"));
@@ -73,7 +73,7 @@ fn indexed(layout: &Layout, samples: &Samples) -> Result<Samples> {
     })
 }
 
-/// Luma and chroma to RGB, in the same whole numbers as libtiff.
+/// YCbCr to RGB, with the same integer arithmetic as libtiff.
 #[derive(Clone, Debug)]
 pub(super) struct YCbCr {
     /// How many pixels, across and down, share their chroma.
@@ -91,12 +91,12 @@ impl YCbCr {
         let sampling = match sampling {
             [] => (2, 2),
             [across @ (1 | 2 | 4), down @ (1 | 2 | 4), ..] => (*across as usize, *down as usize),
-            _ => return Err(damaged("its chroma has a sampling other than 1, 2 or 4")),
+            _ => return Err(damaged("its chroma subsampling is not 1, 2 or 4")),
         };
         let [red, green, blue] = *coefficients.first_chunk().unwrap_or(&[0.299, 0.587, 0.114]);
         let reference = *reference.first_chunk().unwrap_or(&[0.0, 255.0, 128.0, 255.0, 128.0, 255.0]);
         if ![red, green, blue].iter().chain(&reference).all(|value| value.is_finite()) || green == 0.0 {
-            return Err(damaged("its YCbCrCoefficients or ReferenceBlackWhite are no numbers"));
+            return Err(damaged("its YCbCrCoefficients or ReferenceBlackWhite are not valid"));
         }
         let fixed = |value: f64, most: f64| (value.clamp(0.0, most) * 65536.0 + 0.5) as i32;
         let (from_cr, from_cb) = (2.0 - 2.0 * red, 2.0 - 2.0 * blue);
@@ -106,7 +106,7 @@ impl YCbCr {
             fixed(from_cb, 2.0),
             -fixed(blue * from_cb / green, 2.0),
         ];
-        // Footroom and headroom of video levels.
+        // ReferenceBlackWhite, as for video levels.
         let level = |code: i32, at: usize, range: f64| {
             let span = reference[at + 1] - reference[at];
             let value =
@@ -131,7 +131,8 @@ impl YCbCr {
         [y + self.red[cr], y + green, y + self.blue[cb]].map(|value| value.clamp(0, 255) as u8)
     }
 
-    /// Spreads groups of luma, each followed by its chroma, as [`super::samples::Stored::spread`] does rows.
+    /// Spreads groups of luma samples, each followed by its two chroma samples, as [`super::samples::Stored::spread`]
+    /// spreads rows.
     pub fn spread(&self, layout: &Layout, bytes: &[u8], target: Target, out: &mut [u8]) {
         let (across, down) = self.sampling;
         let group = across * down + 2;

@@ -1,4 +1,4 @@
-//! How strips and tiles are packed.
+//! How strips and tiles are compressed.
 
 use super::unsupported;
 use crate::error::Result;
@@ -11,7 +11,7 @@ pub(super) enum Compression {
     FaxRows {
         words: bool,
     },
-    /// CCITT Group 3, perhaps with rows that describe changes from the row above.
+    /// CCITT Group 3; with two dimensions, rows may be coded by their difference from the row above.
     Fax3 {
         two_dimensional: bool,
     },

@@ -6,8 +6,8 @@ use fax::maps::{Mode, black, mode, white};
 use super::compression::Compression;
 use super::unpacked::Unpacked;
 
-/// Decodes a strip or tile of `width` pixels a row: 1 is black. Of `rows`, those are good that come before the first
-/// fault, less those that are made up after it.
+/// Decodes a strip or tile of `width` pixels a row: 1 is black. As many of `rows` count as good as were decoded without
+/// an error.
 pub(super) fn decode(data: &[u8], compression: Compression, width: usize, rows: usize) -> Unpacked<'static> {
     let row_bytes = width.div_ceil(8);
     let mut bytes = vec![0; rows * row_bytes];
@@ -30,16 +30,16 @@ pub(super) fn decode(data: &[u8], compression: Compression, width: usize, rows: 
         paint(row, &decoder.row, width);
         good += usize::from(result == Row::Good);
         std::mem::swap(&mut decoder.above, &mut decoder.row);
-        // Each row is told by the one above, so that all that follow are lost.
+        // Each row is coded by its difference from the one above, so all that follow are lost.
         if result == Row::Bad && compression == Compression::Fax4 {
             break;
         }
     }
-    // A code that went wrong without a fault leaves the end in the middle of something.
+    // After a wrong code that went unnoticed, the data does not end where the image does.
     if compression == Compression::Fax4 && good == rows && !decoder.bits.ends() {
         good = 0;
     }
-    Unpacked { bytes: bytes.into(), good: good * row_bytes, shown: true }
+    Unpacked { bytes: bytes.into(), good: good * row_bytes, decoded: true }
 }
 
 /// What became of a row.
@@ -47,7 +47,7 @@ pub(super) fn decode(data: &[u8], compression: Compression, width: usize, rows: 
 enum Row {
     Good,
     Bad,
-    /// There is none.
+    /// There are no more rows.
     End,
 }
 
@@ -61,7 +61,7 @@ struct Decoder<'a> {
 }
 
 impl Decoder<'_> {
-    /// A row between end-of-line codes.
+    /// Decodes a row between end-of-line codes.
     fn group3(&mut self, two_dimensional: bool, seen_eol: &mut bool) -> Row {
         let mut marks = 0;
         let mut first_kind = true;
@@ -69,7 +69,7 @@ impl Decoder<'_> {
             marks += 1;
             first_kind = !two_dimensional || self.bits.take() == 1;
         }
-        // Several without a row between them are the end of the page.
+        // Several end-of-line codes without a row between them mark the end of the page.
         if marks > 1 || self.bits.left() == 0 {
             return Row::End;
         }
@@ -88,7 +88,7 @@ impl Decoder<'_> {
         result
     }
 
-    /// A row of runs.
+    /// Decodes a row of runs.
     fn one_dimensional(&mut self) -> Row {
         self.row.clear();
         let (mut at, mut is_black) = (0, false);
@@ -107,7 +107,7 @@ impl Decoder<'_> {
         Row::Good
     }
 
-    /// A row of changes from the one above.
+    /// Decodes a row of differences from the one above.
     fn two_dimensional(&mut self) -> Row {
         self.row.clear();
         let (mut at, mut started, mut is_black) = (0, false, false);
@@ -173,7 +173,7 @@ impl Row {
     }
 }
 
-/// Blackens what lies between odd and even changes.
+/// Fills with black from each odd change to the next one.
 fn paint(row: &mut [u8], changes: &[usize], width: usize) {
     for pair in changes.chunks(2) {
         let (from, to) = (pair[0], pair.get(1).copied().unwrap_or(width));
@@ -187,7 +187,7 @@ fn paint(row: &mut [u8], changes: &[usize], width: usize) {
     }
 }
 
-/// Reads bits, the highest first; behind the end are zeros.
+/// Reads bits, the highest first, and zeros after the end.
 struct Bits<'a> {
     data: &'a [u8],
     at: usize,
@@ -210,7 +210,7 @@ impl Bits<'_> {
         (self.at..self.at + self.left().min(most)).take_while(|at| zero(*at)).count()
     }
 
-    /// Passes an end-of-line code, with what fills up before it, if it comes next.
+    /// Skips an end-of-line code, with the fill bits before it, if it comes next.
     fn take_eol(&mut self) -> bool {
         let zeros = self.zeros(usize::MAX);
         let found = zeros >= 11 && self.left() > zeros;
@@ -225,7 +225,7 @@ impl Bits<'_> {
         while self.left() > 0 {
             let zeros = self.zeros(11);
             if zeros == 11 {
-                // Zeros up to the end of the data are none.
+                // Zeros up to the end of the data are no end-of-line code.
                 return self.zeros(usize::MAX) < self.left();
             }
             self.at += zeros + 1;
@@ -233,7 +233,7 @@ impl Bits<'_> {
         false
     }
 
-    /// Whether the end of a block comes next, or nothing but what fills up.
+    /// Whether the end of a block comes next, or only fill bits.
     fn ends(&mut self) -> bool {
         self.take_eol() || self.left() < 32 || self.zeros(usize::MAX) == self.left()
     }

@@ -22,11 +22,11 @@ pub(super) fn decode(
     limits: &Limits,
 ) -> Result<Unpacked<'static>> {
     let row_bytes = layout.block.0 * layout.stored();
-    let lost = || Unpacked { bytes: vec![0; row_bytes * rows].into(), good: 0, shown: false };
+    let lost = || Unpacked { bytes: vec![0; row_bytes * rows].into(), good: 0, decoded: false };
     let frame = match Frame::read(data) {
         Some(frame) => frame,
         None if layout.compression == Compression::OldJpeg => {
-            return Err(unsupported("compression 6 (old-style JPEG) with its data in pieces"));
+            return Err(unsupported("compression 6 (old-style JPEG that is not one stream)"));
         }
         None => return Ok(lost()),
     };
@@ -37,10 +37,10 @@ pub(super) fn decode(
         return Err(unsupported(&format!("compression 7 (JPEG, {kind})")));
     }
     let size = (usize::from(frame.width), usize::from(frame.height), usize::from(frame.components));
-    // A last strip may go on below the image.
+    // The last strip may have rows below the image.
     if size.0 != layout.block.0 || size.1 < rows || size.2 != layout.stored() {
         return Err(damaged(&format!(
-            "a JPEG strip or tile has {} x {} pixels of {} channels, and not {} x {rows} of {}",
+            "a JPEG strip or tile has {} x {} pixels and {} channels instead of {} x {rows} pixels and {} channels",
             size.0,
             size.1,
             size.2,
@@ -62,7 +62,7 @@ pub(super) fn decode(
         }
         Err(Failure::Truncated | Failure::Fatal(_)) => return Ok(lost()),
     };
-    // The one stream ends where the file does.
+    // The stream reaches to the end of the file.
     if layout.compression == Compression::OldJpeg && image.truncated {
         return Err(truncated(ImageFormat::Tiff));
     }
@@ -73,10 +73,10 @@ pub(super) fn decode(
     let good = match wrong {
         None if !anywhere => rows,
         Some(row) if !anywhere && row < rows => row,
-        // What is found at the end may have gone wrong in any row.
+        // An error that is found at the end may be in any row.
         _ => 0,
     };
     let mut samples = image.samples;
     samples.truncate(row_bytes * rows);
-    Ok(Unpacked { bytes: samples.into(), good: good * row_bytes, shown: true })
+    Ok(Unpacked { bytes: samples.into(), good: good * row_bytes, decoded: true })
 }

@@ -79,7 +79,7 @@ pub(super) struct Layout {
     pub has_alpha: bool,
     /// Whether colour is multiplied by alpha.
     pub premultiplied: bool,
-    /// Colours of indices: all reds, greens and blues.
+    /// The colour map: all reds, then greens, then blues.
     pub palette: Option<Vec<u16>>,
     /// How luma and chroma become RGB.
     pub ycbcr: Option<YCbCr>,
@@ -130,7 +130,7 @@ impl Layout {
         // Of Lab, a* and b* have a sign and L* has none.
         let formats = if matches!(photometric, 8 | 9) { Vec::new() } else { formats };
         let sample_kind = match same("sample formats", &formats, 1)? {
-            // Untyped samples are taken as what they mostly are.
+            // Samples of undefined type are mostly unsigned.
             1 | 4 => SampleKind::Unsigned,
             2 => SampleKind::Signed,
             3 => SampleKind::Float,
@@ -222,16 +222,16 @@ impl Layout {
         Ok(layout)
     }
 
-    /// Whether compression and predictor go with the samples.
+    /// Refuses compressions and predictors that do not fit the samples.
     fn check(&self) -> Result<()> {
         if self.compression.is_fax() && (self.bits != 1 || self.stored() != 1) {
             return Err(unsupported(&format!(
-                "fax compression of {} channels of {} bits",
+                "CCITT compression of {} channels of {} bits",
                 self.samples, self.bits
             )));
         }
         if self.compression == Compression::WebP && (self.bits != 8 || !matches!(self.stored(), 3 | 4)) {
-            return Err(unsupported("WebP compression of other than RGB with 8 bits"));
+            return Err(unsupported("WebP compression of samples other than 8-bit RGB or RGBA"));
         }
         if self.compression.is_jpeg() && (self.bits != 8 || self.sample_kind != SampleKind::Unsigned) {
             return Err(unsupported(&format!("JPEG compression of {} bits", self.bits)));
@@ -307,18 +307,18 @@ impl Layout {
     }
 }
 
-/// What photometric interpretations mean that are not read.
+/// Names of photometric interpretations that are not read.
 fn meaning(photometric: u16) -> &'static str {
     match photometric {
         10 => " (ITU Lab)",
         32803 => " (a camera's colour filter array)",
-        32844 | 32845 => " (SGI's logarithms of light)",
+        32844 | 32845 => " (SGI LogL or LogLuv)",
         34892 => " (a camera's linear raw)",
         _ => "",
     }
 }
 
-/// The one value that a tag has for all channels.
+/// The value of a tag, which must be the same for all channels.
 fn same(what: &str, values: &[u64], otherwise: u64) -> Result<usize> {
     let first = values.first().copied().unwrap_or(otherwise);
     match values.iter().all(|value| *value == first) {
@@ -331,7 +331,7 @@ fn same(what: &str, values: &[u64], otherwise: u64) -> Result<usize> {
 fn palette(map: Vec<u64>, bits: usize) -> Result<Vec<u16>> {
     let needed = 3 << bits;
     if map.len() != needed {
-        return Err(damaged(&format!("the colour map has {} values, {needed} are needed", map.len())));
+        return Err(damaged(&format!("the colour map has {} values instead of {needed}", map.len())));
     }
     // The map has 16 bits, of which most writers fill only the upper 8, or both halves alike, and some the lower 8.
     let low = map.iter().all(|value| *value < 256);

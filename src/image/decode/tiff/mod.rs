@@ -108,7 +108,7 @@ pub(super) fn read(bytes: &[u8], page: usize, limits: &Limits) -> Result<Page> {
     let damage = lost.describe(width * height * layout.planes().len())?;
     if (layout.sample_kind, layout.depth()) == (SampleKind::Unsigned, SampleDepth::F32) {
         let most = (1u64 << layout.bits) - 1;
-        tags.notes.push(format!("{}-bit integers become floating point, with 1 for {most}", layout.bits));
+        tags.notes.push(format!("{}-bit integers become floating point: {most} becomes 1", layout.bits));
     }
     let kept = layout.kept.len();
     if kept < layout.samples {
@@ -119,14 +119,14 @@ pub(super) fn read(bytes: &[u8], page: usize, limits: &Limits) -> Result<Page> {
         ));
     }
     let channels = if layout.palette.is_some() { kept + 2 } else { kept };
-    let samples = color::mean(&layout, samples)?;
+    let samples = color::interpret(&layout, samples)?;
     let decoded = Decoded { kind: layout.kind, channels, depth: layout.depth(), height, width, samples };
     let signed = layout.sample_kind == SampleKind::Signed;
     Ok(Page { decoded, tags, premultiplied: layout.premultiplied, signed, damage })
 }
 
 impl Layout {
-    /// The kept channels, interleaved; adds to `lost` how many pixels of planes are not known.
+    /// Decodes the kept channels, interleaved; counts in `lost` the pixels that are lost or doubtful.
     fn decode<S: Stored>(
         &self,
         bytes: &[u8],
@@ -147,7 +147,7 @@ impl Layout {
                     let left = x * self.block.0;
                     let columns = self.block.0.min(self.width - left);
                     let good = unpacked.good * rows / unpacked.bytes.len();
-                    let counter = if unpacked.shown { &lost.doubtful } else { &lost.gone };
+                    let counter = if unpacked.decoded { &lost.doubtful } else { &lost.gone };
                     counter.fetch_add((rows - good) * columns, Ordering::Relaxed);
                     let target = Target { left, columns, plane: self.planar.then_some(place) };
                     S::spread(self, &unpacked.bytes, target, out);
@@ -158,7 +158,7 @@ impl Layout {
         Ok(out)
     }
 
-    /// The bytes of so many rows of a strip or tile.
+    /// Decompresses so many rows of a strip or tile.
     fn unpack<'a>(&self, data: &'a [u8], rows: usize, limits: &Limits) -> Result<Unpacked<'a>> {
         let bytes = |rows| self.bytes(rows).ok_or_else(|| damaged("its strips or tiles are too large"));
         let (needed, whole) = (bytes(rows)?, bytes(self.block.1)?);
@@ -182,12 +182,12 @@ impl Layout {
     }
 }
 
-/// Pixels that are not as they should be, of each plane.
+/// Numbers of wrong pixels, over all planes.
 #[derive(Default)]
 struct Lost {
-    /// Nothing of them is known.
+    /// Lost pixels, which became zeros.
     gone: AtomicUsize,
-    /// They may be wrong.
+    /// Pixels that were decoded, but may be wrong.
     doubtful: AtomicUsize,
 }
 

@@ -10,7 +10,7 @@ use crate::image::metadata::directory::{Directory, TiffFile};
 pub(super) struct PagePlace {
     /// Where its tags are; `None` where that is outside the file.
     pub directory: Option<u64>,
-    /// Where it comes among the images that lie behind each other under these tags.
+    /// Its number among the images that share these tags and lie one after the other.
     pub plane: u64,
 }
 
@@ -24,8 +24,8 @@ pub(super) struct Pages {
 }
 
 impl Pages {
-    /// Finds up to `most` pages. Reduced copies (thumbnails, the lower levels of a pyramid) and masks are none, unless
-    /// there is nothing else.
+    /// Finds up to `most` pages. Reduced copies (thumbnails, the lower levels of a pyramid) and masks do not count,
+    /// unless there is nothing else.
     pub fn find<R: Read + Seek>(file: &mut TiffFile<R>, most: usize) -> Self {
         let mut found = Vec::new();
         let mut planes = 1;
@@ -36,14 +36,14 @@ impl Pages {
             }
             found.push((kind, directory.map(|directory| directory.at)));
         });
-        // Where they have directories of their own, these count.
+        // Planes with directories of their own are counted by these.
         let planes = if found.len() == 1 { planes.min(most as u64) } else { 1 };
         let mut pages = Self::default();
         let count = |kind: Kind| found.iter().filter(|(one, _)| *one == kind).count();
         let all = count(Kind::Full) == 0;
         if all && found.first().is_some_and(|(kind, _)| *kind == Kind::Reduced) {
-            // Camera raw files begin with a preview and hold the image where only their makers look.
-            let note = "the file says that its first image is a reduced copy of another one";
+            // Camera raw files begin with a preview; their image is behind private tags.
+            let note = "the file says that its first image is a reduced copy of another image";
             pages.notes.push(note.into());
         }
         for (kind, one, many) in [
@@ -53,7 +53,7 @@ impl Pages {
             match count(kind) {
                 _ if all => {}
                 0 => {}
-                1 => pages.notes.push(format!("a {one} of an image is left out")),
+                1 => pages.notes.push(format!("1 {one} of an image is left out")),
                 count => pages.notes.push(format!("{count} {many} of images are left out")),
             }
         }
@@ -86,7 +86,7 @@ impl Kind {
     }
 }
 
-/// How many images lie behind each other where ImageJ has described only the first.
+/// How many images lie one after the other where ImageJ has written tags only for the first.
 fn imagej_planes<R: Read + Seek>(file: &mut TiffFile<R>, directory: &Directory) -> u64 {
     let plain = file.number(directory, tag::COMPRESSION).is_ok_and(|value| matches!(value, None | Some(1)));
     let Ok(Some((_, text))) = file.data(directory, tag::IMAGE_DESCRIPTION) else { return 1 };

@@ -1,4 +1,4 @@
-//! The bytes of strips and tiles to samples in a depth that images have.
+//! Converting the bytes of strips and tiles to samples of 8, 16 or 32 bits.
 
 use super::layout::{Layout, SampleKind};
 use crate::image::interleave::Sample;
@@ -58,7 +58,7 @@ impl Stored for f32 {
         let u64_of = |bytes| if little { u64::from_le_bytes(bytes) } else { u64::from_be_bytes(bytes) };
         let unit = |value: u32, most: u32| (f64::from(value) / f64::from(most)) as Self;
         match (layout.sample_kind, layout.bits) {
-            // Numbers with a sign are measured ones.
+            // Signed integers are measured numbers, and keep their values.
             (Signed, 8) => layout.whole_bytes(bytes, target, out, |[byte]| (byte as i8).into()),
             (Signed, 16) => layout.whole_bytes(bytes, target, out, |bytes| (u16_of(bytes) as i16).into()),
             (Signed, _) => layout.whole_bytes(bytes, target, out, |bytes| u32_of(bytes) as i32 as Self),
@@ -76,7 +76,7 @@ impl Stored for f32 {
     }
 }
 
-/// A floating-point number with so many bits of exponent and fraction (IEEE 754's rules).
+/// A floating-point number with the given bits of exponent and fraction, by the rules of IEEE 754.
 fn small_float(bits: u32, exponent_bits: u32, fraction_bits: u32) -> f32 {
     let fraction = bits & ((1 << fraction_bits) - 1);
     let exponent = bits >> fraction_bits & ((1 << exponent_bits) - 1);

@@ -1,4 +1,4 @@
-//! Compressed strips and tiles to their bytes.
+//! Decompressing strips and tiles.
 
 use std::borrow::Cow;
 
@@ -6,8 +6,8 @@ use flate2::{Decompress, FlushDecompress, Status};
 use weezl::decode::Decoder as LzwDecoder;
 use weezl::{BitOrder, LzwStatus};
 
-/// Most bytes that are looked at behind what is needed, besides the rest of a whole strip or tile.
-const BEHIND: usize = 1 << 16;
+/// Most bytes that are decompressed after the end of a whole strip or tile, to find errors.
+const BEYOND: usize = 1 << 16;
 
 /// The bytes of a strip or tile.
 pub(super) struct Unpacked<'a> {
@@ -15,8 +15,8 @@ pub(super) struct Unpacked<'a> {
     pub bytes: Cow<'a, [u8]>,
     /// How many of them, from the first one on, can be trusted.
     pub good: usize,
-    /// Whether the others are at least like what they should be.
-    pub shown: bool,
+    /// Whether the other bytes were decoded too, so that they may be right.
+    pub decoded: bool,
 }
 
 impl<'a> Unpacked<'a> {
@@ -24,15 +24,15 @@ impl<'a> Unpacked<'a> {
     pub fn plain(data: Cow<'a, [u8]>, needed: usize) -> Self {
         let good = data.len().min(needed);
         if good == needed {
-            return Self { bytes: data, good, shown: false };
+            return Self { bytes: data, good, decoded: false };
         }
         let mut bytes = data.into_owned();
         bytes.resize(needed, 0);
-        Self { bytes: bytes.into(), good, shown: false }
+        Self { bytes: bytes.into(), good, decoded: false }
     }
 
-    /// Deflate in zlib's frame. The checksum at the end is compared if it is there; `whole` are the bytes of a strip or
-    /// tile that goes on below the image.
+    /// Deflate in zlib's frame. The checksum at the end is compared if it is there; `whole` is the size of a whole
+    /// strip or tile, with rows below the image.
     pub fn deflate(data: &[u8], needed: usize, whole: usize) -> Self {
         let mut state = Decompress::new(true);
         unpack(needed, whole, |read, out| {
@@ -47,7 +47,7 @@ impl<'a> Unpacked<'a> {
         })
     }
 
-    /// LZW, as in TIFF 6.0 or as the first programs wrote it.
+    /// LZW, as in TIFF 6.0 or in the order of bits of the first programs.
     pub fn lzw(data: &[u8], needed: usize, whole: usize) -> Self {
         let old = matches!(data, [0, second, ..] if second & 1 == 1);
         let mut state = match old {
@@ -65,13 +65,13 @@ impl<'a> Unpacked<'a> {
         })
     }
 
-    /// Apple's run-length code. It has no checksum: that a run ends with the strip or tile is all that tells whether it
-    /// is whole.
+    /// Apple's run-length code. It has no checksum: the only sign of an error is that no run ends with the strip or
+    /// tile.
     pub fn pack_bits(data: &[u8], needed: usize, whole: usize) -> Self {
         let mut bytes = Vec::with_capacity(needed.min(data.len().saturating_mul(64)));
         let mut rest = data;
         let mut ended = 0;
-        while bytes.len() < whole + BEHIND
+        while bytes.len() < whole + BEYOND
             && let [head, tail @ ..] = rest
         {
             let head = *head as i8;
@@ -94,20 +94,20 @@ impl<'a> Unpacked<'a> {
         }
         let made = bytes.len();
         bytes.resize(needed, 0);
-        // A byte behind the end may fill up a word.
+        // One more byte may pad the data to a word.
         let fits = made < needed || ended > 0 && made <= ended + 1;
-        Self { bytes: bytes.into(), good: if fits { made.min(needed) } else { 0 }, shown: false }
+        Self { bytes: bytes.into(), good: if fits { made.min(needed) } else { 0 }, decoded: false }
     }
 }
 
-/// What a decoder's step led to.
+/// What comes after a step of a decoder.
 enum Next {
     More,
     End,
     Fault,
 }
 
-/// Takes steps until the end. `step` gets how many bytes were read and where to write, and returns how many it read and
+/// Calls `step` until the end. It gets how many bytes were read and where to write, and returns how many it read and
 /// wrote.
 fn unpack(
     needed: usize,
@@ -117,7 +117,7 @@ fn unpack(
     let mut bytes = vec![0; needed];
     let (mut read, mut made) = (0, 0);
     let mut behind = [0; 4096];
-    let most = whole.max(needed) + BEHIND;
+    let most = whole.max(needed) + BEYOND;
     let fault = loop {
         let out = if made < needed { &mut bytes[made..] } else { &mut behind[..] };
         let ((took, gave), next) = step(read, out);
@@ -134,9 +134,9 @@ fn unpack(
     };
     let good = match made < needed {
         true => made,
-        // A fault behind what is needed, a wrong checksum as a rule, tells only that there is one.
+        // An error after the needed bytes, usually a wrong checksum, does not say where they are wrong.
         false if fault || made != needed && made != whole => 0,
         false => needed,
     };
-    Unpacked { bytes: bytes.into(), good, shown: false }
+    Unpacked { bytes: bytes.into(), good, decoded: false }
 }

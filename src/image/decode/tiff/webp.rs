@@ -10,7 +10,7 @@ use super::unpacked::Unpacked;
 /// Decodes `rows` rows of a strip or tile; nothing of one that is damaged or not what the tags say.
 pub(super) fn decode(layout: &Layout, data: &[u8], rows: usize) -> Unpacked<'static> {
     let row_bytes = layout.block.0 * layout.stored();
-    let lost = || Unpacked { bytes: vec![0; row_bytes * rows].into(), good: 0, shown: false };
+    let lost = || Unpacked { bytes: vec![0; row_bytes * rows].into(), good: 0, decoded: false };
     let Ok(mut decoder) = WebPDecoder::new(Cursor::new(data)) else { return lost() };
     let (width, height) = decoder.dimensions();
     let channels = if decoder.has_alpha() { 4 } else { 3 };
@@ -29,5 +29,5 @@ pub(super) fn decode(layout: &Layout, data: &[u8], rows: usize) -> Unpacked<'sta
     };
     samples.truncate(row_bytes * rows);
     let good = samples.len();
-    Unpacked { bytes: samples.into(), good, shown: false }
+    Unpacked { bytes: samples.into(), good, decoded: false }
 }
