@@ -150,7 +150,7 @@ fn pages_are_what_a_file_is_about() {
     assert_eq!(page_count(&mask), 1);
     let image = decode_page(&mask, 0, &limits).unwrap();
     assert_eq!(difference(&image, &red), 0.0);
-    assert_eq!(image.warnings, ["a transparency mask of an image is left out"]);
+    assert_eq!(image.warnings, ["1 transparency mask of an image is left out"]);
 }
 
 /// The tags of a map in a file made from `name` with twice the columns and three times the rows.

@@ -101,7 +101,9 @@ fn outer_corners_stay_where_they_were_in_every_orientation() {
     for (factor, folder) in [("2.5", "a"), ("4", "b")] {
         let told = place.made(&["in", "-o", &format!("{folder}/"), "-s", factor]);
         assert!(
-            told.contains("different.nii: warning: qform and sform put voxels at places up to"),
+            told.contains(
+                "different.nii: warning: the positions of voxels by qform and sform differ by up to"
+            ),
             "{told}"
         );
         assert!(told.contains("nowhere.nii: warning: qform_code and sform_code are 0"), "{told}");
