@@ -11,7 +11,8 @@ const MOST_ENTRIES: u64 = 4096;
 /// A TIFF file of which parts are read when they are asked for.
 pub(in crate::image) struct TiffFile<R> {
     source: R,
-    size: u64,
+    /// Its bytes.
+    pub size: u64,
     /// The byte order of all numbers.
     pub order: Order,
     /// Whether offsets have 64 bits.
@@ -103,24 +104,37 @@ impl<R: Read + Seek> TiffFile<R> {
 
     /// The bytes of a tag's values and their type, if it is there; the error is for values outside the file.
     pub fn data(&mut self, directory: &Directory, tag: u16) -> Result<Option<(u16, Vec<u8>)>, Outside> {
+        self.values(directory, tag, usize::MAX)
+    }
+
+    /// The bytes of up to `most` values.
+    fn values(
+        &mut self,
+        directory: &Directory,
+        tag: u16,
+        most: usize,
+    ) -> Result<Option<(u16, Vec<u8>)>, Outside> {
         let Some(entry) = directory.entries.iter().find(|entry| entry.tag == tag) else { return Ok(None) };
         let Some(unit) = unit(entry.kind) else { return Ok(None) };
         let size = (unit as u64).checked_mul(entry.count).ok_or(Outside)?;
         let inline = if self.big { 8 } else { 4 };
+        let kept = size.min((unit as u64).saturating_mul(most as u64));
         if size <= inline {
-            return Ok(Some((entry.kind, entry.place[..size as usize].to_vec())));
+            return Ok(Some((entry.kind, entry.place[..kept as usize].to_vec())));
         }
         let order = self.order;
         let at =
             if self.big { order.u64(&entry.place, 0) } else { order.u32(&entry.place, 0).map(u64::from) };
-        let data = at.and_then(|at| self.bytes(at, size)).ok_or(Outside)?;
+        let inside = |at: &u64| at.checked_add(size).is_some_and(|end| end <= self.size);
+        let data = at.filter(inside).and_then(|at| self.bytes(at, kept)).ok_or(Outside)?;
         Ok(Some((entry.kind, data)))
     }
 
-    /// The values of a tag of whole numbers; none if it is missing or holds something else.
-    pub fn numbers(&mut self, directory: &Directory, tag: u16) -> Result<Vec<u64>, Outside> {
+    /// Up to `most` values of a tag of whole numbers, as a file may claim more than memory holds; none if it is missing or
+    /// holds something else.
+    pub fn numbers(&mut self, directory: &Directory, tag: u16, most: usize) -> Result<Vec<u64>, Outside> {
         let order = self.order;
-        let Some((kind, data)) = self.data(directory, tag)? else { return Ok(Vec::new()) };
+        let Some((kind, data)) = self.values(directory, tag, most)? else { return Ok(Vec::new()) };
         let number = |bytes: &[u8]| match kind {
             1 | 7 => Some(bytes[0].into()),
             3 => order.u16(bytes, 0).map(u64::from),
@@ -133,13 +147,13 @@ impl<R: Read + Seek> TiffFile<R> {
 
     /// The first value of a tag of whole numbers.
     pub fn number(&mut self, directory: &Directory, tag: u16) -> Result<Option<u64>, Outside> {
-        Ok(self.numbers(directory, tag)?.first().copied())
+        Ok(self.numbers(directory, tag, 1)?.first().copied())
     }
 
-    /// The values of a tag of fractions or floating-point numbers; none if it is missing or holds something else.
-    pub fn reals(&mut self, directory: &Directory, tag: u16) -> Vec<f64> {
+    /// Up to `most` values of a tag of fractions or floating-point numbers; none if it is missing or holds something else.
+    pub fn reals(&mut self, directory: &Directory, tag: u16, most: usize) -> Vec<f64> {
         let order = self.order;
-        let Ok(Some((kind, data))) = self.data(directory, tag) else { return Vec::new() };
+        let Ok(Some((kind, data))) = self.values(directory, tag, most) else { return Vec::new() };
         let real = |bytes: &[u8]| match kind {
             5 => Some(f64::from(order.u32(bytes, 0)?) / f64::from(order.u32(bytes, 4)?)),
             11 => order.u32(bytes, 0).map(|bits| f32::from_bits(bits).into()),

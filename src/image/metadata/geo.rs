@@ -39,7 +39,7 @@ impl Geo {
         directory: &Directory,
     ) -> (Option<Self>, Option<String>) {
         let order = file.order;
-        let keys = file.numbers(directory, KEYS).unwrap_or_default();
+        let keys = file.numbers(directory, KEYS, 4 << 16).unwrap_or_default();
         let other = |tag| {
             let (kind, data) = file.data(directory, tag).ok()??;
             (kind <= 13).then(|| Field { tag, kind, data }.in_order(order, Order::Little))
@@ -48,9 +48,9 @@ impl Geo {
         let note = matches!(file.data(directory, RATIONAL_POLYNOMIAL), Ok(Some(_)))
             .then(|| "the coefficients that place the image on a map (RPC) are dropped".into());
         let geo = Self {
-            pixel_scale: file.reals(directory, PIXEL_SCALE),
-            tie_points: file.reals(directory, TIE_POINTS),
-            transformation: file.reals(directory, TRANSFORMATION),
+            pixel_scale: file.reals(directory, PIXEL_SCALE, 3),
+            tie_points: file.reals(directory, TIE_POINTS, usize::MAX),
+            transformation: file.reals(directory, TRANSFORMATION, 16),
             keys: keys.into_iter().map(|key| key as u16).collect(),
             others,
         };

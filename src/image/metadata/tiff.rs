@@ -46,7 +46,7 @@ pub(in crate::image) fn read<R: Read + Seek>(
     notes.extend(note);
     let orientation = orientation(file, directory);
     let unit = file.number(directory, Tag::ResolutionUnit.to_u16()).ok().flatten().unwrap_or(2);
-    let mut resolution = |tag: Tag| file.reals(directory, tag.to_u16()).first().copied();
+    let mut resolution = |tag: Tag| file.reals(directory, tag.to_u16(), 1).first().copied();
     metadata.density = resolution(Tag::XResolution)
         .zip(resolution(Tag::YResolution))
         .and_then(|(x, y)| Density::new(x, y, unit as u32));

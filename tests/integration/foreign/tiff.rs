@@ -133,8 +133,7 @@ fn pages_are_what_a_file_is_about() {
         let image = decode_page(&stack, page, &limits).unwrap();
         assert_eq!(image.color.plane(0), red.color.plane(page), "plane {page}");
     }
-    let error = decode_page(&stack[..stack.len() - 1], 3, &limits).unwrap_err();
-    assert_eq!(error.to_string(), "the TIFF data is truncated: the file ends too early");
+    assert_only_the_first_is_read(&stack[..stack.len() - 1], "the file does not hold all");
 
     let reduced = file("reduced.tif");
     assert_eq!(page_count(&reduced), 2);
@@ -151,6 +150,82 @@ fn pages_are_what_a_file_is_about() {
     let image = decode_page(&mask, 0, &limits).unwrap();
     assert_eq!(difference(&image, &red), 0.0);
     assert_eq!(image.warnings, ["1 transparency mask of an image is left out"]);
+}
+
+/// A file of `data`, which begin at byte 8, and of tags: number, bytes of a value, values.
+pub(super) fn with_tags(data: &[u8], tags: &[(u16, usize, &[u32])]) -> Vec<u8> {
+    let mut bytes = [b"II*\0", &(8 + data.len() as u32).to_le_bytes()[..], data].concat();
+    let behind = bytes.len() + 2 + 12 * tags.len() + 4;
+    let (mut table, mut outside) = ((tags.len() as u16).to_le_bytes().to_vec(), Vec::new());
+    for (tag, unit, values) in tags {
+        let mut place: Vec<u8> =
+            values.iter().flat_map(|value| value.to_le_bytes()[..*unit].to_vec()).collect();
+        if place.len() > 4 {
+            let at = (behind + outside.len()) as u32;
+            outside.append(&mut place);
+            place.extend(at.to_le_bytes());
+        }
+        place.resize(4, 0);
+        let kind: u16 = if *unit == 1 { 1 } else { *unit as u16 / 2 + 2 };
+        table.extend([tag.to_le_bytes(), kind.to_le_bytes()].concat());
+        table.extend((values.len() as u32).to_le_bytes());
+        table.extend(place);
+    }
+    bytes.extend([table, vec![0; 4], outside].concat());
+    bytes
+}
+
+fn assert_only_the_first_is_read(stack: &[u8], why: &str) {
+    assert_eq!(page_count(stack), 1);
+    let image = decode_page(stack, 0, &Limits::default()).unwrap();
+    let warning = format!("only the first is read: {why}");
+    assert!(image.warnings.iter().any(|told| told.contains(&warning)), "{:?}", image.warnings);
+}
+
+/// Two images of 6 x 4 pixels under one set of tags, as tifffile reads them: in strips, and in planes of three colours.
+#[test]
+fn images_of_a_stack_follow_each_other_whole() {
+    let told: Vec<u32> = b"ImageJ=1.53t\nimages=2\nslices=2\n\0".map(u32::from).to_vec();
+    let data: Vec<u8> = (0..144).collect();
+    let stack = |data: &[u8], planes: u32, starts: &[u32], compression: u32| {
+        let (colors, photometric, rows) = if planes == 2 { (3, 2, 4) } else { (1, 1, 2) };
+        let counts = vec![if compression == 1 { 6 * rows } else { 13 }; starts.len()];
+        let bits = vec![8; colors];
+        with_tags(
+            data,
+            &[
+                (256, 2, &[6]),
+                (257, 2, &[4]),
+                (258, 2, &bits),
+                (259, 2, &[compression]),
+                (262, 2, &[photometric]),
+                (270, 1, &told),
+                (273, 4, starts),
+                (277, 2, &[colors as u32]),
+                (278, 2, &[rows]),
+                (279, 4, &counts),
+                (284, 2, &[planes]),
+            ],
+        )
+    };
+    let levels = |bytes: &[u8], page: usize| -> Vec<u8> {
+        let image = decode_page(bytes, page, &Limits::default()).unwrap();
+        image.color.data().iter().map(|value| (value * 255.0).round() as u8).collect()
+    };
+    let strips = stack(&data[..48], 1, &[8, 20], 1);
+    assert_eq!(page_count(&strips), 2);
+    assert_eq!([levels(&strips, 0), levels(&strips, 1)].concat(), data[..48]);
+    let planes = stack(&data, 2, &[8, 32, 56], 1);
+    assert_eq!(page_count(&planes), 2);
+    assert_eq!([levels(&planes, 0), levels(&planes, 1)].concat(), data);
+
+    assert_only_the_first_is_read(&stack(&data, 1, &[8, 32], 1), "it is compressed or in pieces");
+    let packed: Vec<u8> = [0, 12].iter().flat_map(|at| [&[11], &data[*at..*at + 12]].concat()).collect();
+    let packed = stack(&[packed, vec![0; 40]].concat(), 1, &[8, 21], 32773);
+    assert_only_the_first_is_read(&packed, "it is compressed or in pieces");
+    assert_eq!(levels(&packed, 0), data[..24]);
+    let lone = stack(&data[..24], 1, &[8, 20], 1);
+    assert_only_the_first_is_read(&lone, "the file does not hold all");
 }
 
 /// The tags of a map in a file made from `name` with twice the columns and three times the rows.

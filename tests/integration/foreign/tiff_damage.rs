@@ -5,7 +5,7 @@ use partdiff::image::{Image, decode};
 use tiff::decoder::Decoder;
 use tiff::tags::Tag;
 
-use super::tiff::{difference, file, read};
+use super::tiff::{difference, file, read, with_tags};
 
 /// What became of damaged copies of a file.
 #[derive(Debug, Default)]
@@ -75,4 +75,60 @@ fn damage_is_told() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Grey levels of 40 x 32 pixels in strips of equal height.
+fn strips(compression: u32, strips: &[Vec<u8>]) -> Vec<u8> {
+    let counts: Vec<u32> = strips.iter().map(|strip| strip.len() as u32).collect();
+    let starts: Vec<u32> = (0..counts.len()).map(|i| 8 + counts[..i].iter().sum::<u32>()).collect();
+    with_tags(
+        &strips.concat(),
+        &[
+            (256, 2, &[40]),
+            (257, 2, &[32]),
+            (258, 2, &[8]),
+            (259, 2, &[compression]),
+            (262, 2, &[1]),
+            (273, 4, &starts),
+            (277, 2, &[1]),
+            (278, 2, &[32 / strips.len() as u32]),
+            (279, 4, &counts),
+        ],
+    )
+}
+
+/// libtiff reads all of these with the same pixels.
+#[test]
+fn strips_whose_bytes_are_all_there_are_shown() {
+    let levels: Vec<u8> = (0..40 * 32).map(|i| (i * 7 % 251) as u8).collect();
+    let zip = |bytes: &[u8]| {
+        let mut packed = Vec::new();
+        let mut writer = flate2::write::ZlibEncoder::new(&mut packed, flate2::Compression::default());
+        std::io::Write::write_all(&mut writer, bytes).unwrap();
+        writer.finish().unwrap();
+        packed
+    };
+    let pack_bits = |bytes: &[u8]| -> Vec<u8> {
+        bytes.chunks(128).flat_map(|run| [&[run.len() as u8 - 1], run].concat()).collect()
+    };
+    let quarters = |wrong: usize| -> Vec<Vec<u8>> {
+        let mut strips: Vec<_> = levels.chunks(levels.len() / 4).map(zip).collect();
+        *strips[wrong].last_mut().unwrap() ^= 1;
+        strips
+    };
+    let mut wrong = zip(&levels);
+    *wrong.last_mut().unwrap() ^= 1;
+    let damage = |share| Some(format!("the TIFF data is damaged: {share} % of the image may be wrong"));
+    for (name, bytes, told) in [
+        ("deflate, 3 bytes more", strips(8, &[zip(&[&levels, &b"abc"[..]].concat())]), None),
+        ("deflate, 5 rows more", strips(8, &[zip(&[&levels, &levels[..200]].concat())]), None),
+        ("PackBits, 3 bytes more", strips(32773, &[pack_bits(&[&levels, &b"abc"[..]].concat())]), None),
+        ("deflate, wrong checksum", strips(8, &[wrong]), damage(100)),
+        ("deflate, wrong checksum of a quarter", strips(8, &quarters(2)), damage(25)),
+    ] {
+        let image = decode(&bytes, &Limits::default()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let shown: Vec<u8> = image.color.data().iter().map(|value| (value * 255.0).round() as u8).collect();
+        assert_eq!(shown, levels, "{name}");
+        assert_eq!(image.damage, told, "{name}");
+    }
 }

@@ -207,6 +207,29 @@ fn overlapping() -> Vec<u8> {
     bytes
 }
 
+/// A small image with tags of millions of bytes, each a number.
+fn many_values() -> Vec<u8> {
+    let (count, at) = (12_000_000, 200);
+    let fields = [
+        (0x100, 4, 1, 4),
+        (0x101, 4, 1, 4),
+        (0x102, 1, count, at),
+        (0x103, 3, 1, 1),
+        (0x106, 3, 1, 1),
+        (0x111, 1, count, at),
+        (0x115, 3, 1, 1),
+        (0x117, 1, count, at),
+        (0x140, 1, count, at),
+        (0x152, 1, count, at),
+        (0x153, 1, count, at),
+        (0x212, 1, count, at),
+    ];
+    let mut bytes = [&b"II*\0\x08\0\0\0"[..], &directory(&fields, 0)].concat();
+    bytes.resize(at as usize, 0);
+    bytes.resize((at + count) as usize, 8);
+    bytes
+}
+
 /// Small files that promise or unpack to something enormous.
 fn bombs() -> Vec<Hostile> {
     let big = u32::from(u16::MAX);
@@ -268,6 +291,7 @@ fn bombs() -> Vec<Hostile> {
         ("TIFF in a circle", tiff_of(4, 4, 1, 8)),
         ("TIFF of 60000 pages", chain),
         ("TIFF with 20000 fields that all mean the whole file", overlapping()),
+        ("TIFF of 12 million bits per sample, kinds of sample and colours", many_values()),
         ("JPEG-XL of all sides", [&b"\xff\x0a"[..], &[0xff; 64]].concat()),
     ];
     list.into_iter().map(|(name, bytes)| Hostile { name: name.into(), bytes }).collect()

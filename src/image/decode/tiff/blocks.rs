@@ -16,7 +16,7 @@ use crate::limits::Limits;
 const SMALL: usize = 256 << 20;
 
 /// The byte range of each strip or tile, row by row, one plane after the other; all are inside the file, which has
-/// `size` bytes. `plane` is the number of the image where several lie one after the other (ImageJ).
+/// `size` bytes. `skipped` bytes of other images lie before it (ImageJ).
 ///
 /// # Errors
 /// `Input` where places are missing or outside the file; `Limit` for strips or tiles far larger than the image.
@@ -24,21 +24,21 @@ pub(super) fn find<R: Read + Seek>(
     file: &mut TiffFile<R>,
     directory: &Directory,
     layout: &Layout,
-    plane: u64,
+    skipped: u64,
     (size, limits): (usize, &Limits),
 ) -> Result<Vec<Range<usize>>> {
     let too_early = || truncated(ImageFormat::Tiff);
-    let mut numbers = |tags: [u16; 2]| -> Result<Vec<u64>> {
-        let first = file.numbers(directory, tags[0]).map_err(|Outside| too_early())?;
+    let mut numbers = |tags: [u16; 2], most| -> Result<Vec<u64>> {
+        let first = file.numbers(directory, tags[0], most).map_err(|Outside| too_early())?;
         // Some writers give tiles the tags of strips.
         if first.is_empty() {
-            file.numbers(directory, tags[1]).map_err(|Outside| too_early())
+            file.numbers(directory, tags[1], most).map_err(|Outside| too_early())
         } else {
             Ok(first)
         }
     };
     if layout.compression == Compression::OldJpeg {
-        let start = numbers([tag::JPEG_STREAM; 2])?.first().copied();
+        let start = numbers([tag::JPEG_STREAM; 2], 1)?.first().copied();
         let Some(start) = start.filter(|start| *start > 0) else {
             return Err(unsupported("compression 6 (old-style JPEG that is not one stream)"));
         };
@@ -46,10 +46,11 @@ pub(super) fn find<R: Read + Seek>(
         let stream = start.min(size as u64) as usize..size;
         return if stream.is_empty() { Err(too_early()) } else { Ok(Vec::from([stream])) };
     }
-    let offsets = numbers([tag::TILE_OFFSETS, tag::STRIP_OFFSETS])?;
-    let mut counts = numbers([tag::TILE_COUNTS, tag::STRIP_COUNTS])?;
     let (across, down) = layout.blocks();
     let in_plane = across.saturating_mul(down);
+    let most = in_plane.saturating_mul(layout.stored_planes());
+    let offsets = numbers([tag::TILE_OFFSETS, tag::STRIP_OFFSETS], most)?;
+    let mut counts = numbers([tag::TILE_COUNTS, tag::STRIP_COUNTS], most)?;
     let needed = in_plane.saturating_mul(1 + layout.planes().iter().max().copied().unwrap_or(0));
     if offsets.len() < needed {
         return Err(damaged(&format!("it lists {} strips or tiles instead of {needed}", offsets.len())));
@@ -80,7 +81,7 @@ pub(super) fn find<R: Read + Seek>(
             }
             (_, count) => count,
         };
-        let start = plane.checked_mul(whole as u64).and_then(|skipped| at.checked_add(skipped));
+        let start = at.checked_add(skipped);
         let end = start.and_then(|start| start.checked_add(count)).filter(|end| *end <= size as u64);
         match (start, end) {
             (Some(start), Some(end)) => Ok(start as usize..end as usize),
@@ -88,6 +89,33 @@ pub(super) fn find<R: Read + Seek>(
         }
     };
     layout.planes().iter().flat_map(|plane| plane * in_plane..(plane + 1) * in_plane).map(place).collect()
+}
+
+/// The bytes of an image in the file, if they are contiguous: plain strips that follow each other.
+pub(super) fn contiguous<R: Read + Seek>(
+    file: &mut TiffFile<R>,
+    directory: &Directory,
+    layout: &Layout,
+) -> Option<Range<u64>> {
+    // Tiles have columns or rows beyond the image.
+    let is_plain = layout.compression == Compression::None
+        && layout.width > 0
+        && layout.block.0 == layout.width
+        && layout.block.1 <= layout.height;
+    if !is_plain {
+        return None;
+    }
+    let (_, down) = layout.blocks();
+    let count = down.checked_mul(layout.stored_planes())?;
+    let starts = file.numbers(directory, tag::STRIP_OFFSETS, count).ok()?;
+    let first = *starts.first().filter(|_| starts.len() == count)?;
+    let mut end = first;
+    for (index, start) in starts.into_iter().enumerate() {
+        let rows = (layout.height - index % down * layout.block.1).min(layout.block.1);
+        let bytes = layout.bytes(rows)? as u64;
+        end = (start == end).then(|| end.checked_add(bytes))??;
+    }
+    Some(first..end)
 }
 
 /// Bytes of a whole strip or tile. Refuses those far larger than the image: what lies outside it costs time too.

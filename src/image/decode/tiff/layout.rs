@@ -93,9 +93,10 @@ impl Layout {
     /// # Errors
     /// `Input` for what is missing, contradictory or not supported.
     pub fn read<R: Read + Seek>(file: &mut TiffFile<R>, directory: &Directory) -> Result<Self> {
-        let mut numbers = |tag| file.numbers(directory, tag).map_err(|Outside| truncated(ImageFormat::Tiff));
+        let mut numbers =
+            |tag, most| file.numbers(directory, tag, most).map_err(|Outside| truncated(ImageFormat::Tiff));
         let mut one = |tag, otherwise: u64| {
-            let value = numbers(tag)?.first().copied().unwrap_or(otherwise);
+            let value = numbers(tag, 1)?.first().copied().unwrap_or(otherwise);
             usize::try_from(value).map_err(|_| damaged(&format!("tag {tag} has the value {value}")))
         };
         let (width, height) = (one(tag::WIDTH, 0)?, one(tag::HEIGHT, 0)?);
@@ -109,11 +110,13 @@ impl Layout {
         let samples = one(tag::SAMPLES, if (compression_code, photometric) == (6, 6) { 3 } else { 1 })?;
         let rows = one(tag::ROWS_PER_STRIP, u64::MAX)?;
         let tile = (one(tag::TILE_WIDTH, 0)?, one(tag::TILE_HEIGHT, 0)?);
-        let bits = numbers(tag::BITS)?;
-        let formats = numbers(tag::SAMPLE_FORMAT)?;
-        let extra = numbers(tag::EXTRA_SAMPLES)?;
-        let map = numbers(tag::COLOR_MAP)?;
-        let subsampling = numbers(tag::YCBCR_SUBSAMPLING)?;
+        // Some writers describe channels that they do not store.
+        let most = samples.min(usize::from(u16::MAX));
+        let bits = numbers(tag::BITS, most)?;
+        let formats = numbers(tag::SAMPLE_FORMAT, most)?;
+        let extra = numbers(tag::EXTRA_SAMPLES, most)?;
+        let map = numbers(tag::COLOR_MAP, (3 << 16) + 1)?;
+        let subsampling = numbers(tag::YCBCR_SUBSAMPLING, 2)?;
         let jpeg_tables = match file.data(directory, tag::JPEG_TABLES) {
             Ok(data) => data.map(|(_, data)| data),
             Err(Outside) => return Err(truncated(ImageFormat::Tiff)),
@@ -123,9 +126,6 @@ impl Layout {
         if samples == 0 || samples > usize::from(u16::MAX) {
             return Err(damaged(&format!("it has {samples} channels")));
         }
-        // Some writers count channels that they do not store.
-        let first = |values: &[u64]| values[..values.len().min(samples)].to_vec();
-        let (bits, formats) = (first(&bits), first(&formats));
         let bits = same("bits per sample", &bits, 1)?;
         // Of Lab, a* and b* have a sign and L* has none.
         let formats = if matches!(photometric, 8 | 9) { Vec::new() } else { formats };
@@ -182,8 +182,8 @@ impl Layout {
         let ycbcr = (photometric == 6
             && (planar && compression == Compression::Jpeg || !compression.is_jpeg()))
         .then(|| {
-            let coefficients = file.reals(directory, tag::YCBCR_COEFFICIENTS);
-            YCbCr::new(&subsampling, &coefficients, &file.reals(directory, tag::REFERENCE_BLACK_WHITE))
+            let coefficients = file.reals(directory, tag::YCBCR_COEFFICIENTS, 3);
+            YCbCr::new(&subsampling, &coefficients, &file.reals(directory, tag::REFERENCE_BLACK_WHITE, 6))
         });
         let ycbcr = ycbcr.transpose()?;
         if ycbcr.as_ref().is_some_and(|ycbcr| ycbcr.sampling != (1, 1) && (planar || samples != 3)) {
@@ -268,6 +268,11 @@ impl Layout {
     /// Channels that are interleaved in a strip or tile.
     pub fn stored(&self) -> usize {
         if self.planar { 1 } else { self.samples }
+    }
+
+    /// Planes in the file; interleaved channels are one.
+    pub fn stored_planes(&self) -> usize {
+        if self.planar { self.samples } else { 1 }
     }
 
     /// Bytes of `rows` rows of a strip or tile.

@@ -96,7 +96,7 @@ pub(super) fn read(bytes: &[u8], page: usize, limits: &Limits) -> Result<Page> {
     let (height, width) = (layout.height, layout.width);
     let sample_bytes = layout.bits.div_ceil(8) as u64;
     limits.check(width as u64, height as u64, layout.samples as u64, sample_bytes)?;
-    let blocks = blocks::find(&mut file, &directory, &layout, place.plane, (bytes.len(), limits))?;
+    let blocks = blocks::find(&mut file, &directory, &layout, place.skipped, (bytes.len(), limits))?;
     let lost = Lost::default();
     let samples: Samples = match layout.depth() {
         SampleDepth::U8 if layout.palette.is_none() => {

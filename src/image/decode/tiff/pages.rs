@@ -2,7 +2,8 @@
 
 use std::io::{Read, Seek};
 
-use super::layout::tag;
+use super::blocks;
+use super::layout::{Layout, tag};
 use crate::image::metadata::directory::{Directory, TiffFile};
 
 /// An image that is made.
@@ -10,8 +11,8 @@ use crate::image::metadata::directory::{Directory, TiffFile};
 pub(super) struct PagePlace {
     /// Where its tags are; `None` where that is outside the file.
     pub directory: Option<u64>,
-    /// Its number among the images that share these tags and lie one after the other.
-    pub plane: u64,
+    /// Bytes of the images before it that share these tags.
+    pub skipped: u64,
 }
 
 /// The pages of a file.
@@ -28,17 +29,22 @@ impl Pages {
     /// unless there is nothing else.
     pub fn find<R: Read + Seek>(file: &mut TiffFile<R>, most: usize) -> Self {
         let mut found = Vec::new();
-        let mut planes = 1;
+        let mut first = None;
         file.visit(most, |file, directory| {
             let kind = directory.as_ref().map_or(Kind::Full, |directory| Kind::of(file, directory));
-            if let (true, Some(directory)) = (found.is_empty(), &directory) {
-                planes = imagej_planes(file, directory);
-            }
-            found.push((kind, directory.map(|directory| directory.at)));
+            found.push((kind, directory.as_ref().map(|directory| directory.at)));
+            first = first.take().or(directory);
         });
-        // Planes with directories of their own are counted by these.
-        let planes = if found.len() == 1 { planes.min(most as u64) } else { 1 };
         let mut pages = Self::default();
+        let mut stack = Stack { images: 1, bytes: 0 };
+        // Images with directories of their own are counted by these.
+        if let (1, Some(directory)) = (found.len(), &first) {
+            match Stack::find(file, directory) {
+                Ok(found) => stack = found,
+                Err(note) => pages.notes.push(note),
+            }
+        }
+        let images = stack.images.min(most as u64);
         let count = |kind: Kind| found.iter().filter(|(one, _)| *one == kind).count();
         let all = count(Kind::Full) == 0;
         if all && found.first().is_some_and(|(kind, _)| *kind == Kind::Reduced) {
@@ -59,7 +65,9 @@ impl Pages {
         }
         let made = found.into_iter().filter(|(kind, _)| all || *kind == Kind::Full);
         pages.places = made
-            .flat_map(|(_, directory)| (0..planes).map(move |plane| PagePlace { directory, plane }))
+            .flat_map(|(_, directory)| {
+                (0..images).map(move |image| PagePlace { directory, skipped: image * stack.bytes })
+            })
             .collect();
         pages
     }
@@ -86,14 +94,46 @@ impl Kind {
     }
 }
 
-/// How many images lie one after the other where ImageJ has written tags only for the first.
-fn imagej_planes<R: Read + Seek>(file: &mut TiffFile<R>, directory: &Directory) -> u64 {
-    let plain = file.number(directory, tag::COMPRESSION).is_ok_and(|value| matches!(value, None | Some(1)));
-    let Ok(Some((_, text))) = file.data(directory, tag::IMAGE_DESCRIPTION) else { return 1 };
-    if !plain || !text.starts_with(b"ImageJ=") {
-        return 1;
+/// Images that lie one after the other, where ImageJ has written tags only for the first.
+#[derive(Clone, Copy, Debug)]
+struct Stack {
+    images: u64,
+    /// Bytes of each.
+    bytes: u64,
+}
+
+impl Stack {
+    /// The images that the description tells of; the error says why only the first can be found.
+    fn find<R: Read + Seek>(file: &mut TiffFile<R>, directory: &Directory) -> Result<Self, String> {
+        let one = Self { images: 1, bytes: 0 };
+        let images = match file.data(directory, tag::IMAGE_DESCRIPTION) {
+            Ok(Some((_, text))) if text.starts_with(b"ImageJ=") => images(&String::from_utf8_lossy(&text)),
+            _ => 1,
+        };
+        if images < 2 {
+            return Ok(one);
+        }
+        // Reading the page says what is wrong.
+        let Ok(layout) = Layout::read(file, directory) else { return Ok(one) };
+        let Some(first) = blocks::contiguous(file, directory, &layout) else {
+            return Err(format!(
+                "of the {images} images of an ImageJ stack, only the first is read: it is compressed or in pieces, and \
+                 nothing says where the others are"
+            ));
+        };
+        let bytes = first.end - first.start;
+        let end = bytes.checked_mul(images).and_then(|all| first.start.checked_add(all));
+        match end.filter(|end| *end <= file.size && !(first.start..*end).contains(&directory.at)) {
+            Some(_) => Ok(Self { images, bytes }),
+            None => Err(format!(
+                "of the {images} images of an ImageJ stack, only the first is read: the file does not hold all"
+            )),
+        }
     }
-    let text = String::from_utf8_lossy(&text);
-    let images = text.lines().find_map(|line| line.strip_prefix("images="));
-    images.and_then(|count| count.trim_end_matches('\0').trim().parse().ok()).unwrap_or(1).max(1)
+}
+
+/// The number of images that a description by ImageJ tells of.
+fn images(description: &str) -> u64 {
+    let images = description.lines().find_map(|line| line.strip_prefix("images="));
+    images.and_then(|count| count.trim_end_matches('\0').trim().parse().ok()).unwrap_or(1)
 }

@@ -8,6 +8,8 @@ use weezl::{BitOrder, LzwStatus};
 
 /// Most bytes that are decompressed after the end of a whole strip or tile, to find errors.
 const BEYOND: usize = 1 << 16;
+/// Most bytes with which writers pad a strip or tile.
+const PADDING: usize = 4;
 
 /// The bytes of a strip or tile.
 pub(super) struct Unpacked<'a> {
@@ -40,7 +42,7 @@ impl<'a> Unpacked<'a> {
             let status = state.decompress(&data[read..], out, FlushDecompress::None);
             let moved = ((state.total_in() - before.0) as usize, (state.total_out() - before.1) as usize);
             match status {
-                Ok(Status::StreamEnd) => (moved, Next::End),
+                Ok(Status::StreamEnd) => (moved, Next::Checked),
                 Ok(_) => (moved, Next::More),
                 Err(_) => (moved, Next::Fault),
             }
@@ -94,9 +96,8 @@ impl<'a> Unpacked<'a> {
         }
         let made = bytes.len();
         bytes.resize(needed, 0);
-        // One more byte may pad the data to a word.
-        let fits = made < needed || ended > 0 && made <= ended + 1;
-        Self { bytes: bytes.into(), good: if fits { made.min(needed) } else { 0 }, decoded: false }
+        let fits = made < needed || ended > 0 && made <= ended + PADDING;
+        Self { bytes: bytes.into(), good: if fits { made.min(needed) } else { 0 }, decoded: made >= needed }
     }
 }
 
@@ -104,6 +105,8 @@ impl<'a> Unpacked<'a> {
 enum Next {
     More,
     End,
+    /// The end, with a checksum that is right.
+    Checked,
     Fault,
 }
 
@@ -118,25 +121,25 @@ fn unpack(
     let (mut read, mut made) = (0, 0);
     let mut behind = [0; 4096];
     let most = whole.max(needed) + BEYOND;
-    let fault = loop {
+    let right = loop {
         let out = if made < needed { &mut bytes[made..] } else { &mut behind[..] };
         let ((took, gave), next) = step(read, out);
         read += took;
         made += gave;
         match next {
-            Next::End => break false,
-            Next::Fault => break true,
-            // All is read.
-            Next::More if took == 0 && gave == 0 => break false,
-            Next::More if made > most => break true,
-            Next::More => {}
+            Next::Checked => break true,
+            Next::Fault => break false,
+            Next::More if made > most => break false,
+            Next::More if took > 0 || gave > 0 => {}
+            // All is read. Without a checksum, only the size can show an error.
+            Next::End | Next::More => break made == needed || made == whole,
         }
     };
     let good = match made < needed {
         true => made,
+        false if right => needed,
         // An error after the needed bytes, usually a wrong checksum, does not say where they are wrong.
-        false if fault || made != needed && made != whole => 0,
-        false => needed,
+        false => 0,
     };
-    Unpacked { bytes: bytes.into(), good, decoded: false }
+    Unpacked { bytes: bytes.into(), good, decoded: made >= needed }
 }
