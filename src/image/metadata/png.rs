@@ -88,24 +88,53 @@ fn chunks(bytes: &[u8]) -> impl Iterator<Item = Chunk<'_>> {
     })
 }
 
-/// The file with those chunks only that make up its (first) image, and what is wrong with them.
-pub(in crate::image) fn image_chunks(bytes: &[u8]) -> (Vec<u8>, Option<String>) {
-    let mut out = bytes[..bytes.len().min(8)].to_vec();
-    let (mut end, mut damage) = (out.len(), None);
+/// What a PNG file holds of its (first) image.
+pub(in crate::image) struct ImageChunks {
+    /// A file with those chunks only.
+    pub file: Vec<u8>,
+    /// What is wrong with them, one sentence each.
+    pub damage: Vec<String>,
+    /// Whether the file ends before its end is marked.
+    pub cut: bool,
+}
+
+/// The chunks that make up the image. Of a file that ends too early they may still hold all pixels.
+pub(in crate::image) fn image_chunks(bytes: &[u8]) -> ImageChunks {
+    let mut file = bytes[..bytes.len().min(8)].to_vec();
+    let (mut end, mut damage) = (file.len(), Vec::new());
+    let (mut color, mut colors, mut has_data) = (None, 0, false);
     for chunk in chunks(bytes) {
         end += chunk.whole.len();
-        if &chunk.kind == b"tRNS" && !chunk.is_intact() {
-            damage = Some("the transparency (tRNS) is damaged; dropped".into());
+        match &chunk.kind {
+            b"IHDR" => color = chunk.data.get(9).copied(),
+            b"PLTE" => colors = chunk.data.len() / 3,
+            b"IDAT" => has_data = true,
+            _ => {}
+        }
+        // As many values as channels, or opacities of the palette's colours.
+        let fits = || match (color, chunk.data.len()) {
+            (Some(0), size) => size == 2,
+            (Some(2), size) => size == 6,
+            (Some(3), size) => (1..=colors).contains(&size),
+            _ => true,
+        };
+        if &chunk.kind == b"tRNS" && (!chunk.is_intact() || has_data || !fits()) {
+            damage.push("the transparency (tRNS) is damaged; dropped".into());
         } else if &chunk.kind == b"tRNS" || !chunk.is_ancillary() {
-            out.extend(chunk.whole);
+            file.extend(chunk.whole);
         }
         if &chunk.kind == b"IEND" {
-            return (out, damage);
+            return ImageChunks { file, damage, cut: false };
         }
     }
     // The beginning of a chunk.
-    out.extend(&bytes[end..]);
-    (out, damage)
+    let rest = &bytes[end..];
+    match rest.get(4..8) {
+        Some(b"IDAT") => file.extend(rest),
+        _ => file.extend(b"\0\0\0\0IEND\xae\x42\x60\x82"),
+    }
+    damage.push("the file ends too early: what follows the image data is lost".into());
+    ImageChunks { file, damage, cut: true }
 }
 
 /// Chunks on colour, of which a wrong number changes every pixel.

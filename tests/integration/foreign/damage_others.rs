@@ -174,3 +174,70 @@ fn chunks_of_png_with_a_wrong_checksum_are_named() {
     assert_eq!(image.damage.as_deref(), Some("the checksum of the image data is wrong: pixels may be wrong"));
     assert_eq!(image.color.data(), [200.0 / 255.0]);
 }
+
+#[test]
+fn png_that_ends_behind_its_pixels_is_read_and_says_so() {
+    let png = fs::read(data("girl.png")).unwrap();
+    let whole = decode(&png, &Limits::default()).unwrap();
+    // Before the last chunk, which marks the end.
+    let (pixels, end) = png.split_at(png.len() - 12);
+    let text = with_chunks(&[0; 33], &[(b"tEXt", &[b'a'; 102])])[33..].to_vec();
+    let cut_text = [pixels, &text[..50]].concat();
+    for file in [pixels, &png[..png.len() - 5], &cut_text, &[pixels, &text].concat()] {
+        let image = decode(file, &Limits::default()).unwrap();
+        let damage = "the file ends too early: what follows the image data is lost";
+        assert_eq!(image.damage.as_deref(), Some(damage));
+        assert_eq!(image.color, whole.color);
+    }
+    assert_eq!(decode(&[pixels, &text, end].concat(), &Limits::default()).unwrap().damage, None);
+    // Within the image data and its checksum.
+    for size in [pixels.len() / 2, pixels.len() - 5, pixels.len() - 2] {
+        let error = decode(&png[..size], &Limits::default()).unwrap_err();
+        assert_eq!(error.to_string(), "the PNG data is truncated: the file ends too early");
+    }
+}
+
+/// An indexed PNG of 5 x 2 pixels, with red and green in its palette, and this transparency.
+fn indexed(transparency: &[u8]) -> Vec<u8> {
+    let mut packed = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+    // Indices 0 1 2 3 1 and 3 0 0 0 0, of 2 bits each, behind the filter's number.
+    std::io::Write::write_all(&mut packed, &[0, 0b0001_1011, 0b0100_0000, 0, 0b1100_0000, 0]).unwrap();
+    let packed = packed.finish().unwrap();
+    let header = [0, 0, 0, 5, 0, 0, 0, 2, 2, 3, 0, 0, 0];
+    let mut chunks: Vec<(&[u8; 4], &[u8])> = vec![(b"IHDR", &header), (b"PLTE", &[255, 0, 0, 0, 255, 0])];
+    if !transparency.is_empty() {
+        chunks.push((b"tRNS", transparency));
+    }
+    chunks.extend([(b"IDAT", &packed[..]), (b"IEND", &[])]);
+    [b"\x89PNG\r\n\x1a\n", &with_chunks(&[0; 33], &chunks)[33..]].concat()
+}
+
+#[test]
+fn indices_beyond_the_palette_of_png_are_black_and_counted() {
+    let image = decode(&indexed(&[]), &Limits::default()).unwrap();
+    assert_eq!(image.damage.as_deref(), Some("3 pixels have an index beyond the palette"));
+    // Red, green and blue lie in planes.
+    let red = [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0];
+    let green = [0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+    assert_eq!(image.color.data(), [red, green, [0.0; 10]].concat());
+    assert!(image.alpha.is_none());
+    let image = decode(&indexed(&[51]), &Limits::default()).unwrap();
+    let alpha = [0.2, 1.0, 1.0, 1.0, 1.0, 1.0, 0.2, 0.2, 0.2, 0.2];
+    assert_eq!(image.alpha.unwrap().data(), alpha);
+}
+
+#[test]
+fn transparency_of_png_with_a_wrong_size_is_dropped_and_named() {
+    let png = fs::read(data("girl.png")).unwrap();
+    let dropped = "the transparency (tRNS) is damaged; dropped";
+    let rgb =
+        |transparency| decode(&with_chunks(&png, &[(b"tRNS", transparency)]), &Limits::default()).unwrap();
+    for transparency in [&[0, 10, 0][..], &[0, 10, 0, 10, 0, 10, 0]] {
+        let image = rgb(transparency);
+        assert_eq!((image.damage.as_deref(), image.alpha.is_some()), (Some(dropped), false));
+    }
+    assert_eq!(rgb(&[0, 10, 0, 10, 0, 10]).damage, None);
+    // More values than colours.
+    let image = decode(&indexed(&[0, 0, 0]), &Limits::default()).unwrap();
+    assert!(image.damage.unwrap().starts_with(dropped) && image.alpha.is_none());
+}

@@ -132,3 +132,21 @@ fn strips_whose_bytes_are_all_there_are_shown() {
         assert_eq!(image.damage, told, "{name}");
     }
 }
+
+/// A strip is not decoded where its JPEG has far more rows than the tags say: each of many could hold a huge image.
+#[test]
+fn a_jpeg_strip_far_taller_than_the_tags_say_is_lost() {
+    let bytes = file("whole_jpeg.tif");
+    let mut decoder = Decoder::new(std::io::Cursor::new(&bytes)).unwrap();
+    let strips = decoder.get_tag_u64_vec(Tag::StripOffsets).unwrap();
+    let with_height = |strip: usize, height: u16| {
+        let start = strips[strip] as usize;
+        let frame = bytes[start..].windows(2).position(|marker| marker == [0xff, 0xc0]).unwrap();
+        let mut changed = bytes.clone();
+        changed[start + frame + 5..start + frame + 7].copy_from_slice(&height.to_be_bytes());
+        decode(&changed, &Limits::default()).unwrap().damage.unwrap_or_default()
+    };
+    // 16 of 60 rows.
+    assert_eq!(with_height(0, u16::MAX), "the TIFF data is damaged: 27 % of the image is lost");
+    assert_eq!(with_height(0, decoder.get_tag_u32(Tag::RowsPerStrip).unwrap() as u16), "");
+}

@@ -225,8 +225,13 @@ impl Bits<'_> {
         while self.left() > 0 {
             let zeros = self.zeros(11);
             if zeros == 11 {
-                // Zeros up to the end of the data are no end-of-line code.
-                return self.zeros(usize::MAX) < self.left();
+                let zeros = self.zeros(usize::MAX);
+                if zeros < self.left() {
+                    return true;
+                }
+                // Zeros up to the end are no end-of-line code. Skipped, they are not counted again for each row.
+                self.at += zeros;
+                return false;
             }
             self.at += zeros + 1;
         }
@@ -258,5 +263,20 @@ impl BitReader for Bits<'_> {
 
     fn bits_to_byte_boundary(&self) -> u8 {
         (8 - self.at % 8) as u8 % 8
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zeros_up_to_the_end_are_skipped_at_once() {
+        let mut bits = Bits { data: &[0xff, 0, 0, 0], at: 0 };
+        assert!(!bits.seek_eol());
+        assert_eq!(bits.left(), 0);
+        let mut bits = Bits { data: &[0xff, 0, 0, 1], at: 0 };
+        assert!(bits.seek_eol());
+        assert_eq!(bits.at, 8);
     }
 }

@@ -48,6 +48,11 @@ pub(super) fn decode(
             layout.stored()
         )));
     }
+    // Each of many strips could hold a huge image, of which one row is needed. Encoders may fill up the height to whole
+    // blocks of chroma; a lone strip may have any height, as in libtiff.
+    if size.1 > layout.block.1.next_multiple_of(16) && layout.blocks() != (1, 1) {
+        return Ok(lost());
+    }
     let coding = if layout.photometric == 6 && !layout.planar { Coding::YCbCr } else { Coding::Stored };
     let image = match decompress(layout.jpeg_tables.as_deref(), data, coding, limits) {
         Ok(image) => image,
