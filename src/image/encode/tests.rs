@@ -194,8 +194,10 @@ fn truncated_files_are_refused() {
     let source = image(3, false, SampleDepth::U8);
     for format in ImageFormat::writable() {
         let bytes = encode(&source, &EncodeOptions::new(format)).unwrap().bytes;
+        // What ends within PNG's end mark has all pixels.
+        let length = bytes.len() - if format == ImageFormat::Png { 12 } else { 0 };
         for part in [1, 2, 3] {
-            let error = decode(&bytes[..bytes.len() * part / 4], &Limits::default()).unwrap_err();
+            let error = decode(&bytes[..length * part / 4], &Limits::default()).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Input, "{format}");
             let damaged = matches!(format, ImageFormat::Qoi | ImageFormat::OpenExr);
             let expected = if damaged {

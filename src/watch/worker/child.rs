@@ -108,8 +108,9 @@ mod tests {
     #[test]
     fn what_libraries_print_between_the_replies_is_passed_over_even_if_it_is_no_text() {
         let alive = r#"{"event":"alive"}"#;
-        let script =
-            format!("echo noise; echo '{alive}'; printf '\\377\\376\\n'; echo '{alive}'; echo '{{}}'");
+        let script = format!(
+            "read -r setup; echo noise; echo '{alive}'; printf '\\377\\376\\n'; echo '{alive}'; echo '{{}}'"
+        );
         let (_child, events) = start(&script);
         assert_eq!(replies(&events), [Reply::Alive, Reply::Alive]);
         // Nothing comes after the end.
