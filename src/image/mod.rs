@@ -20,6 +20,7 @@ mod jpeg_quality;
 mod libjpeg;
 mod metadata;
 mod orientation;
+mod outside;
 mod provenance;
 mod raster;
 mod resample;
@@ -34,6 +35,8 @@ pub use image::{Image, SampleDepth};
 pub use interleave::Sample;
 pub use jpeg_quality::jpeg_quality;
 pub use metadata::{Density, DensityUnit, Geo, Metadata, Retouch, Strip};
+#[cfg(feature = "volume")]
+pub(crate) use outside::{add_outside, take_outside};
 pub use provenance::Provenance;
 pub use raster::Raster;
 pub(crate) use resample::RowResampler;

@@ -3,7 +3,7 @@
 use super::alpha::{AlphaRows, extend_colors, resize_alpha};
 use super::color::Coding;
 use super::metadata::{Retouch, Strip};
-use super::resample::{Kernel, Resampler};
+use super::outside::{add_outside, take_outside};
 use super::{Image, Raster, SampleDepth};
 
 /// An image made ready: colour for the model, and everything else for afterwards.
@@ -22,8 +22,7 @@ pub struct Frame {
     shell: Image,
     size: (usize, usize),
     coding: Coding,
-    /// What of the colour lies below 0 or above 1, where there is any: colours outside sRGB's gamut, which the model has
-    /// never seen and answers with garbage. It is interpolated and added again.
+    /// Colours outside sRGB's gamut, where there are any.
     outside: Option<Raster>,
 }
 
@@ -69,43 +68,12 @@ pub fn prepare_for_model(image: Image) -> Prepared {
     if let Some(alpha) = &image.alpha {
         extend_colors(&mut color, alpha);
     }
-    let outside = take_outside(&mut color);
+    let outside = take_outside(&mut color, ROUNDING);
     Prepared { color, frame: Frame { shell: image, size, coding, outside } }
-}
-
-/// Brings `color` into 0..1, and returns what that takes from it, if it is more than rounding.
-fn take_outside(color: &mut Raster) -> Option<Raster> {
-    let (low, high) = color.range();
-    let within = |value: f32| value.clamp(0.0, 1.0);
-    let outside = (low < -ROUNDING || high > 1.0 + ROUNDING).then(|| {
-        let mut outside = color.clone();
-        outside.data_mut().iter_mut().for_each(|value| *value -= within(*value));
-        outside
-    });
-    color.data_mut().iter_mut().for_each(|value| *value = within(*value));
-    outside
 }
 
 /// How far outside 0..1 a value is that was rounded, and no colour outside the gamut: less than half a level of 16 bits.
 const ROUNDING: f32 = 5e-6;
-
-/// Adds the rows from `top` on of `outside`, enlarged to `size` (height, width), to `color`, which has them.
-fn add_outside(outside: &Raster, size: (usize, usize), top: usize, color: &mut Raster) {
-    // A kernel that overshoots would take colours out of the gamut that are in it.
-    let resampler = Resampler::new(Kernel::Linear, (outside.height(), outside.width()), size);
-    let (height, width) = (color.height(), color.width());
-    for start in (0..height).step_by(ROWS) {
-        let rows = start..(start + ROWS).min(height);
-        let part = resampler.resample_region(outside, top + rows.start..top + rows.end, 0..width);
-        for channel in 0..color.channels() {
-            let here = &mut color.plane_mut(channel)[rows.start * width..rows.end * width];
-            here.iter_mut().zip(part.plane(channel)).for_each(|(value, more)| *value += more);
-        }
-    }
-}
-
-/// Rows that are enlarged at a time.
-const ROWS: usize = 64;
 
 /// A number for people: without dozens of zeros.
 struct Plain(f32);
@@ -197,7 +165,7 @@ impl Strips<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::{Density, DensityUnit, ImageFormat, SampleDepth, resize};
+    use crate::image::{Density, DensityUnit, ImageFormat, Kernel, SampleDepth, resize};
 
     #[test]
     fn an_image_keeps_what_it_had() {

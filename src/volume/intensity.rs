@@ -3,7 +3,7 @@
 use super::histogram::Histogram;
 use super::nifti::Nifti;
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::{Kernel, Raster, resize};
+use crate::image::{Raster, add_outside, take_outside};
 use crate::progress::CancelToken;
 
 /// Percentiles between which the window lies: a few hot or dark voxels do not decide what the rest looks like.
@@ -110,8 +110,8 @@ impl Window {
     }
 
     /// The stored value of one in the network's units.
-    pub fn restored(&self, value: f32) -> f64 {
-        self.low + f64::from(value) * (self.high - self.low)
+    pub fn restored(&self, value: f64) -> f64 {
+        self.low + value * (self.high - self.low)
     }
 }
 
@@ -134,15 +134,9 @@ impl Slice {
             fill(&mut values, width);
             holes
         });
-        let is_inside = values.iter().all(|value| (0.0..=1.0).contains(value));
-        let all = Raster::from_vec(1, height, width, values);
-        if is_inside {
-            return Self { inside: all, outside: None, holes };
-        }
-        let (mut inside, mut outside) = (all.clone(), all);
-        inside.data_mut().iter_mut().for_each(|value| *value = value.clamp(0.0, 1.0));
-        outside.data_mut().iter_mut().zip(inside.data()).for_each(|(value, inside)| *value -= inside);
-        Self { inside, outside: Some(outside), holes }
+        let mut inside = Raster::from_vec(1, height, width, values);
+        let outside = take_outside(&mut inside, 0.0);
+        Self { inside, outside, holes }
     }
 
     /// Whether the slice has so little contrast that the network would add nothing.
@@ -155,10 +149,8 @@ impl Slice {
 
     /// Adds what lies outside the window to the enlarged inside.
     pub fn add_outside(&self, enlarged: &mut Raster) {
-        // Linear: a kernel with lobes would put dark rims around bright vessels.
         if let Some(outside) = &self.outside {
-            let more = resize(outside, enlarged.height(), enlarged.width(), Kernel::Linear);
-            enlarged.data_mut().iter_mut().zip(more.data()).for_each(|(value, more)| *value += more);
+            add_outside(outside, (enlarged.height(), enlarged.width()), 0, enlarged);
         }
     }
 
@@ -245,7 +237,7 @@ mod tests {
         let window = Window::of(&survey((0..10_000).map(|i| f64::from(i % 500)).chain([60_000.0])));
         assert_eq!((window.low, window.high), (0.0, 499.0));
         for value in [-300.0, 0.0, 17.0, 60_000.0] {
-            assert!((window.restored(window.normalized(value)) - value).abs() < 1e-6 * 60_000.0);
+            assert!((window.restored(window.normalized(value).into()) - value).abs() < 1e-6 * 60_000.0);
         }
         let sparse = Window::of(&survey((0..10_000).map(|i| f64::from(i == 3))));
         assert_eq!((sparse.low, sparse.high), (0.0, 1.0));

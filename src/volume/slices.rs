@@ -69,6 +69,29 @@ pub(super) fn at_once<T: Send, R: Send>(
     })
 }
 
+/// A slice enlarged to `height` x `width`, the size that `options` ask for; one of air without the network.
+pub(super) fn enlarge(
+    slice: &Slice,
+    upscaler: &Upscaler,
+    options: &UpscaleOptions,
+    (height, width): (usize, usize),
+    progress: &Progress<'_>,
+    cancel: &CancelToken,
+) -> Result<(Raster, Option<Report>)> {
+    cancel.check()?;
+    let part = progress.part();
+    let (mut result, report) = if slice.is_flat() {
+        part.tell(ProgressEvent { fraction: 1.0, step: 0, steps: 0 });
+        (resize(&slice.inside, height, width, Kernel::Linear), None)
+    } else {
+        let report = |event: ProgressEvent| part.tell(event);
+        let Upscaled { image, report, .. } = upscaler.upscale(&slice.inside, options, &report, cancel)?;
+        (image, Some(report))
+    };
+    slice.add_outside(&mut result);
+    Ok((result, report))
+}
+
 /// How far all slices are.
 pub(super) struct Progress<'a> {
     listener: &'a dyn Listener,
@@ -192,27 +215,22 @@ impl Slices<'_> {
         progress: &Progress<'_>,
         cancel: &CancelToken,
     ) -> Result<Finished> {
-        cancel.check()?;
         let (plan, window) = (self.plan, &self.window);
         let ((width, height), (new_width, new_height)) = (plan.size(), plan.target());
         let order = plan.nifti.header.order();
         let mut values = Vec::with_capacity(width * height);
         plan.nifti.datatype.decode(order, bytes, |value| values.push(window.normalized(value)));
         let slice = Slice::new(values, height, width);
-        let part = progress.part();
-        let (mut result, report) = if slice.is_flat() {
-            part.tell(ProgressEvent { fraction: 1.0, step: 0, steps: 0 });
-            (resize(&slice.inside, new_height, new_width, Kernel::Linear), None)
-        } else {
-            let report = |event: ProgressEvent| part.tell(event);
-            let Upscaled { image, report, .. } = upscaler.upscale(&slice.inside, options, &report, cancel)?;
-            (image, Some(report))
-        };
-        slice.add_outside(&mut result);
+        let (mut result, report) =
+            enlarge(&slice, upscaler, options, (new_height, new_width), progress, cancel)?;
         let shrunk = resize(&result, height, width, Kernel::BICUBIC);
         slice.cut_holes(&mut result);
         let mut bytes = Vec::with_capacity(result.data().len() * plan.datatype.bytes());
-        plan.datatype.encode(order, result.data().iter().map(|value| window.restored(*value)), &mut bytes);
+        plan.datatype.encode(
+            order,
+            result.data().iter().map(|value| window.restored((*value).into())),
+            &mut bytes,
+        );
         Ok(Finished { bytes, slice, shrunk, report })
     }
 }

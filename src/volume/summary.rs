@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::histogram::Histogram;
-use super::intensity::{Slice, Survey};
+use super::intensity::{Slice, Survey, Window};
 use super::plan::Plan;
 use crate::image::Raster;
 
@@ -75,14 +75,14 @@ impl Figures {
 }
 
 impl Summary {
-    /// Of a volume whose voxels were copied, or of one with `figures`, whose values `restored` makes stored ones of.
+    /// Of a volume whose voxels were copied, or of one with `figures`, which were seen through a window.
     pub fn new(
         plan: &Plan,
         survey: &Survey,
         (slices, flat_slices): (usize, usize),
-        figures: Option<(&Figures, &dyn Fn(f64) -> f64)>,
+        figures: Option<(&Figures, &Window)>,
     ) -> Self {
-        let (slope, inter) = scaling(plan);
+        let (slope, inter) = plan.nifti.header.scaling().unwrap_or((1.0, 0.0));
         let scaled = |stored: f64| stored * slope + inter;
         let [i, j, k] = plan.sides;
         let voxel_mm = plan.geometry.voxel_mm();
@@ -103,8 +103,8 @@ impl Summary {
             ..input.clone()
         };
         let mut correlation = (survey.range.0 < survey.range.1).then_some(1.0);
-        if let Some((figures, restored)) = figures {
-            let value = |normalized: f64| scaled(restored(normalized));
+        if let Some((figures, window)) = figures {
+            let value = |normalized: f64| scaled(window.restored(normalized));
             let percentile = |percent: f64| value(figures.shrunk.percentile(percent));
             output.mean = value(figures.sums[1] / figures.count as f64);
             (output.p1, output.p50, output.p99) = (percentile(1.0), percentile(50.0), percentile(99.0));
@@ -131,16 +131,4 @@ impl Summary {
 
 fn axis(plane: &str, at: usize) -> usize {
     usize::from(plane.as_bytes()[at] - b'i')
-}
-
-/// Slope and intercept of the file; a slope of 0, or none, is no scaling.
-fn scaling(plan: &Plan) -> (f64, f64) {
-    use super::nifti::field::{SCL_INTER, SCL_SLOPE};
-    let header = &plan.nifti.header;
-    let (slope, inter) = (header.real(SCL_SLOPE, 0), header.real(SCL_INTER, 0));
-    if slope.is_finite() && slope != 0.0 {
-        (slope, if inter.is_finite() { inter } else { 0.0 })
-    } else {
-        (1.0, 0.0)
-    }
 }

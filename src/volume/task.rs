@@ -90,9 +90,8 @@ impl VolumeTask<'_> {
         let summary = if plan.is_copy() {
             Summary::new(plan, &survey, (0, 0), None)
         } else {
-            let window = slices.window;
-            let restored = |normalized: f64| window.low + normalized * (window.high - window.low);
-            Summary::new(plan, &survey, (outcome.made, outcome.flat), Some((&outcome.figures, &restored)))
+            let figures = Some((&outcome.figures, &slices.window));
+            Summary::new(plan, &survey, (outcome.made, outcome.flat), figures)
         };
         // A volume of air alone does not need the network.
         let report = outcome.report.unwrap_or(Report { passes: 0, ..report });

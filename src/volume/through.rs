@@ -5,12 +5,12 @@
 //! difference is added.
 
 use super::intensity::Slice;
-use super::slices::{Outcome, Progress, Slices, at_once};
+use super::slices::{Outcome, Progress, Slices, at_once, enlarge};
 use super::task::Listener;
-use crate::engine::{Report, Target, UpscaleOptions, Upscaled, Upscaler};
+use crate::engine::{Target, UpscaleOptions, Upscaler};
 use crate::error::Result;
 use crate::image::{Kernel, Raster, resize};
-use crate::progress::{CancelToken, ProgressEvent};
+use crate::progress::CancelToken;
 
 /// Rounds of correction toward the acquired means; each leaves a fraction of the difference.
 const ROUNDS: usize = 8;
@@ -72,26 +72,21 @@ impl Slices<'_> {
             let share = 1.0 / families.len() as f32;
             for &axis in &families {
                 let (axes, across) = ((through, axis), a + b - axis);
+                // One axis is the coarse one, the rows.
+                let size = (plan.sides[through], old[axis]);
                 let count = upscaler.networks().max(2);
                 for first in (0..old[across]).step_by(count) {
                     let indices = first..old[across].min(first + count);
                     let slices: Vec<_> = indices
                         .map(|index| Slice::new(input.slice(axes, index), old[through], old[axis]))
                         .collect();
-                    let target = Target::Size { width: old[axis] as u32, height: plan.sides[through] as u32 };
+                    let target = Target::Size { width: size.1 as u32, height: size.0 as u32 };
                     let made = at_once(slices, |at, slice| {
                         let seed = (time * old[across] + first + at) as u64;
                         let seed = self.options.seed.wrapping_add(seed);
                         let options =
                             UpscaleOptions { target, seed, among_others: true, ..self.options.clone() };
-                        enlarge(
-                            &slice,
-                            upscaler,
-                            &options,
-                            (plan.sides[through], old[axis]),
-                            &progress,
-                            cancel,
-                        )
+                        enlarge(&slice, upscaler, &options, size, &progress, cancel)
                     })?;
                     for (at, (enlarged, report)) in made.into_iter().enumerate() {
                         outcome.count(report);
@@ -116,36 +111,13 @@ impl Slices<'_> {
             }
             for block in result.values.chunks(BLOCK) {
                 let mut bytes = Vec::with_capacity(block.len() * plan.datatype.bytes());
-                let values = block.iter().map(|value| self.window.restored(*value));
+                let values = block.iter().map(|value| self.window.restored((*value).into()));
                 plan.datatype.encode(order, values, &mut bytes);
                 take(bytes)?;
             }
         }
         Ok(outcome)
     }
-}
-
-/// A slice enlarged along the coarse axis, its rows, to `size` (height, width).
-fn enlarge(
-    slice: &Slice,
-    upscaler: &Upscaler,
-    options: &UpscaleOptions,
-    (height, width): (usize, usize),
-    progress: &Progress<'_>,
-    cancel: &CancelToken,
-) -> Result<(Raster, Option<Report>)> {
-    cancel.check()?;
-    let part = progress.part();
-    let (mut result, report) = if slice.is_flat() {
-        part.tell(ProgressEvent { fraction: 1.0, step: 0, steps: 0 });
-        (resize(&slice.inside, height, width, Kernel::Linear), None)
-    } else {
-        let report = |event: ProgressEvent| part.tell(event);
-        let Upscaled { image, report, .. } = upscaler.upscale(&slice.inside, options, &report, cancel)?;
-        (image, Some(report))
-    };
-    slice.add_outside(&mut result);
-    Ok((result, report))
 }
 
 /// Corrects `result` so that its means over the acquired slices are those of `slice`. Returns the means.

@@ -10,7 +10,6 @@ use crate::batch::naming::shown;
 use crate::cli::args::upscale_request::Verbosity;
 use crate::error::ErrorKind;
 use crate::report::event::{Event, Files, Reporter};
-use crate::report::line::line;
 use crate::settings::values::{show_bytes, show_seconds};
 use crate::volume::{Side, Summary};
 
@@ -187,8 +186,8 @@ impl Reporter for HumanReporter {
                     self.summary((*done, *skipped, *failed), *cancelled, *seconds);
                 }
             }
-            // The daemon's.
-            event => line(event).iter().for_each(|line| self.line(line)),
+            // The daemon has a log.
+            Event::Placed { .. } | Event::Attempt { .. } | Event::Finished { .. } | Event::Notice(_) => {}
         }
     }
 }

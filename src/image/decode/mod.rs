@@ -113,6 +113,7 @@ fn decode_known(bytes: &[u8], format: ImageFormat, page: usize, limits: &Limits)
             source.notes = file.notes;
             file.decoded
         }
+        ImageFormat::Png => source.read_png(bytes, limits)?,
         ImageFormat::Jpeg => source.read_jpeg(bytes, limits)?,
         _ => source.read_other(bytes, limits)?,
     };
@@ -134,6 +135,17 @@ struct Source {
 }
 
 impl Source {
+    fn read_png(&mut self, bytes: &[u8], limits: &Limits) -> Result<Decoded> {
+        let chunks = metadata::png::read(bytes);
+        self.metadata = chunks.metadata;
+        self.notes = chunks.notes;
+        self.take_color(&chunks.color);
+        self.animated = chunks.frames > 1;
+        let (decoded, damage) = png::read(bytes, limits)?;
+        self.damage = damage;
+        Ok(decoded)
+    }
+
     fn read_jpeg(&mut self, bytes: &[u8], limits: &Limits) -> Result<Decoded> {
         let segments = metadata::jpeg::read(bytes);
         self.metadata = segments.metadata;
@@ -152,16 +164,6 @@ impl Source {
 
     fn read_other(&mut self, bytes: &[u8], limits: &Limits) -> Result<Decoded> {
         match self.format {
-            ImageFormat::Png => {
-                let chunks = metadata::png::read(bytes);
-                self.metadata = chunks.metadata;
-                self.notes = chunks.notes;
-                self.take_color(&chunks.color);
-                self.animated = chunks.frames > 1;
-                let (decoded, damage) = png::read(bytes, limits)?;
-                self.damage = damage;
-                return Ok(decoded);
-            }
             ImageFormat::WebP => {
                 if !sniff::riff_is_complete(bytes) {
                     return Err(truncated(self.format));
@@ -243,8 +245,7 @@ impl Source {
         let exif = self.metadata.take_orientation();
         let orientation = orientation.unwrap_or(exif);
         // Some decoders have turned the image already.
-        if orientation > 4
-            && exif <= 4
+        if orientation.max(exif) > 4
             && let Some(density) = &mut self.metadata.density
         {
             std::mem::swap(&mut density.x, &mut density.y);

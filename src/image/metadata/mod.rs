@@ -273,8 +273,8 @@ impl Metadata {
         notes
     }
 
-    /// Settles on one resolution, says everywhere that the image is upright, and returns the orientation (1 to 8) that was
-    /// given: EXIF's, which all readers know, and XMP's where EXIF has none, as exiv2 and Adobe's programs do.
+    /// Settles on one resolution, of the image as it is stored, says everywhere that the image is upright, and returns the
+    /// orientation (1 to 8) that was given: EXIF's, which all readers know, and XMP's where EXIF has none, as exiv2 and Adobe's programs do.
     pub(in crate::image) fn take_orientation(&mut self) -> u8 {
         let mut orientation = None;
         if let Some(block) = self.exif.take() {
@@ -297,13 +297,7 @@ impl Metadata {
             orientation = orientation.or_else(stated).filter(|value| (1..=8).contains(value));
             self.xmp = Some(edited.packet);
         }
-        let orientation = orientation.unwrap_or(1);
-        if orientation > 4
-            && let Some(density) = &mut self.density
-        {
-            std::mem::swap(&mut density.x, &mut density.y);
-        }
-        orientation
+        orientation.unwrap_or(1)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Analyze 7.5, as nibabel and SPM read it.
 
 use super::field;
-use super::header::{Header, Order};
+use super::header::Header;
 
 /// Where SPM keeps the origin, counted from 1: 5 integers of 16 bits.
 const ORIGINATOR: usize = 253;
@@ -36,10 +36,7 @@ fn origin(header: &Header, sides: [f64; 3]) -> [f64; 3] {
     let stored: [f64; 3] = std::array::from_fn(|axis| {
         let at = ORIGINATOR + 2 * axis;
         let bytes = [header.bytes()[at], header.bytes()[at + 1]];
-        f64::from(match header.order() {
-            Order::Little => i16::from_le_bytes(bytes),
-            Order::Big => i16::from_be_bytes(bytes),
-        })
+        f64::from(i16::from_le_bytes(header.order().little(bytes)))
     });
     let is_set = stored.iter().any(|&at| at != 0.0)
         && stored.iter().zip(sides).all(|(&at, side)| at > -side && at < 2.0 * side);
@@ -48,16 +45,12 @@ fn origin(header: &Header, sides: [f64; 3]) -> [f64; 3] {
 
 /// Slope and intercept after SPM2's spm_vol_ana.m; slope 0 is none.
 fn scaling(header: &Header) -> (f64, f64) {
-    let (slope, inter) = (header.real(field::SCL_SLOPE, 0), header.real(field::SCL_INTER, 0));
-    if slope.is_finite() && slope != 0.0 {
-        return (slope, if inter.is_finite() { inter } else { 0.0 });
+    if let Some(scaling) = header.scaling() {
+        return scaling;
     }
     let integer = |at: usize| {
         let bytes: [u8; 4] = std::array::from_fn(|byte| header.bytes()[at + byte]);
-        f64::from(match header.order() {
-            Order::Little => i32::from_le_bytes(bytes),
-            Order::Big => i32::from_be_bytes(bytes),
-        })
+        f64::from(i32::from_le_bytes(header.order().little(bytes)))
     };
     let (most, least) = (integer(140), integer(144));
     let (high, low) = (header.real(field::CAL_MAX, 0), header.real(field::CAL_MIN, 0));

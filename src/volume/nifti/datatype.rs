@@ -33,47 +33,15 @@ const REFUSED: [(i64, &str); 7] = [
 /// Runs a block in which `$type` is the Rust type of a [`Datatype`].
 macro_rules! with_type {
     ($datatype:expr, $type:ident => $body:expr) => {
+        with_type!($datatype, $type => $body;
+            U8 u8, I8 i8, I16 i16, U16 u16, I32 i32, U32 u32, I64 i64, U64 u64, F32 f32, F64 f64)
+    };
+    ($datatype:expr, $type:ident => $body:expr; $($variant:ident $own:ty),*) => {
         match $datatype {
-            Datatype::U8 => {
-                type $type = u8;
+            $(Datatype::$variant => {
+                type $type = $own;
                 $body
-            }
-            Datatype::I8 => {
-                type $type = i8;
-                $body
-            }
-            Datatype::I16 => {
-                type $type = i16;
-                $body
-            }
-            Datatype::U16 => {
-                type $type = u16;
-                $body
-            }
-            Datatype::I32 => {
-                type $type = i32;
-                $body
-            }
-            Datatype::U32 => {
-                type $type = u32;
-                $body
-            }
-            Datatype::I64 => {
-                type $type = i64;
-                $body
-            }
-            Datatype::U64 => {
-                type $type = u64;
-                $body
-            }
-            Datatype::F32 => {
-                type $type = f32;
-                $body
-            }
-            Datatype::F64 => {
-                type $type = f64;
-                $body
-            }
+            })*
         }
     };
 }

@@ -29,10 +29,7 @@ impl Extension {
         let size = (8 + text.len()).next_multiple_of(16);
         let mut bytes = Vec::with_capacity(size);
         for number in [size as i32, COMMENT] {
-            bytes.extend(match order {
-                Order::Little => number.to_le_bytes(),
-                Order::Big => number.to_be_bytes(),
-            });
+            bytes.extend(order.little(number.to_le_bytes()));
         }
         bytes.extend_from_slice(text.as_bytes());
         bytes.resize(size, 0);
@@ -53,10 +50,7 @@ impl Extension {
     pub(super) fn all(area: &[u8], order: Order) -> (Vec<Self>, bool) {
         let (mut found, mut rest) = (Vec::new(), area);
         while let Some((head, _)) = rest.split_first_chunk::<8>() {
-            let number = |bytes: [u8; 4]| match order {
-                Order::Little => i32::from_le_bytes(bytes),
-                Order::Big => i32::from_be_bytes(bytes),
-            };
+            let number = |bytes: [u8; 4]| i32::from_le_bytes(order.little(bytes));
             let [a, b, c, d, e, f, g, h] = *head;
             let (size, code) = (number([a, b, c, d]), number([e, f, g, h]));
             if size == 0 {

@@ -13,6 +13,16 @@ pub enum Order {
     Big,
 }
 
+impl Order {
+    /// Bytes of a number in this order as little-endian ones, or the other way round.
+    pub(super) fn little<const N: usize>(self, mut bytes: [u8; N]) -> [u8; N] {
+        if self == Self::Big {
+            bytes.reverse();
+        }
+        bytes
+    }
+}
+
 /// The version of the format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names say it")]
@@ -171,7 +181,7 @@ impl Header {
     pub fn int(&self, field: Field, index: usize) -> i64 {
         let (at, kind) = self.place(field, index);
         match kind {
-            Kind::I64 => i64_of(self.number(at), self.order),
+            Kind::I64 => i64::from_le_bytes(self.order.little(self.number(at))),
             _ => self.real(field, index) as i64,
         }
     }
@@ -182,16 +192,19 @@ impl Header {
         let order = self.order;
         match kind {
             Kind::U8 => f64::from(self.bytes[at]),
-            Kind::I16 => f64::from(if order == Order::Little {
-                i16::from_le_bytes(self.number(at))
-            } else {
-                i16::from_be_bytes(self.number(at))
-            }),
-            Kind::I32 => f64::from(i32::from_le_bytes(little(self.number(at), order))),
-            Kind::I64 => i64_of(self.number(at), order) as f64,
-            Kind::F32 => f64::from(f32::from_le_bytes(little(self.number(at), order))),
-            Kind::F64 => f64::from_le_bytes(little(self.number(at), order)),
+            Kind::I16 => f64::from(i16::from_le_bytes(order.little(self.number(at)))),
+            Kind::I32 => f64::from(i32::from_le_bytes(order.little(self.number(at)))),
+            Kind::I64 => i64::from_le_bytes(order.little(self.number(at))) as f64,
+            Kind::F32 => f64::from(f32::from_le_bytes(order.little(self.number(at)))),
+            Kind::F64 => f64::from_le_bytes(order.little(self.number(at))),
         }
+    }
+
+    /// Slope and intercept of the voxels; a slope of 0, or none, is no scaling.
+    pub fn scaling(&self) -> Option<(f64, f64)> {
+        let (slope, inter) = (self.real(field::SCL_SLOPE, 0), self.real(field::SCL_INTER, 0));
+        let inter = if inter.is_finite() { inter } else { 0.0 };
+        (slope.is_finite() && slope != 0.0).then_some((slope, inter))
     }
 
     /// All numbers of a field.
@@ -294,20 +307,8 @@ impl Header {
     }
 
     fn put_bytes<const N: usize>(&mut self, at: usize, bytes: [u8; N]) {
-        self.bytes[at..at + N].copy_from_slice(&little(bytes, self.order));
+        self.bytes[at..at + N].copy_from_slice(&self.order.little(bytes));
     }
-}
-
-/// Bytes in `order` as little-endian ones, or the other way round.
-fn little<const N: usize>(mut bytes: [u8; N], order: Order) -> [u8; N] {
-    if order == Order::Big {
-        bytes.reverse();
-    }
-    bytes
-}
-
-fn i64_of(bytes: [u8; 8], order: Order) -> i64 {
-    i64::from_le_bytes(little(bytes, order))
 }
 
 fn wrong(message: impl Into<String>) -> Error {

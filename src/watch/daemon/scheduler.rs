@@ -121,7 +121,7 @@ impl<'a> Scheduler<'a> {
         let twins = self.ledger.twins(&folder.settings.name, hash, &folder.digest, entry.id)?;
         Ok(twins.into_iter().filter(|twin| twin.path.extension() == entry.path.extension()).find_map(
             |twin| {
-                let made = made_of(&twin)?;
+                let made = twin.made()?;
                 let result = twin.result.filter(|result| result.output.is_file())?;
                 Some(Ready { path: result.output, made })
             },
@@ -244,7 +244,7 @@ impl<'a> Scheduler<'a> {
         }
         if let Some(entry) = self.ledger.by_id(id)?.filter(|entry| entry.state == State::Done) {
             // Another program may recover more of it one day.
-            if made_of(&entry).is_none_or(|made| made.damage.is_some()) {
+            if entry.made().is_none_or(|made| made.damage.is_some()) {
                 return Ok(());
             }
             let (path, move_to) = (folder.path_of(&entry), folder.settings.move_to.clone());
@@ -375,11 +375,6 @@ impl<'a> Scheduler<'a> {
         }
         Ok(())
     }
-}
-
-/// How the last result was made.
-fn made_of(entry: &Entry) -> Option<Made> {
-    serde_json::from_str(&entry.result.as_ref()?.details).ok()
 }
 
 fn spoken(wait: Duration) -> String {

@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorKind};
 use crate::fs::hash::holds;
 use crate::watch::source::stamp::Stamp;
 use crate::watch::worker::failure::CRASHES;
+use crate::watch::worker::protocol::Made;
 
 /// Where an input stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -118,6 +119,11 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// How the last result was made, as the worker told.
+    pub(crate) fn made(&self) -> Option<Made> {
+        serde_json::from_str(&self.result.as_ref()?.details).ok()
+    }
+
     /// Whether contents of that `hash` were made with the settings of that `digest`, and the result is still there if
     /// it is all that is left.
     pub(crate) fn is_made(&self, hash: &str, digest: &str) -> bool {

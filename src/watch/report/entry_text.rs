@@ -43,14 +43,12 @@ pub fn line(entry: &Entry) -> String {
 
 /// The last result and how it was made.
 fn result(entry: &Entry) -> Option<String> {
-    let result = entry.result.as_ref()?;
-    let output = shown(&result.output);
-    Some(match serde_json::from_str::<Made>(&result.details) {
-        Ok(made) => {
-            let Made { width, height, model, seconds, .. } = made;
+    let output = shown(&entry.result.as_ref()?.output);
+    Some(match entry.made() {
+        Some(Made { width, height, model, seconds, .. }) => {
             format!("{output}, {width} x {height}, {model}, {}", show_seconds(seconds))
         }
-        Err(_) => output,
+        None => output,
     })
 }
 
@@ -81,14 +79,13 @@ struct ResultObject {
 impl<'a> From<&'a Entry> for Object<'a> {
     fn from(entry: &'a Entry) -> Self {
         let output = entry.result.as_ref().map(|result| result.output.as_path());
-        let made = entry.result.as_ref().and_then(|result| serde_json::from_str(&result.details).ok());
         Self {
             files: Files::of_watch(&entry.watch, &entry.path, output),
             state: entry.state,
             attempts: entry.attempts,
             reason: entry.reason.as_deref(),
             next_try: entry.next_try.map(timestamp),
-            result: made.map(|Made { width, height, model, seconds, .. }| ResultObject {
+            result: entry.made().map(|Made { width, height, model, seconds, .. }| ResultObject {
                 width,
                 height,
                 model,

@@ -75,7 +75,7 @@ def to_srgb(source, result):
 
 
 def bt2020(source, result):
-    """A picture whose values are sRGB-coded amounts of BT.2020's primaries as 8-bit PNG in sRGB (matrix of BT.2087)."""
+    """An image whose values are sRGB-coded amounts of BT.2020's primaries as 8-bit PNG in sRGB (matrix of BT.2087)."""
     data = np.asarray(Image.open(source).convert("RGB"), float) / 255
     light = np.where(data <= 0.04045, data / 12.92, ((data + 0.055) / 1.055) ** 2.4)
     matrix = [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]]
@@ -86,7 +86,7 @@ def bt2020(source, result):
 
 
 def save(kind, source, result, profile):
-    """A picture of `kind` made from `source`, with the profile in a file if it is not empty."""
+    """An image of `kind` made from `source`, with the profile in a file if it is not empty."""
     image = Image.open(source)
     icc = open(profile, "rb").read() if profile else None
     if kind == "CMYK":

@@ -14,9 +14,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use partdiff::runtime::{Device, find};
 use serde_json::Value;
 
+use crate::cli::has_runtime;
 use crate::real_model::data;
 
 /// Whether the tools and the runtime are here; says on standard error what is not.
@@ -37,13 +37,7 @@ pub(crate) fn ready() -> bool {
         skipped!("no python3 with Pillow, NumPy and tifffile");
         return false;
     }
-    match find(None, Device::Cpu) {
-        Ok(_) => true,
-        Err(error) => {
-            skipped!("{}", error.report());
-            false
-        }
-    }
+    has_runtime()
 }
 
 /// A Python with the libraries that `look.py` needs.

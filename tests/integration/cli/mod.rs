@@ -125,7 +125,7 @@ fn read(path: &Path) -> Image {
 }
 
 /// Whether models can run here; says on standard error that the test is skipped if not.
-fn has_runtime() -> bool {
+pub fn has_runtime() -> bool {
     match find(None, Device::Cpu) {
         Ok(_) => true,
         Err(error) => {

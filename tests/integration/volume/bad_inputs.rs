@@ -5,7 +5,8 @@ use std::io::Write;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::{Place, has_runtime};
+use super::Place;
+use crate::cli::has_runtime;
 
 /// Puts `bytes` into a header at `at`.
 pub fn put<const N: usize>(header: &mut [u8], at: usize, bytes: [u8; N]) {

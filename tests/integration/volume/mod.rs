@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use partdiff::runtime::{Device, find};
+use crate::cli::has_runtime;
 
 /// A scratch folder in which commands run.
 struct Place(tempfile::TempDir);
@@ -80,16 +80,6 @@ fn ready() -> bool {
         return false;
     }
     has_runtime()
-}
-
-fn has_runtime() -> bool {
-    match find(None, Device::Cpu) {
-        Ok(_) => true,
-        Err(error) => {
-            skipped!("{}", error.report());
-            false
-        }
-    }
 }
 
 #[test]

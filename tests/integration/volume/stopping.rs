@@ -3,8 +3,9 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
+use super::Place;
 use super::bad_inputs::{nifti, put};
-use super::{Place, has_runtime};
+use crate::cli::has_runtime;
 
 #[test]
 fn an_interrupt_leaves_neither_result_nor_temporary() {

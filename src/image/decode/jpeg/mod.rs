@@ -7,7 +7,7 @@ mod lossless;
 pub(in crate::image) use self::frame::Frame;
 use super::{Decoded, Kind, truncated};
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::libjpeg::{Coding, Decompressed, Failure, MOST_SCANS, Space, decompress};
+use crate::image::libjpeg::{Coding, Failure, MOST_SCANS, Space, decompress};
 use crate::image::{ImageFormat, SampleDepth};
 use crate::limits::Limits;
 
@@ -27,16 +27,18 @@ pub(super) fn read(bytes: &[u8], frame: &Frame, adobe: Option<u8>, limits: &Limi
     }
     let sample_bytes = if frame.precision > 8 { 2 } else { 1 };
     limits.check(frame.width.into(), frame.height.into(), frame.components.into(), sample_bytes)?;
-    if frame.is_lossless() {
-        return Ok(File {
-            decoded: lossless::read(&frame.with_height(bytes), frame, adobe)?,
-            damage: None,
-            note: None,
-        });
-    }
     let bytes = frame.with_height(bytes);
-    let (mut image, damage) =
-        decode_abbreviated(None, without_appended_zeros(&bytes), Coding::Declared, limits)?;
+    if frame.is_lossless() {
+        return Ok(File { decoded: lossless::read(&bytes, frame, adobe)?, damage: None, note: None });
+    }
+    let stream = without_appended_zeros(&bytes);
+    let mut image = decompress(None, stream, Coding::Declared, limits).map_err(failed)?;
+    // An arithmetic decoder continues with zeros after the end of the data, as the standard allows.
+    let incomplete = image.missing > 0 || !image.refined || frame.is_arithmetic();
+    if image.truncated || image.ended && incomplete {
+        return Err(truncated(ImageFormat::Jpeg));
+    }
+    let damage = damage::describe(&image, frame);
     let kind = match image.space {
         Space::Grey => Kind::Grey,
         Space::Rgb => Kind::Rgb,
@@ -60,29 +62,6 @@ pub(super) fn read(bytes: &[u8], frame: &Frame, adobe: Option<u8>, limits: &Limi
         samples: image.samples.into(),
     };
     Ok(File { decoded, damage, note })
-}
-
-/// Decodes a stream whose tables may be in another one, `tables` (as in TIFF), and says what is lost of it.
-///
-/// CMYK comes as it is stored: files by Adobe hold 255 for no ink.
-///
-/// # Errors
-/// `Input` for truncated, damaged and unsupported data; `Limit` for an image over `limits`.
-pub(super) fn decode_abbreviated(
-    tables: Option<&[u8]>,
-    stream: &[u8],
-    coding: Coding,
-    limits: &Limits,
-) -> Result<(Decompressed, Option<String>)> {
-    let frame = Frame::read(stream).unwrap_or_default();
-    let image = decompress(tables, stream, coding, limits).map_err(failed)?;
-    // An arithmetic decoder continues with zeros after the end of the data, as the standard allows.
-    let incomplete = image.missing > 0 || !image.refined || frame.is_arithmetic();
-    if image.truncated || image.ended && incomplete {
-        return Err(truncated(ImageFormat::Jpeg));
-    }
-    let damage = damage::describe(&image, &frame);
-    Ok((image, damage))
 }
 
 /// `bytes` without the zeros that recovery programs append, and which would count as coded data. One zero stays: it may
