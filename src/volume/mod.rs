@@ -2,6 +2,8 @@
 //!
 //! [`Plan`] reads a header and says what will be made; [`VolumeTask`] makes it.
 
+#[cfg(feature = "dicom")]
+pub mod dicom;
 mod geometry;
 mod histogram;
 mod intensity;
