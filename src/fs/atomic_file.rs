@@ -165,14 +165,14 @@ pub fn check_writable(path: &Path) -> Result<()> {
     }
 }
 
-fn folder_of(path: &Path) -> &Path {
+pub(super) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     }
 }
 
-fn cannot_write(path: &Path, error: std::io::Error) -> Error {
+pub(super) fn cannot_write(path: &Path, error: std::io::Error) -> Error {
     // `tempfile` appends the temporary's name, which would only confuse.
     let error = match error.to_string().split_once(" at path ") {
         Some((reason, _)) => std::io::Error::new(error.kind(), reason),

@@ -1,6 +1,7 @@
 //! Files: written whole or not at all, told apart, hashed; paths as bytes.
 
 pub mod atomic_file;
+pub mod atomic_folder;
 pub(crate) mod attributes;
 #[cfg(feature = "cli")]
 pub(crate) mod file_id;

@@ -1,4 +1,4 @@
-//! Temporaries: hidden files that get their final name once they are whole, and vanish otherwise.
+//! Temporaries: hidden files and folders that get their final name once they are whole, and vanish otherwise.
 
 use std::fs::{self, File};
 use std::io;
@@ -65,11 +65,47 @@ impl Temporary {
     }
 }
 
+/// A folder that the registry knows while it lives; dropping it removes it with all that it holds.
+pub(crate) struct TemporaryFolder {
+    path: PathBuf,
+    _entry: Option<Entry>,
+}
+
+impl TemporaryFolder {
+    /// A new temporary in `parent`, with the permissions of any new folder.
+    pub(crate) fn new(parent: &Path) -> io::Result<Self> {
+        let mut entry = None;
+        let made = Builder::new().prefix(TEMPORARY_PREFIX).make_in(parent, |path| {
+            // Before there is a folder, so that none escapes a signal.
+            entry = Some(REGISTRY.enter(path));
+            fs::create_dir(path)
+        })?;
+        let path = made.into_temp_path().keep()?;
+        Ok(Self { path, _entry: entry })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Gives the folder its final name, which nothing has but perhaps an empty folder.
+    pub(crate) fn persist(self, path: &Path) -> io::Result<()> {
+        fs::rename(&self.path, path)
+    }
+}
+
+impl Drop for TemporaryFolder {
+    fn drop(&mut self) {
+        // Not there any more where it has its final name.
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
 fn create(path: &Path) -> io::Result<File> {
     File::options().read(true).write(true).create_new(true).open(path)
 }
 
-/// Files to remove when a process must leave at once. Nothing that may block is done under the lock.
+/// Files and folders to remove when a process must leave at once. Nothing that may block is done under the lock.
 struct Registry(Mutex<Vec<PathBuf>>);
 
 impl Registry {
@@ -85,7 +121,7 @@ impl Registry {
         for path in paths {
             let removing = removing.clone();
             let remove = move || {
-                let _ = fs::remove_file(path);
+                remove(&path);
                 drop(removing);
             };
             let _ = thread::Builder::new().spawn(remove);
@@ -96,6 +132,14 @@ impl Registry {
 
     fn paths(&self) -> MutexGuard<'_, Vec<PathBuf>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Removes a file, or a folder with all that it holds, also while something is still written there.
+fn remove(path: &Path) {
+    const TRIES: usize = 20;
+    if fs::remove_file(path).is_err() {
+        (0..TRIES).find(|_| fs::remove_dir_all(path).is_ok() || !path.exists());
     }
 }
 

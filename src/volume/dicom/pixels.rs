@@ -1,0 +1,55 @@
+//! Pixels as they are stored.
+
+use super::series::Sample;
+
+impl Sample {
+    /// The smallest and the largest value that fits into the stored bits.
+    pub fn range(self) -> (i64, i64) {
+        let bits = self.stored.clamp(1, 32);
+        if self.signed { (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) } else { (0, (1 << bits) - 1) }
+    }
+
+    /// Appends `value` to `bytes` in little-endian order, its highest bit being `high`.
+    pub fn push(self, value: i64, high: u16, bytes: &mut Vec<u8>) {
+        // Usually 0: the value is at the low end, and its sign reaches up to the allocated bits.
+        let shift = (high + 1).saturating_sub(self.stored);
+        let length = usize::from(self.allocated.div_ceil(8)).min(8);
+        bytes.extend_from_slice(&(value << shift).to_le_bytes()[..length]);
+    }
+
+    /// `value` rounded, ties to even, and limited to what can be stored.
+    pub fn nearest(self, value: f64) -> i64 {
+        let (least, most) = self.range();
+        // A cast limits values, and makes 0 of NaN.
+        (value.round_ties_even() as i64).clamp(least, most)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_saturate_to_the_stored_bits() {
+        let sample = |allocated, stored, signed| Sample { allocated, stored, signed };
+        let twelve = sample(16, 12, false);
+        assert_eq!([-3.0, 4095.4, 4096.0, 1e9, 2.5].map(|value| twelve.nearest(value)), [0, 4095, 4095, 4095, 2]);
+        let signed = sample(16, 12, true);
+        assert_eq!([-3.4, 2047.6, -1e9, f64::NAN].map(|value| signed.nearest(value)), [-3, 2047, -2048, 0]);
+        assert_eq!(sample(32, 32, true).range(), (i32::MIN.into(), i32::MAX.into()));
+        assert_eq!(sample(8, 8, false).nearest(300.0), 255);
+    }
+
+    #[test]
+    fn bits_lie_where_the_highest_one_is() {
+        let bytes = |sample: Sample, value, high| {
+            let mut bytes = Vec::new();
+            sample.push(value, high, &mut bytes);
+            bytes
+        };
+        let signed = Sample { allocated: 16, stored: 12, signed: true };
+        assert_eq!(bytes(signed, -2, 11), [0xfe, 0xff]);
+        assert_eq!(bytes(Sample { signed: false, ..signed }, 0xabc, 15), [0xc0, 0xab]);
+        assert_eq!(bytes(Sample { allocated: 8, stored: 8, signed: false }, 200, 7), [200]);
+    }
+}
