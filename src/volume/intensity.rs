@@ -1,7 +1,7 @@
 //! Intensities: what a volume holds, the window in which the network sees it, and what of a slice lies outside.
 
 use super::histogram::Histogram;
-use super::nifti::Nifti;
+use super::source::Source;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{Raster, add_outside, take_outside};
 use crate::progress::CancelToken;
@@ -33,23 +33,23 @@ pub struct Survey {
 }
 
 impl Survey {
-    /// Reads all voxels of `nifti`, and verifies them.
+    /// Reads all voxels of `source`, and verifies them.
     ///
     /// # Errors
     /// `Input` where they cannot be read, are damaged, infinite, or all NaN; `Cancelled`.
-    pub fn of(nifti: &Nifti, cancel: &CancelToken) -> Result<Self> {
+    pub fn of(source: &Source, cancel: &CancelToken) -> Result<Self> {
         let mut survey = Self { range: (f64::INFINITY, f64::NEG_INFINITY), ..Self::default() };
-        let mut data = nifti.data()?;
-        let total: u64 = nifti.shape.iter().map(|side| *side as u64).product();
-        let mut buffer = vec![0; BLOCK * nifti.datatype.bytes()];
+        let mut data = source.data()?;
+        let total: u64 = source.shape().iter().map(|side| *side as u64).product();
+        let mut buffer = vec![0; BLOCK * source.datatype().bytes()];
         let mut done = 0;
         while done < total {
             cancel.check()?;
             let voxels = (total - done).min(BLOCK as u64);
-            let bytes = &mut buffer[..voxels as usize * nifti.datatype.bytes()];
+            let bytes = &mut buffer[..voxels as usize * source.datatype().bytes()];
             data.fill(bytes)?;
             let (mut at, mut infinite) = (done, None);
-            nifti.datatype.decode(nifti.header.order(), bytes, |value| {
+            source.datatype().decode(source.header().order(), bytes, |value| {
                 if value.is_finite() {
                     survey.histogram.add(value);
                     survey.count += 1;
@@ -65,7 +65,7 @@ impl Survey {
             if let Some(at) = infinite {
                 return Err(wrong(format!(
                     "voxel {} is infinite: expected numbers or NaN",
-                    place(at, nifti.shape)
+                    place(at, source.shape())
                 )));
             }
             done += voxels;

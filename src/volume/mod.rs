@@ -1,8 +1,8 @@
-//! MR volumes: NIfTI files in and out, their place in the world, their intensities, and the engine slice by slice.
+//! MR volumes: NIfTI files in and out, DICOM series in, their place in the world, their intensities, and the engine slice
+//! by slice.
 //!
 //! [`Plan`] reads a header and says what will be made; [`VolumeTask`] makes it.
 
-#[cfg(feature = "dicom")]
 pub mod dicom;
 mod geometry;
 mod histogram;
@@ -13,12 +13,14 @@ pub mod options;
 mod plan;
 mod refusal;
 mod slices;
+mod source;
 mod summary;
 mod task;
 mod through;
 
 pub use options::{Distance, VolumeOptions};
 pub use plan::Plan;
+pub use source::{Data, Source};
 pub use summary::{Side, Summary};
 pub use task::{Fill, Listener, Made, VolumeTask};
 

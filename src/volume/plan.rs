@@ -6,6 +6,7 @@ use super::geometry::Geometry;
 use super::nifti::{Datatype, Nifti};
 use super::options::{AXES, Distance, VolumeOptions};
 use super::refusal::refusal;
+use super::source::Source;
 use crate::engine::Target;
 use crate::engine::options::MAX_SCALE;
 use crate::error::{Error, ErrorKind, Result};
@@ -18,7 +19,7 @@ const MAX_SLICES: usize = 1 << 20;
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The input.
-    pub nifti: Nifti,
+    pub source: Source,
     /// Where it lies.
     pub geometry: Geometry,
     /// The axes of the plane, the faster one first, and the axis through it.
@@ -36,11 +37,10 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Reads the header of the volume at `path`, and plans for a model of factor `scale`.
+    /// Reads the header of the volume at `path`, and plans as [`Plan::of`].
     ///
     /// # Errors
-    /// `Input` for what cannot be read or should not be interpolated, `Limit` for slices that are too large,
-    /// `InvalidOption` for options that do not suit it.
+    /// `Input` for what cannot be read or should not be interpolated, and as [`Plan::of`].
     pub fn new(
         path: &Path,
         target: Target,
@@ -48,17 +48,40 @@ impl Plan {
         options: &VolumeOptions,
         limits: &Limits,
     ) -> Result<Self> {
-        if !matches!(target, Target::Native | Target::Scale(_)) {
-            return Err(invalid("width, height and fit are for images: expected --scale for volumes"));
-        }
         let nifti = Nifti::open(path)?;
         if !options.force
             && let Some(refusal) = refusal(&nifti.header, path)
         {
             return Err(Error::new(ErrorKind::Input, refusal));
         }
-        let [i, j, k, _] = nifti.shape;
-        let geometry = Geometry::of(&nifti.header, [i, j, k]);
+        Self::of(Source::Nifti(nifti), target, scale, options, limits)
+    }
+
+    /// Plans what becomes of `source` with a model of factor `scale`.
+    ///
+    /// # Errors
+    /// `Input` for a series that should not be interpolated, `Limit` for slices that are too large, `InvalidOption` for
+    /// options that do not suit it.
+    pub fn of(
+        source: Source,
+        target: Target,
+        scale: usize,
+        options: &VolumeOptions,
+        limits: &Limits,
+    ) -> Result<Self> {
+        if let Source::Series(series) = &source
+            && let Some(what) = series.component.refused().filter(|_| !options.force)
+        {
+            let message = format!(
+                "holds {what} (ImageType), and values between them mean nothing: expected intensities, or give --force"
+            );
+            return Err(Error::new(ErrorKind::Input, message));
+        }
+        if !matches!(target, Target::Native | Target::Scale(_)) {
+            return Err(invalid("width, height and fit are for images: expected --scale for volumes"));
+        }
+        let [i, j, k, times] = source.shape();
+        let geometry = Geometry::of(source.header(), [i, j, k]);
         let plane = match options.plane {
             Some((a, b)) => (a, b, 3 - a - b),
             None => geometry.finest_plane(),
@@ -66,7 +89,7 @@ impl Plan {
         let (a, b, _) = plane;
         let (width, height) = (geometry.sides[a], geometry.sides[b]);
         limits.check(width as u64, height as u64, 1, 8)?;
-        let slices = nifti.shape[plane.2].saturating_mul(nifti.shape[3]);
+        let slices = geometry.sides[plane.2].saturating_mul(times);
         if slices > MAX_SLICES {
             let message = format!("the volume has {slices} slices: expected at most {MAX_SLICES}");
             return Err(Error::new(ErrorKind::Limit, message));
@@ -88,11 +111,11 @@ impl Plan {
         } else {
             (sides[a], sides[b]) = target.resolve(width, height, scale)?;
         }
-        let mut warnings = nifti.warnings.clone();
-        warnings.extend(geometry.warnings(nifti.form));
-        let datatype = datatype(&nifti, sides == geometry.sides, options, &mut warnings)?;
+        let mut warnings = source.warnings().to_vec();
+        warnings.extend(geometry.warnings(source.form()));
+        let datatype = datatype(source.datatype(), sides == geometry.sides, options, &mut warnings)?;
         let (through, gz_level) = (options.through.is_some(), options.gz_level);
-        Ok(Self { nifti, geometry, plane, through, sides, datatype, gz_level, warnings })
+        Ok(Self { source, geometry, plane, through, sides, datatype, gz_level, warnings })
     }
 
     /// Width and height of a slice.
@@ -107,7 +130,7 @@ impl Plan {
 
     /// The number of slices, of all volumes.
     pub fn slices(&self) -> usize {
-        self.nifti.shape[self.plane.2] * self.nifti.shape[3]
+        self.source.shape()[self.plane.2] * self.source.shape()[3]
     }
 
     /// The axes of the plane along which slices through it are taken: those with more than one voxel.
@@ -125,7 +148,7 @@ impl Plan {
         let (old, new) = (self.geometry.sides, self.sides);
         let family = |axis: usize| {
             let run = ((old[axis], old[through]), (old[axis], new[through]));
-            vec![run; old[a + b - axis] * self.nifti.shape[3]]
+            vec![run; old[a + b - axis] * self.source.shape()[3]]
         };
         self.families().into_iter().flat_map(family).collect()
     }
@@ -148,8 +171,9 @@ impl Plan {
 
     /// Bytes of the voxels of the result.
     pub fn result_bytes(&self) -> u64 {
-        let sides = self.sides.iter().chain(&self.nifti.shape[3..]);
-        sides.fold(self.datatype.bytes() as u64, |bytes, side| bytes.saturating_mul(*side as u64))
+        let [.., times] = self.source.shape();
+        let sides = self.sides.into_iter().chain([times]);
+        sides.fold(self.datatype.bytes() as u64, |bytes, side| bytes.saturating_mul(side as u64))
     }
 }
 
@@ -183,12 +207,11 @@ fn invalid(message: impl Into<String>) -> Error {
 
 /// The type of the result's voxels.
 fn datatype(
-    nifti: &Nifti,
+    own: Datatype,
     is_copy: bool,
     options: &VolumeOptions,
     warnings: &mut Vec<String>,
 ) -> Result<Datatype> {
-    let own = nifti.datatype;
     if let Some(asked) = options.datatype {
         if own.is_float() && !asked.is_float() {
             return Err(Error::new(

@@ -7,8 +7,8 @@ use std::thread;
 
 use super::intensity::{Slice, Window};
 use super::layout::{Scratch, slice};
-use super::nifti::Data;
 use super::plan::Plan;
+use super::source::Data;
 use super::summary::Figures;
 use super::task::Listener;
 use crate::engine::{Report, UpscaleOptions, Upscaled, Upscaler};
@@ -113,7 +113,7 @@ impl Slices<'_> {
         mut take: impl FnMut(Vec<u8>) -> Result<()>,
     ) -> Result<Outcome> {
         let plan = self.plan;
-        let mut data = plan.nifti.data()?;
+        let mut data = plan.source.data()?;
         if plan.is_copy() {
             self.copy(&mut data, cancel, take)?;
             return Ok(Outcome::default());
@@ -121,7 +121,7 @@ impl Slices<'_> {
         if plan.through {
             return self.make_through(upscaler, listener, cancel, take);
         }
-        let (through, voxel) = (plan.plane.2, plan.nifti.datatype.bytes());
+        let (through, voxel) = (plan.plane.2, plan.source.datatype().bytes());
         let sides = plan.geometry.sides;
         let progress = Progress::new(listener, plan.slices());
         let work =
@@ -143,7 +143,7 @@ impl Slices<'_> {
         }
         let mut scratch = Scratch::new(self.folder, plan.sides, through, plan.datatype.bytes())?;
         let mut volume = vec![0; sides.iter().product::<usize>() * voxel];
-        for time in 0..plan.nifti.shape[3] {
+        for time in 0..plan.source.shape()[3] {
             data.fill(&mut volume)?;
             scratch.rewind()?;
             for first in (0..sides[through]).step_by(at_once) {
@@ -168,9 +168,9 @@ impl Slices<'_> {
         cancel: &CancelToken,
         mut take: impl FnMut(Vec<u8>) -> Result<()>,
     ) -> Result<()> {
-        let (plan, order) = (self.plan, self.plan.nifti.header.order());
-        let own = plan.nifti.datatype;
-        let mut left: usize = plan.nifti.shape.iter().product();
+        let (plan, order) = (self.plan, self.plan.source.header().order());
+        let own = plan.source.datatype();
+        let mut left: usize = plan.source.shape().iter().product();
         while left > 0 {
             cancel.check()?;
             let voxels = left.min(COPIED);
@@ -217,9 +217,9 @@ impl Slices<'_> {
     ) -> Result<Finished> {
         let (plan, window) = (self.plan, &self.window);
         let ((width, height), (new_width, new_height)) = (plan.size(), plan.target());
-        let order = plan.nifti.header.order();
+        let order = plan.source.header().order();
         let mut values = Vec::with_capacity(width * height);
-        plan.nifti.datatype.decode(order, bytes, |value| values.push(window.normalized(value)));
+        plan.source.datatype().decode(order, bytes, |value| values.push(window.normalized(value)));
         let slice = Slice::new(values, height, width);
         let (mut result, report) =
             enlarge(&slice, upscaler, options, (new_height, new_width), progress, cancel)?;

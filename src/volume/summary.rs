@@ -82,13 +82,13 @@ impl Summary {
         (slices, flat_slices): (usize, usize),
         figures: Option<(&Figures, &Window)>,
     ) -> Self {
-        let (slope, inter) = plan.nifti.header.scaling().unwrap_or((1.0, 0.0));
+        let (slope, inter) = plan.source.header().scaling().unwrap_or((1.0, 0.0));
         let scaled = |stored: f64| stored * slope + inter;
         let [i, j, k] = plan.sides;
         let voxel_mm = plan.geometry.voxel_mm();
         let histogram = &survey.histogram;
         let input = Side {
-            shape: plan.nifti.shape,
+            shape: plan.source.shape(),
             voxel_mm,
             mean: scaled(survey.mean()),
             p1: scaled(histogram.percentile(1.0)),
@@ -98,7 +98,7 @@ impl Summary {
         let new_voxel =
             |axis: usize| voxel_mm[axis] * plan.geometry.sides[axis] as f64 / plan.sides[axis] as f64;
         let mut output = Side {
-            shape: [i, j, k, plan.nifti.shape[3]],
+            shape: [i, j, k, plan.source.shape()[3]],
             voxel_mm: std::array::from_fn(new_voxel),
             ..input.clone()
         };

@@ -68,14 +68,14 @@ impl VolumeTask<'_> {
     ) -> Result<(T, Made)> {
         let plan = self.plan;
         plan.warnings.iter().for_each(|warning| listener.warn(warning));
-        let survey = Survey::of(&plan.nifti, cancel)?;
+        let survey = Survey::of(&plan.source, cancel)?;
         survey.warning.iter().for_each(|warning| listener.warn(warning));
         self.check_range(&survey)?;
         let options = self.engine_options(upscaler, listener);
         let report = planned(upscaler, plan, &options)?;
-        let mut header = plan.nifti.header.clone();
+        let mut header = plan.source.header().clone();
         plan.geometry.refine(&mut header, plan.sides).iter().for_each(|said| listener.warn(said));
-        if header.version() != plan.nifti.header.version() {
+        if header.version() != plan.source.header().version() {
             listener.warn("a side is longer than NIfTI-1 can store (32767): written as NIfTI-2");
         }
         header.set(field::DATATYPE, 0, plan.datatype.code() as f64);
@@ -100,7 +100,7 @@ impl VolumeTask<'_> {
 
     /// Refuses a `--datatype` that cannot hold the input's values.
     fn check_range(&self, survey: &Survey) -> Result<()> {
-        let (datatype, own) = (self.plan.datatype, self.plan.nifti.datatype);
+        let (datatype, own) = (self.plan.datatype, self.plan.source.datatype());
         let ((low, high), (least, most)) = (datatype.range(), survey.range);
         if datatype == own || low <= least && most <= high {
             return Ok(());
@@ -132,7 +132,7 @@ impl VolumeTask<'_> {
 
     /// The extensions of the result: the input's, and how it was made.
     fn record(&self, header: &mut Header, upscaler: &Upscaler, report: &Report) -> Vec<Extension> {
-        let mut extensions = self.plan.nifti.extensions.clone();
+        let mut extensions = self.plan.source.extensions().to_vec();
         if let Some(hash) = &self.hash {
             let record = upscaler.provenance(report, self.plan.factor(), hash.clone());
             let text = serde_json::to_string(&record).unwrap_or_default();

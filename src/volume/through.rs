@@ -58,12 +58,12 @@ impl Slices<'_> {
     ) -> Result<Outcome> {
         let plan = self.plan;
         let (a, b, through) = plan.plane;
-        let (own, order, old) = (plan.nifti.datatype, plan.nifti.header.order(), plan.geometry.sides);
-        let mut data = plan.nifti.data()?;
+        let (own, order, old) = (plan.source.datatype(), plan.source.header().order(), plan.geometry.sides);
+        let mut data = plan.source.data()?;
         let progress = Progress::new(listener, plan.runs().len());
         let mut outcome = Outcome::default();
         let mut bytes = vec![0; old.iter().product::<usize>() * own.bytes()];
-        for time in 0..plan.nifti.shape[3] {
+        for time in 0..plan.source.shape()[3] {
             data.fill(&mut bytes)?;
             let mut input = Grid { sides: old, values: Vec::with_capacity(old.iter().product()) };
             own.decode(order, &bytes, |value| input.values.push(self.window.normalized(value)));

@@ -42,15 +42,16 @@ impl Destination {
         let last = output.as_os_str().as_encoded_bytes().last();
         let marked = last.is_some_and(|&byte| byte == b'/' || byte == MAIN_SEPARATOR as u8);
         let folder = marked || output.is_dir();
-        if several && !folder && names_file(output) {
-            let message = format!(
-                "{} names a single file, but there are several inputs: give a folder as OUT, with a trailing / if \
-                 its name looks like a file's",
-                shown(output)
-            );
-            return Err(Error::new(ErrorKind::InvalidOption, message));
+        // Several files may be one DICOM series, which is known when they are read.
+        let may_be_one = name_means_packed(output).is_some();
+        if several
+            && !folder
+            && !may_be_one
+            && ImageFormat::from_path(output).is_some_and(ImageFormat::can_write)
+        {
+            return Err(single(output, "several inputs"));
         }
-        if several || folder {
+        if folder || several && !may_be_one {
             Ok(Self::Folder(output.to_path_buf()))
         } else {
             Ok(Self::File(output.to_path_buf()))
@@ -58,9 +59,14 @@ impl Destination {
     }
 }
 
-/// Whether a result may be called so.
-fn names_file(path: &Path) -> bool {
-    ImageFormat::from_path(path).is_some_and(ImageFormat::can_write) || name_means_packed(path).is_some()
+/// The error where `what` would go to the single file at `output`.
+pub fn single(output: &Path, what: &str) -> Error {
+    let message = format!(
+        "{} names a single file, but there are {what}: give a folder as OUT, with a trailing / if its name looks like a \
+         file's",
+        shown(output)
+    );
+    Error::new(ErrorKind::InvalidOption, message)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What to work on: files, folders and standard input, as one list.
+//! What to work on: files, folders, DICOM series and standard input, as one list.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -13,6 +13,7 @@ use crate::error::{Error, ErrorKind};
 use crate::fs::file_id::{FileId, resolved};
 use crate::fs::temporary::TEMPORARY_PREFIX;
 use crate::image::{ImageFormat, unreadable};
+use crate::volume::dicom::{Collection, Member, Place, Unusable, files_of};
 use crate::volume::nifti::{advice, is_found};
 
 /// The name by which standard input and output are called.
@@ -21,18 +22,32 @@ pub const STDIO: &str = "-";
 /// How many of the files that are left out are named.
 const NAMED: usize = 5;
 
-/// One image to read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One image or volume to read.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Input {
-    /// Path, or `-` for standard input.
+    /// Path, or `-` for standard input; of a DICOM series its file, or the folder or zip file of its files.
     pub path: PathBuf,
     /// Where it lies below the folder that was named; the folder part is mirrored under the output folder.
     pub relative: PathBuf,
     /// Found in a folder, rather than named.
     pub walked: bool,
+    /// The series, if it is one of DICOM.
+    pub series: Option<Member>,
 }
 
 impl Input {
+    fn new(path: PathBuf, relative: PathBuf, walked: bool) -> Self {
+        Self { path, relative, walked, series: None }
+    }
+
+    /// Its files.
+    pub fn files(&self) -> Vec<&Path> {
+        match &self.series {
+            Some(member) => member.series.files.iter().map(|place| place.path.as_path()).collect(),
+            None => vec![&self.path],
+        }
+    }
+
     /// Whether this is standard input.
     pub fn is_stdin(&self) -> bool {
         self.path == Path::new(STDIO)
@@ -65,30 +80,80 @@ pub struct Collected {
 pub fn collect(arguments: &[PathBuf], skip: Option<&Path>) -> Collected {
     let mut all = Collected::default();
     let skip = skip.and_then(FileId::of);
+    // Files that are named together may be slices of one series.
+    let mut named = Vec::new();
     for argument in arguments {
         if argument == Path::new(STDIO) {
-            let relative = PathBuf::from("stdin");
-            all.inputs.push(Input { path: argument.clone(), relative, walked: false });
+            all.inputs.push(Input::new(argument.clone(), PathBuf::from("stdin"), false));
             continue;
         }
         match fs::metadata(argument) {
             Ok(data) if data.is_dir() => walk(argument, skip.as_ref(), &mut all),
-            Ok(_) => {
-                let relative = argument.file_name().map_or_else(|| argument.clone(), PathBuf::from);
-                all.inputs.push(Input { path: argument.clone(), relative, walked: false });
-            }
+            Ok(_) => match files_of(argument) {
+                Ok(slices) if slices.is_empty() => {
+                    let relative = argument.file_name().map_or_else(|| argument.clone(), PathBuf::from);
+                    all.inputs.push(Input::new(argument.clone(), relative, false));
+                }
+                Ok(slices) if slices[0].entry.is_some() => series(&slices, None, &mut all),
+                Ok(slices) => named.extend(slices),
+                Err(error) => all.failures.push(Failure { input: argument.clone(), error }),
+            },
             Err(error) => all.failures.push(cannot_read(argument, error)),
         }
     }
+    series(&named, None, &mut all);
     // The same path named twice, however spelt, or named and found, is one input; what was named comes first.
     let mut seen = HashSet::new();
-    all.inputs.retain(|input| input.is_stdin() || seen.insert(resolved(&input.path)));
+    all.inputs.retain(|input| {
+        let suffix = input.series.as_ref().and_then(|member| member.suffix.clone());
+        input.is_stdin() || seen.insert((resolved(&input.path), suffix))
+    });
     all
+}
+
+/// Adds the series of DICOM files; `folder` is where they were found, if they were not named.
+fn series(places: &[Place], folder: Option<&Path>, all: &mut Collected) {
+    let unique: HashSet<Place> =
+        places.iter().map(|place| Place { path: resolved(&place.path), ..place.clone() }).collect();
+    let mut seen = unique;
+    let places: Vec<Place> = places
+        .iter()
+        .filter(|place| seen.remove(&Place { path: resolved(&place.path), ..(*place).clone() }))
+        .cloned()
+        .collect();
+    let Collection { members, unusable, others } = Collection::read(&places);
+    let is_all = members.is_empty() && unusable.is_empty();
+    for member in members {
+        // The folder itself may be called `.`.
+        let name = member.path.canonicalize().ok().and_then(|path| path.file_name().map(PathBuf::from));
+        let name = name.unwrap_or_else(|| member.path.clone());
+        let below = folder.and_then(|folder| member.path.strip_prefix(folder).ok());
+        let relative = below.filter(|below| *below != Path::new("")).map_or(name, Path::to_path_buf);
+        let walked = folder.is_some();
+        all.inputs.push(Input { path: member.path.clone(), relative, walked, series: Some(member) });
+    }
+    all.failures.extend(unusable.into_iter().map(|Unusable { path, error }| Failure { input: path, error }));
+    // What is no image is an error where nothing else was found.
+    if is_all && folder.is_none() {
+        for (place, kind) in others {
+            let message = format!("is {kind} (DICOM): expected an image");
+            all.failures.push(Failure { input: place.path, error: Error::new(ErrorKind::Input, message) });
+        }
+    } else if let Some((place, _)) = others.first() {
+        let mut kinds: Vec<&str> = others.iter().map(|(_, kind)| kind.as_str()).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        let count = others.len();
+        let text =
+            format!("{count} of its DICOM files are left out, as they are no images: {}", kinds.join(", "));
+        all.notes.push((folder.unwrap_or(&place.path).to_path_buf(), text));
+    }
 }
 
 fn walk(folder: &Path, skip: Option<&FileId>, all: &mut Collected) {
     let before = (all.inputs.len(), all.failures.len());
     let mut foreign = Vec::new();
+    let mut slices = Vec::new();
     let wanted = |entry: &DirEntry| {
         entry.depth() == 0
             || !(is_hidden(entry.file_name())
@@ -106,13 +171,19 @@ fn walk(folder: &Path, skip: Option<&FileId>, all: &mut Collected) {
         };
         let is_file = entry.file_type().is_file()
             || entry.path_is_symlink() && fs::metadata(entry.path()).is_ok_and(|data| data.is_file());
-        if is_file && (has_image_extension(entry.path()) || is_found(entry.path())) {
+        if !is_file {
+            continue;
+        }
+        if let Some(slice) = Place::of_file(entry.path()) {
+            slices.push(slice);
+        } else if has_image_extension(entry.path()) || is_found(entry.path()) {
             let relative = entry.path().strip_prefix(folder).unwrap_or(entry.path()).to_path_buf();
-            all.inputs.push(Input { path: entry.into_path(), relative, walked: true });
-        } else if is_file && is_foreign(entry.path()) {
+            all.inputs.push(Input::new(entry.into_path(), relative, true));
+        } else if is_foreign(entry.path()) {
             foreign.push(shown(Path::new(entry.file_name())));
         }
     }
+    series(&slices, Some(folder), all);
     if !foreign.is_empty() {
         let some = foreign.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
         let more = if foreign.len() > NAMED { ", ..." } else { "" };

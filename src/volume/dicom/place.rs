@@ -1,19 +1,94 @@
 //! Where the bytes of a DICOM file lie: in a file of its own, or in a zip file.
 
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
+use zip::ZipArchive;
+
+use super::content::{self, TOLD_BY};
+
+/// Most bytes of one DICOM file; what a zip file makes of few is bounded by it.
+const MAX_BYTES: u64 = 8 << 30;
+
+/// Most entries of a zip file.
+const MAX_ENTRIES: usize = 1 << 20;
+
 /// A file, or an entry of a zip file.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
     /// The file.
     pub path: PathBuf,
-    /// The name inside it, where it is a zip file.
-    pub entry: Option<String>,
+    /// Number and name inside it, where it is a zip file.
+    pub entry: Option<(usize, String)>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.display();
+        match &self.entry {
+            None => write!(f, "{path}"),
+            Some((_, name)) => write!(f, "{name:?} in {path}"),
+        }
+    }
 }
 
 impl Place {
-    /// Of a file.
-    pub fn file(path: &Path) -> Self {
-        Self { path: path.to_path_buf(), entry: None }
+    /// The file at `path`, if it is DICOM. Anything that cannot be read is not.
+    pub fn of_file(path: &Path) -> Option<Self> {
+        let place = Self { path: path.to_path_buf(), entry: None };
+        path.is_file().then(|| File::open(path).ok()).flatten().filter(|file| is_dicom(file)).map(|_| place)
     }
+
+    /// All DICOM files in a zip file, in the order of its entries; none where it is no zip file.
+    ///
+    /// # Errors
+    /// As the file cannot be read.
+    pub fn all_in_zip(path: &Path) -> io::Result<Vec<Self>> {
+        let mut magic = [0; 4];
+        let is_zip =
+            path.is_file() && File::open(path)?.read_exact(&mut magic).is_ok() && magic == *b"PK\x03\x04";
+        if !is_zip {
+            return Ok(Vec::new());
+        }
+        let mut archive = open_zip(path)?;
+        let mut found = Vec::new();
+        for index in 0..archive.len().min(MAX_ENTRIES) {
+            // An entry that is encrypted or packed in another way is left out here, as a file that cannot be read is.
+            let Ok(entry) = archive.by_index(index) else { continue };
+            let name = entry.name().map_or_else(|_| format!("entry {index}"), |name| name.into_owned());
+            if entry.is_file() && is_dicom(entry) {
+                found.push(Self { path: path.to_path_buf(), entry: Some((index, name)) });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Hands all bytes to `read`.
+    ///
+    /// # Errors
+    /// As they cannot be read; what `read` returns.
+    pub fn read<T, E: From<io::Error>>(
+        &self,
+        read: impl FnOnce(&mut dyn Read) -> Result<T, E>,
+    ) -> Result<T, E> {
+        match &self.entry {
+            None => read(&mut BufReader::new(File::open(&self.path)?)),
+            Some((index, _)) => {
+                let mut archive = open_zip(&self.path)?;
+                let entry = archive.by_index(*index).map_err(io::Error::other)?;
+                read(&mut entry.take(MAX_BYTES))
+            }
+        }
+    }
+}
+
+fn open_zip(path: &Path) -> io::Result<ZipArchive<BufReader<File>>> {
+    ZipArchive::new(BufReader::new(File::open(path)?)).map_err(io::Error::other)
+}
+
+fn is_dicom(file: impl Read) -> bool {
+    let mut bytes = Vec::with_capacity(TOLD_BY);
+    file.take(TOLD_BY as u64).read_to_end(&mut bytes).is_ok() && content::start(&bytes).is_some()
 }

@@ -1,10 +1,19 @@
 //! A series: frames on one grid, in spatial order.
 
+use std::fmt::Write;
+
+use sha2::{Digest, Sha256};
+
+use super::component::Component;
+use super::found::{Details, Key};
+use super::header::header;
 use super::place::Place;
-use crate::volume::nifti::Datatype;
+use crate::error::{Error, ErrorKind, Result};
+use crate::fs::hash::hex;
+use crate::volume::nifti::{Datatype, Header};
 
 /// One series: frames of the same size and orientation, evenly apart along their normal, at one or several times.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Series {
     /// The files, each once, in the order in which [`Series::frames`] first uses them.
     pub files: Vec<Place>,
@@ -16,10 +25,110 @@ pub struct Series {
     pub sample: Sample,
     /// SeriesNumber.
     pub number: Option<i64>,
+    /// What the values are: magnitudes, phases and so on.
+    pub component: Component,
+    /// RescaleSlope and RescaleIntercept, where all frames have the same.
+    pub scaling: Option<(f64, f64)>,
+    /// The header of a NIfTI file with the same voxels, as dcm2niix lays them out: rows from the bottom up.
+    pub header: Header,
     /// Columns and rows that the scanner acquired, where these are fewer than are stored.
     pub acquired: Option<[usize; 2]>,
     /// Harmless problems of the series, one sentence each.
     pub warnings: Vec<String>,
+}
+
+impl Series {
+    /// Of frames in spatial order.
+    pub(super) fn new(
+        files: Vec<Place>,
+        frames: Vec<Frame>,
+        grid: Grid,
+        key: &Key,
+        details: &Details,
+    ) -> Self {
+        let scaling = frames[0].scaling;
+        let scaling = frames.iter().all(|frame| frame.scaling == scaling).then_some(scaling);
+        let acquired = acquired(&grid, details);
+        let header = header(&grid, key.sample, scaling, details);
+        let warnings = warnings(&grid, &frames, scaling, details);
+        let (number, component, sample) = (key.number, key.component, key.sample);
+        Self { files, frames, grid, sample, number, component, scaling, header, acquired, warnings }
+    }
+
+    /// Type of the voxels: float32 where frames have slopes and intercepts of their own, which are then applied.
+    pub fn datatype(&self) -> Datatype {
+        if self.scaling.is_some() { self.sample.datatype() } else { Datatype::F32 }
+    }
+
+    /// Sides along i, j, k and t.
+    pub fn shape(&self) -> [usize; 4] {
+        let Grid { columns, rows, slices, times, .. } = self.grid;
+        [columns, rows, slices, times]
+    }
+
+    /// SHA-256 of all files, one after the other, in hexadecimal.
+    ///
+    /// # Errors
+    /// `Input` where one cannot be read.
+    pub fn hash(&self) -> Result<String> {
+        let mut hash = Sha256::new();
+        let mut buffer = vec![0; 1 << 18];
+        for place in &self.files {
+            place
+                .read(|file| {
+                    loop {
+                        match file.read(&mut buffer)? {
+                            0 => return Ok::<_, std::io::Error>(()),
+                            length => hash.update(&buffer[..length]),
+                        }
+                    }
+                })
+                .map_err(|error| {
+                    Error::with_source(ErrorKind::Input, format!("cannot read {place}"), error)
+                })?;
+        }
+        Ok(hex(&hash.finalize()))
+    }
+}
+
+/// Columns and rows that were acquired, where these are fewer than are stored.
+fn acquired(grid: &Grid, details: &Details) -> Option<[usize; 2]> {
+    let [frequency, phase] = details.encoded?;
+    let acquired = if details.phase_along_row? { [phase, frequency] } else { [frequency, phase] };
+    (acquired[0] < grid.columns || acquired[1] < grid.rows).then_some(acquired)
+}
+
+/// What is worth a warning.
+fn warnings(grid: &Grid, frames: &[Frame], scaling: Option<(f64, f64)>, details: &Details) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if scaling.is_none() {
+        let slopes = frames.iter().map(|frame| frame.scaling.0);
+        let (low, high) =
+            slopes.fold((f64::INFINITY, 0.0f64), |(low, high), slope| (low.min(slope), high.max(slope)));
+        let mut text = String::from("slices have RescaleSlope and RescaleIntercept of their own");
+        if low < high {
+            let _ = write!(text, " (slopes {low} to {high})");
+        }
+        warnings.push(text + ": applied, and voxels are float32");
+    }
+    if let Some(modality) = &details.foreign {
+        warnings.push(format!("Modality is {modality}: models for volumes are trained on MR"));
+    }
+    if details.lossy {
+        warnings.push("was compressed with loss, whose traces are enlarged too".into());
+    }
+    if grid.slices > 1
+        && let Some(thickness) = grid.thickness
+    {
+        let gap = grid.distance() - thickness;
+        if gap > 0.05 * grid.distance() {
+            warnings.push(format!(
+                "slices are {thickness} mm thick and lie {:.4} mm apart: nothing is known of the gaps",
+                grid.distance()
+            ));
+        }
+    }
+    warnings
 }
 
 /// One slice at one time.
@@ -68,7 +177,7 @@ impl Grid {
 }
 
 /// How pixels are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sample {
     /// BitsAllocated.
     pub allocated: u16,

@@ -87,7 +87,7 @@ pub struct Models<'a> {
 /// # Errors
 /// `Input` or `Limit` for what cannot be read, `InvalidOption` or `Output` for what cannot be written.
 pub fn jobs(request: &UpscaleRequest, models: Models<'_>, input: &Input) -> Result<Vec<Job>> {
-    if !input.is_stdin() && is_volume(&input.path) {
+    if input.series.is_some() || !input.is_stdin() && is_volume(&input.path) {
         return Ok(vec![volume_job(request, models.volumes, input)?]);
     }
     let model = models.images;

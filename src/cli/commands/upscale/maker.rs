@@ -20,7 +20,7 @@ use crate::engine::{UpscaleOptions, Upscaler};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::atomic_file;
 use crate::fs::file_id::FileId;
-use crate::fs::hash::{hash_file, sha256_hex};
+use crate::fs::hash::sha256_hex;
 use crate::image::{EncodeOptions, Image, ImageFormat, Raster, SampleDepth, encode_to};
 use crate::progress::{CancelToken, Progress, ProgressEvent};
 use crate::report::event::{Event, Files, Name, Reporter};
@@ -116,14 +116,10 @@ impl Maker<'_> {
         start: Instant,
     ) -> Result<()> {
         let output = output_name(job);
-        let hash = || {
-            hash_file(plan.nifti.data_path())
-                .map_err(|error| Error::with_source(ErrorKind::Input, "cannot read", error))
-        };
         let folder = job.output.as_deref().map_or_else(std::env::temp_dir, folder_of);
         let task = VolumeTask {
             plan,
-            hash: self.request.settings.provenance().then(hash).transpose()?,
+            hash: self.request.settings.provenance().then(|| plan.source.hash()).transpose()?,
             packed: *packed,
             options,
             folder: &folder,

@@ -36,6 +36,7 @@ use crate::report::event::{Event, Files, Name, Reporter};
 use crate::report::json::JsonReporter;
 use crate::runtime::Runtime;
 use crate::volume;
+use crate::volume::dicom::files_of;
 use crate::volume::nifti::is_volume;
 
 /// Does what `request` asks.
@@ -55,7 +56,9 @@ pub fn run(request: &UpscaleRequest, cancel: &CancelToken) -> Result<Exit> {
     let bundle = open_bundle(request.model.as_deref().unwrap_or(target.default_bundle().as_ref()))?;
     Sampling::resolve(bundle.manifest(), &request.options)?;
     // The model of volumes, unless one was named for all.
-    let may_be_volume = |input: &PathBuf| input.is_dir() || is_volume(input);
+    let may_be_volume = |input: &PathBuf| {
+        input.is_dir() || is_volume(input) || !files_of(input).unwrap_or_default().is_empty()
+    };
     let mr_bundle = if request.model.is_none() && request.inputs.iter().any(may_be_volume) {
         open_bundle(volume::DEFAULT_MODEL.as_ref())?
     } else {

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::job::{Job, Models, jobs, same_folder};
 use crate::batch::naming::shown;
-use crate::cli::args::destination::Destination;
-use crate::cli::args::inputs::{Collected, Failure, collect};
+use crate::cli::args::destination::{Destination, single};
+use crate::cli::args::inputs::{Collected, Failure, Input, collect};
 use crate::cli::args::upscale_request::{Existing, Originals, UpscaleRequest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::file_id::{FileId, resolved};
@@ -37,7 +37,13 @@ impl RunPlan {
             _ => None,
         };
         let Collected { inputs, failures, notes } = collect(&request.inputs, folder);
-        let mut known: HashSet<FileId> = inputs.iter().filter_map(|input| FileId::of(&input.path)).collect();
+        if let Destination::File(path) = &request.destination
+            && inputs.len() > 1
+        {
+            return Err(single(path, &listed(&inputs)));
+        }
+        let mut known: HashSet<FileId> =
+            inputs.iter().flat_map(Input::files).filter_map(FileId::of).collect();
         let mut plan = Self { failures, notes, ..Self::default() };
         for input in inputs {
             match jobs(request, models, &input) {
@@ -115,6 +121,14 @@ impl RunPlan {
             }
         }
     }
+}
+
+/// Several inputs, by name where they are series.
+fn listed(inputs: &[Input]) -> String {
+    let series: Option<Vec<_>> = inputs.iter().map(|input| input.series.as_ref()).collect();
+    let Some(series) = series else { return "several inputs".into() };
+    let named: Vec<_> = series.iter().map(|member| member.to_string()).collect();
+    format!("{} series ({})", series.len(), named.join("; "))
 }
 
 enum Verdict {

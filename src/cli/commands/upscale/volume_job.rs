@@ -1,5 +1,9 @@
 //! What becomes of one volume: a job whose pages are its slices.
 
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
 use super::job::{Job, ModelFacts, named_output};
 use crate::batch::planned_page::PlannedPage;
 use crate::cli::args::destination::Destination;
@@ -7,8 +11,9 @@ use crate::cli::args::inputs::Input;
 use crate::cli::args::upscale_request::{Originals, UpscaleRequest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{ImageFormat, Strip};
-use crate::volume::Plan;
+use crate::volume::dicom::Member;
 use crate::volume::nifti::{Form, name_means_packed, without_gz};
+use crate::volume::{Plan, Source};
 
 /// A volume to make.
 #[derive(Clone, Debug)]
@@ -25,8 +30,14 @@ pub struct VolumeJob {
 /// As [`Plan::new`]; `InvalidOption` for options that volumes do not have, and names that are no NIfTI file's.
 pub fn volume_job(request: &UpscaleRequest, model: ModelFacts<'_>, input: &Input) -> Result<Job> {
     let settings = &request.settings;
-    let plan =
-        Plan::new(&input.path, request.options.target, model.scale, &request.volumes, &settings.limits())?;
+    let (target, scale, options, limits) =
+        (request.options.target, model.scale, &request.volumes, settings.limits());
+    let plan = match &input.series {
+        Some(member) => {
+            Plan::of(Source::Series(Arc::clone(&member.series)), target, scale, options, &limits)?
+        }
+        None => Plan::new(&input.path, target, scale, options, &limits)?,
+    };
     for (is_given, message) in [
         (
             settings.strip != Strip::Nothing,
@@ -43,7 +54,7 @@ pub fn volume_job(request: &UpscaleRequest, model: ModelFacts<'_>, input: &Input
     }
     let page = |(index, (size, target))| PlannedPage { index, size, channels: 1, target };
     let pages = plan.runs().into_iter().enumerate().map(page).collect();
-    let mut packed = plan.nifti.is_packed();
+    let mut packed = plan.source.is_packed();
     let mut job = Job {
         input: input.clone(),
         bytes: None,
@@ -55,7 +66,11 @@ pub fn volume_job(request: &UpscaleRequest, model: ModelFacts<'_>, input: &Input
         volume: None,
     };
     if request.originals == Originals::Stay {
-        let bare = Input { path: without_gz(&input.path), ..input.clone() };
+        let bare = match &input.series {
+            None => without_gz(&input.path),
+            Some(member) => stem(member, &input.relative),
+        };
+        let bare = Input { path: bare, ..input.clone() };
         let ext = if packed { "nii.gz" } else { "nii" };
         let factor = plan.through.then(|| plan.factor());
         job.output = named_output(request, model, &bare, ext, &job.pages[0], factor);
@@ -67,13 +82,36 @@ pub fn volume_job(request: &UpscaleRequest, model: ModelFacts<'_>, input: &Input
             })?;
         }
     } else {
-        if plan.nifti.form != Form::Single {
-            let message = "is one file of a pair, and a result is a single file: expected no --in-place";
+        let why = match (&plan.source, plan.source.form()) {
+            (Source::Series(_), _) => Some("is a DICOM series"),
+            (_, Form::Single) => None,
+            _ => Some("is one file of a pair"),
+        };
+        if let Some(why) = why {
+            let message = format!("{why}, and a result is a single file: expected no --in-place");
             return Err(invalid(message));
         }
         job = job.in_place_of(request)?;
     }
     Ok(Job { volume: Some(Box::new(VolumeJob { plan, packed })), ..job })
+}
+
+/// The path of a series, as names of results begin with it, with an extension to be left out.
+fn stem(member: &Member, relative: &Path) -> PathBuf {
+    let extension = relative.extension().and_then(OsStr::to_str).unwrap_or_default();
+    // Other files and folders are named by numbers with dots.
+    let is_known = ["dcm", "dicom", "ima", "zip"].iter().any(|known| extension.eq_ignore_ascii_case(known));
+    let own = if is_known { relative.with_extension("") } else { relative.to_path_buf() };
+    let mut name = own.file_name().unwrap_or_default().to_os_string();
+    if let Some(suffix) = &member.suffix {
+        name.push("_");
+        name.push(suffix);
+    }
+    name.push(".dcm");
+    match member.path.canonicalize() {
+        Ok(path) if member.path.file_name().is_none() => path.with_file_name(name),
+        _ => member.path.with_file_name(name),
+    }
 }
 
 fn invalid(message: impl Into<String>) -> Error {

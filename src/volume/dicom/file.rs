@@ -1,0 +1,77 @@
+//! Reading DICOM files, with or without their pixels.
+
+use std::io::{self, Read};
+
+use dicom_dictionary_std::tags;
+use dicom_object::file::ReadPreamble;
+use dicom_object::{DefaultDicomObject, FileMetaTableBuilder, OpenFileOptions};
+
+use super::content::{self, Start, TOLD_BY};
+use super::place::Place;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Why a file cannot be read.
+enum Failure {
+    Io(io::Error),
+    /// It is damaged. What the library says may quote the file, which may name the patient.
+    Damaged,
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// The data set of a file up to its pixels.
+///
+/// # Errors
+/// `Input` where it cannot be read or is damaged.
+pub fn read_header(place: &Place) -> Result<DefaultDicomObject> {
+    read(place, OpenFileOptions::new().read_until(tags::FLOAT_PIXEL_DATA))
+}
+
+/// The data set of a file with its pixels, but without what follows them.
+///
+/// # Errors
+/// `Input` where it cannot be read or is damaged.
+pub fn read_pixels(place: &Place) -> Result<DefaultDicomObject> {
+    read(place, OpenFileOptions::new().read_to(tags::PIXEL_DATA))
+}
+
+fn read(place: &Place, options: OpenFileOptions) -> Result<DefaultDicomObject> {
+    place.read(|file| parse(file, options)).map_err(|failure| match failure {
+        Failure::Io(error) => Error::with_source(ErrorKind::Input, format!("cannot read {place}"), error),
+        Failure::Damaged => Error::new(
+            ErrorKind::Input,
+            format!("{place} is truncated or damaged: expected a whole DICOM file"),
+        ),
+    })
+}
+
+fn parse(file: &mut dyn Read, options: OpenFileOptions) -> Result<DefaultDicomObject, Failure> {
+    let mut begin = Vec::with_capacity(TOLD_BY);
+    file.take(TOLD_BY as u64).read_to_end(&mut begin)?;
+    // What is missing of the beginning is put before it.
+    let (skipped, before) = match content::start(&begin).ok_or(Failure::Damaged)? {
+        Start::Preamble => (128, Vec::new()),
+        Start::Magic => (0, Vec::new()),
+        Start::Meta => (0, b"DICM".to_vec()),
+        Start::Bare(syntax) => (0, meta(syntax)?),
+    };
+    let whole = before.chain(&begin[skipped..]).chain(file);
+    options.read_preamble(ReadPreamble::Never).from_reader(whole).map_err(|_| Failure::Damaged)
+}
+
+/// A file meta group that names only the transfer syntax.
+fn meta(syntax: &str) -> Result<Vec<u8>, Failure> {
+    let meta = FileMetaTableBuilder::new()
+        .transfer_syntax(syntax)
+        .media_storage_sop_class_uid("")
+        .media_storage_sop_instance_uid("")
+        .build()
+        .map_err(|_| Failure::Damaged)?;
+    let mut bytes = b"DICM".to_vec();
+    meta.write(&mut bytes).map_err(|_| Failure::Damaged)?;
+    Ok(bytes)
+}
