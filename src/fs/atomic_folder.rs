@@ -80,14 +80,19 @@ mod tests {
     use std::path::PathBuf;
 
     fn names(folder: &Path) -> Vec<PathBuf> {
-        let mut names: Vec<_> = walkdir(folder).into_iter().map(|path| path.strip_prefix(folder).unwrap().into()).collect();
+        let mut names: Vec<_> =
+            walkdir(folder).into_iter().map(|path| path.strip_prefix(folder).unwrap().into()).collect();
         names.sort();
         names
     }
 
     fn walkdir(folder: &Path) -> Vec<PathBuf> {
         let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-        entries.flat_map(|path| if path.is_dir() { [vec![path.clone()], walkdir(&path)].concat() } else { vec![path] }).collect()
+        entries
+            .flat_map(
+                |path| if path.is_dir() { [vec![path.clone()], walkdir(&path)].concat() } else { vec![path] },
+            )
+            .collect()
     }
 
     fn write(path: &Path, name: &str) -> Result<()> {

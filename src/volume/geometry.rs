@@ -1,6 +1,8 @@
 //! Where voxels lie in the world, before and after axes get finer voxels.
 
+use super::dicom::Series;
 use super::nifti::{Form, Header, field};
+use crate::error::{Error, ErrorKind, Result};
 
 /// Disagreement of qform and sform at any corner that is worth a warning, as a share of the smallest distance of voxels.
 const DISAGREEMENT: f64 = 0.1;
@@ -95,6 +97,47 @@ impl Geometry {
         (a, b, through)
     }
 
+    /// Whether the outer faces of the grid, and the `times`, are those of `series`, however finely either is divided.
+    ///
+    /// # Errors
+    /// `InvalidOption`, naming what differs.
+    pub fn check_place(&self, series: &Series, times: usize) -> Result<()> {
+        let wrong = |what: String| {
+            let message = format!(
+                "{what}: expected the place of the series that --like names, as files have that were made from it"
+            );
+            Err(Error::new(ErrorKind::InvalidOption, message))
+        };
+        let [i, j, k, series_times] = series.shape();
+        let other = Self::of(&series.header, [i, j, k]);
+        let own = self.sform.or(self.qform);
+        let (Some(own), Some(wanted)) = (own, other.sform.or(other.qform)) else {
+            return wrong("qform_code and sform_code are 0, so the volume does not say where it lies".into());
+        };
+        if times != series_times {
+            return wrong(format!("the volume has {times} times, and the series {series_times}"));
+        }
+        let finest = self.spacing.into_iter().chain(other.spacing).fold(f64::INFINITY, f64::min);
+        for index in 0..8 {
+            let (at, expected) = (corner(&own, self.sides, index), corner(&wanted, other.sides, index));
+            if (0..3).map(|axis| (at[axis] - expected[axis]).powi(2)).sum::<f64>().sqrt()
+                > finest * DISAGREEMENT
+            {
+                let end = |axis: usize| if index >> axis & 1 == 1 { "last" } else { "first" };
+                let shown = |[x, y, z]: [f64; 3]| format!("({x:.2}, {y:.2}, {z:.2})");
+                return wrong(format!(
+                    "the corner at the {} i, {} j and {} k lies at {} mm, and that of the series at {}",
+                    end(0),
+                    end(1),
+                    end(2),
+                    shown(at),
+                    shown(expected)
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// Writes to `header` the place of a grid of `sides` over the same space. Returns what is said about fields that
     /// could not be kept.
     pub fn refine(&self, header: &mut Header, sides: [usize; 3]) -> Vec<String> {
@@ -187,21 +230,20 @@ fn lengths(affine: &Affine) -> [f64; 3] {
     std::array::from_fn(|column| affine.iter().map(|row| row[column] * row[column]).sum::<f64>().sqrt())
 }
 
-/// The largest distance between the places of a grid's corner voxels.
+/// The largest distance between the places of a grid's outer corners.
 fn distance(a: &Affine, b: &Affine, sides: [usize; 3]) -> f64 {
-    let corner = |corner: usize| {
-        let at: [f64; 3] =
-            std::array::from_fn(|axis| if corner >> axis & 1 == 1 { sides[axis] as f64 - 0.5 } else { -0.5 });
-        let apart = |row: usize| {
-            let place = |affine: &Affine| {
-                let row = affine[row];
-                row[0] * at[0] + row[1] * at[1] + row[2] * at[2] + row[3]
-            };
-            place(a) - place(b)
-        };
-        (0..3).map(|row| apart(row).powi(2)).sum::<f64>().sqrt()
+    let apart = |index: usize| {
+        let (a, b) = (corner(a, sides, index), corner(b, sides, index));
+        (0..3).map(|row| (a[row] - b[row]).powi(2)).sum::<f64>().sqrt()
     };
-    (0..8).map(corner).fold(0.0, f64::max)
+    (0..8).map(apart).fold(0.0, f64::max)
+}
+
+/// The outer corner number `index` of a grid, bit by bit at the first or the last voxel of each axis.
+fn corner(affine: &Affine, sides: [usize; 3], index: usize) -> [f64; 3] {
+    let at: [f64; 3] =
+        std::array::from_fn(|axis| if index >> axis & 1 == 1 { sides[axis] as f64 - 0.5 } else { -0.5 });
+    affine.map(|row| row[0] * at[0] + row[1] * at[1] + row[2] * at[2] + row[3])
 }
 
 #[cfg(test)]

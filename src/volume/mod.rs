@@ -19,10 +19,10 @@ mod task;
 mod through;
 
 pub use options::{Distance, VolumeOptions};
-pub use plan::Plan;
+pub use plan::{Output, Plan};
 pub use source::{Data, Source};
 pub use summary::{Side, Summary};
-pub use task::{Fill, Listener, Made, VolumeTask};
+pub use task::{Fill, Listener, Made, Sink, VolumeTask};
 
 /// The embedded model where none is named.
 pub const DEFAULT_MODEL: &str = "mri-x4";

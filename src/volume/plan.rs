@@ -1,7 +1,9 @@
 //! Planning the result of a volume, from its header alone.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use super::dicom::{self, Series};
 use super::geometry::Geometry;
 use super::nifti::{Datatype, Nifti};
 use super::options::{AXES, Distance, VolumeOptions};
@@ -15,11 +17,22 @@ use crate::limits::Limits;
 /// Most slices that a volume may have, of all its time points together.
 const MAX_SLICES: usize = 1 << 20;
 
+/// What a result is written as.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// A NIfTI file.
+    Nifti,
+    /// A DICOM series, with the attributes of this one.
+    Dicom(Arc<Series>),
+}
+
 /// A volume to make.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The input.
     pub source: Source,
+    /// What the result is written as.
+    pub output: Output,
     /// Where it lies.
     pub geometry: Geometry,
     /// The axes of the plane, the faster one first, and the axis through it.
@@ -30,8 +43,8 @@ pub struct Plan {
     pub sides: [usize; 3],
     /// Type of the result's voxels.
     pub datatype: Datatype,
-    /// Level of gzip, should the result be compressed.
-    pub gz_level: u32,
+    /// What was asked for.
+    pub options: VolumeOptions,
     /// Warnings before work starts, one sentence each.
     pub warnings: Vec<String>,
 }
@@ -57,7 +70,7 @@ impl Plan {
         Self::of(Source::Nifti(nifti), target, scale, options, limits)
     }
 
-    /// Plans what becomes of `source` with a model of factor `scale`.
+    /// Plans what becomes of `source` with a model of factor `scale`, and is written as NIfTI.
     ///
     /// # Errors
     /// `Input` for a series that should not be interpolated, `Limit` for slices that are too large, `InvalidOption` for
@@ -114,8 +127,31 @@ impl Plan {
         let mut warnings = source.warnings().to_vec();
         warnings.extend(geometry.warnings(source.form()));
         let datatype = datatype(source.datatype(), sides == geometry.sides, options, &mut warnings)?;
-        let (through, gz_level) = (options.through.is_some(), options.gz_level);
-        Ok(Self { source, geometry, plane, through, sides, datatype, gz_level, warnings })
+        let (through, options, output) = (options.through.is_some(), *options, Output::Nifti);
+        Ok(Self { source, output, geometry, plane, through, sides, datatype, options, warnings })
+    }
+
+    /// The same, but written as DICOM with the attributes of `series`, whose grid lies where the volume does.
+    ///
+    /// # Errors
+    /// `InvalidOption` for another type of voxels, or a series that lies elsewhere; `Limit` where a side of the result is
+    /// too long for DICOM.
+    pub fn into_dicom(mut self, series: Arc<Series>) -> Result<Self> {
+        if self.options.datatype.is_some() {
+            return Err(invalid(
+                "--datatype is for NIfTI: pixels of DICOM are stored like those of the series",
+            ));
+        }
+        dicom::size(self.sides)?;
+        if let Source::Nifti(nifti) = &self.source {
+            self.geometry.check_place(&series, nifti.shape[3])?;
+        }
+        // Pixels are rounded to what the series stores when they are written.
+        self.datatype = self.source.datatype();
+        let rounded = becomes_float(self.datatype);
+        self.warnings.retain(|warning| *warning != rounded);
+        self.output = Output::Dicom(series);
+        Ok(self)
     }
 
     /// Width and height of a slice.
@@ -205,6 +241,13 @@ fn invalid(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidOption, message)
 }
 
+fn becomes_float(own: Datatype) -> String {
+    format!(
+        "{} voxels become float32, to keep values between whole numbers; --datatype chooses another type",
+        own.name()
+    )
+}
+
 /// The type of the result's voxels.
 fn datatype(
     own: Datatype,
@@ -227,10 +270,7 @@ fn datatype(
         return Ok(asked);
     }
     if own.bytes() == 1 && !is_copy {
-        warnings.push(format!(
-            "{} voxels become float32, to keep values between whole numbers; --datatype chooses another type",
-            own.name()
-        ));
+        warnings.push(becomes_float(own));
         return Ok(Datatype::F32);
     }
     Ok(own)

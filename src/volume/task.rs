@@ -6,14 +6,17 @@ use std::path::Path;
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
+use super::dicom::{self, Making, Series};
 use super::intensity::{Survey, Window};
 use super::nifti::{self, COMMENT, Extension, Header, field};
-use super::plan::Plan;
+use super::plan::{Output, Plan};
 use super::slices::{Outcome, Slices};
+use super::source::Source;
 use super::summary::Summary;
 use crate::engine::{Report, Target, UpscaleOptions, Upscaler};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fidelity::Fidelity;
+use crate::image::Provenance;
 use crate::progress::{CancelToken, Progress};
 
 /// Blocks of finished voxels that may wait until they are written.
@@ -25,8 +28,16 @@ pub trait Listener: Progress {
     fn warn(&self, message: &str);
 }
 
+/// Where a result is written.
+pub enum Sink<'a> {
+    /// A NIfTI file.
+    File(&'a mut dyn Write),
+    /// An empty folder for the files of a DICOM series.
+    Folder(&'a Path),
+}
+
 /// Writes the whole result once.
-pub type Fill<'a> = &'a mut dyn FnMut(&mut dyn Write) -> Result<()>;
+pub type Fill<'a> = &'a mut dyn FnMut(Sink<'_>) -> Result<()>;
 
 /// A volume to make, and how.
 pub struct VolumeTask<'a> {
@@ -75,7 +86,7 @@ impl VolumeTask<'_> {
         let report = planned(upscaler, plan, &options)?;
         let mut header = plan.source.header().clone();
         plan.geometry.refine(&mut header, plan.sides).iter().for_each(|said| listener.warn(said));
-        if header.version() != plan.source.header().version() {
+        if header.version() != plan.source.header().version() && matches!(plan.output, Output::Nifti) {
             listener.warn("a side is longer than NIfTI-1 can store (32767): written as NIfTI-2");
         }
         header.set(field::DATATYPE, 0, plan.datatype.code() as f64);
@@ -83,8 +94,16 @@ impl VolumeTask<'_> {
         let extensions = self.record(&mut header, upscaler, &report);
         let slices = Slices { plan, window: Window::of(&survey), options, folder: self.folder };
         let mut outcome = Outcome::default();
-        let written = write(&mut |out| {
-            outcome = self.fill(out, &header, &extensions, &slices, upscaler, listener, cancel)?;
+        let written = write(&mut |sink| {
+            let run = Run { slices: &slices, upscaler, listener, cancel };
+            outcome = match (sink, &plan.output) {
+                (Sink::Folder(folder), Output::Dicom(series)) => {
+                    let making = self.making(series, upscaler, &report);
+                    self.fill_folder(folder, series, making, &run)?
+                }
+                (Sink::File(out), Output::Nifti) => self.fill(out, &header, &extensions, &run)?,
+                _ => return Err(internal("NIfTI goes to a file, and DICOM to a folder")),
+            };
             Ok(())
         })?;
         let summary = if plan.is_copy() {
@@ -145,45 +164,115 @@ impl VolumeTask<'_> {
         extensions
     }
 
-    /// Makes slices in one thread and writes them in another.
-    #[allow(clippy::too_many_arguments, reason = "they belong to different owners")]
+    /// What a DICOM series tells of how it was made.
+    fn making(&self, series: &Series, upscaler: &Upscaler, report: &Report) -> Making {
+        let plan = self.plan;
+        let [columns, rows, slices] = plan.sides;
+        let record = |hash: &str| upscaler.provenance(report, plan.factor(), hash.to_owned());
+        let settings = record("");
+        let text = format!("{:.2}", plan.factor());
+        let factor = text.trim_end_matches('0').trim_end_matches('.').to_owned();
+        let finer = if plan.through {
+            "slices are as many times as close"
+        } else {
+            "the pixels are as many times as fine"
+        };
+        let steps = if settings.steps == 1 { "1 step".into() } else { format!("{} steps", settings.steps) };
+        let description = format!(
+            "Enlarged x{factor} ({finer}) by {} with the neural network {}, {steps}. What lies between the acquired values \
+             is a prediction. Not for diagnosis.",
+            settings.software, settings.model
+        );
+        let json = |record: &Provenance| serde_json::to_string(record).unwrap_or_default();
+        Making {
+            sides: [columns, rows, slices],
+            datatype: plan.datatype,
+            order: plan.source.header().order(),
+            // The series states them with more digits than a header of NIfTI.
+            scaling: match &plan.source {
+                Source::Series(_) => series.scaling,
+                Source::Nifti(nifti) => nifti.header.scaling(),
+            }
+            .unwrap_or((1.0, 0.0)),
+            factor,
+            description,
+            settings: format!("{} {:?} {:?}", json(&settings), plan.options, plan.plane),
+            record: self.hash.as_ref().map(|hash| json(&record(hash))),
+        }
+    }
+
+    /// Makes slices in one thread and writes them to a file in another.
     fn fill(
         &self,
         out: &mut dyn Write,
         header: &Header,
         extensions: &[Extension],
-        slices: &Slices<'_>,
-        upscaler: &Upscaler,
-        listener: &dyn Listener,
-        cancel: &CancelToken,
+        run: &Run<'_>,
     ) -> Result<Outcome> {
         let fail = |error: io::Error| Error::with_source(ErrorKind::Output, self.cannot_write, error);
+        let packing = self.packed.then_some(self.plan.options.gz_level);
+        self.made(run, |finished| {
+            nifti::write(out, header, extensions, packing, self.cannot_write, |voxels| {
+                for block in finished {
+                    voxels.write_all(&block).map_err(fail)?;
+                }
+                Ok(())
+            })
+        })
+    }
+
+    /// Makes slices in one thread and writes them as files of a DICOM series in another.
+    fn fill_folder(&self, folder: &Path, series: &Series, making: Making, run: &Run<'_>) -> Result<Outcome> {
+        let mut writer = dicom::Writer::new(series, making, folder, self.cannot_write)?;
+        let outcome = self.made(run, |finished| {
+            for block in finished {
+                writer.push(&block)?;
+            }
+            Ok(())
+        })?;
+        writer.finish()?.iter().for_each(|said| run.listener.warn(said));
+        Ok(outcome)
+    }
+
+    /// Makes slices in one thread, and hands them to `write`, block by block, in this one.
+    fn made(
+        &self,
+        run: &Run<'_>,
+        write: impl FnOnce(&mut dyn Iterator<Item = Vec<u8>>) -> Result<()>,
+    ) -> Result<Outcome> {
         thread::scope(|scope| {
             let (send, finished) = sync_channel::<Vec<u8>>(WAITING);
             let worker = scope.spawn(move || {
                 // If nobody takes blocks any more, the writer has failed and reports why.
                 let take = |block: Vec<u8>| send.send(block).map_err(|_| Error::cancelled());
-                slices.make(upscaler, listener, cancel, take)
+                run.slices.make(run.upscaler, run.listener, run.cancel, take)
             });
-            let packing = self.packed.then_some(self.plan.gz_level);
             let mut bytes = 0;
-            let written = nifti::write(out, header, extensions, packing, self.cannot_write, |voxels| {
-                for block in finished {
-                    voxels.write_all(&block).map_err(fail)?;
-                    bytes += block.len() as u64;
-                }
-                Ok(())
-            });
+            let written = {
+                let mut finished = finished.into_iter().inspect(|block| bytes += block.len() as u64);
+                write(&mut finished)
+            };
             let outcome = worker.join().unwrap_or_else(|panic| resume_unwind(panic));
             written?;
             let outcome = outcome?;
             if bytes != self.plan.result_bytes() {
-                let message = format!("internal error (please report): {bytes} bytes of voxels");
-                return Err(Error::new(ErrorKind::Output, message));
+                return Err(internal(&format!("{bytes} bytes of voxels")));
             }
             Ok(outcome)
         })
     }
+}
+
+/// What slices are made with.
+struct Run<'a> {
+    slices: &'a Slices<'a>,
+    upscaler: &'a Upscaler,
+    listener: &'a dyn Listener,
+    cancel: &'a CancelToken,
+}
+
+fn internal(what: &str) -> Error {
+    Error::new(ErrorKind::Output, format!("internal error (please report): {what}"))
 }
 
 /// The report of a slice before it is made: what the record tells.

@@ -62,6 +62,8 @@ pub struct UpscaleRequest {
     pub settings: Settings,
     /// What to make of each volume, beside that.
     pub volumes: VolumeOptions,
+    /// The DICOM series with whose attributes NIfTI volumes are written.
+    pub like: Option<PathBuf>,
     /// The naming template that was asked for.
     pub template: Option<Template>,
     /// What to do about results that exist.
@@ -148,6 +150,7 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
             inputs: files.inputs,
             destination,
             settings,
+            like: volumes.like.clone(),
             volumes: volumes.into(),
             template,
             existing: match (files.overwrite, files.skip_existing) {

@@ -1,5 +1,7 @@
 //! Options of volumes as typed.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use crate::volume::nifti::Datatype;
@@ -7,7 +9,7 @@ use crate::volume::options;
 use crate::volume::{Distance, VolumeOptions};
 
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Volumes (NIfTI)")]
+#[command(next_help_heading = "Volumes (NIfTI, DICOM)")]
 pub struct VolumeArgs {
     /// The two axes that are enlarged: ij, ik or jk; by default the two with the finest voxels
     #[arg(long, value_name = "AXES", value_parser = options::plane)]
@@ -30,11 +32,16 @@ pub struct VolumeArgs {
     /// vectors
     #[arg(long)]
     pub force: bool,
+
+    /// Write a NIfTI volume as a DICOM series, with the attributes (also the patient's) of SERIES, a folder or file of
+    /// DICOM that lies in the same place
+    #[arg(long, value_name = "SERIES")]
+    pub like: Option<PathBuf>,
 }
 
 impl From<VolumeArgs> for VolumeOptions {
     fn from(args: VolumeArgs) -> Self {
-        let VolumeArgs { plane, through, datatype, gz_level, force } = args;
+        let VolumeArgs { plane, through, datatype, gz_level, force, like: _ } = args;
         Self { plane, through, datatype, gz_level, force }
     }
 }

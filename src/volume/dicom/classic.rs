@@ -31,8 +31,11 @@ const OF_ALL_FRAMES: [Tag; 17] = [
 ];
 
 /// Functional groups that are attributes of images as they are.
-const WHOLE: [Tag; 3] =
-    [tags::REFERENCED_IMAGE_SEQUENCE, tags::DERIVATION_IMAGE_SEQUENCE, tags::REAL_WORLD_VALUE_MAPPING_SEQUENCE];
+const WHOLE: [Tag; 3] = [
+    tags::REFERENCED_IMAGE_SEQUENCE,
+    tags::DERIVATION_IMAGE_SEQUENCE,
+    tags::REAL_WORLD_VALUE_MAPPING_SEQUENCE,
+];
 
 /// Whether `object` is an Enhanced MR image.
 pub fn is_enhanced(object: &InMemDicomObject) -> bool {
@@ -65,7 +68,8 @@ pub fn classic(object: &InMemDicomObject, frame: usize) -> InMemDicomObject {
 
 /// Adds what classic images call by other names, where it is missing.
 fn translate(image: &mut InMemDicomObject) {
-    let number = |tag: Tag| image.get(tag).and_then(|element| element.to_float64().ok()).filter(|n| n.is_finite());
+    let number =
+        |tag: Tag| image.get(tag).and_then(|element| element.to_float64().ok()).filter(|n| n.is_finite());
     let word = |tag: Tag| text(image, tag).trim().to_owned();
     let is = |tag: Tag, wanted: &str| word(tag) == wanted;
     // Present and neither NONE nor NO.
@@ -78,11 +82,7 @@ fn translate(image: &mut InMemDicomObject) {
         (tags::NOMINAL_CARDIAC_TRIGGER_DELAY_TIME, tags::TRIGGER_TIME, VR::DS),
         (tags::FRAME_ACQUISITION_NUMBER, tags::ACQUISITION_NUMBER, VR::IS),
         (tags::TEMPORAL_POSITION_INDEX, tags::TEMPORAL_POSITION_IDENTIFIER, VR::IS),
-        (
-            tags::MR_ACQUISITION_PHASE_ENCODING_STEPS_IN_PLANE,
-            tags::NUMBER_OF_PHASE_ENCODING_STEPS,
-            VR::IS,
-        ),
+        (tags::MR_ACQUISITION_PHASE_ENCODING_STEPS_IN_PLANE, tags::NUMBER_OF_PHASE_ENCODING_STEPS, VR::IS),
     ] {
         found.extend(number(old).map(|number| (new, vr, vec![decimal(number)])));
     }
@@ -107,8 +107,11 @@ fn translate(image: &mut InMemDicomObject) {
         steps(tags::MR_ACQUISITION_PHASE_ENCODING_STEPS_IN_PLANE),
     ) {
         let zero = || "0".to_owned();
-        let matrix =
-            if along_columns { [frequency, zero(), zero(), phase] } else { [zero(), frequency, phase, zero()] };
+        let matrix = if along_columns {
+            [frequency, zero(), zero(), phase]
+        } else {
+            [zero(), frequency, phase, zero()]
+        };
         found.push((tags::ACQUISITION_MATRIX, VR::US, matrix.into()));
     }
     // Defined terms of PS3.3, C.8.3.1, and the ones of C.8.13 that they come from.
@@ -144,7 +147,8 @@ fn translate(image: &mut InMemDicomObject) {
     found.push((tags::SEQUENCE_VARIANT, VR::CS, terms(&variant, "NONE")));
     found.push((tags::SCAN_OPTIONS, VR::CS, terms(&options, "")));
     let gradient = image.get(tags::DIFFUSION_GRADIENT_DIRECTION_SEQUENCE).and_then(DataElement::items);
-    let gradient = gradient.and_then(<[_]>::first).and_then(|item| item.get(tags::DIFFUSION_GRADIENT_ORIENTATION));
+    let gradient =
+        gradient.and_then(<[_]>::first).and_then(|item| item.get(tags::DIFFUSION_GRADIENT_ORIENTATION));
     let gradient = gradient.cloned();
     let kind = strings(image, tags::FRAME_TYPE);
     for (tag, vr, values) in found {

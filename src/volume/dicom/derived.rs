@@ -3,7 +3,7 @@
 
 use dicom_core::value::{DataSetSequence, PrimitiveValue};
 use dicom_core::{DataElement, Tag, VR, dicom_value};
-use dicom_dictionary_std::{tags, uids};
+use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
 
 use super::decimal::{decimal, decimals};
@@ -111,7 +111,8 @@ impl Derivation {
         let mut kind = vec!["DERIVED".to_owned(), "SECONDARY".to_owned()];
         kind.extend(strings(object, tags::IMAGE_TYPE).into_iter().skip(2));
         object.put(DataElement::new(tags::IMAGE_TYPE, VR::CS, texts(kind)));
-        let number = strings(object, tags::SERIES_NUMBER).first().and_then(|number| number.trim().parse::<i64>().ok());
+        let number =
+            strings(object, tags::SERIES_NUMBER).first().and_then(|number| number.trim().parse::<i64>().ok());
         let number = number.unwrap_or(0).saturating_add(NEW_SERIES).min(i32::MAX.into());
         object.put(DataElement::new(tags::SERIES_NUMBER, VR::IS, number.to_string()));
         let title = after(&text(object, tags::SERIES_DESCRIPTION), &self.title, LONG_STRING);

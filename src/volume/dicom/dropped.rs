@@ -68,7 +68,8 @@ pub fn kept(source: &InMemDicomObject, dropped: &mut BTreeSet<Dropped>) -> InMem
             continue;
         }
         // Lengths of groups, padding and pixels belong to the old file.
-        let is_encoding = tag.group() <= 2 || tag.element() == 0 || tag.group() == 0x7fe0 || tag.group() > 0xfff0;
+        let is_encoding =
+            tag.group() <= 2 || tag.element() == 0 || tag.group() == 0x7fe0 || tag.group() > 0xfff0;
         if is_encoding {
             continue;
         }
@@ -87,6 +88,9 @@ pub fn kept(source: &InMemDicomObject, dropped: &mut BTreeSet<Dropped>) -> InMem
 pub fn told(dropped: &BTreeSet<Dropped>) -> Option<String> {
     let names: Vec<_> = dropped.iter().map(|kind| kind.name()).collect();
     (!names.is_empty()).then(|| {
-        format!("of the input's attributes these are not kept, as they do not fit finer pixels: {}", names.join("; "))
+        format!(
+            "of the input's attributes these are not kept, as they do not fit finer pixels: {}",
+            names.join("; ")
+        )
     })
 }

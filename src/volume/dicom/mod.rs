@@ -4,17 +4,24 @@
 //! (files). No message shows the value of an attribute that may name the patient.
 
 mod attributes;
+mod classic;
 mod collection;
 mod component;
 mod content;
 mod data;
+mod decimal;
+mod derived;
+mod dropped;
 mod file;
 pub mod found;
 mod grid;
 mod header;
+mod pixels;
 mod place;
 mod series;
 mod sort;
+mod uid;
+mod writer;
 
 pub use collection::{Collection, Member, Unusable, files_of};
 pub use component::Component;
@@ -23,3 +30,4 @@ pub use file::read_header;
 pub use place::Place;
 pub use series::{Frame, Grid, Sample, Series};
 pub use sort::{Group, sort};
+pub use writer::{EXTENSION, Making, Writer, is_written_here, size};

@@ -33,7 +33,10 @@ mod tests {
     fn values_saturate_to_the_stored_bits() {
         let sample = |allocated, stored, signed| Sample { allocated, stored, signed };
         let twelve = sample(16, 12, false);
-        assert_eq!([-3.0, 4095.4, 4096.0, 1e9, 2.5].map(|value| twelve.nearest(value)), [0, 4095, 4095, 4095, 2]);
+        assert_eq!(
+            [-3.0, 4095.4, 4096.0, 1e9, 2.5].map(|value| twelve.nearest(value)),
+            [0, 4095, 4095, 4095, 2]
+        );
         let signed = sample(16, 12, true);
         assert_eq!([-3.4, 2047.6, -1e9, f64::NAN].map(|value| signed.nearest(value)), [-3, 2047, -2048, 0]);
         assert_eq!(sample(32, 32, true).range(), (i32::MIN.into(), i32::MAX.into()));

@@ -16,6 +16,7 @@ use super::classic::{classic, is_enhanced};
 use super::derived::{Derivation, DerivedSlice, Reference, text};
 use super::dropped::{Dropped, kept, told};
 use super::file::read_header;
+use super::grid::{dot, normal};
 use super::series::{Frame, Series};
 use super::uid::uid;
 use crate::error::{Error, ErrorKind, Result};
@@ -31,7 +32,7 @@ const VERSION: &str = concat!("PARTDIFF_", env!("CARGO_PKG_VERSION"));
 const DIGITS: usize = 4;
 
 /// Their extension.
-const EXTENSION: &str = "dcm";
+pub const EXTENSION: &str = "dcm";
 
 /// What is made of a series, and how that is told.
 #[derive(Clone, Debug)]
@@ -48,10 +49,10 @@ pub struct Making {
     pub factor: String,
     /// How it is made, in a sentence.
     pub description: String,
-    /// The record of making as JSON.
-    pub record: String,
-    /// Whether the files keep the record.
-    pub with_record: bool,
+    /// All that decides about the pixels beside the source.
+    pub settings: String,
+    /// The record of making as JSON, if it is wanted.
+    pub record: Option<String>,
 }
 
 /// Writes the slices of a derived series into a folder.
@@ -96,12 +97,13 @@ impl<'a> Writer<'a> {
         let sides = format!("{columns} {rows} {slices}");
         let parts = sources.iter().map(|(_, instance)| instance.as_str());
         let finer = slices as f64 / grid.slices as f64;
-        let distance = grid.distance() / finer;
+        let normal = normal(&[grid.along_row, grid.along_column]);
+        let distance = dot(grid.step, normal) / finer;
         let derivation = Derivation {
-            series: uid(parts.chain([making.record.as_str(), &sides])),
+            series: uid(parts.chain([making.settings.as_str(), &sides])),
             title: format!("PartDiff x{}, not for diagnosis", making.factor),
             description: making.description.clone(),
-            record: making.with_record.then(|| making.record.clone()),
+            record: making.record.clone(),
             size,
             spacing: [
                 grid.spacing[1] * grid.rows as f64 / rows as f64,
@@ -190,7 +192,7 @@ impl<'a> Writer<'a> {
             instance: uid([self.derivation.series.as_str(), &number.to_string()]),
             number,
             position,
-            location: dot(position, cross(series.grid.along_row, series.grid.along_column)),
+            location: dot(position, normal(&[series.grid.along_row, series.grid.along_column])),
             range,
             signed: series.sample.signed,
             sources: sources.iter().map(reference).collect(),
@@ -222,11 +224,18 @@ impl<'a> Writer<'a> {
     }
 
     /// Stored pixels with the rows from the top, and the smallest and largest of them.
-    fn pixels(&self, voxels: &[u8], (slope, intercept): (f64, f64), object: &InMemDicomObject) -> (Vec<u8>, (i64, i64)) {
+    fn pixels(
+        &self,
+        voxels: &[u8],
+        (slope, intercept): (f64, f64),
+        object: &InMemDicomObject,
+    ) -> (Vec<u8>, (i64, i64)) {
         let (sample, making) = (self.series.sample, &self.making);
         let int = |tag| object.get(tag).and_then(|element| element.to_int::<i64>().ok());
         let high = int(tags::HIGH_BIT).and_then(|high| u16::try_from(high).ok());
-        let high = high.filter(|high| (sample.stored - 1..sample.allocated).contains(high)).unwrap_or(sample.stored - 1);
+        let high = high
+            .filter(|high| (sample.stored - 1..sample.allocated).contains(high))
+            .unwrap_or(sample.stored - 1);
         let padding = int(tags::PIXEL_PADDING_VALUE).unwrap_or(0);
         let same = making.scaling == (slope, intercept);
         let row = making.sides[0] * making.datatype.bytes();
@@ -250,7 +259,8 @@ impl<'a> Writer<'a> {
     fn position(&self, index: usize, time: usize) -> [f64; 3] {
         let (grid, [columns, rows, slices]) = (&self.series.grid, self.making.sides);
         let first = |old: usize, new: usize| 0.5 * old as f64 / new as f64 - 0.5;
-        let (x, y) = (first(grid.columns, columns) * grid.spacing[0], first(grid.rows, rows) * grid.spacing[1]);
+        let (x, y) =
+            (first(grid.columns, columns) * grid.spacing[0], first(grid.rows, rows) * grid.spacing[1]);
         let at = (index as f64 + 0.5) * grid.slices as f64 / slices as f64 - 0.5;
         std::array::from_fn(|axis| {
             let origin = if slices == grid.slices {
@@ -304,15 +314,4 @@ pub fn is_written_here(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == EXTENSION)
         && stem.len() >= DIGITS
         && stem.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
-fn cross(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
-    std::array::from_fn(|axis| {
-        let (next, last) = ((axis + 1) % 3, (axis + 2) % 3);
-        a[next] * b[last] - a[last] * b[next]
-    })
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use partdiff::image::Raster;
 use partdiff::runtime::network::{Condition, Network};
-use partdiff::volume::{Listener, Plan, VolumeOptions, VolumeTask};
+use partdiff::volume::{Listener, Plan, Sink, VolumeOptions, VolumeTask};
 use partdiff::{CancelToken, Limits, Progress, ProgressEvent, Target, UpscaleOptions, Upscaler};
 use serde_json::json;
 
@@ -80,7 +80,7 @@ fn make(folder: &Path, sides: [usize; 3], through: usize, packed: bool) -> Vec<u
     let (_, made) = task
         .make(&stub(), &Silent, &CancelToken::new(), |fill| {
             let mut file = BufWriter::new(fs::File::create(&output).unwrap());
-            fill(&mut file)?;
+            fill(Sink::File(&mut file))?;
             file.flush().unwrap();
             Ok(())
         })

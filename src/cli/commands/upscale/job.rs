@@ -15,6 +15,7 @@ use crate::engine::options::Target;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::file_id::FileId;
 use crate::image::ImageFormat;
+use crate::volume::Output;
 use crate::volume::nifti::{is_volume, name_means_packed};
 
 /// One file to make.
@@ -42,6 +43,11 @@ impl Job {
     /// Millions of pixels of the result, all pages.
     pub fn megapixels(&self) -> f64 {
         self.pages.iter().map(PlannedPage::megapixels).sum()
+    }
+
+    /// Whether its result is the folder of a DICOM series, and not a file.
+    pub fn makes_folder(&self) -> bool {
+        self.volume.as_ref().is_some_and(|volume| matches!(volume.plan.output, Output::Dicom(_)))
     }
 
     /// The same, replacing its input.

@@ -18,13 +18,14 @@ use crate::batch::processor::{FileTask, Fill, Observer};
 use crate::cli::args::upscale_request::{Existing, UpscaleRequest};
 use crate::engine::{UpscaleOptions, Upscaler};
 use crate::error::{Error, ErrorKind, Result};
-use crate::fs::atomic_file;
 use crate::fs::file_id::FileId;
 use crate::fs::hash::sha256_hex;
+use crate::fs::{atomic_file, atomic_folder};
 use crate::image::{EncodeOptions, Image, ImageFormat, Raster, SampleDepth, encode_to};
 use crate::progress::{CancelToken, Progress, ProgressEvent};
 use crate::report::event::{Event, Files, Name, Reporter};
-use crate::volume::{Listener, Made, VolumeTask};
+use crate::volume::dicom::is_written_here;
+use crate::volume::{Listener, Made, Output, Sink, VolumeTask};
 
 /// Makes the files of one run.
 pub struct Maker<'a> {
@@ -128,7 +129,10 @@ impl Maker<'_> {
         let told = AtomicUsize::new(usize::MAX);
         let observer = FileObserver { maker: self, job, output: &output, told };
         let write = |fill: crate::volume::Fill<'_>| {
-            let lost = self.write(job, stamp, &mut |out| fill(out))?;
+            if let (Output::Dicom(_), Some(path)) = (&plan.output, &job.output) {
+                return self.write_series(path, fill);
+            }
+            let lost = self.write(job, stamp, &mut |out| fill(Sink::File(out)))?;
             lost.iter().for_each(|lost| observer.tell_warning(lost));
             Ok(())
         };
@@ -170,6 +174,17 @@ impl Maker<'_> {
             None => atomic_file::write_with(path, self.request.existing == Existing::Replace, fill),
         }?;
         Ok(lost)
+    }
+
+    /// Lets `fill` write the files of a series to the folder `path`.
+    fn write_series(&self, path: &Path, fill: crate::volume::Fill<'_>) -> Result<()> {
+        make_folder(path)?;
+        let may_go = |old: &Path| self.request.existing == Existing::Replace && is_written_here(old);
+        atomic_folder::write_with(path, may_go, |folder| {
+            fill(Sink::Folder(folder))?;
+            // The last moment at which nothing has happened.
+            self.cancel.check()
+        })
     }
 
     fn write_map(&self, path: &Path, map: Raster) -> Result<()> {

@@ -11,7 +11,9 @@ use crate::cli::args::destination::{Destination, single};
 use crate::cli::args::inputs::{Collected, Failure, Input, collect};
 use crate::cli::args::upscale_request::{Existing, Originals, UpscaleRequest};
 use crate::error::{Error, ErrorKind, Result};
+use crate::fs::atomic_folder::check_replaceable;
 use crate::fs::file_id::{FileId, resolved};
+use crate::volume::dicom::is_written_here;
 
 /// What a run will do.
 #[derive(Debug, Default)]
@@ -168,7 +170,29 @@ fn verdict(job: &Job, request: &UpscaleRequest, inputs: &HashSet<FileId>) -> Res
             None => Ok(Verdict::Go),
         };
     }
-    job.output.as_deref().map_or(Ok(Verdict::Go), |output| judge(output, request.existing, inputs))
+    match job.output.as_deref() {
+        None => Ok(Verdict::Go),
+        Some(folder) if job.makes_folder() => judge_folder(folder, request.existing, inputs),
+        Some(output) => judge(output, request.existing, inputs),
+    }
+}
+
+/// What an existing folder at `output` means for a series.
+fn judge_folder(output: &Path, existing: Existing, inputs: &HashSet<FileId>) -> Result<Verdict> {
+    let refuse = |what: &str| Err(Error::new(ErrorKind::Output, format!("{} {what}", shown(output))));
+    if fs::symlink_metadata(output).is_ok_and(|found| !found.is_dir()) {
+        return refuse("is no folder, and a DICOM series is written to one");
+    }
+    let files = fs::read_dir(output).into_iter().flatten().flatten().map(|entry| entry.path());
+    if files.filter_map(|file| FileId::of(&file)).any(|id| inputs.contains(&id)) {
+        return refuse("holds an input: choose another folder");
+    }
+    match (check_replaceable(output, is_written_here), existing) {
+        (Ok(false), _) => Ok(Verdict::Go),
+        (_, Existing::Refuse) => refuse("exists already: give --overwrite or --skip-existing"),
+        (_, Existing::Skip) => Ok(Verdict::Skip),
+        (is_ours, Existing::Replace) => is_ours.map(|_| Verdict::Go),
+    }
 }
 
 /// What an existing file at `output` means.

@@ -2,16 +2,18 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::slice;
 use std::sync::Arc;
 
 use super::job::{Job, ModelFacts, named_output};
+use crate::batch::naming::shown;
 use crate::batch::planned_page::PlannedPage;
 use crate::cli::args::destination::Destination;
-use crate::cli::args::inputs::Input;
+use crate::cli::args::inputs::{Collected, Failure, Input, collect};
 use crate::cli::args::upscale_request::{Originals, UpscaleRequest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{ImageFormat, Strip};
-use crate::volume::dicom::Member;
+use crate::volume::dicom::{EXTENSION, Member, Series};
 use crate::volume::nifti::{Form, name_means_packed, without_gz};
 use crate::volume::{Plan, Source};
 
@@ -27,12 +29,13 @@ pub struct VolumeJob {
 /// The file to make from the volume `input`.
 ///
 /// # Errors
-/// As [`Plan::new`]; `InvalidOption` for options that volumes do not have, and names that are no NIfTI file's.
+/// As [`Plan::new`]; `InvalidOption` for options that volumes do not have, and names that neither a NIfTI file nor a folder
+/// has.
 pub fn volume_job(request: &UpscaleRequest, model: ModelFacts<'_>, input: &Input) -> Result<Job> {
     let settings = &request.settings;
     let (target, scale, options, limits) =
         (request.options.target, model.scale, &request.volumes, settings.limits());
-    let plan = match &input.series {
+    let mut plan = match &input.series {
         Some(member) => {
             Plan::of(Source::Series(Arc::clone(&member.series)), target, scale, options, &limits)?
         }
@@ -43,7 +46,7 @@ pub fn volume_job(request: &UpscaleRequest, model: ModelFacts<'_>, input: &Input
             settings.strip != Strip::Nothing,
             "--strip is for images: it does not remove patient data from volumes",
         ),
-        (settings.format.is_some(), "--format is for images: volumes are written as NIfTI"),
+        (settings.format.is_some(), "--format is for images: volumes are written as NIfTI or DICOM"),
         (settings.depth.is_some(), "--depth is for images: expected --datatype for volumes"),
         (settings.quality.is_some(), "--quality is for images: volumes are written without loss"),
         (request.uncertainty.is_some(), "--uncertainty is for images"),
@@ -52,6 +55,7 @@ pub fn volume_job(request: &UpscaleRequest, model: ModelFacts<'_>, input: &Input
             return Err(invalid(message));
         }
     }
+    let series = series(request, input)?;
     let page = |(index, (size, target))| PlannedPage { index, size, channels: 1, target };
     let pages = plan.runs().into_iter().enumerate().map(page).collect();
     let mut packed = plan.source.is_packed();
@@ -71,29 +75,76 @@ pub fn volume_job(request: &UpscaleRequest, model: ModelFacts<'_>, input: &Input
             Some(member) => stem(member, &input.relative),
         };
         let bare = Input { path: bare, ..input.clone() };
-        let ext = if packed { "nii.gz" } else { "nii" };
+        let ext = match &series {
+            Some(_) => EXTENSION,
+            None if packed => "nii.gz",
+            None => "nii",
+        };
         let factor = plan.through.then(|| plan.factor());
         job.output = named_output(request, model, &bare, ext, &job.pages[0], factor);
-        if let Some(path) = &job.output {
-            packed = name_means_packed(path).ok_or_else(|| {
-                let to_file = matches!(request.destination, Destination::File(_));
+        let to_file = matches!(request.destination, Destination::File(_));
+        let named = job.output.as_deref().map(|path| (path, name_means_packed(path)));
+        match (series, named) {
+            (Some(series), Some((path, None))) if !to_file => {
+                // A folder for the series is called by the name that a file would have.
+                let is_file = path.extension().is_some_and(|extension| extension == EXTENSION);
+                job.output = Some(if is_file { path.with_extension("") } else { path.to_path_buf() });
+                plan = plan.into_dicom(series)?;
+            }
+            (_, Some((path, None))) => {
                 let what = if to_file { "OUT" } else { "the name of the result" };
-                invalid(format!("{what} is {} for a volume: expected .nii or .nii.gz", path.display()))
-            })?;
+                let dicom = if input.series.is_some() || request.like.is_some() {
+                    ", or for DICOM a folder, with a trailing /"
+                } else {
+                    ""
+                };
+                let path = path.display();
+                return Err(invalid(format!(
+                    "{what} is {path} for a volume: expected .nii or .nii.gz{dicom}"
+                )));
+            }
+            (_, named) if request.like.is_some() => {
+                let what = named.map_or("standard output".into(), |(path, _)| path.display().to_string());
+                return Err(invalid(format!("--like writes DICOM, and OUT is {what}: expected a folder")));
+            }
+            (_, Some((_, Some(is_packed)))) => packed = is_packed,
+            (_, None) => {}
         }
     } else {
         let why = match (&plan.source, plan.source.form()) {
-            (Source::Series(_), _) => Some("is a DICOM series"),
+            (Source::Series(_), _) => Some("is a DICOM series, and a result is a series of its own"),
             (_, Form::Single) => None,
-            _ => Some("is one file of a pair"),
+            _ => Some("is one file of a pair, and a result is a single file"),
         };
         if let Some(why) = why {
-            let message = format!("{why}, and a result is a single file: expected no --in-place");
+            let message = format!("{why}: expected no --in-place");
             return Err(invalid(message));
         }
         job = job.in_place_of(request)?;
     }
     Ok(Job { volume: Some(Box::new(VolumeJob { plan, packed })), ..job })
+}
+
+/// The series whose attributes the result of `input` may take.
+fn series(request: &UpscaleRequest, input: &Input) -> Result<Option<Arc<Series>>> {
+    let Some(like) = &request.like else {
+        return Ok(input.series.as_ref().map(|member| Arc::clone(&member.series)));
+    };
+    if input.series.is_some() {
+        return Err(invalid("--like is for NIfTI: a DICOM series has attributes of its own"));
+    }
+    let Collected { inputs, failures, .. } = collect(slice::from_ref(like), None);
+    if let Some(Failure { input, error }) = failures.into_iter().next() {
+        return Err(error.context(format!("--like: {}", shown(&input))));
+    }
+    let mut series: Vec<_> = inputs.into_iter().filter_map(|input| input.series).collect();
+    match (series.pop(), series.len()) {
+        (Some(member), 0) => Ok(Some(member.series)),
+        (last, count) => {
+            let count = count + usize::from(last.is_some());
+            Err(invalid(format!("--like: {} holds {count} DICOM series: expected one", shown(like))))
+        }
+    }
 }
 
 /// The path of a series, as names of results begin with it, with an extension to be left out.
