@@ -1,0 +1,185 @@
+//! What the judges say.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use super::super::Place;
+use super::has_program;
+use crate::cli::has_runtime;
+
+/// Public files that are not committed.
+const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/samples");
+
+fn python() -> Option<String> {
+    crate::python::python("pydicom, dcm2niix, nibabel, numpy")
+}
+
+/// Whether the judges and the runtime are here; says on standard error what is not.
+fn ready() -> bool {
+    if python().is_none() {
+        skipped!("no python3 with pydicom, dcm2niix and nibabel");
+        return false;
+    }
+    has_runtime()
+}
+
+#[track_caller]
+fn judge(place: &Place, arguments: &[&str]) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/integration/volume/dicom_out/judge.py");
+    let mut command = Command::new(python().unwrap());
+    let output = command.current_dir(place.0.path()).arg(script).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{arguments:?} {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Series of all kinds, in the folder `in`.
+fn with_series() -> (Place, Vec<String>) {
+    let place = Place::new();
+    judge(&place, &["make", "in"]);
+    let entries = fs::read_dir(place.0.path().join("in")).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names.len(), 14);
+    (place, names)
+}
+
+/// The result of a series that is the only one of its folder; a single file gives its name.
+fn result(name: &str, folder: &str) -> String {
+    match name {
+        "single" => format!("{folder}/{name}/03"),
+        "enhanced" => format!("{folder}/{name}/all"),
+        _ => format!("{folder}/{name}"),
+    }
+}
+
+#[test]
+fn attributes_change_as_listed_and_no_other_does() {
+    if !ready() {
+        return;
+    }
+    let (place, names) = with_series();
+    for (how, folder) in
+        [(&["-s", "4"][..], "a"), (&["-s", "1"], "b"), (&["--through", "1mm"], "c"), (&["--plane", "ik"], "d")]
+    {
+        // A single slice has nothing between slices.
+        let names = names.iter().filter(|name| *name != "single" || folder < "c");
+        for name in names {
+            let told = place.made(&[&[&format!("in/{name}"), "-o", &format!("{folder}/")], how].concat());
+            assert!(!told.contains("Doe") && !told.contains("P77") && !told.contains("float32, to keep"), "{told}");
+            let target = fs::read_dir(place.0.path().join(folder)).unwrap().count();
+            assert!(target > 0);
+            let result = match name.as_str() {
+                "single" => format!("{folder}/03"),
+                "enhanced" => format!("{folder}/all"),
+                name => format!("{folder}/{name}"),
+            };
+            judge(&place, &["attributes", &format!("in/{name}"), &result]);
+            if name == "rich" && folder == "a" {
+                let expected = "of the input's attributes these are not kept, as they do not fit finer pixels: private \
+                     attributes; overlays, curves and shutters; icons; digital signatures; time and place of its creation; \
+                     the range of pixels of the series";
+                assert_eq!(told.matches(expected).count(), 1, "{told}");
+            }
+        }
+    }
+}
+
+#[test]
+fn dcm2niix_makes_of_our_series_what_we_write_as_nifti() {
+    if !ready() {
+        return;
+    }
+    let (place, names) = with_series();
+    for how in [&["-s", "4"][..], &["--through", "1mm"], &["-s", "1"]] {
+        for name in names.iter().filter(|name| *name != "single" || how[0] == "-s") {
+            let input = format!("in/{name}");
+            place.made(&[&[&input, "-o", "dicom/", "--overwrite"], how].concat());
+            // Rounded to whole numbers too, where a type is asked for.
+            let typed = if name == "bytes" && how[1] != "1" { &["--datatype", "uint8"][..] } else { &[] };
+            place.made(&[&[&input, "-o", "a.nii", "--overwrite"], how, typed].concat());
+            let result = match name.as_str() {
+                "single" => "dicom/03".to_owned(),
+                "enhanced" => "dicom/all".to_owned(),
+                name => format!("dicom/{name}"),
+            };
+            judge(&place, &["agree", "a.nii", &result]);
+        }
+    }
+}
+
+#[test]
+fn names_and_order_of_files_change_nothing_and_neither_does_time() {
+    if !ready() {
+        return;
+    }
+    let (place, _) = with_series();
+    place.made(&["in/rich", "-o", "a/"]);
+    let folder = place.0.path().join("in/rich");
+    for (number, entry) in fs::read_dir(&folder).unwrap().collect::<Vec<_>>().into_iter().enumerate() {
+        fs::rename(entry.unwrap().path(), folder.join(format!("{}.ima", 9 - number))).unwrap();
+    }
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    place.made(&["in/rich", "-o", "b/"]);
+    judge(&place, &["same", "a/rich", "b/rich"]);
+    // Other settings are another series.
+    place.made(&["in/rich", "-o", "c/", "--steps", "2"]);
+    let [a, c] = ["a", "c"].map(|name| fs::read(place.0.path().join(name).join("rich/0001.dcm")).unwrap());
+    assert_ne!(a, c);
+}
+
+#[test]
+fn dciodvfy_finds_no_new_error() {
+    if !ready() || !has_program("dciodvfy") {
+        return;
+    }
+    let (place, names) = with_series();
+    for name in names.iter().filter(|name| *name != "single" && *name != "enhanced") {
+        place.made(&[&format!("in/{name}"), "-o", "out/"]);
+        judge(&place, &["validity", &format!("in/{name}"), &format!("out/{name}")]);
+    }
+}
+
+#[test]
+fn public_series_are_written_as_the_judges_want() {
+    if !ready() {
+        return;
+    }
+    if !Path::new(SAMPLES).join("mri-peers").is_dir() {
+        skipped!("no {SAMPLES}/mri-peers");
+        return;
+    }
+    let place = Place::new();
+    for (name, path) in [
+        ("dicom_adi_T2", "mri/dicom_adi_T2"),
+        ("dicom_papaya_PD", "mri/dicom_papaya_PD"),
+        ("MR_small", "mri-peers/MR_small.dcm"),
+        ("MR_small_implicit", "mri-peers/MR_small_implicit.dcm"),
+        ("MR_overlay_siemens", "mri-peers/MR_overlay_siemens.dcm"),
+        ("series_sagittal_t1", "mri-peers/series_sagittal_t1"),
+        ("enhanced_siemens_xa10", "mri-peers/enhanced_siemens_xa10"),
+    ] {
+        let path = Path::new(SAMPLES).join(path);
+        // Of many slices a few will do.
+        let mut files: Vec<_> = match fs::read_dir(&path) {
+            Ok(entries) => entries.map(|entry| entry.unwrap().path()).collect(),
+            Err(_) => vec![path],
+        };
+        files.sort();
+        let input = place.0.path().join("in").join(name);
+        fs::create_dir_all(&input).unwrap();
+        for file in files.iter().take(4) {
+            fs::copy(file, input.join(file.file_name().unwrap())).unwrap();
+        }
+        let input = format!("in/{name}");
+        place.made(&[&input, "-o", "a.nii", "--overwrite", "-s", "2"]);
+        place.made(&[&input, "-o", "out/", "-s", "2", "--name", name]);
+        let result = format!("out/{name}");
+        judge(&place, &["agree", "a.nii", &result]);
+        if has_program("dciodvfy") {
+            judge(&place, &["validity", &input, &result]);
+        }
+        if name != "enhanced_siemens_xa10" {
+            judge(&place, &["attributes", &input, &result]);
+        }
+    }
+}
