@@ -15,6 +15,11 @@ use crate::limits::Limits;
 /// Most slices that a volume may have, of all its time points together.
 const MAX_SLICES: usize = 1 << 20;
 
+/// Bounds of the thickness of slices as a share of their distance. Beyond the upper one the correction through the plane
+/// would not settle: the mean over such a slice turns the finest waves round.
+const THINNEST: f64 = 0.05;
+const THICKEST: f64 = 2.0;
+
 /// A volume to make.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -26,6 +31,8 @@ pub struct Plan {
     pub plane: (usize, usize, usize),
     /// Whether the axis through the plane is enlarged, and not the plane.
     pub through: bool,
+    /// Thickness of acquired slices through the plane, as a share of their distance.
+    pub thickness: f64,
     /// Sides of the result along i, j and k.
     pub sides: [usize; 3],
     /// Type of the result's voxels.
@@ -87,6 +94,9 @@ impl Plan {
             None => geometry.finest_plane(),
         };
         let (a, b, _) = plane;
+        let thickness =
+            source.thickness(plane.2).map_or(1.0, |thickness| thickness / geometry.voxel_mm()[plane.2]);
+        let thickness = thickness.clamp(THINNEST, THICKEST);
         let (width, height) = (geometry.sides[a], geometry.sides[b]);
         limits.check(width as u64, height as u64, 1, 8)?;
         let slices = geometry.sides[plane.2].saturating_mul(times);
@@ -115,7 +125,7 @@ impl Plan {
         warnings.extend(geometry.warnings(source.form()));
         let datatype = datatype(source.datatype(), sides == geometry.sides, options, &mut warnings)?;
         let (through, gz_level) = (options.through.is_some(), options.gz_level);
-        Ok(Self { source, geometry, plane, through, sides, datatype, gz_level, warnings })
+        Ok(Self { source, geometry, plane, through, thickness, sides, datatype, gz_level, warnings })
     }
 
     /// Width and height of a slice.

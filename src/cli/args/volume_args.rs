@@ -7,7 +7,7 @@ use crate::volume::options;
 use crate::volume::{Distance, VolumeOptions};
 
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Volumes (NIfTI)")]
+#[command(next_help_heading = "Volumes (NIfTI, DICOM)")]
 pub struct VolumeArgs {
     /// The two axes that are enlarged: ij, ik or jk; by default the two with the finest voxels
     #[arg(long, value_name = "AXES", value_parser = options::plane)]

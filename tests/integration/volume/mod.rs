@@ -1,6 +1,7 @@
 //! MR volumes through the command. The judge is nibabel: nothing of ours reads here what ours wrote.
 
 mod bad_inputs;
+mod dicom_in;
 #[cfg(target_os = "linux")]
 mod memory;
 #[cfg(unix)]
