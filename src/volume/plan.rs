@@ -17,6 +17,11 @@ use crate::limits::Limits;
 /// Most slices that a volume may have, of all its time points together.
 const MAX_SLICES: usize = 1 << 20;
 
+/// Bounds of the thickness of slices as a share of their distance. Beyond the upper one the correction through the plane
+/// would not settle: the mean over such a slice turns the finest waves round.
+const THINNEST: f64 = 0.05;
+const THICKEST: f64 = 2.0;
+
 /// What a result is written as.
 #[derive(Clone, Debug)]
 pub enum Output {
@@ -39,6 +44,8 @@ pub struct Plan {
     pub plane: (usize, usize, usize),
     /// Whether the axis through the plane is enlarged, and not the plane.
     pub through: bool,
+    /// Thickness of acquired slices through the plane, as a share of their distance.
+    pub thickness: f64,
     /// Sides of the result along i, j and k.
     pub sides: [usize; 3],
     /// Type of the result's voxels.
@@ -100,6 +107,9 @@ impl Plan {
             None => geometry.finest_plane(),
         };
         let (a, b, _) = plane;
+        let thickness =
+            source.thickness(plane.2).map_or(1.0, |thickness| thickness / geometry.voxel_mm()[plane.2]);
+        let thickness = thickness.clamp(THINNEST, THICKEST);
         let (width, height) = (geometry.sides[a], geometry.sides[b]);
         limits.check(width as u64, height as u64, 1, 8)?;
         let slices = geometry.sides[plane.2].saturating_mul(times);
@@ -128,7 +138,7 @@ impl Plan {
         warnings.extend(geometry.warnings(source.form()));
         let datatype = datatype(source.datatype(), sides == geometry.sides, options, &mut warnings)?;
         let (through, options, output) = (options.through.is_some(), *options, Output::Nifti);
-        Ok(Self { source, output, geometry, plane, through, sides, datatype, options, warnings })
+        Ok(Self { source, output, geometry, plane, through, thickness, sides, datatype, options, warnings })
     }
 
     /// The same, but written as DICOM with the attributes of `series`, whose grid lies where the volume does.

@@ -89,6 +89,14 @@ impl Source {
         }
     }
 
+    /// Columns and rows that the scanner acquired, where it is known that they are fewer than those of the slices.
+    pub fn acquired(&self) -> Option<[usize; 2]> {
+        match self {
+            Self::Nifti(_) => None,
+            Self::Series(series) => series.acquired,
+        }
+    }
+
     /// SHA-256 of the file with the voxels, in hexadecimal; of a series, of all its files in spatial order.
     ///
     /// # Errors

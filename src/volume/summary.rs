@@ -18,6 +18,9 @@ pub struct Summary {
     pub slices: usize,
     /// Slices of air, which were interpolated.
     pub flat_slices: usize,
+    /// Columns and rows that the scanner acquired, where the input's are interpolated from fewer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acquired: Option<[usize; 2]>,
     /// The input.
     pub input: Side,
     /// The result; its intensities are those of the result shrunk to the size of the input.
@@ -110,8 +113,16 @@ impl Summary {
             (output.p1, output.p50, output.p99) = (percentile(1.0), percentile(50.0), percentile(99.0));
             correlation = figures.correlation();
         }
-        let datatype = plan.datatype.name();
-        Self { plane: plan.plane_name(), datatype, slices, flat_slices, input, output, correlation }
+        Self {
+            plane: plan.plane_name(),
+            datatype: plan.datatype.name(),
+            slices,
+            flat_slices,
+            acquired: plan.source.acquired(),
+            input,
+            output,
+            correlation,
+        }
     }
 
     /// Whether the result has the size of the input.

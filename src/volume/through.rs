@@ -1,8 +1,7 @@
 //! Through the plane: the 2-D model over both families of slices that contain the coarse axis.
 //!
 //! Every slice is enlarged along both of its axes and shrunk back along the fine one; both families are averaged. The
-//! mean over the thickness of an acquired slice, which is taken to be the distance of slices, must be that slice: the
-//! difference is added.
+//! mean over the thickness of an acquired slice must be that slice: the difference is added.
 
 use super::intensity::Slice;
 use super::slices::{Outcome, Progress, Slices, at_once, enlarge};
@@ -98,12 +97,13 @@ impl Slices<'_> {
                 }
             }
             let axes = (through, families[0]);
+            let profile = Profile::new(old[through], plan.sides[through], plan.thickness);
             for index in 0..old[3 - axes.0 - axes.1] {
                 cancel.check()?;
                 let slice = Slice::new(input.slice(axes, index), old[through], old[axes.1]);
                 let size = (plan.sides[through], old[axes.1]);
                 let mut made = Raster::from_vec(1, size.0, size.1, result.slice(axes, index));
-                let shrunk = project(&slice, &mut made);
+                let shrunk = profile.project(&slice, &mut made);
                 outcome.figures.add(&slice, &shrunk);
                 slice.cut_holes(&mut made);
                 let mut values = made.data().iter();
@@ -120,21 +120,60 @@ impl Slices<'_> {
     }
 }
 
-/// Corrects `result` so that its means over the acquired slices are those of `slice`. Returns the means.
-fn project(slice: &Slice, result: &mut Raster) -> Raster {
-    let (height, width) = (slice.inside.height(), slice.inside.width());
-    for round in 0.. {
-        let means = resize(result, height, width, Kernel::Box);
-        if round == ROUNDS {
-            return means;
-        }
-        let lacking =
-            slice.values().zip(means.data()).map(|(value, mean)| value.map_or(0.0, |value| value - mean));
-        let lacking = Raster::from_vec(1, height, width, lacking.collect());
-        let more = resize(&lacking, result.height(), width, Kernel::Linear);
-        result.data_mut().iter_mut().zip(more.data()).for_each(|(value, more)| *value += more);
+/// Over what of the result each acquired slice is the mean.
+struct Profile {
+    /// For each slice, rows of the result with their shares.
+    slices: Vec<Vec<(usize, f32)>>,
+}
+
+impl Profile {
+    /// For `old` slices that become `new`; they are `thickness` times as thick as far apart.
+    fn new(old: usize, new: usize, thickness: f64) -> Self {
+        let factor = new as f64 / old as f64;
+        let slice = |index: usize| {
+            let (centre, half) = ((index as f64 + 0.5) * factor, thickness * factor / 2.0);
+            let (from, to) = ((centre - half).max(0.0), (centre + half).min(new as f64));
+            let share = |row: usize| (to.min(row as f64 + 1.0) - from.max(row as f64)) / (to - from);
+            (from as usize..new)
+                .take_while(|row| (*row as f64) < to)
+                .map(|row| (row, share(row) as f32))
+                .collect()
+        };
+        Self { slices: (0..old).map(slice).collect() }
     }
-    unreachable!("rounds end")
+
+    /// The means of `result` over the slices.
+    fn means(&self, result: &Raster) -> Raster {
+        let mut means = Raster::new(1, self.slices.len(), result.width());
+        for (index, rows) in self.slices.iter().enumerate() {
+            for (row, share) in rows {
+                let values = result.row(0, *row).iter();
+                means
+                    .row_mut(0, index)
+                    .iter_mut()
+                    .zip(values)
+                    .for_each(|(mean, value)| *mean += share * value);
+            }
+        }
+        means
+    }
+
+    /// Corrects `result` so that its means over the acquired slices are those of `slice`. Returns the means.
+    fn project(&self, slice: &Slice, result: &mut Raster) -> Raster {
+        let (height, width) = (slice.inside.height(), slice.inside.width());
+        for round in 0.. {
+            let means = self.means(result);
+            if round == ROUNDS {
+                return means;
+            }
+            let lacking =
+                slice.values().zip(means.data()).map(|(value, mean)| value.map_or(0.0, |value| value - mean));
+            let lacking = Raster::from_vec(1, height, width, lacking.collect());
+            let more = resize(&lacking, result.height(), width, Kernel::Linear);
+            result.data_mut().iter_mut().zip(more.data()).for_each(|(value, more)| *value += more);
+        }
+        unreachable!("rounds end")
+    }
 }
 
 #[cfg(test)]
@@ -143,15 +182,26 @@ mod tests {
 
     #[test]
     fn means_over_the_acquired_slices_are_those_of_the_input() {
-        for height in [24, 20] {
+        for (height, thickness) in [(24, 1.0), (20, 1.0), (24, 0.8), (20, 0.3), (24, 1.3)] {
             let values = (0..48).map(|at| 0.5 + 0.4 * (at as f32 * 1.7).sin()).collect();
             let slice = Slice::new(values, 6, 8);
             let mut result = Raster::from_vec(1, height, 8, vec![0.3; height * 8]);
-            let means = project(&slice, &mut result);
+            let means = Profile::new(6, height, thickness).project(&slice, &mut result);
             for (mean, value) in means.data().iter().zip(slice.inside.data()) {
-                assert!((mean - value).abs() < 0.01, "{mean} {value}");
+                assert!((mean - value).abs() < 0.02, "{height} {thickness}: {mean} {value}");
             }
         }
+    }
+
+    #[test]
+    fn a_slice_is_the_mean_over_its_thickness_without_the_gaps() {
+        // Slices of 4 mm, 5 mm apart, in rows of 1 mm: half a millimetre of gap on either side.
+        let profile = Profile::new(3, 15, 0.8);
+        assert_eq!(profile.slices[1], [(5, 0.125), (6, 0.25), (7, 0.25), (8, 0.25), (9, 0.125)]);
+        // As thick as they are far apart, they are what shrinking by the mean gives.
+        let result = Raster::from_vec(1, 15, 2, (0..30).map(|at| (at as f32).sin()).collect());
+        let (means, shrunk) = (Profile::new(3, 15, 1.0).means(&result), resize(&result, 3, 2, Kernel::Box));
+        means.data().iter().zip(shrunk.data()).for_each(|(a, b)| assert!((a - b).abs() < 1e-6));
     }
 
     #[test]

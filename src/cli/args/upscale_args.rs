@@ -29,7 +29,8 @@ pub struct UpscaleArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Files")]
 pub struct FileArgs {
-    /// Images, MR volumes (NIfTI, Analyze), folders of them (searched recursively), or - for standard input
+    /// Images, MR volumes (NIfTI, Analyze, DICOM series; those in zip files too), folders of them (searched
+    /// recursively), or - for standard input
     #[arg(required = true, value_name = "INPUT", help_heading = None)]
     pub inputs: Vec<PathBuf>,
 
@@ -136,6 +137,7 @@ Examples:
   partdiff upscale holiday/ -o big/                   a whole folder, with its folders
   partdiff upscale *.png -o out/ --fit 3840x2160      sizes for a screen
   partdiff upscale scan.nii.gz -s 2                   an MR volume, in the plane of its slices
+  partdiff upscale series/ -o scan_x4.nii.gz          a DICOM series
   partdiff upscale scan.nii.gz --through iso          through the plane, to voxels with equal sides
   partdiff upscale - -o - < small.png > large.png     in a pipe
   partdiff upscale --in-place photo.jpg               photo.jpg.orig keeps the original

@@ -232,8 +232,11 @@ fn grid(side: &Side) -> String {
 fn about_volume(volume: &Summary) -> String {
     let Summary { input, output, .. } = volume;
     let pair = |input: f64, output: f64| format!("{} to {}", show_number(input), show_number(output));
+    let acquired = volume.acquired.map_or(String::new(), |[columns, rows]| {
+        format!("; the scanner acquired {columns}x{rows} in the plane, and interpolated")
+    });
     let mut text = format!(
-        "\n  before {}\n  mean {}, 1st percentile {}, median {}, 99th percentile {} (result shrunk to the input's size)",
+        "\n  before {}{acquired}\n  mean {}, 1st percentile {}, median {}, 99th percentile {} (result shrunk to the input's size)",
         grid(input),
         pair(input.mean, output.mean),
         pair(input.p1, output.p1),

@@ -11,6 +11,9 @@ use super::component::Component;
 use super::content::BIG_ENDIAN;
 use super::series::Sample;
 
+/// Farthest that a position may be from the origin, in millimetres.
+const FARTHEST: f64 = 1e6;
+
 /// Most frames of one file.
 const MAX_FRAMES: i64 = 1 << 20;
 
@@ -51,16 +54,16 @@ pub struct Time {
     pub position: Option<i64>,
     /// AcquisitionNumber.
     pub acquisition: Option<i64>,
-    /// Diffusion b-value in thousandths.
-    pub b_value: Option<i64>,
     /// TriggerTime in microseconds.
     pub trigger: Option<i64>,
     /// Date and time of acquisition.
     pub acquired: Option<String>,
-    /// Date and time of the content.
-    pub content: Option<String>,
+    /// Diffusion b-value in thousandths.
+    pub b_value: Option<i64>,
     /// InstanceNumber.
     pub instance: Option<i64>,
+    /// Date and time of the content, which images get in the order in which they are finished.
+    pub content: Option<String>,
 }
 
 /// Where a frame lies (LPS, millimetres).
@@ -156,6 +159,14 @@ pub fn contents(file: usize, object: &DefaultDicomObject) -> Contents {
     let count = all.int(tags::NUMBER_OF_FRAMES).unwrap_or(1);
     if !(1..=MAX_FRAMES).contains(&count) {
         let why = format!("NumberOfFrames is {count}: expected 1 to {MAX_FRAMES}");
+        return Contents::Refused(key, why);
+    }
+    let frames = object.get(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE).and_then(|groups| groups.items());
+    if count > 1 && frames.map_or(0, <[_]>::len) < count as usize {
+        let why = format!(
+            "NumberOfFrames is {count}, but PerFrameFunctionalGroupsSequence is missing or shorter: expected where each \
+             frame lies"
+        );
         return Contents::Refused(key, why);
     }
     let lossy = object.meta().transfer_syntax() == uids::JPEG2000
@@ -255,6 +266,7 @@ fn plane(own: &Attributes<'_>) -> Result<Plane, String> {
     let missing = |name: &str, what: &str| format!("{name} is missing or invalid: expected {what}");
     let position = own
         .reals(tags::IMAGE_POSITION_PATIENT)
+        .filter(|position: &[f64; 3]| position.iter().all(|part| part.abs() < FARTHEST))
         .ok_or_else(|| missing("ImagePositionPatient", "where each slice lies"))?;
     let directions = own
         .reals::<6>(tags::IMAGE_ORIENTATION_PATIENT)

@@ -83,7 +83,8 @@ pub fn step(planes: &[Plane], name: impl Fn(usize) -> String) -> Result<[f64; 3]
         let off: [f64; 3] =
             std::array::from_fn(|axis| plane.position[axis] - first.position[axis] - at as f64 * step[axis]);
         let across = dot(off, normal);
-        if across.abs() > UNEVEN * distance {
+        // NaN is uneven too.
+        if !(across.abs() <= UNEVEN * distance) {
             return Err(format!(
                 "slices lie {:.2} to {:.2} mm apart: expected even distances, to {} % of one",
                 sorted[0],
@@ -93,7 +94,7 @@ pub fn step(planes: &[Plane], name: impl Fn(usize) -> String) -> Result<[f64; 3]
         }
         let aside = shift(off, across);
         let aside = dot(aside, aside).sqrt();
-        if aside > ASKEW * pixel {
+        if !(aside <= ASKEW * pixel) {
             return Err(format!(
                 "{} is shifted by {aside:.2} mm within its plane: expected slices in a row",
                 name(at)

@@ -157,3 +157,99 @@ fn times(slices: &[Vec<(Plane, Found)>], name: impl Fn(&Found) -> String) -> Res
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::volume::dicom::component::Component;
+    use crate::volume::dicom::found::{Details, Time};
+    use crate::volume::dicom::series::Sample;
+
+    /// Frame `file`, `height` along the normal of slices that lie along no axis.
+    fn frame(file: usize, height: f64) -> Found {
+        let directions = [[0.8, 0.0, -0.6], [0.0, 1.0, 0.0]];
+        let across = normal(&directions);
+        let position = std::array::from_fn(|axis| [4.0, -7.0, 11.0][axis] + height * across[axis]);
+        let sample = Sample { allocated: 16, stored: 12, signed: false };
+        Found {
+            file,
+            number: 0,
+            instance: format!("2.25.{file}"),
+            key: Key {
+                uid: "2.25.9".into(),
+                number: Some(3),
+                component: Component::Magnitude,
+                echo: None,
+                size: (4, 5),
+                sample,
+            },
+            plane: Ok(Plane { position, directions, spacing: [0.5, 0.5] }),
+            time: Time { instance: Some(file as i64), ..Time::default() },
+            scaling: (1.0, 0.0),
+            thickness: Some(2.0),
+            between: None,
+            details: Details::default(),
+        }
+    }
+
+    fn sorted(frames: Vec<Found>) -> Vec<Group> {
+        let places: Vec<_> = (0..frames.len())
+            .map(|file| Place { path: PathBuf::from(format!("f{file}")), entry: None })
+            .collect();
+        sort(&places, frames)
+    }
+
+    fn only(frames: Vec<Found>) -> Result<Series, String> {
+        let mut groups = sorted(frames);
+        assert_eq!(groups.len(), 1);
+        groups.remove(0).outcome
+    }
+
+    #[test]
+    fn slices_stand_in_the_order_of_their_places_whatever_their_numbers() {
+        let heights = [6.0, 0.0, 3.0, 9.0];
+        let series = only((0..4).map(|file| frame(file, heights[file])).collect()).unwrap();
+        let names: Vec<_> = series.frames.iter().map(|frame| series.files[frame.file].to_string()).collect();
+        assert_eq!(names, ["f1", "f2", "f0", "f3"]);
+        assert_eq!((series.grid.slices, series.grid.times), (4, 1));
+        assert!((series.grid.distance() - 3.0).abs() < 1e-12);
+        assert!(dot(series.grid.step, normal(&[series.grid.along_row, series.grid.along_column])) > 0.0);
+    }
+
+    #[test]
+    fn frames_at_one_place_are_times_in_the_order_of_what_tells_them_apart() {
+        let timed = |file: usize, height: f64, position: i64| {
+            let mut frame = frame(file, height);
+            frame.time.position = Some(position);
+            frame
+        };
+        let series =
+            only(vec![timed(0, 3.0, 2), timed(1, 0.0, 2), timed(2, 0.0, 1), timed(3, 3.0, 1)]).unwrap();
+        let names: Vec<_> = series.frames.iter().map(|frame| series.files[frame.file].to_string()).collect();
+        assert_eq!((series.grid.slices, series.grid.times), (2, 2));
+        assert_eq!(names, ["f2", "f3", "f1", "f0"]);
+    }
+
+    #[test]
+    fn echoes_and_turned_slices_are_series_of_their_own() {
+        let mut echo = frame(1, 0.0);
+        echo.key.echo = Some(20_000);
+        let mut turned = frame(2, 0.0);
+        if let Ok(plane) = &mut turned.plane {
+            plane.directions = [[0.0, 1.0, 0.0], [0.0, 0.0, -1.0]];
+        }
+        let groups = sorted(vec![frame(0, 0.0), echo, turned]);
+        assert!(groups.len() == 3 && groups.iter().all(|group| group.outcome.is_ok()));
+    }
+
+    #[test]
+    fn distances_may_differ_by_what_scanners_round() {
+        let heights = |heights: [f64; 4]| only((0..4).map(|file| frame(file, heights[file])).collect());
+        let series = heights([0.0, 7.06, 14.02, 21.0]).unwrap();
+        assert!((series.grid.distance() - 7.0).abs() < 1e-9);
+        assert!(heights([0.0, 7.3, 14.0, 21.0]).unwrap_err().contains("6.70 to 7.30 mm apart"));
+        assert!(heights([0.0, f64::NAN, 14.0, 21.0]).is_err());
+    }
+}

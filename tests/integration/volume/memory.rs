@@ -5,13 +5,18 @@ use std::io::{BufWriter, Seek, Write};
 use std::path::Path;
 use std::process::Command;
 
+use dicom_core::{DataElement, PrimitiveValue, VR};
+use dicom_dictionary_std::tags;
+use dicom_object::InMemDicomObject;
 use partdiff::image::Raster;
 use partdiff::runtime::network::{Condition, Network};
-use partdiff::volume::{Listener, Plan, Sink, VolumeOptions, VolumeTask};
+use partdiff::volume::dicom::{Collection, files_of};
+use partdiff::volume::{Listener, Plan, Sink, Source, VolumeOptions, VolumeTask};
 use partdiff::{CancelToken, Limits, Progress, ProgressEvent, Target, UpscaleOptions, Upscaler};
 use serde_json::json;
 
 use super::bad_inputs::{nifti, put};
+use super::dicom_in::series::{sequence, short, slice, text, write};
 use crate::fake_network::manifest;
 
 /// Predicts that (nearly) nothing is missing.
@@ -74,8 +79,13 @@ fn make(folder: &Path, sides: [usize; 3], through: usize, packed: bool) -> Vec<u
     file.flush().unwrap();
     let plan = Plan::new(&input, Target::Native, 4, &VolumeOptions::default(), &Limits::default()).unwrap();
     assert_eq!(plan.plane.2, through);
+    enlarge(&plan, folder, packed)
+}
+
+/// Enlarges a volume.
+fn enlarge(plan: &Plan, folder: &Path, packed: bool) -> Vec<u8> {
     let options = UpscaleOptions { memory: Some(400 << 20), ..UpscaleOptions::default() };
-    let task = VolumeTask { plan: &plan, hash: None, packed, options: &options, folder, cannot_write: "no" };
+    let task = VolumeTask { plan, hash: None, packed, options: &options, folder, cannot_write: "no" };
     let output = folder.join("out");
     let (_, made) = task
         .make(&stub(), &Silent, &CancelToken::new(), |fill| {
@@ -130,5 +140,66 @@ fn a_result_of_2_5_gigabytes_takes_less_than_1_gigabyte() {
         let status =
             command.args(["--exact", name, "--ignored", "--nocapture"]).env(variable, axis).status().unwrap();
         assert!(status.success());
+    }
+}
+
+/// A series of 300 slices in `folder`, in a file of its own each or in one.
+fn write_series(folder: &Path, in_one: bool) {
+    const SIDE: u16 = 512;
+    let size = |object: &mut InMemDicomObject, frames: u16| {
+        object.put(short(tags::COLUMNS, SIDE));
+        object.put(short(tags::ROWS, SIDE));
+        object.put(text(tags::SLICE_THICKNESS, VR::DS, "5"));
+        let values =
+            (0..usize::from(frames) * usize::from(SIDE) * usize::from(SIDE)).map(|at| (at % 1021) as u16);
+        let values = PrimitiveValue::U16(values.collect());
+        object.put(DataElement::new(tags::PIXEL_DATA, VR::OW, values));
+    };
+    let heights = (0..300u16).map(|index| 5.0 * f64::from(index));
+    if !in_one {
+        for height in heights {
+            let mut object = slice(height);
+            size(&mut object, 1);
+            write(object, &folder.join(height.to_string()));
+        }
+        return;
+    }
+    let mut object = slice(0.0);
+    size(&mut object, 300);
+    object.put(text(tags::NUMBER_OF_FRAMES, VR::IS, "300"));
+    let frames = heights.map(|height| {
+        let mut position = InMemDicomObject::new_empty();
+        position.put(text(tags::IMAGE_POSITION_PATIENT, VR::DS, &format!(r"0\0\{height}")));
+        InMemDicomObject::from_element_iter([sequence(tags::PLANE_POSITION_SEQUENCE, vec![position])])
+    });
+    object.put(sequence(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE, frames.collect()));
+    write(object, &folder.join("all"));
+}
+
+#[test]
+#[ignore = "makes files of 2.5 GB, for minutes"]
+fn a_dicom_series_of_300_slices_takes_less_than_1_gigabyte() {
+    let variable = "PARTDIFF_DICOM_SERIES";
+    if let Some(folder) = std::env::var_os(variable) {
+        let files = fs::read_dir(folder).unwrap().flat_map(|entry| files_of(&entry.unwrap().path()).unwrap());
+        let series = Collection::read(&files.collect::<Vec<_>>()).members.remove(0).series;
+        assert_eq!(series.shape(), [512, 512, 300, 1]);
+        let options = VolumeOptions::default();
+        let plan = Plan::of(Source::Series(series), Target::Native, 4, &options, &Limits::default()).unwrap();
+        enlarge(&plan, tempfile::tempdir().unwrap().path(), false);
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        let peak = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+        let mib = peak.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024;
+        println!("peak: {mib} MiB");
+        assert!(mib < 1000, "{mib} MiB");
+        return;
+    }
+    for in_one in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        write_series(folder.path(), in_one);
+        let name = "volume::memory::a_dicom_series_of_300_slices_takes_less_than_1_gigabyte";
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", name, "--ignored", "--nocapture"]).env(variable, folder.path());
+        assert!(command.status().unwrap().success());
     }
 }

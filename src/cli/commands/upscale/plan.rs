@@ -53,7 +53,14 @@ impl RunPlan {
                     plan.notes.extend(note(&jobs));
                     plan.jobs.extend(jobs);
                 }
-                Err(error) => plan.failures.push(Failure { input: input.path, error }),
+                Err(error) => {
+                    // Several series may have the same path.
+                    let error = match &input.series {
+                        Some(member) if member.suffix.is_some() => error.context(member),
+                        _ => error,
+                    };
+                    plan.failures.push(Failure { input: input.path, error });
+                }
             }
         }
         if request.template.is_none() && request.originals == Originals::Stay {

@@ -1,0 +1,98 @@
+//! What is read, against pydicom and dcm2niix: voxels, places and units, at factor 1.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::super::Place;
+use crate::cli::has_runtime;
+
+/// Public files that are not committed.
+const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/samples");
+
+fn python() -> Option<String> {
+    crate::python::python("pydicom, dcm2niix, nibabel, numpy, openjpeg")
+}
+
+/// Whether the judges and the runtime are here; says on standard error what is not.
+fn ready() -> bool {
+    if python().is_none() {
+        skipped!("no python3 with pydicom, pylibjpeg-openjpeg, dcm2niix and nibabel");
+        return false;
+    }
+    has_runtime()
+}
+
+#[track_caller]
+fn judge(place: &Place, arguments: &[&str]) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/integration/volume/dicom_in/judge.py");
+    let mut command = Command::new(python().unwrap());
+    let output = command.current_dir(place.0.path()).arg(script).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{arguments:?} {}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn series_of_all_kinds_are_read_as_the_judges_read_them() {
+    if !ready() {
+        return;
+    }
+    let place = Place::new();
+    judge(&place, &["make", "in"]);
+    let told = place.made(&["in", "-o", "out/", "-s", "1"]);
+    assert!(told.contains("have RescaleSlope and RescaleIntercept of their own"), "{told}");
+    let mut kinds = 0;
+    for entry in std::fs::read_dir(place.0.path().join("in")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        // A single file gives its name.
+        let single = ["single", "enhanced", "enhanced-scaled"].contains(&name.as_str());
+        let file = if single {
+            std::fs::read_dir(place.0.path().join("in").join(&name)).unwrap().next()
+        } else {
+            None
+        };
+        let result = match file {
+            Some(file) => format!("out/{name}/{}.nii.gz", file.unwrap().file_name().into_string().unwrap()),
+            None => format!("out/{name}.nii.gz"),
+        };
+        // dcm2niix reads a file without meta group only sometimes, and makes three files of these times.
+        let but = if ["bare", "enhanced-times"].contains(&name.as_str()) { "apart" } else { "" };
+        judge(&place, &["compare", &format!("in/{name}"), &result, but]);
+        kinds += 1;
+    }
+    assert_eq!(kinds, 19);
+}
+
+#[test]
+fn public_files_are_read_as_the_judges_read_them() {
+    if !ready() {
+        return;
+    }
+    if !Path::new(SAMPLES).join("mri-peers").is_dir() {
+        skipped!("no {SAMPLES}/mri-peers");
+        return;
+    }
+    let sample = |name: &str| PathBuf::from(SAMPLES).join(name).to_str().unwrap().to_owned();
+    let place = Place::new();
+    for (name, path) in [
+        ("small", "mri-peers/MR_small.dcm"),
+        ("implicit", "mri-peers/MR_small_implicit.dcm"),
+        ("overlay", "mri-peers/MR_overlay_siemens.dcm"),
+        ("jpeg2000", "mri-peers/MR2_J2KR.dcm"),
+        ("sagittal", "mri-peers/series_sagittal_t1"),
+        ("times", "mri-peers/enhanced_siemens_xa10"),
+        ("adi", "mri/dicom_adi_T2"),
+        ("papaya", "mri/dicom_papaya_PD"),
+    ] {
+        let result = format!("{name}.nii.gz");
+        place.made(&[&sample(path), "-o", &result, "-s", "1"]);
+        // dcm2niix takes the distance of the first two slices for all of them.
+        let uneven = if name == "papaya" { "uneven" } else { "" };
+        judge(&place, &["compare", &sample(path), &result, uneven]);
+    }
+    let told = place.made(&[&sample("mri-peers/series_sagittal_t1"), "-o", "gap.nii"]);
+    assert!(told.contains("slices are 4 mm thick and lie 4.8 mm apart"), "{told}");
+    let told = place.made(&[&sample("mri/dicom_adi_T2"), "-o", "adi2.nii", "-s", "2"]);
+    assert!(told.contains("the scanner acquired 269x512 in the plane, and interpolated"), "{told}");
+    let output = place.upscale(&[&sample("mri-peers/emri_small_no_geometry.dcm")]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains("NumberOfFrames is 10, but PerFrameFunctionalGroupsSequence is missing"), "{told}");
+}
