@@ -82,6 +82,11 @@ impl VolumeTask<'_> {
         let survey = Survey::of(&plan.source, cancel)?;
         survey.warning.iter().for_each(|warning| listener.warn(warning));
         self.check_range(&survey)?;
+        if let (Output::Dicom(series), Source::Nifti(nifti)) = (&plan.output, &plan.source) {
+            let (slope, intercept) = nifti.header.scaling().unwrap_or((1.0, 0.0));
+            let (a, b) = (survey.range.0 * slope + intercept, survey.range.1 * slope + intercept);
+            dicom::check_storable(series, (a.min(b), a.max(b)))?;
+        }
         let options = self.engine_options(upscaler, listener);
         let report = planned(upscaler, plan, &options)?;
         let mut header = plan.source.header().clone();
@@ -98,7 +103,7 @@ impl VolumeTask<'_> {
             let run = Run { slices: &slices, upscaler, listener, cancel };
             outcome = match (sink, &plan.output) {
                 (Sink::Folder(folder), Output::Dicom(series)) => {
-                    let making = self.making(series, upscaler, &report);
+                    let making = self.making(series, upscaler, &report)?;
                     self.fill_folder(folder, series, making, &run)?
                 }
                 (Sink::File(out), Output::Nifti) => self.fill(out, &header, &extensions, &run)?,
@@ -165,40 +170,41 @@ impl VolumeTask<'_> {
     }
 
     /// What a DICOM series tells of how it was made.
-    fn making(&self, series: &Series, upscaler: &Upscaler, report: &Report) -> Making {
+    ///
+    /// # Errors
+    /// `Input` where the source cannot be read.
+    fn making(&self, series: &Series, upscaler: &Upscaler, report: &Report) -> Result<Making> {
         let plan = self.plan;
         let [columns, rows, slices] = plan.sides;
+        // A series has UIDs, which stand for its pixels.
+        let (scaling, source) = match &plan.source {
+            Source::Series(_) => (series.scaling, String::new()),
+            Source::Nifti(nifti) => (nifti.header.scaling(), plan.source.hash()?),
+        };
         let record = |hash: &str| upscaler.provenance(report, plan.factor(), hash.to_owned());
-        let settings = record("");
+        let settings = record(&source);
         let text = format!("{:.2}", plan.factor());
         let factor = text.trim_end_matches('0').trim_end_matches('.').to_owned();
-        let finer = if plan.through {
-            "slices are as many times as close"
-        } else {
-            "the pixels are as many times as fine"
-        };
+        let along = if plan.through { "through" } else { "in" };
         let steps = if settings.steps == 1 { "1 step".into() } else { format!("{} steps", settings.steps) };
         let description = format!(
-            "Enlarged x{factor} ({finer}) by {} with the neural network {}, {steps}. What lies between the acquired values \
-             is a prediction. Not for diagnosis.",
-            settings.software, settings.model
+            "Enlarged x{factor} {along} the plane {} (i: columns, j: rows, k: slices) by {} with the neural network {}, \
+             {steps}. What lies between the acquired values is a prediction. Not for diagnosis.",
+            plan.plane_name(),
+            settings.software,
+            settings.model
         );
         let json = |record: &Provenance| serde_json::to_string(record).unwrap_or_default();
-        Making {
+        Ok(Making {
             sides: [columns, rows, slices],
             datatype: plan.datatype,
             order: plan.source.header().order(),
-            // The series states them with more digits than a header of NIfTI.
-            scaling: match &plan.source {
-                Source::Series(_) => series.scaling,
-                Source::Nifti(nifti) => nifti.header.scaling(),
-            }
-            .unwrap_or((1.0, 0.0)),
+            scaling: scaling.unwrap_or((1.0, 0.0)),
             factor,
             description,
             settings: format!("{} {:?} {:?}", json(&settings), plan.options, plan.plane),
             record: self.hash.as_ref().map(|hash| json(&record(hash))),
-        }
+        })
     }
 
     /// Makes slices in one thread and writes them to a file in another.

@@ -35,7 +35,7 @@ pub struct FileArgs {
     pub inputs: Vec<PathBuf>,
 
     /// Where results go: a file, a folder (also one to be made, if it ends in /), or - for standard output.
-    /// Without it, each result lies beside its input
+    /// Without it, each result lies beside its input. A result in DICOM is a folder inside it
     #[arg(short, long, value_name = "OUT")]
     pub output: Option<PathBuf>,
 
@@ -137,7 +137,8 @@ Examples:
   partdiff upscale holiday/ -o big/                   a whole folder, with its folders
   partdiff upscale *.png -o out/ --fit 3840x2160      sizes for a screen
   partdiff upscale scan.nii.gz -s 2                   an MR volume, in the plane of its slices
-  partdiff upscale series/ -o scan_x4.nii.gz          a DICOM series
+  partdiff upscale series/                            a DICOM series, to the folder series_x4
+  partdiff upscale series/ -o scan_x4.nii.gz          the same as NIfTI
   partdiff upscale scan.nii.gz --through iso          through the plane, to voxels with equal sides
   partdiff upscale - -o - < small.png > large.png     in a pipe
   partdiff upscale --in-place photo.jpg               photo.jpg.orig keeps the original

@@ -22,6 +22,7 @@ use crate::model::Bundle;
 use crate::progress::CancelToken;
 use crate::runtime::Device;
 use crate::tiling::available_memory::return_freed_memory;
+use crate::volume::dicom::files_of;
 
 /// Shown below the help.
 pub const VERDICTS: &str = "\
@@ -125,6 +126,12 @@ impl VerifyArgs {
             let path = shown(path);
             move |error: Error| error.context(path)
         };
+        for path in [&self.output, &self.source] {
+            if path.is_dir() || !files_of(path).unwrap_or_default().is_empty() {
+                let message = "is a folder or a DICOM series: results in DICOM cannot be verified yet";
+                return Err(named(path)(Error::new(ErrorKind::Input, message)));
+            }
+        }
         let read = |path: &Path| read_file(path, &limits).map_err(named(path));
         let output = read(&self.output)?;
         let page = |index| decode_page(&output, index, &limits).map_err(named(&self.output));

@@ -45,7 +45,8 @@ pub fn is_enhanced(object: &InMemDicomObject) -> bool {
 
 /// Frame number `frame`, from 0, of the Enhanced MR image `object` as a classic one, without pixels.
 pub fn classic(object: &InMemDicomObject, frame: usize) -> InMemDicomObject {
-    let mut image = object.clone();
+    let own = object.iter().filter(|element| !OF_ALL_FRAMES.contains(&element.tag()));
+    let mut image = InMemDicomObject::from_element_iter(own.cloned());
     for (groups, index) in
         [(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE, 0), (tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE, frame)]
     {

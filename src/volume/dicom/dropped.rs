@@ -29,13 +29,10 @@ impl Dropped {
     /// The kind of `tag`, if it is dropped.
     fn of(tag: Tag) -> Option<Self> {
         match tag {
-            Tag(group, _) if group % 2 == 1 && group > 8 => match tag {
-                tags::DIGITAL_SIGNATURES_SEQUENCE => Some(Self::Signatures),
-                _ => Some(Self::Private),
-            },
+            Tag(group, _) if group % 2 == 1 => Some(Self::Private),
             Tag(0x5000..=0x50ff | 0x6000..=0x60ff, _) | Tag(0x0018, 0x1600..=0x1624) => Some(Self::Overlays),
             tags::ICON_IMAGE_SEQUENCE => Some(Self::Icons),
-            tags::MAC_PARAMETERS_SEQUENCE => Some(Self::Signatures),
+            tags::DIGITAL_SIGNATURES_SEQUENCE | tags::MAC_PARAMETERS_SEQUENCE => Some(Self::Signatures),
             tags::INSTANCE_CREATION_DATE | tags::INSTANCE_CREATION_TIME | tags::INSTANCE_CREATOR_UID => {
                 Some(Self::Creation)
             }

@@ -27,6 +27,7 @@ pub use collection::{Collection, Member, Unusable, files_of};
 pub use component::Component;
 pub use data::Data;
 pub use file::read_header;
+pub use pixels::check_storable;
 pub use place::Place;
 pub use series::{Frame, Grid, Sample, Series};
 pub use sort::{Group, sort};

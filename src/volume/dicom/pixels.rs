@@ -1,6 +1,37 @@
 //! Pixels as they are stored.
 
-use super::series::Sample;
+use super::series::{Sample, Series};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Fewer steps of stored values than this between the darkest and the brightest lose what a volume shows.
+const FEWEST_STEPS: f64 = 64.0;
+
+/// Whether values from `low` to `high`, which mean what rescaled pixels do, can be stored as those of `series`.
+///
+/// # Errors
+/// `InvalidOption` where they are too large, or too close together.
+pub fn check_storable(series: &Series, (low, high): (f64, f64)) -> Result<()> {
+    let (slope, intercept) = series.frames[0].scaling;
+    let (a, b) = ((low - intercept) / slope, (high - intercept) / slope);
+    let (least, most) = series.sample.range();
+    let wrong = |what: String| Err(Error::new(ErrorKind::InvalidOption, what));
+    if a.min(b) < least as f64 - 0.5 || a.max(b) > most as f64 + 0.5 {
+        return wrong(format!(
+            "voxels are {low} to {high}, which do not fit the {} bits of the series that --like names: expected {} to {}",
+            series.sample.stored,
+            least as f64 * slope + intercept,
+            most as f64 * slope + intercept
+        ));
+    }
+    let steps = (a - b).abs();
+    if steps > 0.0 && steps < FEWEST_STEPS {
+        return wrong(format!(
+            "voxels are {low} to {high}, which is {steps:.1} steps of the whole numbers of the series that --like names, too \
+             few to tell them apart: expected at least {FEWEST_STEPS}"
+        ));
+    }
+    Ok(())
+}
 
 impl Sample {
     /// The smallest and the largest value that fits into the stored bits.

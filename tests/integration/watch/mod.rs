@@ -7,7 +7,7 @@ mod blocking;
 mod faults;
 mod killing;
 mod many;
-mod place;
+pub mod place;
 mod serving;
 mod stub;
 mod telling;

@@ -3,6 +3,7 @@
 mod job;
 mod maker;
 mod plan;
+mod verdict;
 mod volume_job;
 
 use std::any::Any;

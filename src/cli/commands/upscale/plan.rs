@@ -2,18 +2,16 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use super::job::{Job, Models, jobs, same_folder};
+use super::verdict::{Verdict, judge, judge_folder};
 use crate::batch::naming::shown;
 use crate::cli::args::destination::{Destination, single};
 use crate::cli::args::inputs::{Collected, Failure, Input, collect};
 use crate::cli::args::upscale_request::{Existing, Originals, UpscaleRequest};
 use crate::error::{Error, ErrorKind, Result};
-use crate::fs::atomic_folder::check_replaceable;
 use crate::fs::file_id::{FileId, resolved};
-use crate::volume::dicom::is_written_here;
 
 /// What a run will do.
 #[derive(Debug, Default)]
@@ -140,11 +138,6 @@ fn listed(inputs: &[Input]) -> String {
     format!("{} series ({})", series.len(), named.join("; "))
 }
 
-enum Verdict {
-    Go,
-    Skip,
-}
-
 /// What is to be said about pages that become several files.
 fn note(jobs: &[Job]) -> Option<(PathBuf, String)> {
     let [first, .., last] = jobs else { return None };
@@ -181,52 +174,6 @@ fn verdict(job: &Job, request: &UpscaleRequest, inputs: &HashSet<FileId>) -> Res
         None => Ok(Verdict::Go),
         Some(folder) if job.makes_folder() => judge_folder(folder, request.existing, inputs),
         Some(output) => judge(output, request.existing, inputs),
-    }
-}
-
-/// What an existing folder at `output` means for a series.
-fn judge_folder(output: &Path, existing: Existing, inputs: &HashSet<FileId>) -> Result<Verdict> {
-    let refuse = |what: &str| Err(Error::new(ErrorKind::Output, format!("{} {what}", shown(output))));
-    if fs::symlink_metadata(output).is_ok_and(|found| !found.is_dir()) {
-        return refuse("is no folder, and a DICOM series is written to one");
-    }
-    let files = fs::read_dir(output).into_iter().flatten().flatten().map(|entry| entry.path());
-    if files.filter_map(|file| FileId::of(&file)).any(|id| inputs.contains(&id)) {
-        return refuse("holds an input: choose another folder");
-    }
-    match (check_replaceable(output, is_written_here), existing) {
-        (Ok(false), _) => Ok(Verdict::Go),
-        (_, Existing::Refuse) => refuse("exists already: give --overwrite or --skip-existing"),
-        (_, Existing::Skip) => Ok(Verdict::Skip),
-        (is_ours, Existing::Replace) => is_ours.map(|_| Verdict::Go),
-    }
-}
-
-/// What an existing file at `output` means.
-fn judge(output: &Path, existing: Existing, inputs: &HashSet<FileId>) -> Result<Verdict> {
-    let refuse = |what: &str| Err(Error::new(ErrorKind::Output, format!("{} {what}", shown(output))));
-    let found = match fs::symlink_metadata(output) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Verdict::Go),
-        Err(error) => {
-            let message = format!("cannot write {}", shown(output));
-            return Err(Error::with_source(ErrorKind::Output, message, error));
-        }
-        Ok(found) => found,
-    };
-    // Through links, as the input may be reached by several.
-    if FileId::of(output).is_some_and(|id| inputs.contains(&id)) {
-        return refuse("is also an input: only --in-place replaces originals; choose another name or folder");
-    }
-    if found.is_dir() {
-        return refuse("is a folder");
-    }
-    if !found.is_file() && !found.is_symlink() {
-        return refuse("is not an ordinary file");
-    }
-    match existing {
-        Existing::Refuse => refuse("exists already: give --overwrite or --skip-existing"),
-        Existing::Replace => Ok(Verdict::Go),
-        Existing::Skip => Ok(Verdict::Skip),
     }
 }
 

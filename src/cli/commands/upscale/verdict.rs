@@ -1,0 +1,65 @@
+//! Whether a result may be written where something is already.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use crate::batch::naming::shown;
+use crate::cli::args::upscale_request::Existing;
+use crate::error::{Error, ErrorKind, Result};
+use crate::fs::atomic_folder::check_replaceable;
+use crate::fs::file_id::FileId;
+use crate::volume::dicom::is_written_here;
+
+/// What becomes of a job.
+pub enum Verdict {
+    Go,
+    Skip,
+}
+
+/// What an existing file at `output` means.
+pub fn judge(output: &Path, existing: Existing, inputs: &HashSet<FileId>) -> Result<Verdict> {
+    let refuse = |what: &str| Err(Error::new(ErrorKind::Output, format!("{} {what}", shown(output))));
+    let found = match fs::symlink_metadata(output) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Verdict::Go),
+        Err(error) => {
+            let message = format!("cannot write {}", shown(output));
+            return Err(Error::with_source(ErrorKind::Output, message, error));
+        }
+        Ok(found) => found,
+    };
+    // Through links, as the input may be reached by several.
+    if FileId::of(output).is_some_and(|id| inputs.contains(&id)) {
+        return refuse("is also an input: only --in-place replaces originals; choose another name or folder");
+    }
+    if found.is_dir() {
+        return refuse("is a folder");
+    }
+    if !found.is_file() && !found.is_symlink() {
+        return refuse("is not an ordinary file");
+    }
+    match existing {
+        Existing::Refuse => refuse("exists already: give --overwrite or --skip-existing"),
+        Existing::Replace => Ok(Verdict::Go),
+        Existing::Skip => Ok(Verdict::Skip),
+    }
+}
+
+/// What an existing folder at `output` means for a series.
+pub fn judge_folder(output: &Path, existing: Existing, inputs: &HashSet<FileId>) -> Result<Verdict> {
+    let refuse = |what: &str| Err(Error::new(ErrorKind::Output, format!("{} {what}", shown(output))));
+    if fs::symlink_metadata(output).is_ok_and(|found| !found.is_dir()) {
+        return refuse("is no folder, and a DICOM series is written to one");
+    }
+    let files = fs::read_dir(output).into_iter().flatten().flatten().map(|entry| entry.path());
+    if files.filter_map(|file| FileId::of(&file)).any(|id| inputs.contains(&id)) {
+        return refuse("holds an input: choose another folder");
+    }
+    match (check_replaceable(output, is_written_here), existing) {
+        (Ok(false), _) => Ok(Verdict::Go),
+        (_, Existing::Refuse) => refuse("exists already: give --overwrite or --skip-existing"),
+        (_, Existing::Skip) => Ok(Verdict::Skip),
+        (is_ours, Existing::Replace) => is_ours.map(|_| Verdict::Go),
+    }
+}
