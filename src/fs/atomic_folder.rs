@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::mem;
 use std::path::Path;
 
 use super::atomic_file::{cannot_write, folder_of, sync_folder};
@@ -41,7 +42,10 @@ pub fn write_with<T>(
     let aside = old.path().join("old");
     fs::rename(path, &aside).map_err(fail)?;
     if let Err(error) = temporary.persist(path) {
-        let _ = fs::rename(&aside, path);
+        if fs::rename(&aside, path).is_err() {
+            // Hidden, but not lost.
+            mem::forget(old);
+        }
         return Err(fail(error));
     }
     sync_folder(path);

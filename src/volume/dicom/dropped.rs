@@ -49,7 +49,7 @@ impl Dropped {
             Self::Overlays => "overlays, curves and shutters",
             Self::Icons => "icons",
             Self::Signatures => "digital signatures",
-            Self::Creation => "time and place of its creation",
+            Self::Creation => "when and by what it was created",
             Self::SeriesRange => "the range of pixels of the series",
         }
     }
@@ -84,10 +84,5 @@ pub fn kept(source: &InMemDicomObject, dropped: &mut BTreeSet<Dropped>) -> InMem
 /// What is said of the kinds in `dropped`.
 pub fn told(dropped: &BTreeSet<Dropped>) -> Option<String> {
     let names: Vec<_> = dropped.iter().map(|kind| kind.name()).collect();
-    (!names.is_empty()).then(|| {
-        format!(
-            "of the input's attributes these are not kept, as they do not fit finer pixels: {}",
-            names.join("; ")
-        )
-    })
+    (!names.is_empty()).then(|| format!("these attributes of the input are not kept: {}", names.join("; ")))
 }

@@ -80,8 +80,8 @@ impl RunPlan {
         let results: HashSet<PathBuf> = self.jobs.iter().filter_map(beside).collect();
         self.jobs.retain(|job| {
             let earlier = job.input.walked && results.contains(&resolved(&job.input.path));
-            if earlier && let Some(id) = FileId::of(&job.input.path) {
-                inputs.remove(&id);
+            if earlier {
+                job.input.files().into_iter().filter_map(FileId::of).for_each(|id| drop(inputs.remove(&id)));
             }
             !earlier
         });

@@ -37,7 +37,8 @@ CHANGED = {
 }  # fmt: skip
 DROPPED = {
     "InstanceCreationDate", "InstanceCreationTime", "InstanceCreatorUID", "IconImageSequence", "MACParametersSequence",
-    "DigitalSignaturesSequence", "ShutterShape", "ShutterLeftVerticalEdge", "SmallestPixelValueInSeries",
+    "DigitalSignaturesSequence", "ShutterShape", "ShutterLeftVerticalEdge", "SmallestPixelValueInSeries", "LargestPixelValueInSeries",
+    "DataSetTrailingPadding",
 }  # fmt: skip
 
 
@@ -263,8 +264,11 @@ def attributes(source, result):
         if own.SOPClassUID == MR:
             classic(d, references, sources)
         else:
-            frame = own.PerFrameFunctionalGroupsSequence[d.SourceImageSequence[0].ReferencedFrameNumber - 1]
-            converted(d, own, frame)
+            frames = [
+                sources[str(item.ReferencedSOPInstanceUID)].PerFrameFunctionalGroupsSequence[item.ReferencedFrameNumber - 1]
+                for item in d.SourceImageSequence
+            ]
+            converted(d, own, nearest(d, frames, [frame.PlanePositionSequence[0] for frame in frames]))
         assert list(d.ImageType[:2]) == ["DERIVED", "SECONDARY"] and list(d.ImageType[2:]) == list(own.ImageType[2:])
         assert d.SeriesNumber == own.SeriesNumber + 1000
         assert re.search(r"PartDiff x[0-9.]+, not for diagnosis$", d.SeriesDescription)
@@ -287,16 +291,12 @@ def attributes(source, result):
 
 def classic(d, references, sources):
     """Every attribute of a classic source is there unchanged, but for those that must change or go."""
-    places = np.array([[float(part) for part in source.ImagePositionPatient] for source in references])
-    own = np.array([float(part) for part in d.ImagePositionPatient])
-    across = np.cross(*np.reshape([float(part) for part in d.ImageOrientationPatient], (2, 3)))
-    # The nearest of its sources.
-    source = references[int(np.argmin(np.abs((places - own) @ across)))]
+    source = nearest(d, references, references)
     for element in source:
         name = element.keyword
         if element.tag.is_private or element.tag.group in range(0x6000, 0x6100) or name in DROPPED or element.tag.element == 0:
             assert element.tag not in d, f"{element} is kept"
-        elif name not in CHANGED and name != "LargestPixelValueInSeries":
+        elif name not in CHANGED :
             expected = Sequence([without_private(item) for item in element.value]) if element.VR == "SQ" else element.value
             assert d[element.tag].value == expected, f"{element} became {d[element.tag]}"
             assert d[element.tag].VR == element.VR, f"{element} became {d[element.tag]}"
@@ -306,6 +306,14 @@ def classic(d, references, sources):
         assert d.DerivationDescription.startswith(source.DerivationDescription)
     for old in source.get("ContributingEquipmentSequence", []):
         assert d.ContributingEquipmentSequence[0] == old
+
+
+def nearest(d, sources, places):
+    """The one of the sources, at these places, that lies nearest across the slices."""
+    positions = np.array([[float(part) for part in place.ImagePositionPatient] for place in places])
+    own = np.array([float(part) for part in d.ImagePositionPatient])
+    across = np.cross(*np.reshape([float(part) for part in d.ImageOrientationPatient], (2, 3)))
+    return sources[int(np.argmin(np.abs((positions - own) @ across)))]
 
 
 def without_private(item):
@@ -340,24 +348,36 @@ def volume(folder):
         return image.get_fdata(dtype=np.float64), image.affine
 
 
-def agree(nifti, result):
+def agree(nifti, result, distances="even"):
     ours = nib.load(nifti)
     values, affine = volume(result)
     expected = ours.get_fdata(dtype=np.float64)
     assert expected.shape == values.shape, (expected.shape, values.shape)
-    assert np.allclose(affine, ours.affine, atol=1e-4), (affine, ours.affine)
-    # Half a step, and what 32 bits leave of the product.
-    steps = {float(d.get("RescaleSlope", 1)) for d in read(result)}
-    off = np.abs(values - expected)
-    assert off.max() <= 0.5 * max(steps) * (1 + 1e-4) + 1e-3, (off.max(), steps)
+    # dcm2niix takes the distance of the first two slices for all.
+    within = np.full((4, 4), 1e-4)
+    if distances == "uneven":
+        within[:, 2] = 0.02 * np.linalg.norm(ours.affine[:3, 2])
+    assert (np.abs(affine - ours.affine) <= within).all(), (affine, ours.affine)
+    expected = expected.reshape(*expected.shape[:3], -1)
+    values = values.reshape(expected.shape)
+    slices = expected.shape[2]
+    for n, d in enumerate(read(result)):
+        slope, intercept = float(d.get("RescaleSlope", 1)), float(d.get("RescaleIntercept", 0))
+        least = -(1 << d.BitsStored - 1) if d.PixelRepresentation else 0
+        most = least + (1 << d.BitsStored) - 1
+        # NIfTI has room for what overshoots the stored bits.
+        there = np.clip(expected[:, :, n % slices, n // slices], least * slope + intercept, most * slope + intercept)
+        off = np.abs(values[:, :, n % slices, n // slices] - there).max()
+        # Half a step, and what 32 bits leave of the product.
+        assert off <= 0.5 * slope * (1 + 1e-4) + 1e-3, (d.InstanceNumber, off, slope)
 
 
 def errors(path):
     told = subprocess.run(["dciodvfy", str(path)], capture_output=True, text=True)
     lines = (told.stdout + told.stderr).splitlines()
     assert any("Image" in line for line in lines), lines
-    # Values are quoted in some.
-    return {re.sub(r'"[^"]*"|<[0-9.]+>', "", line) for line in lines if line.startswith("Error")}
+    # Values are quoted in some, and UIDs of the input are told again where the result refers to it.
+    return {re.sub(r'"[^"]*"|<[0-9.]+>| in \(0x.*', "", line) for line in lines if line.startswith("Error")}
 
 
 def validity(source, result):
