@@ -44,6 +44,8 @@ impl Input {
 pub struct Failure {
     /// Its path as named or found.
     pub input: PathBuf,
+    /// As of [`Input`].
+    pub relative: PathBuf,
     /// Why.
     pub error: Error,
 }
@@ -74,10 +76,13 @@ pub fn collect(arguments: &[PathBuf], skip: Option<&Path>) -> Collected {
         match fs::metadata(argument) {
             Ok(data) if data.is_dir() => walk(argument, skip.as_ref(), &mut all),
             Ok(_) => {
-                let relative = argument.file_name().map_or_else(|| argument.clone(), PathBuf::from);
-                all.inputs.push(Input { path: argument.clone(), relative, walked: false });
+                all.inputs.push(Input {
+                    path: argument.clone(),
+                    relative: file_name(argument),
+                    walked: false,
+                });
             }
-            Err(error) => all.failures.push(cannot_read(argument, error)),
+            Err(error) => all.failures.push(cannot_read(argument, file_name(argument), error)),
         }
     }
     // The same path named twice, however spelt, or named and found, is one input; what was named comes first.
@@ -100,14 +105,14 @@ fn walk(folder: &Path, skip: Option<&FileId>, all: &mut Collected) {
             Err(error) => {
                 let path = error.path().unwrap_or(folder).to_path_buf();
                 let error = error.into_io_error().unwrap_or_else(|| io::Error::other("a loop of links"));
-                all.failures.push(cannot_read(&path, error));
+                all.failures.push(cannot_read(&path, below(folder, &path), error));
                 continue;
             }
         };
         let is_file = entry.file_type().is_file()
             || entry.path_is_symlink() && fs::metadata(entry.path()).is_ok_and(|data| data.is_file());
         if is_file && (has_image_extension(entry.path()) || is_found(entry.path())) {
-            let relative = entry.path().strip_prefix(folder).unwrap_or(entry.path()).to_path_buf();
+            let relative = below(folder, entry.path());
             all.inputs.push(Input { path: entry.into_path(), relative, walked: true });
         } else if is_file && is_foreign(entry.path()) {
             foreign.push(shown(Path::new(entry.file_name())));
@@ -121,7 +126,7 @@ fn walk(folder: &Path, skip: Option<&FileId>, all: &mut Collected) {
     }
     if before == (all.inputs.len(), all.failures.len()) {
         let error = Error::new(ErrorKind::Input, "no images in this folder");
-        all.failures.push(Failure { input: folder.to_path_buf(), error });
+        all.failures.push(Failure { input: folder.to_path_buf(), relative: file_name(folder), error });
     }
 }
 
@@ -139,9 +144,19 @@ fn is_foreign(path: &Path) -> bool {
     path.extension().and_then(OsStr::to_str).and_then(unreadable).is_some() || advice(path).is_some()
 }
 
-fn cannot_read(path: &Path, error: io::Error) -> Failure {
+/// Where a named file lies.
+fn file_name(path: &Path) -> PathBuf {
+    path.file_name().map_or_else(|| path.to_path_buf(), PathBuf::from)
+}
+
+/// Where a file that was found in `folder` lies.
+fn below(folder: &Path, path: &Path) -> PathBuf {
+    path.strip_prefix(folder).unwrap_or(path).to_path_buf()
+}
+
+fn cannot_read(path: &Path, relative: PathBuf, error: io::Error) -> Failure {
     let error = Error::with_source(ErrorKind::Input, "cannot read", error);
-    Failure { input: path.to_path_buf(), error }
+    Failure { input: path.to_path_buf(), relative, error }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::job::{Job, Models, jobs, same_folder};
 use crate::batch::naming::shown;
 use crate::cli::args::destination::Destination;
-use crate::cli::args::inputs::{Collected, Failure, collect};
+use crate::cli::args::inputs::{Collected, Failure, Input, collect};
 use crate::cli::args::upscale_request::{Existing, Originals, UpscaleRequest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::file_id::{FileId, resolved};
@@ -24,10 +24,13 @@ pub struct RunPlan {
     pub failures: Vec<Failure>,
     /// What users should know before: inputs, and a sentence.
     pub notes: Vec<(PathBuf, String)>,
+    /// How many inputs this part has, whatever becomes of them, and how many all parts have.
+    pub files: [usize; 2],
 }
 
 impl RunPlan {
-    /// Reads headers, chooses names and checks what can be checked; writes nothing.
+    /// Reads headers, chooses names and checks what can be checked; writes nothing. With a shard, it does so for all inputs
+    /// before it leaves out those of other parts, so that every part refuses what would collide.
     ///
     /// # Errors
     /// `InvalidOption` where two inputs would be written to one file, or the uncertainty of several is wanted.
@@ -38,22 +41,34 @@ impl RunPlan {
         };
         let Collected { inputs, failures, notes } = collect(&request.inputs, folder);
         let mut known: HashSet<FileId> = inputs.iter().filter_map(|input| FileId::of(&input.path)).collect();
+        let is_ours = |relative: &Path| request.shard.is_none_or(|shard| shard.takes(relative));
         let mut plan = Self { failures, notes, ..Self::default() };
         for input in inputs {
             match jobs(request, models, &input) {
                 Ok(jobs) => {
-                    plan.notes.extend(note(&jobs));
+                    plan.notes.extend(note(&jobs).filter(|_| is_ours(&input.relative)));
                     plan.jobs.extend(jobs);
                 }
-                Err(error) => plan.failures.push(Failure { input: input.path, error }),
+                Err(error) => {
+                    plan.failures.push(Failure { input: input.path, relative: input.relative, error });
+                }
             }
         }
         if request.template.is_none() && request.originals == Originals::Stay {
             plan.drop_earlier_results(&mut known);
         }
         plan.refuse_collisions(request.uncertainty.as_deref())?;
+        let all = plan.count_files();
+        plan.jobs.retain(|job| is_ours(&job.input.relative));
+        plan.failures.retain(|failure| is_ours(&failure.relative));
+        plan.files = [plan.count_files(), all];
         plan.check_outputs(request, &known);
         Ok(plan)
+    }
+
+    fn count_files(&self) -> usize {
+        let jobs: HashSet<_> = self.jobs.iter().map(|job| &job.input.path).collect();
+        jobs.len() + self.failures.len()
     }
 
     /// Leaves out found images that are the result of another one, so that a second run over a folder does not
@@ -111,7 +126,10 @@ impl RunPlan {
             match verdict(&job, request, inputs) {
                 Ok(Verdict::Go) => self.jobs.push(job),
                 Ok(Verdict::Skip) => self.skipped.push((job.input.path, job.output.unwrap_or_default())),
-                Err(error) => self.failures.push(Failure { input: job.input.path, error }),
+                Err(error) => {
+                    let Input { path: input, relative, .. } = job.input;
+                    self.failures.push(Failure { input, relative, error });
+                }
             }
         }
     }
