@@ -47,6 +47,18 @@ gimp:
 gimp3-tree path:
     tests/gimp3/chroot.sh make {{ path }}
 
+# the Debian packages, to target/debian; lintian; install and use them in a fresh tree (as root; bookworm or trixie)
+debian release="bookworm":
+    cargo build --release
+    packaging/debian/build.sh target/debian
+    lintian --allow-root --fail-on error target/debian/*.deb
+    packaging/debian/try.sh {{ release }} target/debian
+
+# the archive for download, to target/archive
+archive:
+    cargo build --release
+    packaging/archive/build.sh target/archive partdiff-$(uname -s -m | tr 'A-Z ' 'a-z-')
+
 # checks of the training code; needs the extra `dev` of onnx/pyproject.toml
 onnx:
     cd onnx && python3 -m ruff check . && python3 -m ruff format --check . && python3 -m mypy && python3 -m pytest -q

@@ -8,7 +8,7 @@ mod process;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::error::Result;
 use crate::progress::CancelToken;
@@ -16,6 +16,7 @@ use crate::tiling::available_memory::return_freed_memory;
 use args::upscale_args::{EVENTS, EXAMPLES, UpscaleArgs};
 use args::upscale_request::UpscaleRequest;
 use commands::doctor::DoctorArgs;
+use commands::generate::GenerateArgs;
 use commands::gimp::GimpArgs;
 use commands::model::ModelCommand;
 use commands::runtime::RuntimeArgs;
@@ -62,6 +63,8 @@ enum Command {
     Gimp(GimpArgs),
     /// Say what works on this machine, what does not, and what to do about it
     Doctor(DoctorArgs),
+    #[command(hide = true)]
+    Generate(GenerateArgs),
 }
 
 /// Runs the command line of this process.
@@ -96,13 +99,12 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Runtime(args) => args.run(),
         Command::Gimp(args) => args.run(),
         Command::Doctor(args) => args.run(),
+        Command::Generate(args) => args.run(Cli::command()),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

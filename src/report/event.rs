@@ -12,6 +12,8 @@ use crate::volume::Summary;
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event<'a> {
+    /// Which part of its inputs a run makes.
+    Shard { index: u32, count: u32, files: usize, all_files: usize },
     /// Model and library are ready, work begins.
     Run {
         version: &'a str,

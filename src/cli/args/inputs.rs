@@ -59,6 +59,8 @@ impl Input {
 pub struct Failure {
     /// Its path as named or found.
     pub input: PathBuf,
+    /// As of [`Input`].
+    pub relative: PathBuf,
     /// Why.
     pub error: Error,
 }
@@ -91,14 +93,16 @@ pub fn collect(arguments: &[PathBuf], skip: Option<&Path>) -> Collected {
             Ok(data) if data.is_dir() => walk(argument, skip.as_ref(), &mut all),
             Ok(_) => match files_of(argument) {
                 Ok(slices) if slices.is_empty() => {
-                    let relative = argument.file_name().map_or_else(|| argument.clone(), PathBuf::from);
-                    all.inputs.push(Input::new(argument.clone(), relative, false));
+                    all.inputs.push(Input::new(argument.clone(), file_name(argument), false));
                 }
                 Ok(slices) if slices[0].entry.is_some() => series(&slices, None, &mut all),
                 Ok(slices) => named.extend(slices),
-                Err(error) => all.failures.push(Failure { input: argument.clone(), error }),
+                Err(error) => {
+                    let (input, relative) = (argument.clone(), file_name(argument));
+                    all.failures.push(Failure { input, relative, error });
+                }
             },
-            Err(error) => all.failures.push(cannot_read(argument, error)),
+            Err(error) => all.failures.push(cannot_read(argument, file_name(argument), error)),
         }
     }
     series(&named, None, &mut all);
@@ -132,12 +136,14 @@ fn series(places: &[Place], folder: Option<&Path>, all: &mut Collected) {
         let walked = folder.is_some();
         all.inputs.push(Input { path: member.path.clone(), relative, walked, series: Some(member) });
     }
-    all.failures.extend(unusable.into_iter().map(|Unusable { path, error }| Failure { input: path, error }));
+    let lies = |path: &Path| folder.map_or_else(|| file_name(path), |folder| below(folder, path));
+    let failed = |path: PathBuf, error| Failure { relative: lies(&path), input: path, error };
+    all.failures.extend(unusable.into_iter().map(|Unusable { path, error }| failed(path, error)));
     // What is no image is an error where nothing else was found.
     if is_all && folder.is_none() {
         for (place, kind) in others {
             let message = format!("is {kind} (DICOM): expected an image");
-            all.failures.push(Failure { input: place.path, error: Error::new(ErrorKind::Input, message) });
+            all.failures.push(failed(place.path, Error::new(ErrorKind::Input, message)));
         }
     } else if let Some((place, _)) = others.first() {
         let mut kinds: Vec<&str> = others.iter().map(|(_, kind)| kind.as_str()).collect();
@@ -165,7 +171,7 @@ fn walk(folder: &Path, skip: Option<&FileId>, all: &mut Collected) {
             Err(error) => {
                 let path = error.path().unwrap_or(folder).to_path_buf();
                 let error = error.into_io_error().unwrap_or_else(|| io::Error::other("a loop of links"));
-                all.failures.push(cannot_read(&path, error));
+                all.failures.push(cannot_read(&path, below(folder, &path), error));
                 continue;
             }
         };
@@ -178,12 +184,12 @@ fn walk(folder: &Path, skip: Option<&FileId>, all: &mut Collected) {
         if let Ok(Some(slice)) = slice {
             slices.push(slice);
         } else if has_image_extension(entry.path()) || is_found(entry.path()) {
-            let relative = entry.path().strip_prefix(folder).unwrap_or(entry.path()).to_path_buf();
+            let relative = below(folder, entry.path());
             all.inputs.push(Input::new(entry.into_path(), relative, true));
         } else if is_foreign(entry.path()) {
             foreign.push(shown(Path::new(entry.file_name())));
         } else if let Err(error) = slice {
-            unread.push(cannot_read(entry.path(), error));
+            unread.push(cannot_read(entry.path(), below(folder, entry.path()), error));
         } else if fs::metadata(entry.path()).is_ok_and(|data| data.len() == 0) {
             empty.push(shown(Path::new(entry.file_name())));
         }
@@ -204,7 +210,7 @@ fn walk(folder: &Path, skip: Option<&FileId>, all: &mut Collected) {
     }
     if before == (all.inputs.len(), all.failures.len()) {
         let error = Error::new(ErrorKind::Input, "no images in this folder");
-        all.failures.push(Failure { input: folder.to_path_buf(), error });
+        all.failures.push(Failure { input: folder.to_path_buf(), relative: file_name(folder), error });
     }
 }
 
@@ -228,9 +234,19 @@ fn is_foreign(path: &Path) -> bool {
     path.extension().and_then(OsStr::to_str).and_then(unreadable).is_some() || advice(path).is_some()
 }
 
-fn cannot_read(path: &Path, error: io::Error) -> Failure {
+/// Where a named file lies.
+fn file_name(path: &Path) -> PathBuf {
+    path.file_name().map_or_else(|| path.to_path_buf(), PathBuf::from)
+}
+
+/// Where a file that was found in `folder` lies.
+fn below(folder: &Path, path: &Path) -> PathBuf {
+    path.strip_prefix(folder).unwrap_or(path).to_path_buf()
+}
+
+fn cannot_read(path: &Path, relative: PathBuf, error: io::Error) -> Failure {
     let error = Error::with_source(ErrorKind::Input, "cannot read", error);
-    Failure { input: path.to_path_buf(), error }
+    Failure { input: path.to_path_buf(), relative, error }
 }
 
 #[cfg(test)]

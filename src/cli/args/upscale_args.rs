@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::choice::{DEVICES, one_of};
 use super::settings_args::{RESOURCES, SettingsArgs};
+use super::shard::Shard;
 use super::volume_args::VolumeArgs;
 use crate::engine::RuntimeOptions;
 use crate::runtime::Device;
@@ -70,6 +71,11 @@ pub struct FileArgs {
     /// Keep no original with --in-place
     #[arg(long, requires = "in_place")]
     pub no_backup: bool,
+
+    /// Make one part of the inputs, such as 3/16 for the third of 16; the other parts are other runs' work, on any
+    /// machine. An input belongs to a part by its path below the folder that was named (docs/scale.md)
+    #[arg(long, value_name = "INDEX/COUNT")]
+    pub shard: Option<Shard>,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -154,6 +160,7 @@ pub const EVENTS: &str = "\
 Events of --json, one object a line, each with a field \"event\":
   run       version, model, model_version, model_digest, library, provider, files; a second one where there are
             both images and volumes, which have another model
+  shard     index, count, files, all_files: the inputs of this part and of all, first of all (with --shard)
   start     index, total, input, output, width, height (of the result)
   progress  input, output, fraction (0 to 1, of all pages), step, steps
   plan      input, output, width, height, memory_bytes, seconds (with --dry-run); of a volume, width and height are a slice's

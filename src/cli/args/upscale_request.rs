@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::destination::Destination;
 use super::inputs::STDIO;
 use super::settings_args::SettingsArgs;
+use super::shard::Shard;
 use super::upscale_args::UpscaleArgs;
 use crate::batch::naming::Template;
 use crate::engine::RuntimeOptions;
@@ -70,6 +71,8 @@ pub struct UpscaleRequest {
     pub existing: Existing,
     /// Whether results replace their inputs.
     pub originals: Originals,
+    /// The part of the inputs that is wanted; all, if none.
+    pub shard: Option<Shard>,
     /// Where the uncertainty of the result goes.
     pub uncertainty: Option<PathBuf>,
     /// Model name or path; `None` is the default model.
@@ -123,6 +126,9 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
         if files.in_place && files.inputs.iter().any(|input| input == Path::new(STDIO)) {
             return Err(usage("standard input (-) cannot be used with --in-place: expected files"));
         }
+        if files.shard.is_some() && files.inputs.iter().any(|input| input == Path::new(STDIO)) {
+            return Err(usage("standard input (-) cannot be used with --shard: expected files or folders"));
+        }
         if files.backup.is_empty() || files.backup.as_encoded_bytes().iter().any(|byte| b"/\\".contains(byte))
         {
             return Err(usage(
@@ -163,6 +169,7 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
                 (true, false) => Originals::Backup(files.backup),
                 (true, true) => Originals::Replace,
             },
+            shard: files.shard,
             uncertainty: report.uncertainty,
             runtime: model.runtime(options.memory),
             model: model.model,
@@ -255,6 +262,7 @@ mod tests {
         assert!(message("a.png b.png -o -").contains("only one image"));
         assert!(message("a.png --tile 3").contains("tile is 3"));
         assert!(message("- --in-place").contains("cannot be used with --in-place"));
+        assert!(message("- --shard 1/2").contains("cannot be used with --shard"));
         assert!(message("a.png --in-place --backup /x").contains("file name suffix"));
         assert!(message("a.png --uncertainty b.png").contains("ending in .tif"));
         assert!(message("a.png b.png --uncertainty c.tif").contains("one image"));

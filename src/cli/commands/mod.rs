@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub mod doctor;
+pub mod generate;
 pub mod gimp;
 pub mod interrupt;
 pub mod model;

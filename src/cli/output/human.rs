@@ -65,6 +65,11 @@ impl Reporter for HumanReporter {
                 ));
                 self.line(&format!("runs on {provider}, with {}", shown(library.0)));
             }
+            Event::Shard { index, count, files, all_files } => {
+                if !quiet {
+                    self.line(&format!("part {index} of {count}: {files} of {all_files} inputs"));
+                }
+            }
             Event::Start { files, width, height, megapixels, .. } => {
                 if verbose {
                     self.line(&format!("{} to {width}x{height} pixels", shown(files.input.0)));

@@ -1,6 +1,7 @@
-//! What is told: bar, lines, exit codes.
+//! What is told: bar, lines, manual pages, exit codes.
 
 pub mod bar;
 pub mod exit;
 pub mod human;
+pub mod manual;
 pub mod stdout;

@@ -6,6 +6,7 @@ mod cancelling;
 mod color;
 mod fidelity;
 mod files;
+mod generated;
 #[cfg(target_os = "linux")]
 mod gimp;
 mod golden;
@@ -14,6 +15,7 @@ mod models;
 mod outputs;
 pub mod pages;
 mod reports;
+mod shards;
 mod verify;
 
 use std::ffi::OsStr;

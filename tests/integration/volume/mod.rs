@@ -1,6 +1,6 @@
 //! MR volumes through the command. The judge is nibabel: nothing of ours reads here what ours wrote.
 
-mod bad_inputs;
+pub mod bad_inputs;
 mod dicom_in;
 mod dicom_out;
 #[cfg(target_os = "linux")]

@@ -24,6 +24,7 @@ use self::plan::RunPlan;
 use crate::batch::admission::Admission;
 use crate::cli::args::destination::Destination;
 use crate::cli::args::inputs::STDIO;
+use crate::cli::args::shard::Shard;
 use crate::cli::args::upscale_request::{UpscaleRequest, Verbosity};
 use crate::cli::output::exit::{Exit, kind_name};
 use crate::cli::output::human::{HumanReporter, RESAMPLED};
@@ -67,9 +68,13 @@ pub fn run(request: &UpscaleRequest, cancel: &CancelToken) -> Result<Exit> {
     };
     Sampling::resolve(mr_bundle.manifest(), &request.options)?;
     let models = Models { images: facts(&bundle), volumes: facts(&mr_bundle) };
-    let RunPlan { jobs, skipped, failures, notes } = RunPlan::make(request, models)?;
+    let RunPlan { jobs, skipped, failures, notes, files: [files, all_files] } =
+        RunPlan::make(request, models)?;
     let run = Run { request, reporter: &*reporter, cancel, tally: Mutex::default() };
     let start = Instant::now();
+    if let Some(Shard { index, count }) = request.shard {
+        run.reporter.tell(&Event::Shard { index, count, files, all_files });
+    }
     for (input, message) in &notes {
         run.reporter.tell(&Event::Warning { files: Files::new(input, None), message });
     }

@@ -24,10 +24,13 @@ pub struct RunPlan {
     pub failures: Vec<Failure>,
     /// What users should know before: inputs, and a sentence.
     pub notes: Vec<(PathBuf, String)>,
+    /// How many inputs this part has, whatever becomes of them, and how many all parts have.
+    pub files: [usize; 2],
 }
 
 impl RunPlan {
-    /// Reads headers, chooses names and checks what can be checked; writes nothing.
+    /// Reads headers, chooses names and checks what can be checked; writes nothing. With a shard, it does so for all inputs
+    /// before it leaves out those of other parts, so that every part refuses what would collide.
     ///
     /// # Errors
     /// `InvalidOption` where two inputs would be written to one file, or the uncertainty of several is wanted.
@@ -44,11 +47,12 @@ impl RunPlan {
         }
         let mut known: HashSet<FileId> =
             inputs.iter().flat_map(Input::files).filter_map(FileId::of).collect();
+        let is_ours = |relative: &Path| request.shard.is_none_or(|shard| shard.takes(relative));
         let mut plan = Self { failures, notes, ..Self::default() };
         for input in inputs {
             match jobs(request, models, &input) {
                 Ok(jobs) => {
-                    plan.notes.extend(note(&jobs));
+                    plan.notes.extend(note(&jobs).filter(|_| is_ours(&input.relative)));
                     plan.jobs.extend(jobs);
                 }
                 Err(error) => {
@@ -57,7 +61,7 @@ impl RunPlan {
                         Some(member) if member.suffix.is_some() => error.context(member),
                         _ => error,
                     };
-                    plan.failures.push(Failure { input: input.path, error });
+                    plan.failures.push(Failure { input: input.path, relative: input.relative, error });
                 }
             }
         }
@@ -65,8 +69,17 @@ impl RunPlan {
             plan.drop_earlier_results(&mut known);
         }
         plan.refuse_collisions(request.uncertainty.as_deref())?;
+        let all = plan.count_files();
+        plan.jobs.retain(|job| is_ours(&job.input.relative));
+        plan.failures.retain(|failure| is_ours(&failure.relative));
+        plan.files = [plan.count_files(), all];
         plan.check_outputs(request, &known);
         Ok(plan)
+    }
+
+    fn count_files(&self) -> usize {
+        let jobs: HashSet<_> = self.jobs.iter().map(|job| &job.input.path).collect();
+        jobs.len() + self.failures.len()
     }
 
     /// Leaves out found images that are the result of another one, so that a second run over a folder does not
@@ -124,7 +137,10 @@ impl RunPlan {
             match verdict(&job, request, inputs) {
                 Ok(Verdict::Go) => self.jobs.push(job),
                 Ok(Verdict::Skip) => self.skipped.push((job.input.path, job.output.unwrap_or_default())),
-                Err(error) => self.failures.push(Failure { input: job.input.path, error }),
+                Err(error) => {
+                    let Input { path: input, relative, .. } = job.input;
+                    self.failures.push(Failure { input, relative, error });
+                }
             }
         }
     }

@@ -1,0 +1,73 @@
+//! `partdiff generate`: manual pages and completions, for those who make packages.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Command, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::cli::output::manual;
+use crate::error::{Error, ErrorKind, Result};
+use crate::fs::atomic_file;
+
+/// Write manual pages or completions into a folder, for packages
+#[derive(Args, Clone, Debug)]
+pub struct GenerateArgs {
+    /// What to write
+    #[command(subcommand)]
+    pub what: Generated,
+}
+
+/// What can be written.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Generated {
+    /// Manual pages of section 1, one for each subcommand
+    Man {
+        /// Where they go; made if missing
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
+    /// Completions for bash, zsh, fish, PowerShell and Elvish
+    Completions {
+        /// Where they go; made if missing
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
+}
+
+impl GenerateArgs {
+    /// Writes the files; they replace others of the same names. `command` is the whole command line.
+    pub fn run(&self, command: Command) -> Result<ExitCode> {
+        let (folder, files) = match &self.what {
+            Generated::Man { folder } => (folder, manual::pages(command)),
+            Generated::Completions { folder } => (folder, completions(&command)),
+        };
+        write_all(folder, &files)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Name and contents, one for each shell.
+fn completions(command: &Command) -> Vec<(String, Vec<u8>)> {
+    // clap_complete would offer hidden subcommands too.
+    const NAME: &str = "partdiff";
+    let visible = command.get_subcommands().filter(|subcommand| !subcommand.is_hide_set());
+    let command = Command::new(NAME)
+        .version(env!("CARGO_PKG_VERSION"))
+        .args(command.get_arguments().cloned())
+        .subcommands(visible.cloned());
+    let script = |shell: &Shell| {
+        let mut bytes = Vec::new();
+        clap_complete::generate(*shell, &mut command.clone(), NAME, &mut bytes);
+        (clap_complete::Generator::file_name(shell, NAME), bytes)
+    };
+    Shell::value_variants().iter().map(script).collect()
+}
+
+fn write_all(folder: &Path, files: &[(String, Vec<u8>)]) -> Result<()> {
+    fs::create_dir_all(folder).map_err(|error| {
+        Error::with_source(ErrorKind::Output, format!("cannot make {}", folder.display()), error)
+    })?;
+    files.iter().try_for_each(|(name, bytes)| atomic_file::write(&folder.join(name), bytes, true))
+}
