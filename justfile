@@ -47,6 +47,12 @@ gimp:
 gimp3-tree path:
     tests/gimp3/chroot.sh make {{ path }}
 
+# build the Python wheel into `folder`, and run its lints and tests in a fresh environment there
+wheel folder="target/wheel":
+    packaging/wheel/build.sh {{ folder }}
+    rm -rf {{ folder }}/environment
+    packaging/wheel/test.sh {{ folder }}/partdiff-*.whl {{ folder }}/environment
+
 # checks of the training code; needs the extra `dev` of onnx/pyproject.toml
 onnx:
     cd onnx && python3 -m ruff check . && python3 -m ruff format --check . && python3 -m mypy && python3 -m pytest -q
