@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sysconfig
 from collections.abc import Callable, Iterator
@@ -18,6 +19,22 @@ import partdiff
 COMMAND = Path(sysconfig.get_path("scripts")) / (
     "partdiff.exe" if sysconfig.get_platform()[:3] == "win" else "partdiff"
 )
+
+
+_missing: list[str] = []
+
+
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    """Notes test files that were left out because a package is missing."""
+    if report.skipped:
+        _missing.append(str(report.longrepr))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """With PARTDIFF_REQUIRE_ALL, what cannot run has failed, as in the Rust tests."""
+    if _missing and os.environ.get("PARTDIFF_REQUIRE_ALL"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(scope="session")

@@ -127,10 +127,13 @@ def test_a_node_is_lost_and_no_file_is(cluster: Cluster, store: fs.S3FileSystem,
     cluster.wait_for_nodes()
     lost = threading.Event()
 
+    def at_work() -> set[str]:
+        noted = store.get_file_info(fs.FileSelector("photos/large/.partdiff-parts", allow_not_found=True))
+        return {line["node"] for info in noted for line in rows(store, info.path)}
+
     def lose() -> None:
-        # When both have noted something, both are at work.
-        while len(list(store.get_file_info(fs.FileSelector("photos/large/.partdiff-parts", allow_not_found=True)))) < 3:
-            time.sleep(0.05)
+        while node.node_id not in at_work() or len(at_work()) < 2:
+            time.sleep(0.3)
         cluster.remove_node(node, allow_graceful=False)
         lost.set()
 
@@ -151,6 +154,7 @@ def test_a_node_is_lost_and_no_file_is(cluster: Cluster, store: fs.S3FileSystem,
     assert (summary.done, summary.skipped, summary.failed) == (40, 0, 0)
     lines = rows(store, "photos/large/manifest.parquet")
     assert sorted(line["input"] for line in lines) == sorted(paths)
+    assert len({line["node"] for line in lines}) == 2
     assert set(Counter(line["output"] for line in lines).values()) == {1}
     found = store.get_file_info(fs.FileSelector("photos/large", recursive=True))
     objects = sorted(info.path for info in found if info.type == fs.FileType.File)

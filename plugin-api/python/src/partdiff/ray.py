@@ -13,7 +13,6 @@ import hashlib
 import json
 import os
 import posixpath
-import socket
 import tempfile
 import time
 from collections.abc import Iterable
@@ -71,7 +70,7 @@ class Row:
     #: Seconds from reading to writing, and when it ended, in seconds since 1970.
     seconds: float = 0.0
     ended: float = 0.0
-    #: The node's name.
+    #: Ray's id of the node.
     node: str = ""
     #: What could not be kept, one sentence a line; what is wrong with an input of which a part was read.
     warnings: str = ""
@@ -278,7 +277,7 @@ class _Maker:
                 "provider": self._worker.provider,
                 "seconds": made.get("seconds", 0.0),
                 "ended": time.time(),
-                "node": socket.gethostname(),
+                "node": ray.get_runtime_context().get_node_id(),
                 "warnings": "\n".join(made.get("warnings", [])),
                 "damage": made.get("damage") or "",
                 "error": error,
