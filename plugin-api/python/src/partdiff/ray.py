@@ -30,7 +30,6 @@ from pyarrow import fs
 from . import _store
 from ._worker import Order, Outcome, Worker, WorkerDiedError
 from .errors import InvalidArgumentError
-from .upscaler import Device
 
 __all__ = ["Row", "Summary", "upscale"]
 
@@ -100,7 +99,7 @@ class _Plan:
     parts: str
     settings: dict[str, Any]
     digest: str
-    device: Device
+    device: str
     threads: int | None
     memory: int | None
 
@@ -111,7 +110,7 @@ def upscale(
     *,
     filesystem: Any = None,
     output_filesystem: Any = None,
-    device: Device = "auto",
+    device: str = "auto",
     threads: int | None = None,
     memory: int | None = None,
     actors: int | tuple[int, int] = 1,

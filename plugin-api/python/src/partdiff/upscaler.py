@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Info", "Settings", "Upscaler", "library_version"]
 
-Device = Literal["auto", "cpu", "cuda", "tensorrt"]
 Samples = TypeVar("Samples", np.uint8, np.uint16, np.float16, np.float32)
 
 #: What the command takes for a factor up to 2 where no model is named.
@@ -108,7 +107,7 @@ class Upscaler:
         model: Name of a model inside the library (`natural-x4`, `natural-x4-int8`, `natural-x2`, `mri-x4`), or the
             path of a bundle folder or .partdiff file. Default: as for the command, `natural-x4`, and `natural-x2` for
             a `scale` up to 2, which is loaded when it is first needed.
-        device: `auto` (a GPU where it really works), `cpu`, `cuda` or `tensorrt`.
+        device: `auto`, `cpu`, `cuda` and so on, as the command's `--device`. What is named is used or fails.
         threads: Threads on the processor, at least 1. Default: one per core.
         memory: What one image may take at work, in bytes or as text such as `"2G"`. Default: half of what is free.
         library: Path of ONNX Runtime's library. Default: what ORT_DYLIB_PATH names, else that of the package
@@ -124,7 +123,7 @@ class Upscaler:
     def __init__(
         self,
         model: str | os.PathLike[str] | None = None,
-        device: Device = "auto",
+        device: str = "auto",
         threads: int | None = None,
         memory: int | str | None = None,
         *,
