@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 Image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
 ray = pytest.importorskip("ray", reason='Ray is not installed: pip install "partdiff[ray]"')
 moto = pytest.importorskip("moto.server", reason="moto is not installed: pip install moto[server]")
+fsspec = pytest.importorskip("fsspec", reason="fsspec is not installed")
 pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
 
 from pyarrow import fs  # noqa: E402
@@ -119,6 +120,12 @@ def test_a_folder_is_made_once_and_what_is_bad_is_told(
     assert len(rows(local, again.manifest)) == 5
     third = partdiff.ray.upscale(tmp_path / "in", tmp_path / "out", device="cpu", scale=2)
     assert (third.done, third.skipped) == (0, 5)
+    # The same through a file system of fsspec.
+    other = partdiff.ray.upscale(
+        paths[:1], tmp_path / "other", filesystem=fsspec.filesystem("file"), device="cpu", scale=2
+    )
+    assert (other.done, other.failed) == (1, 0)
+    assert (tmp_path / "other/0.png").read_bytes() == (tmp_path / "0.png").read_bytes()
 
 
 def test_a_node_is_lost_and_no_file_is(cluster: Cluster, store: fs.S3FileSystem, picture: Picture) -> None:

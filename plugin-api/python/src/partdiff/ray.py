@@ -192,7 +192,7 @@ def upscale(
             **(ray_remote_args or {}),
         ).materialize()
     known = _collect(plan, manifest)
-    failed = sum(bool(known[row.input].error) for row in to_do)
+    failed = sum(row.input not in known or bool(known[row.input].error) for row in to_do)
     return Summary(len(to_do) - failed, len(rows) - len(to_do), failed, manifest)
 
 
