@@ -59,6 +59,12 @@ archive:
     cargo build --release
     packaging/archive/build.sh target/archive partdiff-$(uname -s -m | tr 'A-Z ' 'a-z-')
 
+# build the Python wheel into `folder`, and run its lints and tests in a fresh environment there
+wheel folder="target/wheel":
+    packaging/wheel/build.sh {{ folder }}
+    rm -rf {{ folder }}/environment
+    packaging/wheel/test.sh {{ folder }}/partdiff-*.whl {{ folder }}/environment
+
 # checks of the training code; needs the extra `dev` of onnx/pyproject.toml
 onnx:
     cd onnx && python3 -m ruff check . && python3 -m ruff format --check . && python3 -m mypy && python3 -m pytest -q

@@ -40,8 +40,8 @@ pub struct Library {
 
 /// Finds ONNX Runtime's library for `device` by looking at files only; nothing is loaded.
 ///
-/// Order: `explicit`, `ORT_DYLIB_PATH`, our installations, beside the program, an importable Python package,
-/// folders of the system. What the user named must be good: it is never passed over in silence.
+/// Order: `explicit`, `ORT_DYLIB_PATH`, the Python environment that brought this program (for a GPU of NVIDIA's after
+/// the next), our installations, beside the program, an importable Python package, folders of the system. What the user named must be good: it is never passed over in silence.
 ///
 /// # Errors
 /// `ErrorKind::Runtime`, naming the bad file or, where nothing was found, the remedy and what was passed over.

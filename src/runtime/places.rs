@@ -13,12 +13,17 @@ type Look = Box<dyn FnOnce() -> Vec<PathBuf>>;
 
 /// All candidates in order of preference. Lazy: Python is asked only if nothing nearer was good.
 pub(super) fn candidates(device: Device) -> impl Iterator<Item = Candidate> {
-    let steps: [(Source, Look); 4] = [
+    let mut steps: [(Source, Look); 5] = [
+        (Source::Python, Box::new(own_environment)),
         (Source::Installed, Box::new(move || installed(device))),
         (Source::BesideExecutable, Box::new(beside_executable)),
         (Source::Python, Box::new(python_packages)),
         (Source::System, Box::new(system)),
     ];
+    if matches!(device, Device::Cuda | Device::TensorRt) {
+        // pip brings ONNX Runtime for the processor along; what was installed for a GPU was meant.
+        steps.swap(0, 1);
+    }
     steps
         .into_iter()
         .flat_map(|(source, look)| look().into_iter().map(move |path| Candidate { path, source }))
@@ -32,6 +37,29 @@ fn installed(device: Device) -> Vec<PathBuf> {
         Device::Auto | Device::Cuda | Device::TensorRt => [Flavour::Cuda, Flavour::Cpu],
     };
     order.into_iter().flat_map(|flavour| libraries_in(&root.join(flavour.folder_name()))).collect()
+}
+
+/// Libraries of the package `onnxruntime` beside the package `partdiff` that brought this program.
+fn own_environment() -> Vec<PathBuf> {
+    let program = std::env::current_exe().and_then(|program| program.canonicalize()).unwrap_or_default();
+    program.parent().and_then(Path::parent).map(environment_libraries).unwrap_or_default()
+}
+
+/// Libraries for [`own_environment`] of the Python environment at `root`, found without running Python.
+fn environment_libraries(root: &Path) -> Vec<PathBuf> {
+    let versions = ["lib", "lib64"]
+        .into_iter()
+        .flat_map(|name| std::fs::read_dir(root.join(name)).into_iter().flatten().flatten())
+        .filter(|entry| entry.file_name().to_str().is_some_and(|name| name.starts_with("python3")))
+        .map(|entry| entry.path());
+    let windows = cfg!(windows).then(|| root.join("Lib"));
+    let mut packages: Vec<PathBuf> = versions
+        .chain(windows)
+        .flat_map(|folder| ["site-packages", "dist-packages"].map(|name| folder.join(name)))
+        .filter(|folder| folder.join("partdiff").is_dir())
+        .collect();
+    packages.sort();
+    packages.iter().flat_map(|folder| libraries_in(&folder.join("onnxruntime").join("capi"))).collect()
 }
 
 fn beside_executable() -> Vec<PathBuf> {
@@ -172,5 +200,19 @@ mod tests {
             ["libonnxruntime.so", "libonnxruntime.so.1.9.0"].map(|name| folder.path().join(name)).to_vec()
         );
         assert!(libraries_in(&folder.path().join("absent")).is_empty());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_program_from_a_wheel_takes_the_library_beside_its_package() {
+        let root = tempfile::tempdir().unwrap();
+        let packages = root.path().join("lib/python3.12/site-packages");
+        let library = packages.join("onnxruntime/capi/libonnxruntime.so.1.32.0");
+        std::fs::create_dir_all(library.parent().unwrap()).unwrap();
+        std::fs::write(&library, "").unwrap();
+        // Any other program may lie in such a folder, /usr/bin for one.
+        assert!(environment_libraries(root.path()).is_empty());
+        std::fs::create_dir(packages.join("partdiff")).unwrap();
+        assert_eq!(environment_libraries(root.path()), [library]);
     }
 }
