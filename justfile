@@ -65,6 +65,16 @@ wheel folder="target/wheel":
     rm -rf {{ folder }}/environment
     packaging/wheel/test.sh {{ folder }}/partdiff-*.whl {{ folder }}/environment
 
+# fetch providers and a GPU made of software to `path` (500 MB), which PARTDIFF_PROVIDERS then names for the tests
+providers path:
+    cargo build --release
+    tests/gpu/software.sh make {{ path }}
+
+# all that a graphics card is needed for, in ten minutes; arguments are devices
+gpu *devices:
+    cargo build --release
+    tests/gpu/run.sh target/release/partdiff {{ devices }}
+
 # checks of the training code; needs the extra `dev` of onnx/pyproject.toml
 onnx:
     cd onnx && python3 -m ruff check . && python3 -m ruff format --check . && python3 -m mypy && python3 -m pytest -q

@@ -209,7 +209,8 @@ partdiff_status partdiff_context_destroy(struct partdiff_context *context);
 
 // Sets a text for models opened from now on; null brings the default back.
 //
-// "device": "auto" (default: a GPU where it really works), "cpu", "cuda", "tensorrt".
+// "device": "auto" (default: the fastest that really runs here with 32-bit results), "cpu", "openvino",
+// "openvino:bf16", "openvino:gpu", "openvino:npu", "webgpu", "cuda", "tensorrt".
 // "library": path of ONNX Runtime's library (default: found as the command finds it).
 partdiff_status partdiff_context_set_text(struct partdiff_context *context,
                                           const char *key,

@@ -71,7 +71,8 @@ pub extern "C" fn partdiff_context_destroy(context: *mut partdiff_context) -> pa
 
 /// Sets a text for models opened from now on; null brings the default back.
 ///
-/// "device": "auto" (default: a GPU where it really works), "cpu", "cuda", "tensorrt".
+/// "device": "auto" (default: the fastest that really runs here with 32-bit results), "cpu", "openvino",
+/// "openvino:bf16", "openvino:gpu", "openvino:npu", "webgpu", "cuda", "tensorrt".
 /// "library": path of ONNX Runtime's library (default: found as the command finds it).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn partdiff_context_set_text(

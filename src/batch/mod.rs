@@ -8,4 +8,5 @@ pub mod page;
 pub mod planned_page;
 pub mod probe;
 pub mod processor;
+pub mod timings;
 pub mod verify;

@@ -2,9 +2,11 @@
 
 use std::io::{Seek, Write};
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::page::{Page, write_pages};
 use super::planned_page::PlannedPage;
+use super::timings::{Timings, timed};
 use crate::engine::{Report, UpscaleOptions, Upscaler};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{EncodeOptions, Image, ImageFormat, Raster};
@@ -66,7 +68,7 @@ pub type Fill<'a> = &'a mut dyn FnMut(&mut dyn Sink) -> Result<()>;
 
 impl FileTask<'_> {
     /// Makes the file. `write` gives its argument the place to write to; of a single page it is called only when that page
-    /// is made. Returns what `write` does, and how the pages were made.
+    /// is made. Returns what `write` does, how the pages were made, and how long it took without reading the file.
     ///
     /// # Errors
     /// Anything that prevents the result.
@@ -76,13 +78,15 @@ impl FileTask<'_> {
         observer: &dyn Observer,
         cancel: &CancelToken,
         write: impl FnOnce(Fill<'_>) -> Result<T>,
-    ) -> Result<(T, Report)> {
+    ) -> Result<(T, Report, Timings)> {
+        let start = Instant::now();
+        let mut timings = Timings::default();
         let pages = (self.pages.len(), self.pages.iter().map(PlannedPage::samples).sum());
         let encoding = self.settings.encoding(self.format);
         let cannot_write = self.cannot_write;
         let mut report: Option<Report> = None;
         let mut page = |index: usize| {
-            let (image, of_page) = self.page(index, &encoding, upscaler, observer, cancel)?;
+            let (image, of_page) = self.page(index, &encoding, upscaler, observer, cancel, &mut timings)?;
             report = Some(report.take().map_or(of_page.clone(), |report| report.and(&of_page)));
             Ok(image)
         };
@@ -95,7 +99,10 @@ impl FileTask<'_> {
             Ok(())
         })?;
         let report = report.ok_or_else(|| Error::new(ErrorKind::Input, "the file has no page"))?;
-        Ok((written, report))
+        timings.inference_s = report.network_seconds / upscaler.networks() as f64;
+        timings.total_s = start.elapsed().as_secs_f64();
+        timings.encode_s = timings.total_s - timings.decode_s - timings.engine_s - timings.restore_s;
+        Ok((written, report, timings))
     }
 
     /// One finished page.
@@ -106,15 +113,19 @@ impl FileTask<'_> {
         upscaler: &Upscaler,
         observer: &dyn Observer,
         cancel: &CancelToken,
+        timings: &mut Timings,
     ) -> Result<(Image, Report)> {
-        let page = Page::read(&self.bytes, self.pages[index].index, &self.settings.limits())?;
+        let page = timed(&mut timings.decode_s, || {
+            Page::read(&self.bytes, self.pages[index].index, &self.settings.limits())
+        })?;
         if index + 1 == self.pages.len() {
             // Nothing reads the input again.
             self.bytes = Arc::default();
         }
-        self.finish(index, page, encoding, upscaler, observer, cancel)
+        self.finish(index, page, encoding, upscaler, observer, cancel, timings)
     }
 
+    #[expect(clippy::too_many_arguments)]
     fn finish(
         &self,
         index: usize,
@@ -123,6 +134,7 @@ impl FileTask<'_> {
         upscaler: &Upscaler,
         observer: &dyn Observer,
         cancel: &CancelToken,
+        timings: &mut Timings,
     ) -> Result<(Image, Report)> {
         let settings = self.settings;
         observer.begin(index, &page)?;
@@ -137,12 +149,14 @@ impl FileTask<'_> {
         page.rest().warnings.iter().for_each(|warning| observer.warn(warning));
         page.losses(encoding, &restore, hash.is_some()).iter().for_each(|loss| observer.warn(loss));
         let progress = PageProgress { index, observer };
-        let mut made = page.upscale(upscaler, self.options, settings.cleanup, hash, &progress, cancel)?;
+        let mut made = timed(&mut timings.engine_s, || {
+            page.upscale(upscaler, self.options, settings.cleanup, hash, &progress, cancel)
+        })?;
         if let Some(map) = made.uncertainty.take() {
             observer.uncertainty(map)?;
         }
         let report = made.report.clone();
-        let image = made.finish(&restore, encoding);
+        let image = timed(&mut timings.restore_s, || made.finish(&restore, encoding));
         image.warnings.iter().for_each(|warning| observer.warn(warning));
         cancel.check()?;
         Ok((image, report))

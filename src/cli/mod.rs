@@ -12,6 +12,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::error::Result;
 use crate::progress::CancelToken;
+use crate::runtime::TRIAL;
 use crate::tiling::available_memory::return_freed_memory;
 use args::upscale_args::{EVENTS, EXAMPLES, UpscaleArgs};
 use args::upscale_request::UpscaleRequest;
@@ -20,6 +21,7 @@ use commands::generate::GenerateArgs;
 use commands::gimp::GimpArgs;
 use commands::model::ModelCommand;
 use commands::runtime::RuntimeArgs;
+use commands::trial::TrialArgs;
 use commands::verify::{VERDICTS, VerifyArgs};
 use commands::watch::WatchArgs;
 use commands::{interrupt, model, upscale, watch};
@@ -59,6 +61,9 @@ enum Command {
     Model(ModelCommand),
     /// Install and find ONNX Runtime, the library that runs the models
     Runtime(RuntimeArgs),
+    /// Tries a provider for another process, which it may crash
+    #[command(name = TRIAL, hide = true)]
+    TryProvider(TrialArgs),
     /// Install the plug-ins for GIMP
     Gimp(GimpArgs),
     /// Say what works on this machine, what does not, and what to do about it
@@ -97,6 +102,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::WatchWorker => watch::run_worker(),
         Command::Model(command) => model::run(&command).map(ExitCode::from),
         Command::Runtime(args) => args.run(),
+        Command::TryProvider(args) => args.run(),
         Command::Gimp(args) => args.run(),
         Command::Doctor(args) => args.run(),
         Command::Generate(args) => args.run(Cli::command()),

@@ -4,6 +4,9 @@
 pub fn prepare() {
     forbid_telemetry();
     survive_large_files();
+    if let Ok(program) = std::env::current_exe() {
+        crate::runtime::set_trial_program(program);
+    }
 }
 
 /// Has writing beyond a limit on file sizes fail like any other writing, so that it is told and nothing is left behind;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::{Serialize, Serializer};
 
+use crate::batch::timings::Timings;
 #[cfg(feature = "volume")]
 use crate::volume::Summary;
 
@@ -22,6 +23,9 @@ pub enum Event<'a> {
         model_digest: &'a str,
         library: Name<'a>,
         provider: &'a str,
+        /// Whether a provider that is installed does not run.
+        #[serde(skip)]
+        provider_failed: bool,
         files: usize,
         /// Of all results.
         #[serde(skip)]
@@ -77,6 +81,9 @@ pub enum Event<'a> {
         height: usize,
         seconds: f64,
         report: &'a crate::engine::Report,
+        /// Where the time went, if that was asked for and it is no volume.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        timings: Option<Timings>,
         /// What became of it, if it is a volume.
         #[cfg(feature = "volume")]
         #[serde(skip_serializing_if = "Option::is_none")]

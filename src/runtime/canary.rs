@@ -14,17 +14,26 @@ const SIZE: usize = 8;
 /// Runs the canary on `provider` alone, with falling back to the processor forbidden.
 pub(super) fn run(runtime: &Runtime, provider: Provider) -> Result<()> {
     guarded("the test inference failed", || {
-        let input: Vec<f32> =
+        // Small multiples of 1/8, whose sums every provider gets right; and what is lost in 16 bits.
+        let coarse: Vec<f32> =
             (0..CHANNELS * SIZE * SIZE).map(|index| (index % 13) as f32 / 8.0 - 0.75).collect();
-        let output = infer(runtime, provider, &input)?;
-        let expected = expected(&input);
-        // Both are exact sums of small multiples of 1/64, but a provider may round its own way.
-        let close = |(a, b): (&f32, &f32)| (a - b).abs() < 1e-3;
-        if output.len() == expected.len() && output.iter().zip(&expected).all(close) {
-            return Ok(());
+        let fine: Vec<f32> = coarse.iter().map(|value| value + 1.0 / 4096.0).collect();
+        if !is_close(&infer(runtime, provider, &coarse)?, &expected(&coarse), 2e-2) {
+            return Err(Error::new(ErrorKind::Runtime, "the test inference gave wrong results"));
         }
-        Err(Error::new(ErrorKind::Runtime, "the test inference gave wrong results"))
+        let exact = is_close(&infer(runtime, provider, &fine)?, &expected(&fine), 1e-4);
+        let wrong = match provider {
+            // A record of 16 bits has to be true as well.
+            Provider::OpenVinoBf16 => exact.then_some("it computes in 32 bits"),
+            _ => (provider.is_exact() && !exact).then_some("it computes with less than 32 bits"),
+        };
+        wrong.map_or(Ok(()), |wrong| Err(Error::new(ErrorKind::Runtime, wrong)))
     })
+}
+
+/// Whether no value differs by more than `tolerance`; no value that is not a number is close to any.
+fn is_close(output: &[f32], expected: &[f32], tolerance: f32) -> bool {
+    output.len() == expected.len() && output.iter().zip(expected).all(|(a, b)| (a - b).abs() <= tolerance)
 }
 
 fn infer(runtime: &Runtime, provider: Provider, input: &[f32]) -> Result<Vec<f32>> {
@@ -66,6 +75,24 @@ fn expected(input: &[f32]) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sixteen_bits_are_told_from_thirty_two() {
+        let fine: Vec<f32> = (0..CHANNELS * SIZE * SIZE)
+            .map(|index| (index % 13) as f32 / 8.0 - 0.75 + 1.0 / 4096.0)
+            .collect();
+        let rounded = |kept: u32| {
+            let mask = u32::MAX << (23 - kept);
+            let half = 1 << (22 - kept);
+            fine.iter().map(|value| f32::from_bits((value.to_bits() + half) & mask)).collect::<Vec<_>>()
+        };
+        assert!(is_close(&expected(&fine), &expected(&fine), 1e-4));
+        // The mantissas of bf16 and of fp16 and tf32.
+        for bits in [7, 10] {
+            assert!(!is_close(&expected(&rounded(bits)), &expected(&fine), 1e-4), "{bits}");
+        }
+        assert!(!is_close(&[f32::NAN], &[0.0], 1.0));
+    }
 
     #[test]
     fn the_processor_gives_the_expected_numbers_exactly() {

@@ -5,14 +5,19 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::environment::Runtime;
+use super::environment::{Runtime, guarded};
 use super::install::installations;
 use super::library::Rejected;
 use super::machine::Machine;
+use super::network_spec::{NetworkBytes, NetworkSpec};
+use super::outcomes::Outcomes;
 use super::provider::{Device, Provider};
+use super::speed::{SIDE, seconds_per_tile};
+use crate::error::Result;
+use crate::model::{Bundle, DEFAULT_BUNDLE};
 
 /// What a check-up found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct DoctorReport {
     /// This program's version.
     pub version: &'static str,
@@ -53,20 +58,28 @@ pub struct RejectedReport {
 }
 
 /// Whether a provider runs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ProviderHealth {
     /// Its name, as `--device` takes it.
     pub name: String,
     /// Whether the library was built with it.
     pub built_in: bool,
+    /// The plug-in that holds it, if one was found.
+    pub plugin: Option<PathBuf>,
     /// Why it does not run; `None` if a trial run on it gave the right numbers.
     pub failure: Option<String>,
+    /// How it computes: `fp32`, `bf16`, or `reduced` where the hardware decides.
+    pub precision: &'static str,
+    /// Seconds for a megapixel of the default model's result with one step, on all threads; `None` where it does not run.
+    pub seconds_per_megapixel: Option<f64>,
+    /// Whether it has never been run with this program before, for want of the hardware.
+    pub untried: bool,
 }
 
 /// An installation of ours.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct InstallationReport {
-    /// `cpu` or `cuda`.
+    /// `cpu`, `cuda`, `openvino` or `webgpu`.
     pub flavour: String,
     /// Its folder.
     pub folder: PathBuf,
@@ -119,16 +132,41 @@ impl DoctorReport {
             version: runtime.version().to_owned(),
         });
         self.rejected = library.rejected.iter().map(RejectedReport::from).collect();
+        Outcomes::of_user().forget_failures();
+        let mut processor = None;
         for provider in Provider::ALL {
             let built_in = runtime.has(provider);
-            let failure = runtime.probe(provider).err();
-            // Every CUDA library has the TensorRT provider too, and few want it: listed, but no problem.
-            let wanted = built_in && provider != Provider::TensorRt;
-            if let Some(reason) = failure.as_ref().filter(|_| wanted) {
+            let mut failure = runtime.probe(provider).err();
+            let mut seconds = None;
+            if failure.is_none() {
+                match speed(runtime, provider, processor) {
+                    Ok(measured) => seconds = Some(measured),
+                    Err(error) => failure = Some(error.report()),
+                }
+            }
+            processor = processor.or(seconds);
+            // Every CUDA library has the TensorRT provider too, and every OpenVINO serves devices that few machines have:
+            // listed, but no problem.
+            let rare = !Provider::AUTOMATIC.contains(&provider) || provider == Provider::OpenVinoGpu;
+            let rare = rare && provider != Provider::Cpu;
+            if let Some(reason) = failure.as_ref().filter(|_| runtime.can_try(provider) && !rare) {
                 let what = format!("{provider} does not run: {reason}");
                 self.problem(provider == Provider::Cpu, what, provider.remedy());
             }
-            self.providers.push(ProviderHealth { name: provider.to_string(), built_in, failure });
+            let plugin = provider.plugin().filter(|_| !built_in);
+            self.providers.push(ProviderHealth {
+                name: provider.to_string(),
+                built_in,
+                plugin: plugin.and_then(|plugin| plugin.find(&runtime.library().path)?.ok()),
+                failure,
+                precision: match provider {
+                    Provider::OpenVinoBf16 => "bf16",
+                    _ if provider.is_exact() => "fp32",
+                    _ => "reduced",
+                },
+                seconds_per_megapixel: seconds.map(|seconds| seconds / megapixels_per_tile()),
+                untried: provider.is_untried(),
+            });
         }
     }
 
@@ -154,12 +192,41 @@ impl DoctorReport {
     }
 }
 
+/// Seconds for a tile of the default model; `processor` is how long the processor takes.
+fn speed(runtime: &Runtime, provider: Provider, processor: Option<f64>) -> Result<f64> {
+    let bundle = Bundle::resolve(DEFAULT_BUNDLE)?;
+    let spec = NetworkSpec::from(bundle.manifest());
+    let bytes = NetworkBytes { encoder: bundle.encoder(), denoiser: bundle.denoiser() };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    guarded("the model failed", || seconds_per_tile(runtime, provider, &spec, bytes, threads, processor))
+}
+
+/// What a tile is of the default model's result.
+fn megapixels_per_tile() -> f64 {
+    let scale = Bundle::resolve(DEFAULT_BUNDLE).map_or(1, |bundle| bundle.manifest().scale);
+    (SIDE * scale).pow(2) as f64 * 1e-6
+}
+
 impl From<&Rejected> for RejectedReport {
     fn from(rejected: &Rejected) -> Self {
         Self {
             path: rejected.path.clone(),
             source: rejected.source.to_string(),
             reason: rejected.reason.clone(),
+        }
+    }
+}
+
+impl ProviderHealth {
+    /// In a line: whether it runs, how exactly, and how fast.
+    fn state(&self) -> String {
+        let untried = if self.untried { "; never run by the makers of PartDiff" } else { "" };
+        match (&self.failure, self.seconds_per_megapixel) {
+            (Some(reason), _) => format!("no: {reason}{untried}"),
+            (None, Some(seconds)) => {
+                format!("runs, {}, {seconds:.2} s for a megapixel and step{untried}", self.precision)
+            }
+            (None, None) => format!("runs, {}{untried}", self.precision),
         }
     }
 }
@@ -198,9 +265,7 @@ impl fmt::Display for DoctorReport {
             )?;
         }
         for provider in &self.providers {
-            let state =
-                provider.failure.as_deref().map_or("runs".to_owned(), |reason| format!("no: {reason}"));
-            writeln!(f, "{:<13} {state}", provider.name)?;
+            writeln!(f, "{:<13} {}", provider.name, provider.state())?;
         }
         for installation in &self.installations {
             let state = installation.damage.as_deref().unwrap_or("intact");
@@ -244,7 +309,26 @@ mod tests {
                 source: "of the system".to_owned(),
                 reason: "is version 1.9; 1.17 or newer is needed".to_owned(),
             }],
-            providers: vec![ProviderHealth { name: "cpu".to_owned(), built_in: true, failure: None }],
+            providers: vec![
+                ProviderHealth {
+                    name: "cpu".to_owned(),
+                    built_in: true,
+                    plugin: None,
+                    failure: None,
+                    precision: "fp32",
+                    seconds_per_megapixel: Some(1.25),
+                    untried: false,
+                },
+                ProviderHealth {
+                    name: "cuda".to_owned(),
+                    built_in: false,
+                    plugin: None,
+                    failure: Some("no GPU".to_owned()),
+                    precision: "fp32",
+                    seconds_per_megapixel: None,
+                    untried: true,
+                },
+            ],
             installations: Vec::new(),
             problems: Vec::new(),
         };
@@ -258,7 +342,8 @@ mod tests {
             "memory        2.0 GiB, 1.0 GiB available",
             "onnxruntime   no usable library found",
             "rejected      /lib/libonnxruntime.so (of the system): is version 1.9; 1.17 or newer is needed",
-            "cpu           runs",
+            "cpu           runs, fp32, 1.25 s for a megapixel and step",
+            "cuda          no: no GPU; never run by the makers of PartDiff",
             "error: no library",
             "  what to do: install one",
         ] {

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::candidate::Candidate;
 use super::library::{Library, MINIMUM_MINOR, find_with};
+use super::plugin::Registered;
+use super::plugin_api::PluginApi;
 use super::provider::{Canaries, Device};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -18,6 +20,8 @@ pub struct Runtime {
     environment: ort::environment::Environment,
     library: Library,
     version: String,
+    plugin_api: Option<&'static PluginApi>,
+    pub(super) registered: Registered,
     pub(super) canaries: Canaries,
 }
 
@@ -35,8 +39,15 @@ impl Runtime {
         if let Some(runtime) = RUNTIME.get() {
             return runtime.agrees_with(explicit).map(|()| runtime);
         }
-        let (library, (environment, version)) = find_with(explicit, device, load)?;
-        Ok(RUNTIME.get_or_init(|| Self { environment, library, version, canaries: Canaries::default() }))
+        let (library, loaded) = find_with(explicit, device, load)?;
+        Ok(RUNTIME.get_or_init(|| Self {
+            environment: loaded.environment,
+            library,
+            version: loaded.version,
+            plugin_api: loaded.plugin_api,
+            registered: Registered::default(),
+            canaries: Canaries::default(),
+        }))
     }
 
     /// The runtime, if it was opened already.
@@ -56,6 +67,11 @@ impl Runtime {
 
     pub(super) fn environment(&self) -> &ort::environment::Environment {
         &self.environment
+    }
+
+    /// The functions for plug-ins; `None` where the library is too old for them.
+    pub(super) fn plugin_api(&self) -> Option<&'static PluginApi> {
+        self.plugin_api
     }
 
     fn agrees_with(&self, explicit: Option<&Path>) -> Result<()> {
@@ -78,14 +94,21 @@ impl Runtime {
     }
 }
 
+/// A library that was loaded.
+struct Loaded {
+    environment: ort::environment::Environment,
+    version: String,
+    plugin_api: Option<&'static PluginApi>,
+}
+
 /// Loads a checked candidate and makes the environment; after an error another candidate may be tried.
-fn load(candidate: &Candidate) -> Result<(ort::environment::Environment, String)> {
-    let version = read_version(&candidate.path)?;
+fn load(candidate: &Candidate) -> Result<Loaded> {
+    let (base, version) = read_version(&candidate.path)?;
     let minor = version.strip_prefix("1.").and_then(|rest| rest.split('.').next()?.parse::<u32>().ok());
-    if minor.is_none_or(|minor| minor < MINIMUM_MINOR) {
+    let Some(minor) = minor.filter(|minor| *minor >= MINIMUM_MINOR) else {
         let message = format!("is version {version}; 1.{MINIMUM_MINOR} or a newer 1.x is needed");
         return Err(Error::new(ErrorKind::Runtime, message));
-    }
+    };
     let environment = guarded("ONNX Runtime could not be started", || {
         let builder = ort::init_from(&candidate.path)
             .map_err(|error| Error::with_source(ErrorKind::Runtime, "cannot be loaded", error))?;
@@ -100,11 +123,13 @@ fn load(candidate: &Candidate) -> Result<(ort::environment::Environment, String)
                 Error::with_source(ErrorKind::Runtime, "cannot create an ONNX Runtime environment", error)
             })
     })?;
-    Ok((environment, version))
+    // SAFETY: the library of that version gave it, and is never unloaded.
+    let plugin_api = unsafe { PluginApi::of(base, minor) };
+    Ok(Loaded { environment, version, plugin_api })
 }
 
 /// Asks the library for its version, so that a wrong one is refused before `ort` commits to it.
-fn read_version(path: &Path) -> Result<String> {
+fn read_version(path: &Path) -> Result<(&'static ort::sys::OrtApiBase, String)> {
     // SAFETY: the file was checked to be a whole library of this platform; it is in the caller's trust, as every
     // library is, and its initialisers run only once however often it is opened.
     let library = unsafe { libloading::Library::new(path) }
@@ -116,14 +141,14 @@ fn read_version(path: &Path) -> Result<String> {
                 Error::new(ErrorKind::Runtime, "is not ONNX Runtime: it does not export OrtGetApiBase")
             })?;
     // SAFETY: the function takes nothing and returns a static structure, or null.
-    let base = unsafe { base().as_ref() }.ok_or_else(|| {
+    let base: &'static ort::sys::OrtApiBase = unsafe { base().as_ref() }.ok_or_else(|| {
         Error::new(ErrorKind::Runtime, "is not ONNX Runtime: OrtGetApiBase returned nothing")
     })?;
     // SAFETY: GetVersionString returns a static, terminated string.
     let version = unsafe { CStr::from_ptr((base.GetVersionString)()) }.to_string_lossy().into_owned();
     // Kept open, so that `ort` gets the same handle instead of mapping the file anew.
     std::mem::forget(library);
-    Ok(version)
+    Ok((base, version))
 }
 
 /// Runs `work` and turns a panic of `ort` into an error.
@@ -176,9 +201,10 @@ mod tests {
     fn another_library_is_told_from_onnx_runtime() {
         let map = std::fs::read_to_string("/proc/self/maps").unwrap();
         let line = map.lines().find(|line| line.contains("libm.so") || line.contains("libc.so")).unwrap();
-        let error = read_version(Path::new(&line[line.find('/').unwrap()..])).unwrap_err();
+        let refused = |path: &Path| read_version(path).map(|(_, version)| version).unwrap_err();
+        let error = refused(Path::new(&line[line.find('/').unwrap()..]));
         assert_eq!(error.report(), "is not ONNX Runtime: it does not export OrtGetApiBase");
-        let error = read_version(Path::new("/nowhere/libonnxruntime.so")).unwrap_err();
+        let error = refused(Path::new("/nowhere/libonnxruntime.so"));
         assert!(error.report().starts_with("cannot be loaded: "), "{}", error.report());
         assert!(error.report().contains("No such file"), "{}", error.report());
     }

@@ -10,6 +10,7 @@ use super::fetch::Clients;
 use super::nvidia;
 use super::packages::{Package, packages};
 use super::places::is_library_name;
+use super::plugin::PlugIn;
 use super::record::{FileRecord, Flavour, InstallRecord, RECORD_FILE, modified, runtime_folder, sha256};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -114,7 +115,8 @@ pub(super) fn intact(folder: &Path) -> Option<Result<PathBuf, String>> {
     })
 }
 
-/// Moves what is needed of an unpacked wheel to `set`: ONNX Runtime's own libraries, and NVIDIA's that it uses.
+/// Moves what is needed of an unpacked wheel to `set`: ONNX Runtime's own libraries and NVIDIA's that it uses, or all
+/// that comes with a plug-in but its Python files.
 fn take_libraries(unpacked: &Path, set: &Path) -> Result<Vec<FileRecord>> {
     let own = |name: &str| {
         if cfg!(windows) {
@@ -124,10 +126,15 @@ fn take_libraries(unpacked: &Path, set: &Path) -> Result<Vec<FileRecord>> {
         }
     };
     let mut files = Vec::new();
-    for folder in nvidia::package_folders(unpacked) {
-        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+    let plugins = PlugIn::ALL.map(|plugin| unpacked.join(plugin.package()));
+    for folder in nvidia::package_folders(unpacked).chain(plugins.clone()) {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            let wanted = own(&name) || nvidia::LIBRARIES.contains(&name.as_str());
+            let wanted = if plugins.contains(&folder) {
+                !name.ends_with(".py")
+            } else {
+                own(&name) || nvidia::LIBRARIES.contains(&name.as_str())
+            };
             if wanted && entry.file_type().is_ok_and(|kind| kind.is_file()) {
                 files.push(take_file(&entry.path(), set, name)?);
             }
@@ -157,9 +164,16 @@ fn take_file(from: &Path, set: &Path, name: String) -> Result<FileRecord> {
 
 /// Writes `install.json` and returns the main library's name.
 fn write_record(folder: &Path, flavour: Flavour, files: Vec<FileRecord>) -> Result<String> {
+    let is_main = |name: &str| match flavour.plugin() {
+        Some(plugin) => name == plugin.file_name(),
+        None => is_library_name(name),
+    };
     let library =
-        files.iter().map(|file| &file.name).find(|name| is_library_name(name)).cloned().ok_or_else(|| {
-            Error::new(ErrorKind::Runtime, "the downloaded wheels hold no ONNX Runtime library")
+        files.iter().map(|file| &file.name).find(|name| is_main(name)).cloned().ok_or_else(|| {
+            Error::new(
+                ErrorKind::Runtime,
+                "the downloaded wheels hold no library of ONNX Runtime or of a plug-in",
+            )
         })?;
     let record = InstallRecord {
         format: 1,

@@ -16,12 +16,17 @@ mod machine;
 pub mod network;
 mod network_spec;
 mod nvidia;
+mod outcomes;
 mod packages;
 mod places;
+mod plugin;
+mod plugin_api;
 mod provider;
 mod record;
 mod session;
 mod session_options;
+mod speed;
+mod trial;
 
 pub use candidate::Source;
 pub use doctor::{DoctorReport, InstallationReport, LibraryReport, Problem, ProviderHealth, RejectedReport};
@@ -31,9 +36,11 @@ pub use library::{Library, Rejected, find};
 pub use machine::Machine;
 pub use network_spec::{ConditioningKind, DenoiserSpec, EncoderSpec, NetworkBytes, NetworkSpec};
 pub use packages::Package;
+pub use plugin::PlugIn;
 pub use provider::{Device, Provider, ProviderReport};
 pub use record::{FileRecord, Flavour, InstallRecord, runtime_folder};
 pub use session::{Networks, OrtNetwork, Terminator, open_networks};
+pub use trial::{TRIAL, set_trial_program, try_provider};
 
 /// The runtime for tests; `None`, said past the harness, on a machine without one.
 #[cfg(test)]

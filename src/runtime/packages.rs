@@ -65,6 +65,8 @@ pub(super) fn packages(flavour: Flavour) -> &'static [Package] {
     match flavour {
         Flavour::Cpu => &CPU,
         Flavour::Cuda => &CUDA,
+        Flavour::OpenVino => &OPENVINO,
+        Flavour::WebGpu => &WEBGPU,
     }
 }
 
@@ -114,3 +116,26 @@ const CUDA: [Package; 5] = [
         hashes: &[("linux-x86_64", "c709224270fbfb5c51248422b468dc258461a723a8d5a21f50111614b36b8c53")],
     },
 ];
+
+const OPENVINO: [Package; 1] = [Package {
+    name: "onnxruntime-ep-openvino",
+    version: "1.8.1",
+    megabytes: 53,
+    hashes: &[
+        ("linux-x86_64", "3832643158c8c187fcab6db661cde2a8c06a2b3559d95d0f2411ac0e51c5e924"),
+        ("windows-x86_64", "1acd878be173b02bb8b953460f2f59b121e5f6e47ebc6aad490c0590cf6718fb"),
+    ],
+}];
+
+const WEBGPU: [Package; 1] = [Package {
+    name: "onnxruntime-ep-webgpu",
+    version: "0.4.0",
+    megabytes: 7,
+    hashes: &[
+        ("linux-x86_64", "5d8c961eda91a88961cad1fb7621f389f006b18497d6ea9ecf96f729f066cbfb"),
+        ("linux-aarch64", "17f660db53b1a509c63e721ac6784a2daa1c4e91a968523ee9986505ee5b0a55"),
+        ("macos-aarch64", "8d0a91d44b43d931c3068b9134aed9770f27803e353c2b58c93e1700bb68bcca"),
+        ("windows-x86_64", "7db646669d1a2390551da675115ea125e68cb3d4d2c3a2d6e463372bf8d6ea87"),
+        ("windows-aarch64", "a9586f6744370776059edd794c11bca2f563258a5bd2707864aefff31d3af39f"),
+    ],
+}];

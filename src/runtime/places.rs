@@ -33,8 +33,8 @@ pub(super) fn candidates(device: Device) -> impl Iterator<Item = Candidate> {
 fn installed(device: Device) -> Vec<PathBuf> {
     let Some(root) = runtime_folder() else { return Vec::new() };
     let order = match device {
-        Device::Cpu => [Flavour::Cpu, Flavour::Cuda],
         Device::Auto | Device::Cuda | Device::TensorRt => [Flavour::Cuda, Flavour::Cpu],
+        _ => [Flavour::Cpu, Flavour::Cuda],
     };
     order.into_iter().flat_map(|flavour| libraries_in(&root.join(flavour.folder_name()))).collect()
 }

@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::plugin::PlugIn;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::hash::hex;
 
@@ -22,23 +23,41 @@ pub enum Flavour {
     Cpu,
     /// ONNX Runtime with the CUDA provider, and NVIDIA's libraries.
     Cuda,
+    /// The plug-in with Intel's OpenVINO.
+    OpenVino,
+    /// The plug-in for WebGPU.
+    WebGpu,
 }
 
 impl Flavour {
-    /// Both, the smaller first.
-    pub const ALL: [Self; 2] = [Self::Cpu, Self::Cuda];
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Cpu, Self::Cuda, Self::OpenVino, Self::WebGpu];
 
-    /// The pinned version of ONNX Runtime.
+    /// The pinned version: of ONNX Runtime, or of the plug-in.
     pub fn version(self) -> &'static str {
         match self {
             Self::Cpu => "1.32.0",
             Self::Cuda => "1.31.1",
+            Self::OpenVino => "1.8.1",
+            Self::WebGpu => "0.4.0",
+        }
+    }
+
+    /// The plug-in, for those that add one to an ONNX Runtime which is there.
+    pub fn plugin(self) -> Option<PlugIn> {
+        match self {
+            Self::Cpu | Self::Cuda => None,
+            Self::OpenVino => Some(PlugIn::OpenVino),
+            Self::WebGpu => Some(PlugIn::WebGpu),
         }
     }
 
     /// The installation's folder below a runtime folder.
     pub fn folder_name(self) -> String {
-        format!("onnxruntime-{}-{self}", self.version())
+        match self.plugin() {
+            None => format!("onnxruntime-{}-{self}", self.version()),
+            Some(_) => format!("{self}-plugin-{}", self.version()),
+        }
     }
 }
 
@@ -47,6 +66,8 @@ impl std::fmt::Display for Flavour {
         f.write_str(match self {
             Self::Cpu => "cpu",
             Self::Cuda => "cuda",
+            Self::OpenVino => "openvino",
+            Self::WebGpu => "webgpu",
         })
     }
 }
@@ -71,11 +92,11 @@ pub struct FileRecord {
 pub struct InstallRecord {
     /// Layout of this record: 1.
     pub format: u32,
-    /// Version of ONNX Runtime.
+    /// Version of ONNX Runtime, or of the plug-in.
     pub version: String,
     /// What was installed.
     pub flavour: Flavour,
-    /// Name of ONNX Runtime's library among `files`.
+    /// Name of ONNX Runtime's or the plug-in's library among `files`.
     pub library: String,
     /// All files but the record itself.
     pub files: Vec<FileRecord>,

@@ -97,20 +97,32 @@ pub fn open_networks(
     small: bool,
 ) -> Result<Networks> {
     guarded("ONNX Runtime failed while loading the model", || {
-        let provider = runtime.choose(device)?;
-        let count = if provider.provider == Provider::Cpu { workers.max(1) } else { 1 };
-        let load = || OrtNetwork::load(runtime, spec, bytes, provider.provider, small);
-        // Each takes some 50 ms on one thread, so they are loaded side by side.
-        let networks = std::thread::scope(|scope| {
-            let loading: Vec<_> =
-                (0..count).map(|_| scope.spawn(|| guarded("loading the model failed", load))).collect();
-            let broken = || Error::new(ErrorKind::Runtime, "loading the model failed");
-            loading
-                .into_iter()
-                .map(|thread| thread.join().unwrap_or_else(|_| Err(broken())))
-                .collect::<Result<_>>()
-        })?;
+        let provider = runtime.choose(device, spec, bytes, workers)?;
+        let networks = load_networks(runtime, spec, bytes, provider.provider, workers, small)?;
         Ok(Networks { networks, provider })
+    })
+}
+
+/// The networks of [`open_networks`] on a provider that runs.
+pub(super) fn load_networks(
+    runtime: &Runtime,
+    spec: &NetworkSpec,
+    bytes: NetworkBytes<'_>,
+    provider: Provider,
+    workers: usize,
+    small: bool,
+) -> Result<Vec<OrtNetwork>> {
+    let count = if provider.is_processor() { workers.max(1) } else { 1 };
+    let load = || OrtNetwork::load(runtime, spec, bytes, provider, small);
+    // Each takes some 50 ms on one thread, so they are loaded side by side.
+    std::thread::scope(|scope| {
+        let loading: Vec<_> =
+            (0..count).map(|_| scope.spawn(|| guarded("loading the model failed", load))).collect();
+        let broken = || Error::new(ErrorKind::Runtime, "loading the model failed");
+        loading
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|_| Err(broken())))
+            .collect::<Result<_>>()
     })
 }
 

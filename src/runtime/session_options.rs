@@ -1,9 +1,12 @@
 //! How sessions are set up for a provider.
 
+use ort::ep::ArbitrarilyConfigurableExecutionProvider;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 
 use super::environment::Runtime;
 use super::nvidia;
+use super::plugin::PlugIn;
+use super::plugin_api::Hardware;
 use super::provider::Provider;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -14,19 +17,26 @@ impl Runtime {
     /// Subnormal numbers are left alone: flushing them gains nothing here, and would change the calling thread's
     /// arithmetic for good.
     pub(super) fn session_builder(&self, provider: Provider) -> Result<SessionBuilder> {
-        self.try_session_builder(provider).map_err(|error| {
-            Error::with_source(ErrorKind::Runtime, format!("{provider} cannot be set up"), error)
-        })
+        let failed =
+            |cause| Error::with_source(ErrorKind::Runtime, format!("{provider} cannot be set up"), cause);
+        let builder = self.plain_builder().map_err(failed)?;
+        match provider.plugin() {
+            Some(plugin) if !provider.compiled_in() => self.with_plugin(builder, provider, plugin),
+            _ => self.with_built_in(builder, provider).map_err(failed),
+        }
     }
 
-    fn try_session_builder(&self, provider: Provider) -> ort::Result<SessionBuilder> {
-        let builder = ort::session::Session::builder(self.environment())?
+    fn plain_builder(&self) -> ort::Result<SessionBuilder> {
+        Ok(ort::session::Session::builder(self.environment())?
             .with_optimization_level(GraphOptimizationLevel::All)?
             .with_intra_threads(1)?
             .with_inter_threads(1)?
             .with_parallel_execution(false)?
             .with_intra_op_spinning(false)?
-            .with_memory_pattern(true)?;
+            .with_memory_pattern(true)?)
+    }
+
+    fn with_built_in(&self, builder: SessionBuilder, provider: Provider) -> ort::Result<SessionBuilder> {
         let cuda = || {
             ort::ep::CUDA::default()
                 .with_device_id(0)
@@ -41,6 +51,18 @@ impl Runtime {
         match provider {
             Provider::Cpu if int8_sums_overflow() => Ok(builder.with_config_entry(EXACT_INT8, "1")?),
             Provider::Cpu => Ok(builder),
+            Provider::OpenVino | Provider::OpenVinoBf16 | Provider::OpenVinoGpu | Provider::OpenVinoNpu => {
+                let openvino = ort::ep::OpenVINO::default()
+                    .with_device_type(openvino_device(provider))
+                    .with_arbitrary_config("load_config", openvino_config(provider))
+                    .build()
+                    .error_on_failure();
+                Ok(builder.with_execution_providers([openvino])?)
+            }
+            Provider::WebGpu => {
+                let webgpu = ort::ep::WebGPU::default().build().error_on_failure();
+                Ok(builder.with_execution_providers([webgpu])?)
+            }
             Provider::Cuda => {
                 nvidia::preload(&self.library().path);
                 Ok(builder.with_execution_providers([cuda()])?)
@@ -52,6 +74,48 @@ impl Runtime {
             }
         }
     }
+
+    fn with_plugin(
+        &self,
+        mut builder: SessionBuilder,
+        provider: Provider,
+        plugin: PlugIn,
+    ) -> Result<SessionBuilder> {
+        let (hardware, options) = match provider {
+            Provider::OpenVino | Provider::OpenVinoBf16 => {
+                (Hardware::Processor, vec![("load_config", openvino_config(provider))])
+            }
+            Provider::OpenVinoGpu => (Hardware::Gpu, vec![("load_config", openvino_config(provider))]),
+            Provider::OpenVinoNpu => (Hardware::Npu, vec![("load_config", openvino_config(provider))]),
+            // WebGPU finds the GPU itself, whichever device it is given.
+            _ => (Hardware::Gpu, Vec::new()),
+        };
+        self.append_plugin(&mut builder, plugin, hardware, &options)
+            .map_err(|error| error.context(format!("{provider} cannot be set up")))?;
+        Ok(builder)
+    }
+}
+
+fn openvino_device(provider: Provider) -> &'static str {
+    match provider {
+        Provider::OpenVinoGpu => "GPU",
+        Provider::OpenVinoNpu => "NPU",
+        _ => "CPU",
+    }
+}
+
+/// Settings of OpenVINO: the precision, for left alone it takes 16 bits wherever they are faster; and on the processor one thread, as with ONNX Runtime's own kernels.
+fn openvino_config(provider: Provider) -> String {
+    let device = openvino_device(provider);
+    let precision = if provider == Provider::OpenVinoBf16 { "bf16" } else { "f32" };
+    let settings = match device {
+        "NPU" => String::new(),
+        "GPU" => format!(r#""INFERENCE_PRECISION_HINT":"{precision}""#),
+        _ => format!(
+            r#""INFERENCE_PRECISION_HINT":"{precision}","INFERENCE_NUM_THREADS":"1","NUM_STREAMS":"1""#
+        ),
+    };
+    format!("{{\"{device}\":{{{settings}}}}}")
 }
 
 /// Key for int8 sums that do not overflow on x86 processors without VNNI: their 16-bit sums cost `natural-x4-int8`

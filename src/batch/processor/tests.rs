@@ -83,7 +83,16 @@ fn make(
         begun = true;
         fill(&mut file)
     });
-    (file.into_inner(), begun, made.map(|((), report)| report))
+    (
+        file.into_inner(),
+        begun,
+        made.map(|((), report, timings)| {
+            let stages = timings.decode_s + timings.engine_s + timings.restore_s + timings.encode_s;
+            assert!((stages - timings.total_s).abs() < 1e-6 && timings.encode_s >= 0.0, "{timings:?}");
+            assert!(timings.inference_s <= timings.engine_s, "{timings:?}");
+            report
+        }),
+    )
 }
 
 /// `bytes`, with the strip of page `index` far behind the end of the file.
@@ -220,7 +229,15 @@ fn damage_is_told_and_may_be_refused() {
             (Witness { refuses, ..Witness::default() }, Settings { strict, ..Settings::default() });
         let (options, encoding) = (settings.options().unwrap(), settings.encoding(ImageFormat::Tiff));
         let task = task(&[], &settings, &options);
-        let made = task.finish(0, Page::of(image), &encoding, &fake(), &observer, &CancelToken::new());
+        let made = task.finish(
+            0,
+            Page::of(image),
+            &encoding,
+            &fake(),
+            &observer,
+            &CancelToken::new(),
+            &mut Timings::default(),
+        );
         (made.map_err(|error| (error.kind(), error.to_string())).map(drop), observer.heard())
     };
     let heard = |what: &[&str]| what.iter().map(ToString::to_string).collect::<Vec<_>>();

@@ -120,9 +120,13 @@ pub struct ReportArgs {
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,
 
-    /// Print model, library, plan and timings as well
+    /// Print model, library and plan as well
     #[arg(short, long)]
     pub verbose: bool,
+
+    /// Tell of each image where the time went: read, decoded, engine (and networks in it), restored, encoded; not of volumes
+    #[arg(long, conflicts_with = "quiet")]
+    pub timings: bool,
 
     /// Write an uncertainty map to MAP.tif: the standard deviation of every pixel over results with different seeds,
     /// in levels of 255, as 32-bit floating point. High where detail is invented; more steps invent more. One image
@@ -168,6 +172,8 @@ Events of --json, one object a line, each with a field \"event\":
             used and the fidelity: max_error, mean_error and drift (result less input, per channel) in levels of 255,
             between the input and the result shrunk to its size, before any resampling to another size than the
             model's; off, the share of samples (0 to 1) off by a level or more; and rounds of --consistency.
+            With --timings also \"timings\": total_s, read_s, decode_s, engine_s, inference_s (of engine_s), restore_s
+            and encode_s, in seconds.
             Of a volume also \"volume\": plane, datatype, slices, flat_slices, correlation, and for input and output
             shape, voxel_mm, mean, p1, p50 and p99 (of the output shrunk to the input's size)
   skipped   input, output

@@ -83,6 +83,8 @@ pub struct UpscaleRequest {
     pub options: UpscaleOptions,
     /// Plan only.
     pub dry_run: bool,
+    /// Tell where the time goes.
+    pub timings: bool,
     /// How to tell the user.
     pub verbosity: Verbosity,
 }
@@ -175,6 +177,7 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
             model: model.model,
             options,
             dry_run: report.dry_run,
+            timings: report.timings,
             verbosity: match (report.json, report.quiet, report.verbose) {
                 (true, ..) => Verbosity::Json,
                 (_, true, _) => Verbosity::Quiet,

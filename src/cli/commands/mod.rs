@@ -6,6 +6,7 @@ pub mod gimp;
 pub mod interrupt;
 pub mod model;
 pub mod runtime;
+pub mod trial;
 pub mod upscale;
 pub mod verify;
 pub mod watch;

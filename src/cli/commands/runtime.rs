@@ -25,9 +25,9 @@ pub struct RuntimeArgs {
 /// What to do about ONNX Runtime.
 #[derive(Clone, Debug, Subcommand)]
 pub enum RuntimeCommand {
-    /// Download ONNX Runtime with pip or uv, verify it, and install it for this user
+    /// Download ONNX Runtime or a plug-in for it with pip or uv, verify it, and install it for this user
     Install {
-        /// The set to install
+        /// What to install; a plug-in is added to the ONNX Runtime that is there
         #[arg(long, default_value = "cpu", value_parser = one_of(SETS))]
         device: Flavour,
 
@@ -49,6 +49,12 @@ pub enum RuntimeCommand {
 const SETS: &[Choice<Flavour>] = &[
     (Flavour::Cpu, "cpu", "The processor (a download of 28 MB)"),
     (Flavour::Cuda, "cuda", "An NVIDIA GPU as well (a download of 1.3 GB)"),
+    (
+        Flavour::OpenVino,
+        "openvino",
+        "A plug-in for Intel's processors, GPUs and NPUs (53 MB, 76 MB on Windows)",
+    ),
+    (Flavour::WebGpu, "webgpu", "A plug-in for GPUs of any maker (5 to 14 MB)"),
 ];
 
 impl RuntimeArgs {
@@ -66,15 +72,25 @@ impl RuntimeArgs {
 }
 
 fn install_set(flavour: Flavour, yes: bool) -> Result<()> {
+    if flavour.plugin().is_some() && find(None, Device::Auto).is_err() {
+        install_set(Flavour::Cpu, yes)?;
+    }
+    let what = match flavour.plugin() {
+        Some(_) => format!("The plug-in {flavour} {}", flavour.version()),
+        None => format!("ONNX Runtime {} ({flavour})", flavour.version()),
+    };
     let mut console = Console { yes, unattended: false };
     match install(flavour, &mut console) {
         Ok(Installed::AlreadyThere(library)) => {
             print(&format!("{}\n", library.display()))?;
-            eprintln!("ONNX Runtime {} ({flavour}) is already installed and intact.", flavour.version());
+            eprintln!("{what} is already installed and intact.");
         }
         Ok(Installed::Fresh(library)) => {
             print(&format!("{}\n", library.display()))?;
-            eprintln!("ONNX Runtime {} ({flavour}) is installed.", flavour.version());
+            eprintln!("{what} is installed.");
+            if flavour.plugin().is_some() {
+                eprintln!("`partdiff doctor` says whether it runs here, and how fast.");
+            }
         }
         Err(error) if error.kind() == ErrorKind::Cancelled && console.unattended => {
             let message = "--yes is required for a large download when standard input is not a terminal";
@@ -117,7 +133,7 @@ impl InstallObserver for Console {
         }
         eprintln!("Into {}:", plan.folder.display());
         for package in plan.packages {
-            eprintln!("  {:<20} {:<10} {:>5} MB", package.name, package.version, package.megabytes);
+            eprintln!("  {:<24} {:<10} {:>5} MB", package.name, package.version, package.megabytes);
         }
         if self.yes || plan.megabytes() <= LARGE {
             return true;

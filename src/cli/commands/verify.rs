@@ -20,7 +20,7 @@ use crate::fs::hash::sha256_hex;
 use crate::image::{Image, Provenance, decode_page, page_count};
 use crate::model::Bundle;
 use crate::progress::CancelToken;
-use crate::runtime::Device;
+use crate::runtime::{Device, Provider};
 use crate::tiling::available_memory::return_freed_memory;
 use crate::volume::dicom::files_of;
 
@@ -182,11 +182,16 @@ impl VerifyArgs {
         Ok(bundle)
     }
 
-    /// What was asked for, else where the image was made, if that can be had here.
+    /// What was asked for, else where the image was made if that was the processor, or nothing else gives an equal one.
     fn runtime(&self, record: &Provenance) -> Result<RuntimeOptions> {
         let runtime = self.model.runtime(self.resources.0.options()?.memory);
-        let there = runtime.device == Device::Auto && record.provider == "cpu";
-        Ok(RuntimeOptions { device: if there { Device::Cpu } else { runtime.device }, ..runtime })
+        let recorded = record.provider.parse::<Device>().ok().and_then(Device::provider);
+        let alone = recorded.filter(|provider| *provider == Provider::Cpu || !provider.is_exact());
+        let device = match (runtime.device, alone) {
+            (Device::Auto, Some(provider)) => provider.device(),
+            (device, _) => device,
+        };
+        Ok(RuntimeOptions { device, ..runtime })
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use super::bar::Bar;
 use super::exit::kind_name;
 use crate::batch::naming::shown;
+use crate::batch::timings::Timings;
 use crate::cli::args::upscale_request::Verbosity;
 use crate::error::ErrorKind;
 use crate::report::event::{Event, Files, Reporter};
@@ -53,10 +54,14 @@ impl Reporter for HumanReporter {
                 model_digest,
                 library,
                 provider,
+                provider_failed,
                 files,
                 megapixels,
             } => {
                 self.bar().expect(*files, *megapixels);
+                if *provider_failed && !quiet && !verbose {
+                    self.line(&format!("runs on {provider}"));
+                }
                 if !verbose {
                     return;
                 }
@@ -90,7 +95,18 @@ impl Reporter for HumanReporter {
                 let details = if verbose { format!("\n  {details}") } else { String::new() };
                 let _ = writeln!(io::stdout().lock(), "{text}{details}");
             }
-            Event::Done { files, backup, uncertainty, pages, width, height, seconds, report, volume } => {
+            Event::Done {
+                files,
+                backup,
+                uncertainty,
+                pages,
+                width,
+                height,
+                seconds,
+                report,
+                timings,
+                volume,
+            } => {
                 self.bar().finish(output(files), true);
                 if quiet {
                     return;
@@ -133,6 +149,14 @@ impl Reporter for HumanReporter {
                         show_seconds(*seconds),
                         about_volume(volume)
                     )),
+                }
+                if let Some(timings) = timings {
+                    let Timings { read_s, decode_s, engine_s, inference_s, restore_s, encode_s, .. } =
+                        timings;
+                    self.line(&format!(
+                        "  read {read_s:.3} s, decoded {decode_s:.3} s, engine {engine_s:.3} s (networks {inference_s:.3} s), \
+                         restored {restore_s:.3} s, encoded {encode_s:.3} s"
+                    ));
                 }
                 if let Some(backup) = backup {
                     self.line(&format!("  the original is kept as {}", shown(backup.0)));

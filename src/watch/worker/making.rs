@@ -89,7 +89,7 @@ impl Source {
         let state = State { alive: Instant::now(), engine_began: 0.0, warnings, damage: None };
         let observer = WorkerObserver(Mutex::new(state));
         let write = |fill: Fill<'_>| with_temporary(&job.temporary, |file| fill(file));
-        let ((), report) = task.make(upscaler, &observer, cancel, write)?;
+        let ((), report, _) = task.make(upscaler, &observer, cancel, write)?;
         let State { engine_began, warnings, damage, .. } =
             observer.0.into_inner().unwrap_or_else(PoisonError::into_inner);
         let (width, height) = pages[0].target;

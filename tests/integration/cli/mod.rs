@@ -14,6 +14,8 @@ mod in_place;
 mod models;
 mod outputs;
 pub mod pages;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod providers;
 mod reports;
 mod shards;
 mod verify;

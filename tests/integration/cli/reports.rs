@@ -35,6 +35,25 @@ fn events_tell_the_whole_story() {
     assert!(ran.stderr.is_empty(), "{}", ran.stderr);
 }
 
+#[test]
+fn timings_name_every_stage() {
+    if !has_runtime() {
+        return;
+    }
+    let place = Place::new();
+    place.put("a.png", &png(8, 6));
+    let ran = place.upscale(["a.png", "--json", "--timings"]).expect(0);
+    let events = events(&ran.stdout);
+    let timings = events[events.len() - 2]["timings"].as_object().expect("no timings").clone();
+    let stage = |name: &str| timings[name].as_f64().unwrap();
+    let stages: f64 = ["read_s", "decode_s", "engine_s", "restore_s", "encode_s"].map(stage).iter().sum();
+    assert!(stages <= stage("total_s") + 1e-6, "{timings:?}");
+    assert!(stage("inference_s") > 0.0 && stage("inference_s") <= stage("engine_s"), "{timings:?}");
+    place.upscale(["a.png", "--overwrite", "--timings"]).expect(0).says("(networks ");
+    let ran = place.upscale(["a.png", "--overwrite", "--json"]).expect(0);
+    assert!(!String::from_utf8(ran.stdout).unwrap().contains("timings"));
+}
+
 /// Places of the results that were begun before the one before them was done.
 fn begun_early(events: &[Value]) -> usize {
     let (mut at_work, mut early) = (0, 0);

@@ -39,8 +39,17 @@ pub const PRESETS: &[(&str, &str)] = &[
 pub const OUTPUTS: &[(&str, &str)] =
     &[("new-image", "New image from what is visible"), ("this-image", "This image with all its layers")];
 const SCALES: &[(&str, &str)] = &[("x2", "x2"), ("x3", "x3"), ("x4", "x4"), ("size", "Width and height")];
-const DEVICES: &[(&str, &str)] =
-    &[("auto", "Automatic"), ("cpu", "Processor"), ("cuda", "CUDA"), ("tensorrt", "TensorRT")];
+const DEVICES: &[(&str, &str)] = &[
+    ("auto", "Automatic"),
+    ("cpu", "Processor"),
+    ("openvino", "OpenVINO, processor"),
+    ("openvino:bf16", "OpenVINO, processor, 16 bits"),
+    ("openvino:gpu", "OpenVINO, Intel GPU"),
+    ("openvino:npu", "OpenVINO, Intel NPU"),
+    ("webgpu", "WebGPU"),
+    ("cuda", "CUDA"),
+    ("tensorrt", "TensorRT"),
+];
 /// Longest side of a result.
 const LONGEST: u32 = 262_144;
 /// Largest factor between input and result.

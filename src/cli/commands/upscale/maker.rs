@@ -15,6 +15,7 @@ use crate::batch::page::Page;
 use crate::batch::planned_page::PlannedPage;
 use crate::batch::probe::read_file;
 use crate::batch::processor::{FileTask, Fill, Observer};
+use crate::batch::timings::Timings;
 use crate::cli::args::upscale_request::{Existing, UpscaleRequest};
 use crate::engine::{UpscaleOptions, Upscaler};
 use crate::error::{Error, ErrorKind, Result};
@@ -75,8 +76,10 @@ impl Maker<'_> {
             Some(bytes) => bytes,
             None => Arc::new(read_file(&job.input.path, &settings.limits())?),
         };
+        let hash = settings.provenance().then(|| sha256_hex(&bytes));
+        let read_s = start.elapsed().as_secs_f64();
         let task = FileTask {
-            hash: settings.provenance().then(|| sha256_hex(&bytes)),
+            hash,
             bytes,
             pages: &job.pages,
             format: job.format,
@@ -91,7 +94,9 @@ impl Maker<'_> {
             lost.iter().for_each(|lost| observer.tell_warning(lost));
             Ok(())
         };
-        let ((), report) = task.make(self.upscaler, &observer, self.cancel, write)?;
+        let ((), report, made) = task.make(self.upscaler, &observer, self.cancel, write)?;
+        let seconds = start.elapsed().as_secs_f64();
+        let timings = Timings { total_s: seconds, read_s, ..made };
         let (width, height) = job.pages[0].target;
         self.reporter.tell(&Event::Done {
             files: Files::new(&job.input.path, Some(&output)),
@@ -100,8 +105,9 @@ impl Maker<'_> {
             pages: job.pages.len(),
             width,
             height,
-            seconds: start.elapsed().as_secs_f64(),
+            seconds,
             report: &report,
+            timings: self.request.timings.then_some(timings),
             volume: None,
         });
         Ok(())
@@ -147,6 +153,7 @@ impl Maker<'_> {
             height,
             seconds: start.elapsed().as_secs_f64(),
             report: &report,
+            timings: None,
             volume: Some(&summary),
         });
         Ok(())

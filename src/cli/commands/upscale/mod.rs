@@ -156,6 +156,7 @@ impl Run<'_> {
                 &Runtime::loaded().map(|runtime| runtime.library().path.clone()).unwrap_or_default(),
             ),
             provider: &upscaler.provider().map(ToString::to_string).unwrap_or_default(),
+            provider_failed: upscaler.provider().is_some_and(|report| report.failed),
             files: all.files,
             megapixels: all.megapixels,
         });

@@ -168,7 +168,11 @@ const ARGUMENTS: [(i32, &std::ffi::CStr, &std::ffi::CStr); 13] = [
         c"0 makes a new image of what is visible, 1 scales this image with all its layers",
     ),
     (kind::STRING, c"model", c"Name or path of a model; \"\" for the default one"),
-    (kind::STRING, c"device", c"auto, cpu, cuda or tensorrt"),
+    (
+        kind::STRING,
+        c"device",
+        c"auto, cpu, openvino, openvino:bf16, openvino:gpu, openvino:npu, webgpu, cuda or tensorrt",
+    ),
 ];
 
 unsafe extern "C" fn query() {
