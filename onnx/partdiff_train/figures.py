@@ -1,6 +1,7 @@
 """The figures of the reports."""
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
@@ -37,6 +38,38 @@ def grid(path: Path, examples: list[tuple[np.ndarray, dict[str, np.ndarray]]]) -
             cells.append(np.asarray(cell))
         rows.append(np.concatenate(cells, axis=1))
     Image.fromarray(np.concatenate(rows)).save(path, lossless=True, method=6)
+
+
+@dataclass(frozen=True)
+class Row:
+    """Images [H, W] by label, shown `times` as large."""
+
+    images: dict[str, np.ndarray]
+    times: int
+
+
+def cropped(images: dict[str, np.ndarray], size: int = CROP) -> dict[str, np.ndarray]:
+    """The part of all `images` [H, W] where the last has the most contrast."""
+    last = list(images.values())[-1]
+    size = min(size, *last.shape)
+    y, x = busiest(last[None], size)
+    return {label: image[y : y + size, x : x + size] for label, image in images.items()}
+
+
+def sheet(path: Path, rows: list[Row], white: float) -> None:
+    """Rows of labelled grey images below each other, from 0 to `white`; lossless WebP."""
+    strips = []
+    for row in rows:
+        cells = []
+        for label, image in row.images.items():
+            grey = np.clip(image / white * 255, 0, 255).round().astype(np.uint8)
+            cell = Image.fromarray(np.kron(grey, np.ones((row.times, row.times), np.uint8)))
+            ImageDraw.Draw(cell).text((4, 4), label, fill="white", stroke_width=2, stroke_fill="black")
+            cells.append(np.asarray(cell))
+        strips.append(np.concatenate(cells, axis=1))
+    width = max(strip.shape[1] for strip in strips)
+    page = np.concatenate([np.pad(strip, ((0, 0), (0, width - strip.shape[1]))) for strip in strips])
+    Image.fromarray(page).save(path, lossless=True, method=6)
 
 
 def dial(path: Path, results: dict[str, dict[str, dict[str, float]]]) -> None:
