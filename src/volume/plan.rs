@@ -27,6 +27,8 @@ pub struct Plan {
     pub through: bool,
     /// Sides of the result along i, j and k.
     pub sides: [usize; 3],
+    /// Factor of the model.
+    scale: usize,
     /// Type of the result's voxels.
     pub datatype: Datatype,
     /// Level of gzip, should the result be compressed.
@@ -92,7 +94,7 @@ impl Plan {
         warnings.extend(geometry.warnings(nifti.form));
         let datatype = datatype(&nifti, sides == geometry.sides, options, &mut warnings)?;
         let (through, gz_level) = (options.through.is_some(), options.gz_level);
-        Ok(Self { nifti, geometry, plane, through, sides, datatype, gz_level, warnings })
+        Ok(Self { nifti, geometry, plane, through, sides, scale, datatype, gz_level, warnings })
     }
 
     /// Width and height of a slice.
@@ -116,15 +118,24 @@ impl Plan {
         [a, b].into_iter().filter(|axis| self.geometry.sides[*axis] > 1).collect()
     }
 
-    /// Width and height of every slice that goes through the engine, and of what becomes of it.
+    /// Through the plane, the number of voxels along `axis` for the model: as far apart as slices, as in images it knows, but
+    /// at least those that it makes again.
+    pub fn narrowed(&self, axis: usize) -> usize {
+        let (voxel, side) = (self.geometry.voxel_mm(), self.geometry.sides[axis]);
+        let times = (voxel[self.plane.2] / voxel[axis]).max(1.0).min(self.scale as f64);
+        ((side as f64 / times).round() as usize).max(1)
+    }
+
+    /// Width and height of every slice that goes through the engine, and of what it makes of it.
     pub fn runs(&self) -> Vec<((usize, usize), (usize, usize))> {
         if !self.through {
             return vec![(self.size(), self.target()); self.slices()];
         }
         let (a, b, through) = self.plane;
-        let (old, new) = (self.geometry.sides, self.sides);
+        let old = self.geometry.sides;
         let family = |axis: usize| {
-            let run = ((old[axis], old[through]), (old[axis], new[through]));
+            let (width, height) = (self.narrowed(axis), old[through]);
+            let run = ((width, height), (self.scale * width, self.scale * height));
             vec![run; old[a + b - axis] * self.nifti.shape[3]]
         };
         self.families().into_iter().flat_map(family).collect()
