@@ -126,6 +126,13 @@ def ablate(args: argparse.Namespace) -> None:
     ablate.ablate(base, args.store, args.run, args.iterations, args.start_steps, args.report, args.device, args.compile)
 
 
+def volumes(args: argparse.Namespace) -> None:
+    from .volumes import Program, evaluate_volumes
+
+    program = Program(args.program, args.threads)
+    evaluate_volumes(program, args.data, args.held_out, args.seen, args.report, args.slices, args.options or ())
+
+
 BATCH = argument("--batch", type=positive(int), help="patches per iteration; default: the configuration's")
 BUNDLE = argument("bundle", type=Path, help="directory to write")
 COMPILE = argument("--compile", action="store_true", help="use torch.compile; on a CPU it needs a C++ compiler")
@@ -204,6 +211,23 @@ COMMANDS = {
             argument("--steps", type=positive(int), nargs="+", help="default: 1, 2, 4, 8 and those of the presets"),
             argument("--limit", type=positive(int), help="images per set, for a quick look"),
             argument("--no-grids", action="store_true", help="no crops, for a variant that looks like its source"),
+            REPORT,
+        ),
+    ),
+    "volumes": Command(
+        volumes,
+        "measure the program on MR volumes made coarse; writes tables and figures",
+        (
+            argument("program", type=Path, help="the partdiff binary"),
+            argument("--data", type=Path, help="directory that holds HR/NAME_NUMBER.png, slices not trained on"),
+            argument("--held-out", type=Path, nargs="+", default=[], help="NIfTI volumes of subjects not trained on"),
+            argument("--seen", type=Path, nargs="+", default=[], help="NIfTI volumes of subjects that were trained on"),
+            argument("--slices", type=positive(int), help="slices of a volume, from its middle; default: all"),
+            argument(
+                "--options",
+                action="append",
+                help='options of the program to measure too, at one step: --options="--consistency 32"; repeatable',
+            ),
             REPORT,
         ),
     ),

@@ -225,12 +225,12 @@ def plural(n: int, noun: str = "step") -> str:
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
-def table(results: dict[str, dict[str, float]]) -> str:
-    """Mean measures by label -> a Markdown table."""
-    head = ["method"] + [title for title, _ in COLUMNS.values()]
+def table(results: dict[str, dict[str, float]], columns: dict[str, tuple[str, int]] = COLUMNS) -> str:
+    """Mean measures by label -> a Markdown table; `columns`: title and decimals of each measure."""
+    head = ["method"] + [title for title, _ in columns.values()]
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     for label, row in results.items():
-        cells = (f"{row[k]:.{d}f}" if np.isfinite(row[k]) else "-" for k, (_, d) in COLUMNS.items())
+        cells = (f"{row[k]:.{d}f}" if np.isfinite(row[k]) else "-" for k, (_, d) in columns.items())
         lines.append(f"| {label} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

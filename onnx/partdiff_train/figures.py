@@ -1,6 +1,7 @@
 """The figures of the reports."""
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
@@ -15,11 +16,12 @@ CROP = 96
 """HR pixels of a crop in a grid, shown at 300 %."""
 
 
-def busiest(image: np.ndarray, size: int) -> tuple[int, int]:
-    """Corner of the square with the most contrast, on a coarse grid; image [C, H, W]."""
+def busiest(image: np.ndarray, height: int, width: int) -> tuple[int, int]:
+    """Corner of the rectangle with the most contrast, on a coarse grid; image [C, H, W]."""
     plane = image.mean(axis=0)
-    corners = [(y, x) for y in range(0, plane.shape[0] - size + 1, 16) for x in range(0, plane.shape[1] - size + 1, 16)]
-    return max(corners, key=lambda c: np.abs(np.diff(plane[c[0] : c[0] + size, c[1] : c[1] + size])).mean())
+    rows, columns = (range(0, n - size + 1, 16) for n, size in zip(plane.shape, (height, width)))
+    corners = [(y, x) for y in rows for x in columns]
+    return max(corners, key=lambda c: np.abs(np.diff(plane[c[0] : c[0] + height, c[1] : c[1] + width])).mean())
 
 
 def grid(path: Path, examples: list[tuple[np.ndarray, dict[str, np.ndarray]]]) -> None:
@@ -27,7 +29,7 @@ def grid(path: Path, examples: list[tuple[np.ndarray, dict[str, np.ndarray]]]) -
     rows = []
     for hr, images in examples:
         size = min(CROP, *hr.shape[1:])
-        y, x = busiest(hr, size)
+        y, x = busiest(hr, size, size)
         cells = []
         for label, image in (images | {"original": hr}).items():
             crop = image[:, y : y + size, x : x + size].astype(np.uint8)
@@ -37,6 +39,38 @@ def grid(path: Path, examples: list[tuple[np.ndarray, dict[str, np.ndarray]]]) -
             cells.append(np.asarray(cell))
         rows.append(np.concatenate(cells, axis=1))
     Image.fromarray(np.concatenate(rows)).save(path, lossless=True, method=6)
+
+
+@dataclass(frozen=True)
+class Row:
+    """Images [H, W] by label, shown `times` as large."""
+
+    images: dict[str, np.ndarray]
+    times: int
+
+
+def cropped(images: dict[str, np.ndarray], size: int = CROP) -> dict[str, np.ndarray]:
+    """The part of all `images` [H, W] where the last has the most contrast."""
+    last = list(images.values())[-1]
+    height, width = (min(size, n) for n in last.shape)
+    y, x = busiest(last[None], height, width)
+    return {label: image[y : y + height, x : x + width] for label, image in images.items()}
+
+
+def sheet(path: Path, rows: list[Row], white: float) -> None:
+    """Rows of labelled grey images below each other, from 0 to `white`; lossless WebP."""
+    strips = []
+    for row in rows:
+        cells = []
+        for label, image in row.images.items():
+            grey = np.clip(image / white * 255, 0, 255).round().astype(np.uint8)
+            cell = Image.fromarray(np.kron(grey, np.ones((row.times, row.times), np.uint8)))
+            ImageDraw.Draw(cell).text((4, 4), label, fill="white", stroke_width=2, stroke_fill="black")
+            cells.append(np.asarray(cell))
+        strips.append(np.concatenate(cells, axis=1))
+    width = max(strip.shape[1] for strip in strips)
+    page = np.concatenate([np.pad(strip, ((0, 0), (0, width - strip.shape[1]))) for strip in strips])
+    Image.fromarray(page).save(path, lossless=True, method=6)
 
 
 def dial(path: Path, results: dict[str, dict[str, dict[str, float]]]) -> None:

@@ -28,14 +28,20 @@ def psnr(image: np.ndarray, reference: np.ndarray, border: int = 4) -> float:
     return float(10 * np.log10(255**2 / max(error, 1e-10)))
 
 
-def ssim(image: np.ndarray, reference: np.ndarray, border: int = 4) -> float:
-    """Wang et al. 2004: Gaussian window of sigma 1.5 on 11x11, valid part only."""
-    a, b = _inside(image, border), _inside(reference, border)
-    mean = lambda x: gaussian_filter(x, 1.5, truncate=5 / 1.5)[5:-5, 5:-5]
+def ssim_map(a: np.ndarray, b: np.ndarray, peak: float) -> np.ndarray:
+    """[..., H, W] each, with values up to `peak` -> local similarity, by Wang et al. 2004: Gaussian window of sigma 1.5
+    on 11x11, over the last two axes."""
+    sigma = (0,) * (a.ndim - 2) + (1.5, 1.5)
+    mean = lambda x: gaussian_filter(x, sigma, truncate=5 / 1.5)
     ma, mb = mean(a), mean(b)
     va, vb, cov = mean(a * a) - ma**2, mean(b * b) - mb**2, mean(a * b) - ma * mb
-    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-    return float(np.mean((2 * ma * mb + c1) * (2 * cov + c2) / ((ma**2 + mb**2 + c1) * (va + vb + c2))))
+    c1, c2 = (0.01 * peak) ** 2, (0.03 * peak) ** 2
+    return (2 * ma * mb + c1) * (2 * cov + c2) / ((ma**2 + mb**2 + c1) * (va + vb + c2))
+
+
+def ssim(image: np.ndarray, reference: np.ndarray, border: int = 4) -> float:
+    """Mean of `ssim_map`, valid part only."""
+    return float(np.mean(ssim_map(_inside(image, border), _inside(reference, border), 255)[5:-5, 5:-5]))
 
 
 def sharpness(image: np.ndarray, reference: np.ndarray, border: int = 4) -> float:

@@ -53,6 +53,15 @@ def blur_matrix(size: int, sigma: float) -> np.ndarray:
     return weights / weights.sum(axis=1, keepdims=True)
 
 
+@lru_cache(maxsize=256)
+def fourier_matrix(size_in: int, size_out: int) -> np.ndarray:
+    """[size_out, size_in] weights of zero-filled k-space: the band of the input, on the finer half-pixel grid."""
+    order = np.arange(-(size_in // 2), size_in // 2 + 1)
+    weight = np.where(2 * np.abs(order) == size_in, 0.5, 1.0)
+    apart = (np.arange(size_out)[:, None] + 0.5) / size_out - (np.arange(size_in)[None, :] + 0.5) / size_in
+    return np.cos(2 * np.pi * apart[..., None] * order) @ weight / size_in
+
+
 def apply(x: torch.Tensor, rows: np.ndarray, columns: np.ndarray) -> torch.Tensor:
     """x [..., H, W] float -> [..., H', W'] with rows [H', H] and columns [W', W]."""
     left, right = (torch.as_tensor(m, dtype=x.dtype, device=x.device) for m in (rows, columns))

@@ -1,6 +1,8 @@
 """A tiny set of images and a tiny network, so that each test runs in seconds on a CPU."""
 
 import io
+import os
+import shutil
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -68,3 +70,13 @@ def bundle(run, tmp_path_factory) -> Path:
     directory = tmp_path_factory.mktemp("bundle")
     export(run / "weights.pt", directory, "0.0.1", "a test")
     return directory
+
+
+@pytest.fixture(scope="session")
+def program() -> str:
+    """$PARTDIFF, the release build, or the one on PATH."""
+    built = Path(__file__).parents[2] / "target/release/partdiff"
+    found = os.environ.get("PARTDIFF") or (str(built) if built.exists() else shutil.which("partdiff"))
+    if not found:
+        pytest.skip("partdiff is not built: cargo build --release")
+    return found

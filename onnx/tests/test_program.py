@@ -1,7 +1,5 @@
 """The program upscales with a freshly trained bundle as the Python sampler does, from the same noise."""
 
-import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -16,16 +14,6 @@ from partdiff_train.pixels import from_bytes, to_bytes
 from partdiff_train.sampler import timesteps
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def program() -> str:
-    """$PARTDIFF, the release build, or the one on PATH."""
-    built = ROOT / "target/release/partdiff"
-    found = os.environ.get("PARTDIFF") or (str(built) if built.exists() else shutil.which("partdiff"))
-    if not found:
-        pytest.skip("partdiff is not built: cargo build --release")
-    return found
 
 
 @pytest.mark.parametrize(

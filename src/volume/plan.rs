@@ -48,6 +48,8 @@ pub struct Plan {
     pub thickness: f64,
     /// Sides of the result along i, j and k.
     pub sides: [usize; 3],
+    /// Factor of the model.
+    scale: usize,
     /// Type of the result's voxels.
     pub datatype: Datatype,
     /// What was asked for.
@@ -138,7 +140,7 @@ impl Plan {
         warnings.extend(geometry.warnings(source.form()));
         let datatype = datatype(source.datatype(), sides == geometry.sides, options, &mut warnings)?;
         let (through, options, output) = (options.through.is_some(), *options, Output::Nifti);
-        Ok(Self { source, output, geometry, plane, through, thickness, sides, datatype, options, warnings })
+        Ok(Self { source, output, geometry, plane, through, thickness, sides, scale, datatype, options, warnings })
     }
 
     /// The same, but written as DICOM with the attributes of `series`, whose grid lies where the volume does.
@@ -185,15 +187,24 @@ impl Plan {
         [a, b].into_iter().filter(|axis| self.geometry.sides[*axis] > 1).collect()
     }
 
-    /// Width and height of every slice that goes through the engine, and of what becomes of it.
+    /// Through the plane, the number of voxels along `axis` for the model: as far apart as slices, as in images it knows, but
+    /// at least those that it makes again.
+    pub fn narrowed(&self, axis: usize) -> usize {
+        let (voxel, side) = (self.geometry.voxel_mm(), self.geometry.sides[axis]);
+        let times = (voxel[self.plane.2] / voxel[axis]).max(1.0).min(self.scale as f64);
+        ((side as f64 / times).round() as usize).max(1)
+    }
+
+    /// Width and height of every slice that goes through the engine, and of what it makes of it.
     pub fn runs(&self) -> Vec<((usize, usize), (usize, usize))> {
         if !self.through {
             return vec![(self.size(), self.target()); self.slices()];
         }
         let (a, b, through) = self.plane;
-        let (old, new) = (self.geometry.sides, self.sides);
+        let old = self.geometry.sides;
         let family = |axis: usize| {
-            let run = ((old[axis], old[through]), (old[axis], new[through]));
+            let (width, height) = (self.narrowed(axis), old[through]);
+            let run = ((width, height), (self.scale * width, self.scale * height));
             vec![run; old[a + b - axis] * self.source.shape()[3]]
         };
         self.families().into_iter().flat_map(family).collect()
