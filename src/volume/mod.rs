@@ -2,14 +2,17 @@
 //!
 //! [`Plan`] reads a header and says what will be made; [`VolumeTask`] makes it.
 
+mod enlarge;
 mod geometry;
 mod histogram;
 mod intensity;
 mod layout;
+mod mask;
 pub mod nifti;
 pub mod options;
 mod plan;
 mod refusal;
+mod region;
 mod slices;
 mod summary;
 mod task;

@@ -1,14 +1,18 @@
 //! What a user can ask for of volumes, beside what images have.
 
+use std::path::PathBuf;
+
 use super::nifti::Datatype;
 
 /// Options of volumes.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct VolumeOptions {
     /// The two axes that are enlarged, of i = 0, j = 1 and k = 2. Default: the two finest.
     pub plane: Option<(usize, usize)>,
     /// The distance of slices to be made through the plane, instead of finer pixels in it. Default: none.
     pub through: Option<Distance>,
+    /// A volume of the same grid, outside of whose voxels other than 0 there is only interpolation. Default: none.
+    pub mask: Option<PathBuf>,
     /// Type of the result's voxels. Default: the input's; float32 for one of 8 bits.
     pub datatype: Option<Datatype>,
     /// Level of gzip, 0 to 9. Default: 1.
@@ -19,7 +23,7 @@ pub struct VolumeOptions {
 
 impl Default for VolumeOptions {
     fn default() -> Self {
-        Self { plane: None, through: None, datatype: None, gz_level: 1, force: false }
+        Self { plane: None, through: None, mask: None, datatype: None, gz_level: 1, force: false }
     }
 }
 

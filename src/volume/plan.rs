@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::geometry::Geometry;
+use super::mask;
 use super::nifti::{Datatype, Nifti};
 use super::options::{AXES, Distance, VolumeOptions};
 use super::refusal::refusal;
@@ -27,6 +28,8 @@ pub struct Plan {
     pub through: bool,
     /// Sides of the result along i, j and k.
     pub sides: [usize; 3],
+    /// The mask, outside of which there is only interpolation.
+    pub mask: Option<Nifti>,
     /// Type of the result's voxels.
     pub datatype: Datatype,
     /// Level of gzip, should the result be compressed.
@@ -59,6 +62,7 @@ impl Plan {
         }
         let [i, j, k, _] = nifti.shape;
         let geometry = Geometry::of(&nifti.header, [i, j, k]);
+        let mask = options.mask.as_ref().map(|path| mask::open(path, &geometry)).transpose()?;
         let plane = match options.plane {
             Some((a, b)) => (a, b, 3 - a - b),
             None => geometry.finest_plane(),
@@ -92,7 +96,7 @@ impl Plan {
         warnings.extend(geometry.warnings(nifti.form));
         let datatype = datatype(&nifti, sides == geometry.sides, options, &mut warnings)?;
         let (through, gz_level) = (options.through.is_some(), options.gz_level);
-        Ok(Self { nifti, geometry, plane, through, sides, datatype, gz_level, warnings })
+        Ok(Self { nifti, geometry, plane, through, sides, mask, datatype, gz_level, warnings })
     }
 
     /// Width and height of a slice.

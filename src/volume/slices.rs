@@ -5,13 +5,15 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
+use super::enlarge::enlarge;
 use super::intensity::{Slice, Window};
 use super::layout::{Scratch, slice};
 use super::nifti::Data;
 use super::plan::Plan;
+use super::region::Region;
 use super::summary::Figures;
 use super::task::Listener;
-use crate::engine::{Report, UpscaleOptions, Upscaled, Upscaler};
+use crate::engine::{Report, UpscaleOptions, Upscaler};
 use crate::error::Result;
 use crate::image::{Kernel, Raster, resize};
 use crate::progress::{CancelToken, ProgressEvent};
@@ -26,6 +28,7 @@ const PARTS: f64 = 1e6;
 pub struct Slices<'a> {
     pub plan: &'a Plan,
     pub window: Window,
+    pub region: Region,
     pub options: UpscaleOptions,
     /// For a temporary file, where slices do not lie in the order of the file.
     pub folder: &'a Path,
@@ -67,29 +70,6 @@ pub(super) fn at_once<T: Send, R: Send>(
         // All have to end, also after a failure.
         ended.collect::<Vec<_>>().into_iter().collect()
     })
-}
-
-/// A slice enlarged to `height` x `width`, the size that `options` ask for; one of air without the network.
-pub(super) fn enlarge(
-    slice: &Slice,
-    upscaler: &Upscaler,
-    options: &UpscaleOptions,
-    (height, width): (usize, usize),
-    progress: &Progress<'_>,
-    cancel: &CancelToken,
-) -> Result<(Raster, Option<Report>)> {
-    cancel.check()?;
-    let part = progress.part();
-    let (mut result, report) = if slice.is_flat() {
-        part.tell(ProgressEvent { fraction: 1.0, step: 0, steps: 0 });
-        (resize(&slice.inside, height, width, Kernel::Linear), None)
-    } else {
-        let report = |event: ProgressEvent| part.tell(event);
-        let Upscaled { image, report, .. } = upscaler.upscale(&slice.inside, options, &report, cancel)?;
-        (image, Some(report))
-    };
-    slice.add_outside(&mut result);
-    Ok((result, report))
 }
 
 /// How far all slices are.
@@ -202,14 +182,15 @@ impl Slices<'_> {
             // Equal noise in all slices would show as columns.
             let seed = self.options.seed.wrapping_add((first + at) as u64);
             let options = UpscaleOptions { seed, among_others, ..self.options.clone() };
-            self.slice(&bytes, &options, upscaler, progress, cancel)
+            self.slice(&bytes, first + at, &options, upscaler, progress, cancel)
         })
     }
 
-    /// One slice of the result.
+    /// One slice of the result, by its number among those of all volumes.
     fn slice(
         &self,
         bytes: &[u8],
+        number: usize,
         options: &UpscaleOptions,
         upscaler: &Upscaler,
         progress: &Progress<'_>,
@@ -221,8 +202,10 @@ impl Slices<'_> {
         let mut values = Vec::with_capacity(width * height);
         plan.nifti.datatype.decode(order, bytes, |value| values.push(window.normalized(value)));
         let slice = Slice::new(values, height, width);
-        let (mut result, report) =
-            enlarge(&slice, upscaler, options, (new_height, new_width), progress, cancel)?;
+        let (a, b, through) = plan.plane;
+        let part = self.region.part((b, a), number % plan.geometry.sides[through]);
+        let size = (new_height, new_width);
+        let (mut result, report) = enlarge(&slice, part.as_ref(), upscaler, options, size, progress, cancel)?;
         let shrunk = resize(&result, height, width, Kernel::BICUBIC);
         slice.cut_holes(&mut result);
         let mut bytes = Vec::with_capacity(result.data().len() * plan.datatype.bytes());

@@ -7,8 +7,10 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use super::intensity::{Survey, Window};
+use super::mask::Mask;
 use super::nifti::{self, COMMENT, Extension, Header, field};
 use super::plan::Plan;
+use super::region::Region;
 use super::slices::{Outcome, Slices};
 use super::summary::Summary;
 use crate::engine::{Report, Target, UpscaleOptions, Upscaler};
@@ -72,7 +74,7 @@ impl VolumeTask<'_> {
         survey.warning.iter().for_each(|warning| listener.warn(warning));
         self.check_range(&survey)?;
         let options = self.engine_options(upscaler, listener);
-        let report = planned(upscaler, plan, &options)?;
+        let (report, reach) = planned(upscaler, plan, &options)?;
         let mut header = plan.nifti.header.clone();
         plan.geometry.refine(&mut header, plan.sides).iter().for_each(|said| listener.warn(said));
         if header.version() != plan.nifti.header.version() {
@@ -81,7 +83,10 @@ impl VolumeTask<'_> {
         header.set(field::DATATYPE, 0, plan.datatype.code() as f64);
         header.set(field::BITPIX, 0, 8.0 * plan.datatype.bytes() as f64);
         let extensions = self.record(&mut header, upscaler, &report);
-        let slices = Slices { plan, window: Window::of(&survey), options, folder: self.folder };
+        let mask = plan.mask.as_ref().map(|mask| Mask::read(mask, cancel)).transpose()?;
+        let window = Window::of(&survey);
+        let region = Region::new(&survey, &window, mask, reach);
+        let slices = Slices { plan, window, region, options, folder: self.folder };
         let mut outcome = Outcome::default();
         let written = write(&mut |out| {
             outcome = self.fill(out, &header, &extensions, &slices, upscaler, listener, cancel)?;
@@ -186,13 +191,13 @@ impl VolumeTask<'_> {
     }
 }
 
-/// The report of a slice before it is made: what the record tells.
-fn planned(upscaler: &Upscaler, plan: &Plan, options: &UpscaleOptions) -> Result<Report> {
+/// The report of a slice before it is made, which is what the record tells; and how far the network sees.
+fn planned(upscaler: &Upscaler, plan: &Plan, options: &UpscaleOptions) -> Result<(Report, usize)> {
     let ((width, height), target) = plan.runs()[0];
     let target = Target::Size { width: target.0 as u32, height: target.1 as u32 };
     let options = &UpscaleOptions { target, ..options.clone() };
     let of_slice = upscaler.plan(width, height, 1, options)?;
-    Ok(Report {
+    let report = Report {
         sampling: of_slice.sampling,
         seed: options.seed,
         cleanup: options.cleanup,
@@ -202,5 +207,6 @@ fn planned(upscaler: &Upscaler, plan: &Plan, options: &UpscaleOptions) -> Result
         fidelity: Fidelity { max_error: 0.0, mean_error: 0.0, drift: vec![0.0], off: 0.0, rounds: 0 },
         seconds: 0.0,
         network_seconds: 0.0,
-    })
+    };
+    Ok((report, upscaler.reach(&of_slice)))
 }

@@ -4,8 +4,10 @@
 //! mean over the thickness of an acquired slice, which is taken to be the distance of slices, must be that slice: the
 //! difference is added.
 
+use super::enlarge::enlarge;
 use super::intensity::Slice;
-use super::slices::{Outcome, Progress, Slices, at_once, enlarge};
+use super::region::Part;
+use super::slices::{Outcome, Progress, Slices, at_once};
 use super::task::Listener;
 use crate::engine::{Target, UpscaleOptions, Upscaler};
 use crate::error::Result;
@@ -86,7 +88,8 @@ impl Slices<'_> {
                         let seed = self.options.seed.wrapping_add(seed);
                         let options =
                             UpscaleOptions { target, seed, among_others: true, ..self.options.clone() };
-                        enlarge(&slice, upscaler, &options, size, &progress, cancel)
+                        let part = self.region.part(axes, first + at);
+                        enlarge(&slice, part.as_ref(), upscaler, &options, size, &progress, cancel)
                     })?;
                     for (at, (enlarged, report)) in made.into_iter().enumerate() {
                         outcome.count(report);
@@ -104,6 +107,13 @@ impl Slices<'_> {
                 let size = (plan.sides[through], old[axes.1]);
                 let mut made = Raster::from_vec(1, size.0, size.1, result.slice(axes, index));
                 let shrunk = project(&slice, &mut made);
+                if let Some(mask) = self.region.part(axes, index).as_ref().and_then(Part::mask) {
+                    // Correction carries the network's values across borders of the mask.
+                    let mut plain = resize(&slice.inside, size.0, size.1, Kernel::BICUBIC);
+                    slice.add_outside(&mut plain);
+                    project(&slice, &mut plain);
+                    take_outside_of(mask, &plain, &mut made);
+                }
                 outcome.figures.add(&slice, &shrunk);
                 slice.cut_holes(&mut made);
                 let mut values = made.data().iter();
@@ -135,6 +145,16 @@ fn project(slice: &Slice, result: &mut Raster) -> Raster {
         result.data_mut().iter_mut().zip(more.data()).for_each(|(value, more)| *value += more);
     }
     unreachable!("rounds end")
+}
+
+/// Replaces what lies outside `mask`, whose pixels are higher than those of `made`, by `plain`.
+fn take_outside_of(mask: &[bool], plain: &Raster, made: &mut Raster) {
+    let (height, width) = (made.height(), made.width());
+    for y in 0..height {
+        let from = (2 * y + 1) * (mask.len() / width) / (2 * height) * width;
+        let row = made.row_mut(0, y).iter_mut().zip(plain.row(0, y)).zip(&mask[from..from + width]);
+        row.filter(|(_, inside)| !**inside).for_each(|((value, plain), _)| *value = *plain);
+    }
 }
 
 #[cfg(test)]

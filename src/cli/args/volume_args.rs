@@ -1,5 +1,7 @@
 //! Options of volumes as typed.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use crate::volume::nifti::Datatype;
@@ -18,6 +20,10 @@ pub struct VolumeArgs {
     #[arg(long, value_name = "iso|MM", value_parser = options::distance)]
     pub through: Option<Distance>,
 
+    /// A volume on the same grid: only where its voxels are not 0 does the model run; all else is interpolated
+    #[arg(long, value_name = "MASK.nii.gz")]
+    pub mask: Option<PathBuf>,
+
     /// Type of the result's voxels, such as int16 or float32; by default the input's, or float32 where that has 8 bits
     #[arg(long, value_name = "TYPE", value_parser = options::datatype)]
     pub datatype: Option<Datatype>,
@@ -34,7 +40,7 @@ pub struct VolumeArgs {
 
 impl From<VolumeArgs> for VolumeOptions {
     fn from(args: VolumeArgs) -> Self {
-        let VolumeArgs { plane, through, datatype, gz_level, force } = args;
-        Self { plane, through, datatype, gz_level, force }
+        let VolumeArgs { plane, through, mask, datatype, gz_level, force } = args;
+        Self { plane, through, mask, datatype, gz_level, force }
     }
 }
