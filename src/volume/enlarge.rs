@@ -8,8 +8,17 @@ use crate::error::Result;
 use crate::image::{Kernel, Raster, resize};
 use crate::progress::{CancelToken, ProgressEvent};
 
-/// A slice enlarged to `size` (height, width), which `options` ask for too; without a `part` that needs the network, or
-/// where that is air, without a report.
+/// What becomes of a slice.
+pub(super) struct Enlarged {
+    pub(super) image: Raster,
+    /// The standard deviation over seeds, in the network's units, if it was asked for and the network ran.
+    pub(super) deviation: Option<Raster>,
+    /// How the network ran; `None` where there is nothing for it.
+    pub(super) report: Option<Report>,
+}
+
+/// A slice enlarged to `size` (height, width), which `options` ask for too; by interpolation alone without a `part` that
+/// needs the network, or where that is air.
 pub(super) fn enlarge(
     slice: &Slice,
     part: Option<&Part>,
@@ -18,7 +27,7 @@ pub(super) fn enlarge(
     size: (usize, usize),
     progress: &Progress<'_>,
     cancel: &CancelToken,
-) -> Result<(Raster, Option<Report>)> {
+) -> Result<Enlarged> {
     cancel.check()?;
     let told = progress.part();
     let inside = &slice.inside;
@@ -27,41 +36,63 @@ pub(super) fn enlarge(
     let manifest = upscaler.manifest();
     let area = part.map(|part| (part, part.area(own, manifest.size_multiple)));
     let seen = area.map(|(part, area)| (part, inside.crop(area.0.clone(), area.1.clone()), area));
-    let (mut result, report) = match seen.filter(|(_, seen, _)| !is_flat(seen)) {
+    let mut enlarged = match seen.filter(|(_, seen, _)| !is_flat(seen)) {
         None => {
             told.tell(ProgressEvent { fraction: 1.0, step: 0, steps: 0 });
-            (interpolated(), None)
+            Enlarged { image: interpolated(), deviation: None, report: None }
         }
         Some((part, seen, area)) => {
             let report = |event: ProgressEvent| told.tell(event);
             let passes = upscaler.plan(own.1, own.0, 1, options)?.passes.len();
             let is_whole = part.mask().is_none() && (seen.height(), seen.width()) == own;
             if is_whole || passes == 0 {
-                let Upscaled { image, report, .. } = upscaler.upscale(inside, options, &report, cancel)?;
-                (image, Some(report))
+                let made = upscaler.upscale(inside, options, &report, cancel)?;
+                Enlarged::new(made)
             } else {
                 let factor = manifest.scale.pow(passes as u32);
                 let of = |side: usize| (side * factor) as u32;
                 let mut options = options.clone();
                 options.target = Target::Size { width: of(seen.width()), height: of(seen.height()) };
                 options.place.origin = (area.1.start as u32, area.0.start as u32);
-                let Upscaled { image, report, .. } = upscaler.upscale(&seen, &options, &report, cancel)?;
-                let (rows, columns) = (0..image.height(), 0..image.width());
-                let mut made = resize(inside, own.0 * factor, own.1 * factor, Kernel::BICUBIC);
-                made.paste(&image, rows, columns, area.0.start * factor, area.1.start * factor);
-                if (made.height(), made.width()) != size {
-                    made = resize(&made, size.0, size.1, Kernel::Lanczos3);
-                }
-                (mixed(interpolated(), made, part.shares(own, size)), Some(report))
+                let made = Enlarged::new(upscaler.upscale(&seen, &options, &report, cancel)?);
+                let whole = |mut around: Raster, part: &Raster, kernel| {
+                    let (rows, columns) = (0..part.height(), 0..part.width());
+                    around.paste(part, rows, columns, area.0.start * factor, area.1.start * factor);
+                    let fits = (around.height(), around.width()) == size;
+                    if fits { around } else { resize(&around, size.0, size.1, kernel) }
+                };
+                let (height, width) = (own.0 * factor, own.1 * factor);
+                let plain = interpolated();
+                let around = match (height, width) == size {
+                    true => plain.clone(),
+                    false => resize(inside, height, width, Kernel::BICUBIC),
+                };
+                let image = whole(around, &made.image, Kernel::Lanczos3);
+                let deviation = made.deviation.map(|deviation| {
+                    let deviation = whole(Raster::new(1, height, width), &deviation, Kernel::Linear);
+                    mixed(Raster::new(1, size.0, size.1), &deviation, part.shares(own, size))
+                });
+                let image = mixed(plain, &image, part.shares(own, size));
+                Enlarged { image, deviation, report: made.report }
             }
         }
     };
-    slice.add_outside(&mut result);
-    Ok((result, report))
+    slice.add_outside(&mut enlarged.image);
+    Ok(enlarged)
+}
+
+impl Enlarged {
+    fn new(Upscaled { image, uncertainty, report }: Upscaled) -> Self {
+        let deviation = uncertainty.map(|mut deviation| {
+            deviation.data_mut().iter_mut().for_each(|value| *value /= 255.0);
+            deviation
+        });
+        Self { image, deviation, report: Some(report) }
+    }
 }
 
 /// What the network `made` by its shares, and `plain` by the rest.
-fn mixed(mut plain: Raster, made: Raster, shares: impl Iterator<Item = Vec<f32>>) -> Raster {
+fn mixed(mut plain: Raster, made: &Raster, shares: impl Iterator<Item = Vec<f32>>) -> Raster {
     for (y, shares) in shares.enumerate() {
         for ((value, made), share) in plain.row_mut(0, y).iter_mut().zip(made.row(0, y)).zip(shares) {
             // Exactly the network's where its share is 1.
@@ -126,7 +157,7 @@ mod tests {
         };
         let upscaler = upscaler(threads);
         let progress = Progress::new(&Silent, 1);
-        enlarge(&head(), part, &upscaler, &options, size, &progress, &CancelToken::new()).unwrap().0
+        enlarge(&head(), part, &upscaler, &options, size, &progress, &CancelToken::new()).unwrap().image
     }
 
     fn upscaler(threads: usize) -> Upscaler {

@@ -9,6 +9,7 @@ mod intensity;
 mod layout;
 mod mask;
 pub mod nifti;
+mod noise;
 pub mod options;
 mod plan;
 mod refusal;
@@ -21,7 +22,7 @@ mod through;
 pub use options::{Distance, VolumeOptions};
 pub use plan::Plan;
 pub use summary::{Side, Summary};
-pub use task::{Fill, Listener, Made, VolumeTask};
+pub use task::{Fill, Listener, Made, Map, VolumeTask};
 
 /// The embedded model where none is named.
 pub const DEFAULT_MODEL: &str = "mri-x4";

@@ -5,8 +5,10 @@ use std::path::Path;
 use super::geometry::Geometry;
 use super::mask;
 use super::nifti::{Datatype, Nifti};
+use super::noise;
 use super::options::{AXES, Distance, VolumeOptions};
 use super::refusal::refusal;
+use crate::diffusion::NoisePlace;
 use crate::engine::Target;
 use crate::engine::options::MAX_SCALE;
 use crate::error::{Error, ErrorKind, Result};
@@ -30,6 +32,8 @@ pub struct Plan {
     pub sides: [usize; 3],
     /// The mask, outside of which there is only interpolation.
     pub mask: Option<Nifti>,
+    /// Millimetres over which the noise of slices is alike.
+    pub noise_length: f64,
     /// Type of the result's voxels.
     pub datatype: Datatype,
     /// Level of gzip, should the result be compressed.
@@ -95,8 +99,9 @@ impl Plan {
         let mut warnings = nifti.warnings.clone();
         warnings.extend(geometry.warnings(nifti.form));
         let datatype = datatype(&nifti, sides == geometry.sides, options, &mut warnings)?;
-        let (through, gz_level) = (options.through.is_some(), options.gz_level);
-        Ok(Self { nifti, geometry, plane, through, sides, mask, datatype, gz_level, warnings })
+        let VolumeOptions { noise_length, gz_level, .. } = *options;
+        let through = options.through.is_some();
+        Ok(Self { nifti, geometry, plane, through, sides, mask, noise_length, datatype, gz_level, warnings })
     }
 
     /// Width and height of a slice.
@@ -107,6 +112,15 @@ impl Plan {
     /// Width and height of a slice of the result.
     pub fn target(&self) -> (usize, usize) {
         (self.sides[self.plane.0], self.sides[self.plane.1])
+    }
+
+    /// The noise of the slice at `index` along `axis`, of the volume number `time`.
+    pub fn noise(&self, time: usize, axis: usize, index: usize) -> NoisePlace {
+        // Slices along each axis have planes of their own, at most one more than there are slices.
+        let planes = |sides: &[usize]| sides.iter().map(|side| side + 1).sum::<usize>();
+        let sides = &self.geometry.sides;
+        let first = time * planes(sides) + planes(&sides[..axis]);
+        noise::place(first, index, self.geometry.voxel_mm()[axis], self.noise_length)
     }
 
     /// The number of slices, of all volumes.

@@ -74,7 +74,8 @@ impl Part {
         self.mask.as_deref()
     }
 
-    /// The network's share of all pixels of a slice of `own` (height, width) that is enlarged to `size`, row by row.
+    /// The network's share of all pixels of a slice of `own` (height, width) that is enlarged to `size`, row by row; empty
+    /// for rows without any.
     pub fn shares(&self, own: (usize, usize), size: (usize, usize)) -> impl Iterator<Item = Vec<f32>> {
         let places =
             |own: usize, new: usize| (0..new).map(move |at| (at as f32 + 0.5) * own as f32 / new as f32);
@@ -88,7 +89,7 @@ impl Part {
             let share = |&(x, column): &(f32, f32)| {
                 row * column * self.mask.as_ref().map_or(1.0, |mask| in_mask(mask, own.1, y, x))
             };
-            columns.iter().map(share).collect()
+            if row == 0.0 { Vec::new() } else { columns.iter().map(share).collect() }
         })
     }
 }
@@ -123,12 +124,12 @@ mod tests {
         assert_eq!(part.area((40, 32), 1), (6..24, 0..32));
         assert_eq!(part.area((40, 32), 5), (5..25, 0..32));
         let shares: Vec<_> = part.shares((40, 32), (80, 64)).collect();
-        let column: Vec<f32> = shares.iter().map(|row| row[0]).collect();
+        let column: Vec<f32> = shares.iter().map(|row| row.first().copied().unwrap_or(0.0)).collect();
+        assert!(shares[..12].iter().chain(&shares[48..]).all(Vec::is_empty));
         let falling = [0.0625, 0.1875, 0.3125, 0.4375, 0.5625, 0.6875, 0.8125, 0.9375];
         assert_eq!(column[12..20], falling);
         assert!(column[20..40].iter().all(|share| *share == 1.0));
         assert!(column[40..48].iter().eq(falling.iter().rev()));
-        assert!(column[..12].iter().chain(&column[48..]).all(|share| *share == 0.0));
         // The box ends at the left border, and its margin is cut at the right one.
         assert!(shares[30][..60].iter().all(|share| *share == 1.0) && shares[30][63] > 0.5);
     }

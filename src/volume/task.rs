@@ -11,7 +11,7 @@ use super::mask::Mask;
 use super::nifti::{self, COMMENT, Extension, Header, field};
 use super::plan::Plan;
 use super::region::Region;
-use super::slices::{Outcome, Slices};
+use super::slices::{Block, MAP, Outcome, Slices};
 use super::summary::Summary;
 use crate::engine::{Report, Target, UpscaleOptions, Upscaler};
 use crate::error::{Error, ErrorKind, Result};
@@ -31,7 +31,7 @@ pub trait Listener: Progress {
 pub type Fill<'a> = &'a mut dyn FnMut(&mut dyn Write) -> Result<()>;
 
 /// A volume to make, and how.
-pub struct VolumeTask<'a> {
+pub struct VolumeTask<'a, 'm> {
     /// What is made of what.
     pub plan: &'a Plan,
     /// SHA-256 of the file with the input's voxels, in hexadecimal, if the result is to record how it was made.
@@ -44,6 +44,18 @@ pub struct VolumeTask<'a> {
     pub folder: &'a Path,
     /// The message for a result that cannot be written.
     pub cannot_write: &'a str,
+    /// Where the map goes, if options ask for uncertainty.
+    pub map: Option<Map<'m>>,
+}
+
+/// Where the standard deviation of every voxel goes.
+pub struct Map<'a> {
+    /// Its file.
+    pub out: &'a mut dyn Write,
+    /// Whether it is compressed.
+    pub packed: bool,
+    /// The message for a map that cannot be written.
+    pub cannot_write: &'a str,
 }
 
 /// What became of a volume.
@@ -55,20 +67,20 @@ pub struct Made {
     pub summary: Summary,
 }
 
-impl VolumeTask<'_> {
+impl VolumeTask<'_, '_> {
     /// Makes the volume. `write` gives its argument the place to write to; it is called once all voxels were examined.
     /// Returns what `write` does, and what became of the volume.
     ///
     /// # Errors
     /// Anything that prevents the result.
     pub fn make<T>(
-        self,
+        mut self,
         upscaler: &Upscaler,
         listener: &dyn Listener,
         cancel: &CancelToken,
         write: impl FnOnce(Fill<'_>) -> Result<T>,
     ) -> Result<(T, Made)> {
-        let plan = self.plan;
+        let (plan, mut map) = (self.plan, self.map.take());
         plan.warnings.iter().for_each(|warning| listener.warn(warning));
         let survey = Survey::of(&plan.nifti, cancel)?;
         survey.warning.iter().for_each(|warning| listener.warn(warning));
@@ -89,8 +101,16 @@ impl VolumeTask<'_> {
         let slices = Slices { plan, window, region, options, folder: self.folder };
         let mut outcome = Outcome::default();
         let written = write(&mut |out| {
-            outcome = self.fill(out, &header, &extensions, &slices, upscaler, listener, cancel)?;
-            Ok(())
+            let Some(Map { out: map, packed, cannot_write }) = &mut map else {
+                outcome = self.fill(out, None, &header, &extensions, &slices, upscaler, listener, cancel)?;
+                return Ok(());
+            };
+            let packing = packed.then_some(plan.gz_level);
+            nifti::write(*map, &map_header(&header), &[], packing, cannot_write, |map| {
+                let map = Some((map, *cannot_write));
+                outcome = self.fill(out, map, &header, &extensions, &slices, upscaler, listener, cancel)?;
+                Ok(())
+            })
         })?;
         let summary = if plan.is_copy() {
             Summary::new(plan, &survey, (0, 0), None)
@@ -150,11 +170,12 @@ impl VolumeTask<'_> {
         extensions
     }
 
-    /// Makes slices in one thread and writes them in another.
+    /// Makes slices in one thread and writes them in another; the map with them.
     #[allow(clippy::too_many_arguments, reason = "they belong to different owners")]
     fn fill(
         &self,
         out: &mut dyn Write,
+        mut map: Option<(&mut dyn Write, &str)>,
         header: &Header,
         extensions: &[Extension],
         slices: &Slices<'_>,
@@ -162,20 +183,28 @@ impl VolumeTask<'_> {
         listener: &dyn Listener,
         cancel: &CancelToken,
     ) -> Result<Outcome> {
-        let fail = |error: io::Error| Error::with_source(ErrorKind::Output, self.cannot_write, error);
+        let fail = |message: &str, error: io::Error| Error::with_source(ErrorKind::Output, message, error);
         thread::scope(|scope| {
-            let (send, finished) = sync_channel::<Vec<u8>>(WAITING);
+            let (send, finished) = sync_channel::<Block>(WAITING);
             let worker = scope.spawn(move || {
                 // If nobody takes blocks any more, the writer has failed and reports why.
-                let take = |block: Vec<u8>| send.send(block).map_err(|_| Error::cancelled());
+                let take = |block: Block| send.send(block).map_err(|_| Error::cancelled());
                 slices.make(upscaler, listener, cancel, take)
             });
             let packing = self.packed.then_some(self.plan.gz_level);
             let mut bytes = 0;
             let written = nifti::write(out, header, extensions, packing, self.cannot_write, |voxels| {
                 for block in finished {
-                    voxels.write_all(&block).map_err(fail)?;
-                    bytes += block.len() as u64;
+                    match (block, &mut map) {
+                        (Block::Result(block), _) => {
+                            bytes += block.len() as u64;
+                            voxels.write_all(&block).map_err(|error| fail(self.cannot_write, error))?;
+                        }
+                        (Block::Map(block), Some((map, cannot_write))) => {
+                            map.write_all(&block).map_err(|error| fail(cannot_write, error))?;
+                        }
+                        (Block::Map(_), None) => {}
+                    }
                 }
                 Ok(())
             });
@@ -189,6 +218,20 @@ impl VolumeTask<'_> {
             Ok(outcome)
         })
     }
+}
+
+/// The header of a map of uncertainty, from that of the result.
+fn map_header(result: &Header) -> Header {
+    let mut header = result.clone();
+    header.set(field::DATATYPE, 0, MAP.code() as f64);
+    header.set(field::BITPIX, 0, 8.0 * MAP.bytes() as f64);
+    for (field, value) in
+        [(field::SCL_SLOPE, 1.0), (field::SCL_INTER, 0.0), (field::CAL_MAX, 0.0), (field::CAL_MIN, 0.0)]
+    {
+        header.set(field, 0, value);
+    }
+    header.set_text(field::DESCRIP, "standard deviation over seeds");
+    header
 }
 
 /// The report of a slice before it is made, which is what the record tells; and how far the network sees.

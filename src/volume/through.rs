@@ -4,12 +4,12 @@
 //! mean over the thickness of an acquired slice, which is taken to be the distance of slices, must be that slice: the
 //! difference is added.
 
-use super::enlarge::enlarge;
+use super::enlarge::{Enlarged, enlarge};
 use super::intensity::Slice;
 use super::region::Part;
-use super::slices::{Outcome, Progress, Slices, at_once};
+use super::slices::{Block, Outcome, Progress, Slices, at_once};
 use super::task::Listener;
-use crate::engine::{Target, UpscaleOptions, Upscaler};
+use crate::engine::{Spread, Target, UpscaleOptions, Upscaler};
 use crate::error::Result;
 use crate::image::{Kernel, Raster, resize};
 use crate::progress::CancelToken;
@@ -56,77 +56,125 @@ impl Slices<'_> {
         upscaler: &Upscaler,
         listener: &dyn Listener,
         cancel: &CancelToken,
-        mut take: impl FnMut(Vec<u8>) -> Result<()>,
+        mut take: impl FnMut(Block) -> Result<()>,
     ) -> Result<Outcome> {
         let plan = self.plan;
-        let (a, b, through) = plan.plane;
-        let (own, order, old) = (plan.nifti.datatype, plan.nifti.header.order(), plan.geometry.sides);
+        let (own, order, sides) = (plan.nifti.datatype, plan.nifti.header.order(), plan.geometry.sides);
         let mut data = plan.nifti.data()?;
-        let progress = Progress::new(listener, plan.runs().len());
+        let samples = self.options.uncertainty.unwrap_or(1);
+        let progress = Progress::new(listener, plan.runs().len() * samples);
         let mut outcome = Outcome::default();
-        let mut bytes = vec![0; old.iter().product::<usize>() * own.bytes()];
+        let mut bytes = vec![0; sides.iter().product::<usize>() * own.bytes()];
         for time in 0..plan.nifti.shape[3] {
             data.fill(&mut bytes)?;
-            let mut input = Grid { sides: old, values: Vec::with_capacity(old.iter().product()) };
+            let mut input = Grid { sides, values: Vec::with_capacity(sides.iter().product()) };
             own.decode(order, &bytes, |value| input.values.push(self.window.normalized(value)));
-            let mut result = Grid { sides: plan.sides, values: vec![0.0; plan.sides.iter().product()] };
-            let families = plan.families();
-            let share = 1.0 / families.len() as f32;
-            for &axis in &families {
-                let (axes, across) = ((through, axis), a + b - axis);
-                // One axis is the coarse one, the rows.
-                let size = (plan.sides[through], old[axis]);
-                let count = upscaler.networks().max(2);
-                for first in (0..old[across]).step_by(count) {
-                    let indices = first..old[across].min(first + count);
-                    let slices: Vec<_> = indices
-                        .map(|index| Slice::new(input.slice(axes, index), old[through], old[axis]))
-                        .collect();
-                    let target = Target::Size { width: size.1 as u32, height: size.0 as u32 };
-                    let made = at_once(slices, |at, slice| {
-                        let seed = (time * old[across] + first + at) as u64;
-                        let seed = self.options.seed.wrapping_add(seed);
-                        let options =
-                            UpscaleOptions { target, seed, among_others: true, ..self.options.clone() };
-                        let part = self.region.part(axes, first + at);
-                        enlarge(&slice, part.as_ref(), upscaler, &options, size, &progress, cancel)
-                    })?;
-                    for (at, (enlarged, report)) in made.into_iter().enumerate() {
-                        outcome.count(report);
-                        let mut values = enlarged.data().iter();
-                        result.each(axes, first + at, |sum| {
-                            *sum += share * values.next().copied().unwrap_or(0.0)
-                        });
-                    }
+            let mut made = |sample: usize, outcome: &mut Outcome| {
+                let seed = self.options.seed.wrapping_add(sample as u64);
+                let mut result =
+                    self.averaged(&mut input, time, seed, upscaler, &progress, outcome, cancel)?;
+                self.corrected(&mut input, &mut result, outcome, cancel)?;
+                Ok(Raster::from_vec(1, 1, result.values.len(), result.values))
+            };
+            let result = made(0, &mut outcome)?;
+            if samples > 1 {
+                let mut spread = Spread::new(&result, false);
+                for sample in 1..samples {
+                    spread.add(&made(sample, &mut Outcome::default())?);
                 }
-            }
-            let axes = (through, families[0]);
-            for index in 0..old[3 - axes.0 - axes.1] {
-                cancel.check()?;
-                let slice = Slice::new(input.slice(axes, index), old[through], old[axes.1]);
-                let size = (plan.sides[through], old[axes.1]);
-                let mut made = Raster::from_vec(1, size.0, size.1, result.slice(axes, index));
-                let shrunk = project(&slice, &mut made);
-                if let Some(mask) = self.region.part(axes, index).as_ref().and_then(Part::mask) {
-                    // Correction carries the network's values across borders of the mask.
-                    let mut plain = resize(&slice.inside, size.0, size.1, Kernel::BICUBIC);
-                    slice.add_outside(&mut plain);
-                    project(&slice, &mut plain);
-                    take_outside_of(mask, &plain, &mut made);
+                let mut map = spread.variance();
+                for (value, result) in map.data_mut().iter_mut().zip(result.data()) {
+                    *value = if result.is_nan() { f32::NAN } else { value.sqrt() };
                 }
-                outcome.figures.add(&slice, &shrunk);
-                slice.cut_holes(&mut made);
-                let mut values = made.data().iter();
-                result.each(axes, index, |value| *value = values.next().copied().unwrap_or(0.0));
+                map.data().chunks(BLOCK).try_for_each(|block| take(Block::Map(self.encoded_map(block))))?;
             }
-            for block in result.values.chunks(BLOCK) {
-                let mut bytes = Vec::with_capacity(block.len() * plan.datatype.bytes());
-                let values = block.iter().map(|value| self.window.restored((*value).into()));
-                plan.datatype.encode(order, values, &mut bytes);
-                take(bytes)?;
-            }
+            result.data().chunks(BLOCK).try_for_each(|block| take(Block::Result(self.encoded(block))))?;
         }
         Ok(outcome)
+    }
+
+    /// The mean of both families of slices, each enlarged.
+    #[allow(clippy::too_many_arguments, reason = "they belong to different owners")]
+    fn averaged(
+        &self,
+        input: &mut Grid,
+        time: usize,
+        seed: u64,
+        upscaler: &Upscaler,
+        progress: &Progress<'_>,
+        outcome: &mut Outcome,
+        cancel: &CancelToken,
+    ) -> Result<Grid> {
+        let plan = self.plan;
+        let (a, b, through) = plan.plane;
+        let old = plan.geometry.sides;
+        let mut result = Grid { sides: plan.sides, values: vec![0.0; plan.sides.iter().product()] };
+        let families = plan.families();
+        let share = 1.0 / families.len() as f32;
+        for &axis in &families {
+            let (axes, across) = ((through, axis), a + b - axis);
+            // One axis is the coarse one, the rows.
+            let size = (plan.sides[through], old[axis]);
+            let target = Target::Size { width: size.1 as u32, height: size.0 as u32 };
+            let count = upscaler.networks().max(2);
+            for first in (0..old[across]).step_by(count) {
+                let indices = first..old[across].min(first + count);
+                let slices: Vec<_> = indices
+                    .map(|index| Slice::new(input.slice(axes, index), old[through], old[axis]))
+                    .collect();
+                let made = at_once(slices, |at, slice| {
+                    let place = plan.noise(time, across, first + at);
+                    let options = UpscaleOptions {
+                        target,
+                        seed,
+                        place,
+                        uncertainty: None,
+                        among_others: true,
+                        ..self.options.clone()
+                    };
+                    let part = self.region.part(axes, first + at);
+                    enlarge(&slice, part.as_ref(), upscaler, &options, size, progress, cancel)
+                })?;
+                for (at, Enlarged { image, report, .. }) in made.into_iter().enumerate() {
+                    outcome.count(report);
+                    let mut values = image.data().iter();
+                    result
+                        .each(axes, first + at, |sum| *sum += share * values.next().copied().unwrap_or(0.0));
+                }
+            }
+        }
+        Ok(result)
+    }
+
+    /// Corrects `result` so that its means over acquired slices are those of `input`; holes come back.
+    fn corrected(
+        &self,
+        input: &mut Grid,
+        result: &mut Grid,
+        outcome: &mut Outcome,
+        cancel: &CancelToken,
+    ) -> Result<()> {
+        let (through, old) = (self.plan.plane.2, self.plan.geometry.sides);
+        let axes = (through, self.plan.families()[0]);
+        let size = (self.plan.sides[through], old[axes.1]);
+        for index in 0..old[3 - axes.0 - axes.1] {
+            cancel.check()?;
+            let slice = Slice::new(input.slice(axes, index), old[through], old[axes.1]);
+            let mut made = Raster::from_vec(1, size.0, size.1, result.slice(axes, index));
+            let shrunk = project(&slice, &mut made);
+            if let Some(mask) = self.region.part(axes, index).as_ref().and_then(Part::mask) {
+                // Correction carries the network's values across borders of the mask.
+                let mut plain = resize(&slice.inside, size.0, size.1, Kernel::BICUBIC);
+                slice.add_outside(&mut plain);
+                project(&slice, &mut plain);
+                take_outside_of(mask, &plain, &mut made);
+            }
+            outcome.figures.add(&slice, &shrunk);
+            slice.cut_holes(&mut made);
+            let mut values = made.data().iter();
+            result.each(axes, index, |value| *value = values.next().copied().unwrap_or(0.0));
+        }
+        Ok(())
     }
 }
 

@@ -24,6 +24,11 @@ pub struct VolumeArgs {
     #[arg(long, value_name = "MASK.nii.gz")]
     pub mask: Option<PathBuf>,
 
+    /// Millimetres through the plane over which the noise of slices is alike, so that views across them do not flicker; 0
+    /// makes slices independent
+    #[arg(long, value_name = "MM", default_value = "8", value_parser = options::length)]
+    pub noise_length: f64,
+
     /// Type of the result's voxels, such as int16 or float32; by default the input's, or float32 where that has 8 bits
     #[arg(long, value_name = "TYPE", value_parser = options::datatype)]
     pub datatype: Option<Datatype>,
@@ -40,7 +45,7 @@ pub struct VolumeArgs {
 
 impl From<VolumeArgs> for VolumeOptions {
     fn from(args: VolumeArgs) -> Self {
-        let VolumeArgs { plane, through, mask, datatype, gz_level, force } = args;
-        Self { plane, through, mask, datatype, gz_level, force }
+        let VolumeArgs { plane, through, mask, noise_length, datatype, gz_level, force } = args;
+        Self { plane, through, mask, noise_length, datatype, gz_level, force }
     }
 }

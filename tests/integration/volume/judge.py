@@ -6,6 +6,7 @@
     judge.py copies IN OUT         every volume of OUT has the bytes and voxels of its namesake in IN
     judge.py through IN OUT        slices of 4 mm became slices of 1 mm with the same means
     judge.py masked IN OUT         results of one volume differ inside the mask only
+    judge.py spread IN OUT         the map of OUT is the standard deviation over its results
     judge.py values IN OUT         what must hold of single volumes
 """
 
@@ -218,6 +219,36 @@ def judge_masked(before, after):
     # The means of acquired slices are put right afterwards, from a column's own values.
     assert np.array_equal(c[~inside.any(2)], d[~inside.any(2)])
     assert (c != d)[fine].mean() > 0.9
+
+
+def make_spread(folder):
+    data = 1000 * smooth((20, 18, 5)).astype("f4")
+    data[:6, :5, 1:3] = np.nan
+    for name, order in (("scan", (0, 1, 2)), ("turned", (2, 0, 1))):
+        zooms = np.diag([*np.array([1.0, 1, 4])[list(order)], 1])
+        image = nib.Nifti1Image(data.transpose(order), zooms)
+        image.header.set_slope_inter(-0.5, 100)
+        nib.save(image, folder / f"{name}.nii")
+
+
+def judge_spread(scan, results):
+    def load(what):
+        path, _, name = str(results).rpartition("--")
+        return nib.load(f"{path}-{what}-{name}")
+
+    old, whole, spread = nib.load(scan), load("0"), nib.load(str(results).replace("--", "-map-") + ".gz")
+    assert whole.shape == spread.shape != old.shape and np.array_equal(whole.affine, spread.affine)
+    assert np.allclose(whole.header.get_zooms(), spread.header.get_zooms())
+    assert spread.get_data_dtype() == np.float32 and spread.header.get_slope_inter() in ((1, 0), (None, None))
+    again = [nib.load(str(results).replace("--", f"-{seed}-") + "-again.nii").get_fdata() for seed in range(3)]
+    assert np.array_equal(whole.get_fdata(), again[0], equal_nan=True)
+    known, found = np.std(again, axis=0, ddof=1), spread.get_fdata()
+    assert np.array_equal(np.isnan(known), np.isnan(found)) and np.isnan(found).any()
+    if "through" in str(results):
+        assert np.nanmax(np.abs(known - found)) < 0.01 * np.nanmax(known), np.nanmax(np.abs(known - found))
+    # In the plane it is that of the model's own size, before resampling to this one.
+    ratio = np.nanmean(found) / np.nanmean(known)
+    assert 0.8 < ratio < 1.6 and np.nanmean(known) > 0.1, ratio
 
 
 def corners(shape):

@@ -75,7 +75,15 @@ fn make(folder: &Path, sides: [usize; 3], through: usize, packed: bool) -> Vec<u
     let plan = Plan::new(&input, Target::Native, 4, &VolumeOptions::default(), &Limits::default()).unwrap();
     assert_eq!(plan.plane.2, through);
     let options = UpscaleOptions { memory: Some(400 << 20), ..UpscaleOptions::default() };
-    let task = VolumeTask { plan: &plan, hash: None, packed, options: &options, folder, cannot_write: "no" };
+    let task = VolumeTask {
+        plan: &plan,
+        hash: None,
+        packed,
+        options: &options,
+        folder,
+        cannot_write: "no",
+        map: None,
+    };
     let output = folder.join("out");
     let (_, made) = task
         .make(&stub(), &Silent, &CancelToken::new(), |fill| {

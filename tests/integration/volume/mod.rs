@@ -198,6 +198,34 @@ fn outside_a_mask_there_is_only_interpolation() {
 }
 
 #[test]
+fn a_map_of_uncertainty_has_the_grid_of_the_result_and_the_spread_of_seeds() {
+    if !ready() {
+        return;
+    }
+    let place = Place::with_volumes("spread");
+    let steps = ["--steps", "2", "--eta", "1", "--datatype", "float64"];
+    let run = |words: &[&str]| place.made(&[words, &steps].concat());
+    for (way, name) in [(["-s", "3"], "plane"), (["--through", "1mm"], "through")] {
+        for scan in ["scan.nii", "turned.nii"] {
+            let input = format!("in/{scan}");
+            let named = |what: &str| format!("{name}-{what}-{scan}");
+            let (map, made) = (format!("{}.gz", named("map")), named("0"));
+            let told = run(&[&input, "-o", &made, way[0], way[1], "--uncertainty", &map, "--samples", "3"]);
+            assert!(told.contains(&format!("the uncertainty map is {map}")), "{told}");
+            // The result is that of the first seed alone.
+            for seed in ["0", "1", "2"] {
+                let again = format!("{}-again.nii", named(seed));
+                run(&[&input, "-o", &again, way[0], way[1], "--seed", seed]);
+            }
+            place.judge(&["spread", &input, &named("")]);
+        }
+    }
+    let output = place.upscale(&["in/scan.nii", "-s", "5", "--uncertainty", "m.nii"]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && told.contains("at most 4 times as large"), "{told}");
+}
+
+#[test]
 fn images_and_volumes_of_one_folder_each_have_their_model() {
     if !has_runtime() {
         return;

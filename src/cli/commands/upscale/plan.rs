@@ -77,7 +77,13 @@ impl RunPlan {
     fn refuse_collisions(&self, map: Option<&Path>) -> Result<()> {
         let mut taken: HashMap<PathBuf, &Path> = HashMap::new();
         if let Some(map) = map {
-            if self.jobs.iter().map(|job| job.pages.len()).sum::<usize>() > 1 {
+            if self
+                .jobs
+                .iter()
+                .map(|job| if job.volume.is_some() { 1 } else { job.pages.len() })
+                .sum::<usize>()
+                > 1
+            {
                 let message = "--uncertainty takes one image: the file has several pages";
                 return Err(Error::new(ErrorKind::InvalidOption, message));
             }
