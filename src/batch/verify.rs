@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::diffusion::NoisePlace;
 use crate::engine::Upscaler;
 use crate::engine::options::{Target, UpscaleOptions};
 use crate::error::{Error, ErrorKind, Result};
@@ -97,6 +98,7 @@ fn options(record: &Provenance, image: &Image, resources: &UpscaleOptions) -> Re
         cleanup: record.cleanup,
         consistency: Some(record.consistency as usize),
         seed: record.seed,
+        place: NoisePlace::default(),
         uncertainty: None,
         tile: resources.tile,
         memory: resources.memory,

@@ -5,26 +5,37 @@ use super::normal::box_muller;
 /// Normals per Philox block, so pixels per counter.
 const PER_BLOCK: usize = 4;
 
+/// Channels of a plane.
+const CHANNELS: u32 = 4;
+
 /// Philox4x32 multipliers and key increments (Salmon et al. 2011, "Parallel random numbers: as easy as
 /// 1, 2, 3").
 const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
 const KEY_STEPS: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
 const ROUNDS: usize = 10;
 
-/// An endless field of independent standard normals, one for each (step, channel, y, x).
+/// An endless field of independent standard normals, one for each (step, plane, channel, y, x).
 ///
-/// Philox4x32-10 keyed by the seed gives the bits for the counter (x / 4, y, channel, step), the Box-Muller
+/// Philox4x32-10 keyed by the seed gives the bits for the counter (x / 4, y, channel + 4 plane, step), the Box-Muller
 /// transform their normals. Only basic f32 operations are used, so every platform makes the same values. They
 /// are finite and within 6.7 of zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoiseField {
     key: [u32; 2],
+    /// The plane, times the number of channels that there may be.
+    plane: u32,
 }
 
 impl NoiseField {
-    /// The field of a seed.
+    /// The field of a seed, in plane 0.
     pub fn new(seed: u64) -> Self {
-        Self { key: [seed as u32, (seed >> 32) as u32] }
+        Self { key: [seed as u32, (seed >> 32) as u32], plane: 0 }
+    }
+
+    /// The same field in another plane, below 2^30, for images that lie one above the other.
+    #[must_use]
+    pub fn in_plane(self, plane: u32) -> Self {
+        Self { plane: plane * CHANNELS, ..self }
     }
 
     /// Writes the normals of the pixels `x0, x0 + 1, ...` of a row into `out`.
@@ -32,10 +43,11 @@ impl NoiseField {
     /// A pixel's value depends on its place alone, not on where a segment begins or ends.
     ///
     /// # Panics
-    /// Where the segment ends above `u32::MAX` pixels.
+    /// Where the segment ends above `u32::MAX` pixels, or `channel` is 4 or more.
     pub fn fill(&self, step: u32, channel: u32, y: u32, x0: u32, out: &mut [f32]) {
         assert!(out.len() as u64 <= u64::from(u32::MAX - x0), "a noise row ends within u32");
-        let place = [step, channel, y, x0];
+        assert!(channel < CHANNELS, "channels are 0 to 3");
+        let place = [step, self.plane + channel, y, x0];
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("avx2") {
             // SAFETY: the processor has AVX2, as just checked.
@@ -191,6 +203,11 @@ mod tests {
     fn neighbours_rows_channels_steps_and_seeds_are_uncorrelated() {
         let length = 100_000;
         let base = row(3, 4, 1, 6, 0, length);
+        let in_plane = |plane: u32| {
+            let mut out = vec![f32::NAN; length];
+            NoiseField::new(3).in_plane(plane).fill(4, 1, 6, 0, &mut out);
+            out
+        };
         let others = [
             ("x + 1", row(3, 4, 1, 6, 1, length)),
             ("x + 2", row(3, 4, 1, 6, 2, length)),
@@ -199,7 +216,8 @@ mod tests {
             ("y + 1", row(3, 4, 1, 7, 0, length)),
             ("channel + 1", row(3, 4, 2, 6, 0, length)),
             ("step + 1", row(3, 5, 1, 6, 0, length)),
-            ("channel and y swapped", row(3, 4, 6, 1, 0, length)),
+            ("plane + 1", in_plane(1)),
+            ("plane 2^29", in_plane(1 << 29)),
             ("seed + 1", row(4, 4, 1, 6, 0, length)),
             ("seed with a high bit", row(3 | 1 << 40, 4, 1, 6, 0, length)),
         ];

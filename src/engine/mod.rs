@@ -21,5 +21,7 @@ mod workload;
 pub use options::{Target, UpscaleOptions};
 pub use report::{Plan, Report};
 pub use sampling::Sampling;
+#[cfg(feature = "volume")]
+pub(crate) use spread::Spread;
 pub use strips::TakeStrip;
 pub use upscaler::{RuntimeOptions, Upscaled, Upscaler};

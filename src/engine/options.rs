@@ -1,6 +1,6 @@
 //! What to make of an image: target size and how to sample.
 
-use crate::diffusion::{SamplerKind, TimestepSpacing};
+use crate::diffusion::{NoisePlace, SamplerKind, TimestepSpacing};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{DEFAULT_BUNDLE, MAX_CONSISTENCY};
 use crate::tiling::MIN_TILE;
@@ -125,6 +125,8 @@ pub struct UpscaleOptions {
     pub consistency: Option<usize>,
     /// Seed of the noise field. Default: 0.
     pub seed: u64,
+    /// Where the image lies in the noise field, for parts of a larger image. Default: its corner.
+    pub place: NoisePlace,
     /// Samples, 2 to 1000, over which the standard deviation of every pixel is measured; their seeds
     /// follow [`seed`](Self::seed), whose own sample is the result. Default: none.
     pub uncertainty: Option<usize>,
@@ -153,6 +155,7 @@ impl Default for UpscaleOptions {
             cleanup: 0.0,
             consistency: None,
             seed: 0,
+            place: NoisePlace::default(),
             uncertainty: None,
             tile: None,
             among_others: false,

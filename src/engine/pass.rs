@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
-use crate::diffusion::{NoiseField, SamplingPlan, combine};
+use crate::diffusion::{NoiseSource, SamplingPlan, combine};
 use crate::engine::meter::Meter;
 use crate::image::{Raster, Resampler};
 use crate::model::Manifest;
@@ -40,9 +40,9 @@ pub(crate) struct ModelPass<'a> {
     pub(crate) lr: &'a Raster,
     /// From `lr` to the size of the result.
     pub(crate) upsampler: &'a Resampler,
-    pub(crate) noise: NoiseField,
+    pub(crate) noise: NoiseSource,
     /// Noise of further samples, over which the result's variance is measured.
-    pub(crate) others: &'a [NoiseField],
+    pub(crate) others: &'a [NoiseSource],
     /// Whether all channels are alike, and the result is their mean.
     pub(crate) grey: bool,
     pub(crate) cleanup: f32,

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::upscaler::Upscaler;
-use crate::diffusion::NoiseField;
+use crate::diffusion::NoiseSource;
 use crate::engine::enlarged::Enlarged;
 use crate::engine::meter::Meter;
 use crate::engine::options::UpscaleOptions;
@@ -118,8 +118,11 @@ impl Upscaler {
         let sampling = plan.sampling.plan(self.manifest(), &self.trajectory)?;
         let inputs: Vec<_> = sampling.steps().iter().map(|step| self.step_input(step.t)).collect();
         let samples = options.uncertainty.unwrap_or(1) as u64;
-        let others: Vec<_> = (1..samples).map(|i| NoiseField::new(options.seed.wrapping_add(i))).collect();
         let scale = self.manifest().scale;
+        // The whole image is that many times as fine after this pass.
+        let fineness = scale.pow(index as u32 + 1) as u32;
+        let noise = |more: u64| NoiseSource::new(options.seed.wrapping_add(more), options.place, fineness);
+        let others: Vec<_> = (1..samples).map(noise).collect();
         let load = self.workload(image.width(), image.height(), &plan.sampling, options);
         let lr = self.prepare(&image, &load);
         drop(image);
@@ -137,7 +140,7 @@ impl Upscaler {
             lr: &lr,
             upsampler: &upsampler,
             // A second pass must not repeat the first one's noise.
-            noise: NoiseField::new(options.seed.wrapping_add(index as u64)),
+            noise: noise(index as u64),
             others: &others,
             grey,
             cleanup: if index == 0 { options.cleanup } else { 0.0 },

@@ -20,7 +20,7 @@ use crate::engine::workers::{Fallback, Workers};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fidelity::Fidelity;
 use crate::image::{Provenance, Raster};
-use crate::model::{Bundle, Manifest};
+use crate::model::{Bundle, Manifest, TilingKind};
 use crate::progress::{CancelToken, NoProgress, Progress};
 use crate::runtime::network::Network;
 use crate::runtime::{Device, NetworkBytes, NetworkSpec, Provider, ProviderReport, Runtime, open_networks};
@@ -43,6 +43,9 @@ pub struct RuntimeOptions {
 
 /// Bytes that one more thread takes, for the natural-x4 model, as measured: weights, packed weights, small buffers.
 const THREAD_BYTES: u64 = 20 << 20;
+
+/// Pixels that the kernels of upsamplers reach.
+const UPSAMPLED: usize = 3;
 
 /// The share of the memory that networks may take.
 const NETWORKS_SHARE: u64 = 6;
@@ -248,6 +251,22 @@ impl Upscaler {
         let bytes = passes.iter().map(|pass| pass.bytes).max().unwrap_or(rasters);
         let repeats = if channels > self.manifest.channels { channels } else { 1 };
         Ok(Plan { width: out_width, height: out_height, sampling, passes, bytes, repeats })
+    }
+
+    /// How many pixels of the image around a pixel have a part in its result, at most, as in `plan`. Of networks that see
+    /// everything, as many as overlap.
+    pub fn reach(&self, plan: &Plan) -> usize {
+        let Manifest { encoder, denoiser, tiling, size_multiple, scale, .. } = &self.manifest;
+        let denoiser = match tiling {
+            TilingKind::Exact => denoiser.halo,
+            TilingKind::Blend { overlap } => *overlap,
+        };
+        let encoder = encoder.as_ref().map_or(0, |encoder| encoder.halo).next_multiple_of(*size_multiple);
+        let steps = plan.sampling.steps * denoiser.next_multiple_of(*size_multiple);
+        // A later pass sees finer pixels.
+        let passes = (0..plan.passes.len() as i32)
+            .map(|pass| (encoder + steps + UPSAMPLED) as f64 / (*scale as f64).powi(pass));
+        passes.sum::<f64>().ceil() as usize
     }
 
     /// How long `plan` takes here, from running the networks on a small square.

@@ -53,6 +53,20 @@ impl Geometry {
         self.spacing.map(|size| size * self.millimetres.unwrap_or(1.0))
     }
 
+    /// How far corners lie from those of `other`, by the affines that most programs use; `None` where only one has any.
+    pub fn apart(&self, other: &Self) -> Option<f64> {
+        let own = |geometry: &Self| geometry.sform.or(geometry.qform);
+        match (own(self), own(other)) {
+            (Some(a), Some(b)) => Some(distance(&a, &b, self.sides)),
+            (None, None) => {
+                let corner =
+                    |axis: usize| (self.spacing[axis] - other.spacing[axis]) * self.sides[axis] as f64;
+                Some((0..3).map(|axis| corner(axis).powi(2)).sum::<f64>().sqrt())
+            }
+            _ => None,
+        }
+    }
+
     /// What is odd about the place, one sentence each.
     pub fn warnings(&self, form: Form) -> Vec<String> {
         let mut warnings = Vec::new();

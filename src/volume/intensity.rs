@@ -9,6 +9,9 @@ use crate::progress::CancelToken;
 /// Percentiles between which the window lies: a few hot or dark voxels do not decide what the rest looks like.
 const WINDOW: (f64, f64) = (0.1, 99.9);
 
+/// A contrast of which the network makes nothing: the limit of the output guard.
+const FLAT: f32 = 0.02;
+
 /// Voxels read at once.
 const BLOCK: usize = 1 << 16;
 
@@ -28,6 +31,8 @@ pub struct Survey {
     pub range: (f64, f64),
     /// Voxels that are NaN.
     pub nan: u64,
+    /// The largest value at each index along i, j and k, of all time points; minus infinity where all are NaN.
+    pub most: [Vec<f64>; 3],
     /// What is worth a warning about the file.
     pub warning: Option<String>,
 }
@@ -38,7 +43,9 @@ impl Survey {
     /// # Errors
     /// `Input` where they cannot be read, are damaged, infinite, or all NaN; `Cancelled`.
     pub fn of(source: &Source, cancel: &CancelToken) -> Result<Self> {
-        let mut survey = Self { range: (f64::INFINITY, f64::NEG_INFINITY), ..Self::default() };
+        let most = std::array::from_fn(|axis| vec![f64::NEG_INFINITY; source.shape()[axis]]);
+        let mut survey = Self { range: (f64::INFINITY, f64::NEG_INFINITY), most, ..Self::default() };
+        let mut indices = [0; 3];
         let mut data = source.data()?;
         let total: u64 = source.shape().iter().map(|side| *side as u64).product();
         let mut buffer = vec![0; BLOCK * source.datatype().bytes()];
@@ -55,12 +62,16 @@ impl Survey {
                     survey.count += 1;
                     survey.sum += value;
                     survey.range = (survey.range.0.min(value), survey.range.1.max(value));
+                    for (most, at) in survey.most.iter_mut().zip(indices) {
+                        most[at] = most[at].max(value);
+                    }
                 } else if value.is_nan() {
                     survey.nan += 1;
                 } else {
                     infinite = infinite.or(Some(at));
                 }
                 at += 1;
+                advance(&mut indices, source.shape());
             });
             if let Some(at) = infinite {
                 return Err(wrong(format!(
@@ -104,6 +115,11 @@ impl Window {
         Self { low, high: if high > low { high } else { low + 1.0 } }
     }
 
+    /// Whether a stored value is (nearly) black.
+    pub fn is_air(&self, value: f64) -> bool {
+        value <= self.restored(f64::from(FLAT))
+    }
+
     /// A stored value in the network's units.
     pub fn normalized(&self, value: f64) -> f32 {
         ((value - self.low) / (self.high - self.low)) as f32
@@ -139,14 +155,6 @@ impl Slice {
         Self { inside, outside, holes }
     }
 
-    /// Whether the slice has so little contrast that the network would add nothing.
-    pub fn is_flat(&self) -> bool {
-        let (low, high) =
-            self.inside.data().iter().fold((1.0f32, 0.0f32), |(low, high), &v| (low.min(v), high.max(v)));
-        // The limit of the output guard.
-        high - low <= 0.02
-    }
-
     /// Adds what lies outside the window to the enlarged inside.
     pub fn add_outside(&self, enlarged: &mut Raster) {
         if let Some(outside) = &self.outside {
@@ -178,6 +186,12 @@ impl Slice {
     }
 }
 
+/// Whether `inside` has so little contrast that the network would add nothing.
+pub fn is_flat(inside: &Raster) -> bool {
+    let (low, high) = inside.range();
+    high - low <= FLAT
+}
+
 /// Fills holes from their edges inwards with the mean of known neighbours; far inside, with black.
 fn fill(values: &mut [f32], width: usize) {
     let height = values.len() / width;
@@ -203,6 +217,17 @@ fn fill(values: &mut [f32], width: usize) {
         }
     }
     values.iter_mut().filter(|value| value.is_nan()).for_each(|value| *value = 0.0);
+}
+
+/// Goes on to the next voxel of the file.
+fn advance(indices: &mut [usize; 3], shape: [usize; 4]) {
+    for (at, side) in indices.iter_mut().zip(shape) {
+        *at += 1;
+        if *at < side {
+            return;
+        }
+        *at = 0;
+    }
 }
 
 /// A voxel by its indices, from its number in the file.

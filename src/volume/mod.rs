@@ -4,14 +4,18 @@
 //! [`Plan`] reads a header and says what will be made; [`VolumeTask`] makes it.
 
 pub mod dicom;
+mod enlarge;
 mod geometry;
 mod histogram;
 mod intensity;
 mod layout;
+mod mask;
 pub mod nifti;
+mod noise;
 pub mod options;
 mod plan;
 mod refusal;
+mod region;
 mod slices;
 mod source;
 mod summary;
@@ -22,7 +26,7 @@ pub use options::{Distance, VolumeOptions};
 pub use plan::{Output, Plan};
 pub use source::{Data, Source};
 pub use summary::{Side, Summary};
-pub use task::{Fill, Listener, Made, Sink, VolumeTask};
+pub use task::{Fill, Listener, Made, Map, Sink, VolumeTask};
 
 /// The embedded model where none is named.
 pub const DEFAULT_MODEL: &str = "mri-x4";

@@ -1,14 +1,21 @@
 //! What a user can ask for of volumes, beside what images have.
 
+use std::path::PathBuf;
+
 use super::nifti::Datatype;
+use super::noise::DEFAULT_LENGTH;
 
 /// Options of volumes.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct VolumeOptions {
     /// The two axes that are enlarged, of i = 0, j = 1 and k = 2. Default: the two finest.
     pub plane: Option<(usize, usize)>,
     /// The distance of slices to be made through the plane, instead of finer pixels in it. Default: none.
     pub through: Option<Distance>,
+    /// A volume of the same grid, outside of whose voxels other than 0 there is only interpolation. Default: none.
+    pub mask: Option<PathBuf>,
+    /// Millimetres over which the noise of slices is alike; 0 for independent slices. Default: 8.
+    pub noise_length: f64,
     /// Type of the result's voxels. Default: the input's; float32 for one of 8 bits.
     pub datatype: Option<Datatype>,
     /// Level of gzip, 0 to 9. Default: 1.
@@ -19,7 +26,15 @@ pub struct VolumeOptions {
 
 impl Default for VolumeOptions {
     fn default() -> Self {
-        Self { plane: None, through: None, datatype: None, gz_level: 1, force: false }
+        Self {
+            plane: None,
+            through: None,
+            mask: None,
+            noise_length: DEFAULT_LENGTH,
+            datatype: None,
+            gz_level: 1,
+            force: false,
+        }
     }
 }
 
@@ -43,6 +58,16 @@ pub fn distance(text: &str) -> Result<Distance, String> {
     let number = text.strip_suffix("mm").unwrap_or(text).trim().parse().ok();
     let number = number.filter(|number: &f64| number.is_finite() && *number > 0.0);
     number.map(Distance::Millimetres).ok_or_else(|| "expected iso, or millimetres such as 1 or 1.5mm".into())
+}
+
+/// A length in millimetres.
+///
+/// # Errors
+/// What was expected.
+pub fn length(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix("mm").unwrap_or(text).trim().parse().ok();
+    let number = number.filter(|number: &f64| number.is_finite() && *number >= 0.0);
+    number.ok_or_else(|| "expected millimetres of at least 0, such as 5 or 2.5mm".into())
 }
 
 /// Names of the axes, as in NIfTI.
@@ -92,6 +117,8 @@ mod tests {
         assert!(distance("0").is_err() && distance("-1").is_err() && distance("fine").is_err());
         assert_eq!(datatype("uint16"), Ok(Datatype::U16));
         assert!(datatype("short").unwrap_err().contains("int16"));
+        assert_eq!((length("0"), length("2.5mm")), (Ok(0.0), Ok(2.5)));
+        assert!(length("-1").is_err() && length("inf").is_err() && length("").is_err());
         assert!(gz_level("9").is_ok() && gz_level("10").is_err());
     }
 }

@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use super::dicom::{self, Series};
 use super::geometry::Geometry;
+use super::mask;
 use super::nifti::{Datatype, Nifti};
+use super::noise;
 use super::options::{AXES, Distance, VolumeOptions};
 use super::refusal::refusal;
 use super::source::Source;
+use crate::diffusion::NoisePlace;
 use crate::engine::Target;
 use crate::engine::options::MAX_SCALE;
 use crate::error::{Error, ErrorKind, Result};
@@ -50,6 +53,8 @@ pub struct Plan {
     pub sides: [usize; 3],
     /// Factor of the model.
     scale: usize,
+    /// The mask, outside of which there is only interpolation.
+    pub mask: Option<Nifti>,
     /// Type of the result's voxels.
     pub datatype: Datatype,
     /// What was asked for.
@@ -104,6 +109,7 @@ impl Plan {
         }
         let [i, j, k, times] = source.shape();
         let geometry = Geometry::of(source.header(), [i, j, k]);
+        let mask = options.mask.as_ref().map(|path| mask::open(path, &geometry)).transpose()?;
         let plane = match options.plane {
             Some((a, b)) => (a, b, 3 - a - b),
             None => geometry.finest_plane(),
@@ -139,8 +145,21 @@ impl Plan {
         let mut warnings = source.warnings().to_vec();
         warnings.extend(geometry.warnings(source.form()));
         let datatype = datatype(source.datatype(), sides == geometry.sides, options, &mut warnings)?;
-        let (through, options, output) = (options.through.is_some(), *options, Output::Nifti);
-        Ok(Self { source, output, geometry, plane, through, thickness, sides, scale, datatype, options, warnings })
+        let (through, options, output) = (options.through.is_some(), options.clone(), Output::Nifti);
+        Ok(Self {
+            source,
+            output,
+            geometry,
+            plane,
+            through,
+            thickness,
+            sides,
+            scale,
+            mask,
+            datatype,
+            options,
+            warnings,
+        })
     }
 
     /// The same, but written as DICOM with the attributes of `series`, whose grid lies where the volume does.
@@ -174,6 +193,15 @@ impl Plan {
     /// Width and height of a slice of the result.
     pub fn target(&self) -> (usize, usize) {
         (self.sides[self.plane.0], self.sides[self.plane.1])
+    }
+
+    /// The noise of the slice at `index` along `axis`, of the volume number `time`.
+    pub fn noise(&self, time: usize, axis: usize, index: usize) -> NoisePlace {
+        // Slices along each axis have planes of their own, at most one more than there are slices.
+        let planes = |sides: &[usize]| sides.iter().map(|side| side + 1).sum::<usize>();
+        let sides = &self.geometry.sides;
+        let first = time * planes(sides) + planes(&sides[..axis]);
+        noise::place(first, index, self.geometry.voxel_mm()[axis], self.options.noise_length)
     }
 
     /// The number of slices, of all volumes.

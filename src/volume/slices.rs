@@ -5,16 +5,22 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
+use super::enlarge::{Enlarged, enlarge};
 use super::intensity::{Slice, Window};
 use super::layout::{Scratch, slice};
+use super::nifti::Datatype;
 use super::plan::Plan;
+use super::region::Region;
 use super::source::Data;
 use super::summary::Figures;
 use super::task::Listener;
-use crate::engine::{Report, UpscaleOptions, Upscaled, Upscaler};
+use crate::engine::{Report, UpscaleOptions, Upscaler};
 use crate::error::Result;
 use crate::image::{Kernel, Raster, resize};
 use crate::progress::{CancelToken, ProgressEvent};
+
+/// Type of the voxels of a map of uncertainty.
+pub const MAP: Datatype = Datatype::F32;
 
 /// Voxels that are copied at once.
 const COPIED: usize = 1 << 20;
@@ -26,6 +32,7 @@ const PARTS: f64 = 1e6;
 pub struct Slices<'a> {
     pub plan: &'a Plan,
     pub window: Window,
+    pub region: Region,
     pub options: UpscaleOptions,
     /// For a temporary file, where slices do not lie in the order of the file.
     pub folder: &'a Path,
@@ -44,9 +51,19 @@ pub struct Outcome {
     pub report: Option<Report>,
 }
 
+/// Voxels in the order of a file.
+pub enum Block {
+    /// Of the result.
+    Result(Vec<u8>),
+    /// Of the map of uncertainty, which come somewhere between those of the result.
+    Map(Vec<u8>),
+}
+
 /// A finished slice.
 struct Finished {
     bytes: Vec<u8>,
+    /// Of the map of uncertainty, if there is one.
+    map: Option<Vec<u8>>,
     slice: Slice,
     /// The result in the size of the input.
     shrunk: Raster,
@@ -69,29 +86,6 @@ pub(super) fn at_once<T: Send, R: Send>(
     })
 }
 
-/// A slice enlarged to `height` x `width`, the size that `options` ask for; one of air without the network.
-pub(super) fn enlarge(
-    slice: &Slice,
-    upscaler: &Upscaler,
-    options: &UpscaleOptions,
-    (height, width): (usize, usize),
-    progress: &Progress<'_>,
-    cancel: &CancelToken,
-) -> Result<(Raster, Option<Report>)> {
-    cancel.check()?;
-    let part = progress.part();
-    let (mut result, report) = if slice.is_flat() {
-        part.tell(ProgressEvent { fraction: 1.0, step: 0, steps: 0 });
-        (resize(&slice.inside, height, width, Kernel::Linear), None)
-    } else {
-        let report = |event: ProgressEvent| part.tell(event);
-        let Upscaled { image, report, .. } = upscaler.upscale(&slice.inside, options, &report, cancel)?;
-        (image, Some(report))
-    };
-    slice.add_outside(&mut result);
-    Ok((result, report))
-}
-
 /// How far all slices are.
 pub(super) struct Progress<'a> {
     listener: &'a dyn Listener,
@@ -101,7 +95,8 @@ pub(super) struct Progress<'a> {
 }
 
 impl Slices<'_> {
-    /// Hands the voxels of the result to `take`, block by block in the order of the file.
+    /// Hands the voxels of the result, and of the map of uncertainty if options ask for it, to `take`, block by block in the
+    /// order of the file.
     ///
     /// # Errors
     /// As the input cannot be read or the engine fails; what `take` returns; `Cancelled`.
@@ -110,7 +105,7 @@ impl Slices<'_> {
         upscaler: &Upscaler,
         listener: &dyn Listener,
         cancel: &CancelToken,
-        mut take: impl FnMut(Vec<u8>) -> Result<()>,
+        mut take: impl FnMut(Block) -> Result<()>,
     ) -> Result<Outcome> {
         let plan = self.plan;
         let mut data = plan.source.data()?;
@@ -136,27 +131,34 @@ impl Slices<'_> {
                 let mut group = vec![vec![0; length]; count];
                 group.iter_mut().try_for_each(|bytes| data.fill(bytes))?;
                 for finished in work(first, group)? {
-                    take(outcome.add(finished))?;
+                    let (result, map) = outcome.add(finished);
+                    take(Block::Result(result))?;
+                    map.map_or(Ok(()), |map| take(Block::Map(map)))?;
                 }
             }
             return Ok(outcome);
         }
-        let mut scratch = Scratch::new(self.folder, plan.sides, through, plan.datatype.bytes())?;
+        let scratch = |datatype: Datatype| Scratch::new(self.folder, plan.sides, through, datatype.bytes());
+        let (mut results, mut maps) = (scratch(plan.datatype)?, scratch(MAP)?);
         let mut volume = vec![0; sides.iter().product::<usize>() * voxel];
         for time in 0..plan.source.shape()[3] {
             data.fill(&mut volume)?;
-            scratch.rewind()?;
+            results.rewind()?;
+            maps.rewind()?;
             for first in (0..sides[through]).step_by(at_once) {
                 let indices = first..sides[through].min(first + at_once);
                 let group = indices.map(|index| slice(&volume, sides, through, index, voxel)).collect();
                 for finished in work(time * sides[through] + first, group)? {
-                    scratch.push(&outcome.add(finished))?;
+                    let (result, map) = outcome.add(finished);
+                    results.push(&result)?;
+                    map.map_or(Ok(()), |map| maps.push(&map))?;
                 }
             }
-            scratch.ordered(|block| {
-                cancel.check()?;
-                take(block)
-            })?;
+            let mut checked = |block: Block| cancel.check().and_then(|()| take(block));
+            results.ordered(|block| checked(Block::Result(block)))?;
+            if self.options.uncertainty.is_some() {
+                maps.ordered(|block| checked(Block::Map(block)))?;
+            }
         }
         Ok(outcome)
     }
@@ -166,7 +168,7 @@ impl Slices<'_> {
         &self,
         data: &mut Data,
         cancel: &CancelToken,
-        mut take: impl FnMut(Vec<u8>) -> Result<()>,
+        mut take: impl FnMut(Block) -> Result<()>,
     ) -> Result<()> {
         let (plan, order) = (self.plan, self.plan.source.header().order());
         let own = plan.source.datatype();
@@ -182,7 +184,7 @@ impl Slices<'_> {
                 bytes.clear();
                 plan.datatype.encode(order, values.into_iter(), &mut bytes);
             }
-            take(bytes)?;
+            take(Block::Result(bytes))?;
             left -= voxels;
         }
         Ok(())
@@ -199,18 +201,17 @@ impl Slices<'_> {
     ) -> Result<Vec<Finished>> {
         let among_others = slices.len() > 1;
         at_once(slices, |at, bytes| {
-            // Equal noise in all slices would show as columns.
-            let seed = self.options.seed.wrapping_add((first + at) as u64);
-            let options = UpscaleOptions { seed, among_others, ..self.options.clone() };
-            self.slice(&bytes, &options, upscaler, progress, cancel)
+            let options = UpscaleOptions { among_others, ..self.options.clone() };
+            self.slice(&bytes, first + at, options, upscaler, progress, cancel)
         })
     }
 
-    /// One slice of the result.
+    /// One slice of the result, by its number among those of all volumes.
     fn slice(
         &self,
         bytes: &[u8],
-        options: &UpscaleOptions,
+        number: usize,
+        mut options: UpscaleOptions,
         upscaler: &Upscaler,
         progress: &Progress<'_>,
         cancel: &CancelToken,
@@ -221,27 +222,50 @@ impl Slices<'_> {
         let mut values = Vec::with_capacity(width * height);
         plan.source.datatype().decode(order, bytes, |value| values.push(window.normalized(value)));
         let slice = Slice::new(values, height, width);
-        let (mut result, report) =
-            enlarge(&slice, upscaler, options, (new_height, new_width), progress, cancel)?;
+        let (a, b, through) = plan.plane;
+        let (time, index) = (number / plan.geometry.sides[through], number % plan.geometry.sides[through]);
+        options.place = plan.noise(time, through, index);
+        let part = self.region.part((b, a), index);
+        let size = (new_height, new_width);
+        let Enlarged { image: mut result, deviation, report } =
+            enlarge(&slice, part.as_ref(), upscaler, &options, size, progress, cancel)?;
         let shrunk = resize(&result, height, width, Kernel::BICUBIC);
         slice.cut_holes(&mut result);
-        let mut bytes = Vec::with_capacity(result.data().len() * plan.datatype.bytes());
-        plan.datatype.encode(
-            order,
-            result.data().iter().map(|value| window.restored((*value).into())),
-            &mut bytes,
-        );
-        Ok(Finished { bytes, slice, shrunk, report })
+        let bytes = self.encoded(result.data());
+        let map = options.uncertainty.map(|_| {
+            let mut map = deviation.unwrap_or_else(|| Raster::new(1, new_height, new_width));
+            slice.cut_holes(&mut map);
+            self.encoded_map(map.data())
+        });
+        Ok(Finished { bytes, map, slice, shrunk, report })
+    }
+
+    /// Voxels of the result, from values in the network's units.
+    pub(super) fn encoded(&self, values: &[f32]) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(values.len() * self.plan.datatype.bytes());
+        let voxels = values.iter().map(|value| self.window.restored((*value).into()));
+        self.plan.datatype.encode(self.plan.source.header().order(), voxels, &mut bytes);
+        bytes
+    }
+
+    /// Voxels of the map, in the file's units with its slope, from deviations in the network's units.
+    pub(super) fn encoded_map(&self, values: &[f32]) -> Vec<u8> {
+        let header = self.plan.source.header();
+        let slope = header.scaling().map_or(1.0, |(slope, _)| slope.abs());
+        let unit = (self.window.high - self.window.low) * slope;
+        let mut bytes = Vec::with_capacity(values.len() * MAP.bytes());
+        MAP.encode(header.order(), values.iter().map(|value| f64::from(*value) * unit), &mut bytes);
+        bytes
     }
 }
 
 impl Outcome {
-    /// Counts a slice, and returns its voxels.
-    fn add(&mut self, finished: Finished) -> Vec<u8> {
-        let Finished { bytes, slice, shrunk, report } = finished;
+    /// Counts a slice, and returns its voxels, and those of the map.
+    fn add(&mut self, finished: Finished) -> (Vec<u8>, Option<Vec<u8>>) {
+        let Finished { bytes, map, slice, shrunk, report } = finished;
         self.figures.add(&slice, &shrunk);
         self.count(report);
-        bytes
+        (bytes, map)
     }
 
     /// Counts a slice: one of air has no report.

@@ -8,9 +8,11 @@ use std::thread;
 
 use super::dicom::{self, Making, Series};
 use super::intensity::{Survey, Window};
+use super::mask::Mask;
 use super::nifti::{self, COMMENT, Extension, Header, field};
 use super::plan::{Output, Plan};
-use super::slices::{Outcome, Slices};
+use super::region::Region;
+use super::slices::{Block, MAP, Outcome, Slices};
 use super::source::Source;
 use super::summary::Summary;
 use crate::engine::{Report, Target, UpscaleOptions, Upscaler};
@@ -40,7 +42,7 @@ pub enum Sink<'a> {
 pub type Fill<'a> = &'a mut dyn FnMut(Sink<'_>) -> Result<()>;
 
 /// A volume to make, and how.
-pub struct VolumeTask<'a> {
+pub struct VolumeTask<'a, 'm> {
     /// What is made of what.
     pub plan: &'a Plan,
     /// SHA-256 of the file with the input's voxels, in hexadecimal, if the result is to record how it was made.
@@ -53,6 +55,18 @@ pub struct VolumeTask<'a> {
     pub folder: &'a Path,
     /// The message for a result that cannot be written.
     pub cannot_write: &'a str,
+    /// Where the map goes, if options ask for uncertainty.
+    pub map: Option<Map<'m>>,
+}
+
+/// Where the standard deviation of every voxel goes.
+pub struct Map<'a> {
+    /// Its file.
+    pub out: &'a mut dyn Write,
+    /// Whether it is compressed.
+    pub packed: bool,
+    /// The message for a map that cannot be written.
+    pub cannot_write: &'a str,
 }
 
 /// What became of a volume.
@@ -64,20 +78,20 @@ pub struct Made {
     pub summary: Summary,
 }
 
-impl VolumeTask<'_> {
+impl VolumeTask<'_, '_> {
     /// Makes the volume. `write` gives its argument the place to write to; it is called once all voxels were examined.
     /// Returns what `write` does, and what became of the volume.
     ///
     /// # Errors
     /// Anything that prevents the result.
     pub fn make<T>(
-        self,
+        mut self,
         upscaler: &Upscaler,
         listener: &dyn Listener,
         cancel: &CancelToken,
         write: impl FnOnce(Fill<'_>) -> Result<T>,
     ) -> Result<(T, Made)> {
-        let plan = self.plan;
+        let (plan, mut map) = (self.plan, self.map.take());
         plan.warnings.iter().for_each(|warning| listener.warn(warning));
         let survey = Survey::of(&plan.source, cancel)?;
         survey.warning.iter().for_each(|warning| listener.warn(warning));
@@ -88,7 +102,7 @@ impl VolumeTask<'_> {
             dicom::check_storable(series, (a.min(b), a.max(b)))?;
         }
         let options = self.engine_options(upscaler, listener);
-        let report = planned(upscaler, plan, &options)?;
+        let (report, reach) = planned(upscaler, plan, &options)?;
         let mut header = plan.source.header().clone();
         plan.geometry.refine(&mut header, plan.sides).iter().for_each(|said| listener.warn(said));
         if header.version() != plan.source.header().version() && matches!(plan.output, Output::Nifti) {
@@ -97,19 +111,30 @@ impl VolumeTask<'_> {
         header.set(field::DATATYPE, 0, plan.datatype.code() as f64);
         header.set(field::BITPIX, 0, 8.0 * plan.datatype.bytes() as f64);
         let extensions = self.record(&mut header, upscaler, &report);
-        let slices = Slices { plan, window: Window::of(&survey), options, folder: self.folder };
+        let mask = plan.mask.as_ref().map(|mask| Mask::read(mask, cancel)).transpose()?;
+        let window = Window::of(&survey);
+        let region = Region::new(&survey, &window, mask, reach);
+        let slices = Slices { plan, window, region, options, folder: self.folder };
         let mut outcome = Outcome::default();
+        let run = Run { slices: &slices, upscaler, listener, cancel };
+        let fill = |sink: Sink<'_>, map: Option<OpenMap<'_>>| match (sink, &plan.output) {
+            (Sink::Folder(folder), Output::Dicom(series)) => {
+                let making = self.making(series, upscaler, &report)?;
+                self.fill_folder(folder, map, series, making, &run)
+            }
+            (Sink::File(out), Output::Nifti) => self.fill(out, map, &header, &extensions, &run),
+            _ => Err(internal("NIfTI goes to a file, and DICOM to a folder")),
+        };
         let written = write(&mut |sink| {
-            let run = Run { slices: &slices, upscaler, listener, cancel };
-            outcome = match (sink, &plan.output) {
-                (Sink::Folder(folder), Output::Dicom(series)) => {
-                    let making = self.making(series, upscaler, &report)?;
-                    self.fill_folder(folder, series, making, &run)?
-                }
-                (Sink::File(out), Output::Nifti) => self.fill(out, &header, &extensions, &run)?,
-                _ => return Err(internal("NIfTI goes to a file, and DICOM to a folder")),
+            let Some(Map { out, packed, cannot_write }) = &mut map else {
+                outcome = fill(sink, None)?;
+                return Ok(());
             };
-            Ok(())
+            let packing = packed.then_some(plan.options.gz_level);
+            nifti::write(*out, &map_header(&header), &[], packing, cannot_write, |out| {
+                outcome = fill(sink, Some(OpenMap { out, cannot_write }))?;
+                Ok(())
+            })
         })?;
         let summary = if plan.is_copy() {
             Summary::new(plan, &survey, (0, 0), None)
@@ -211,16 +236,16 @@ impl VolumeTask<'_> {
     fn fill(
         &self,
         out: &mut dyn Write,
+        map: Option<OpenMap<'_>>,
         header: &Header,
         extensions: &[Extension],
         run: &Run<'_>,
     ) -> Result<Outcome> {
-        let fail = |error: io::Error| Error::with_source(ErrorKind::Output, self.cannot_write, error);
         let packing = self.packed.then_some(self.plan.options.gz_level);
-        self.made(run, |finished| {
+        self.made(run, map, |finished| {
             nifti::write(out, header, extensions, packing, self.cannot_write, |voxels| {
                 for block in finished {
-                    voxels.write_all(&block).map_err(fail)?;
+                    voxels.write_all(&block?).map_err(|error| cannot(self.cannot_write, error))?;
                 }
                 Ok(())
             })
@@ -228,11 +253,18 @@ impl VolumeTask<'_> {
     }
 
     /// Makes slices in one thread and writes them as files of a DICOM series in another.
-    fn fill_folder(&self, folder: &Path, series: &Series, making: Making, run: &Run<'_>) -> Result<Outcome> {
+    fn fill_folder(
+        &self,
+        folder: &Path,
+        map: Option<OpenMap<'_>>,
+        series: &Series,
+        making: Making,
+        run: &Run<'_>,
+    ) -> Result<Outcome> {
         let mut writer = dicom::Writer::new(series, making, folder, self.cannot_write)?;
-        let outcome = self.made(run, |finished| {
+        let outcome = self.made(run, map, |finished| {
             for block in finished {
-                writer.push(&block)?;
+                writer.push(&block?)?;
             }
             Ok(())
         })?;
@@ -240,24 +272,31 @@ impl VolumeTask<'_> {
         Ok(outcome)
     }
 
-    /// Makes slices in one thread, and hands them to `write`, block by block, in this one.
+    /// Makes slices in one thread, and hands them to `write`, block by block, in this one; blocks of the map go there.
     fn made(
         &self,
         run: &Run<'_>,
-        write: impl FnOnce(&mut dyn Iterator<Item = Vec<u8>>) -> Result<()>,
+        mut map: Option<OpenMap<'_>>,
+        write: impl FnOnce(&mut dyn Iterator<Item = Result<Vec<u8>>>) -> Result<()>,
     ) -> Result<Outcome> {
         thread::scope(|scope| {
-            let (send, finished) = sync_channel::<Vec<u8>>(WAITING);
+            let (send, finished) = sync_channel::<Block>(WAITING);
             let worker = scope.spawn(move || {
                 // If nobody takes blocks any more, the writer has failed and reports why.
-                let take = |block: Vec<u8>| send.send(block).map_err(|_| Error::cancelled());
+                let take = |block: Block| send.send(block).map_err(|_| Error::cancelled());
                 run.slices.make(run.upscaler, run.listener, run.cancel, take)
             });
             let mut bytes = 0;
-            let written = {
-                let mut finished = finished.into_iter().inspect(|block| bytes += block.len() as u64);
-                write(&mut finished)
-            };
+            let written = write(&mut finished.into_iter().filter_map(|block| match block {
+                Block::Result(block) => {
+                    bytes += block.len() as u64;
+                    Some(Ok(block))
+                }
+                Block::Map(block) => {
+                    let map = map.as_mut()?;
+                    map.out.write_all(&block).err().map(|error| Err(cannot(map.cannot_write, error)))
+                }
+            }));
             let outcome = worker.join().unwrap_or_else(|panic| resume_unwind(panic));
             written?;
             let outcome = outcome?;
@@ -267,6 +306,16 @@ impl VolumeTask<'_> {
             Ok(outcome)
         })
     }
+}
+
+/// The file of a map, its header written.
+struct OpenMap<'a> {
+    out: &'a mut dyn Write,
+    cannot_write: &'a str,
+}
+
+fn cannot(message: &str, error: io::Error) -> Error {
+    Error::with_source(ErrorKind::Output, message, error)
 }
 
 /// What slices are made with.
@@ -281,13 +330,27 @@ fn internal(what: &str) -> Error {
     Error::new(ErrorKind::Output, format!("internal error (please report): {what}"))
 }
 
-/// The report of a slice before it is made: what the record tells.
-fn planned(upscaler: &Upscaler, plan: &Plan, options: &UpscaleOptions) -> Result<Report> {
+/// The header of a map of uncertainty, from that of the result.
+fn map_header(result: &Header) -> Header {
+    let mut header = result.clone();
+    header.set(field::DATATYPE, 0, MAP.code() as f64);
+    header.set(field::BITPIX, 0, 8.0 * MAP.bytes() as f64);
+    for (field, value) in
+        [(field::SCL_SLOPE, 1.0), (field::SCL_INTER, 0.0), (field::CAL_MAX, 0.0), (field::CAL_MIN, 0.0)]
+    {
+        header.set(field, 0, value);
+    }
+    header.set_text(field::DESCRIP, "standard deviation over seeds");
+    header
+}
+
+/// The report of a slice before it is made, which is what the record tells; and how far the network sees.
+fn planned(upscaler: &Upscaler, plan: &Plan, options: &UpscaleOptions) -> Result<(Report, usize)> {
     let ((width, height), target) = plan.runs()[0];
     let target = Target::Size { width: target.0 as u32, height: target.1 as u32 };
     let options = &UpscaleOptions { target, ..options.clone() };
     let of_slice = upscaler.plan(width, height, 1, options)?;
-    Ok(Report {
+    let report = Report {
         sampling: of_slice.sampling,
         seed: options.seed,
         cleanup: options.cleanup,
@@ -297,5 +360,6 @@ fn planned(upscaler: &Upscaler, plan: &Plan, options: &UpscaleOptions) -> Result
         fidelity: Fidelity { max_error: 0.0, mean_error: 0.0, drift: vec![0.0], off: 0.0, rounds: 0 },
         seconds: 0.0,
         network_seconds: 0.0,
-    })
+    };
+    Ok((report, upscaler.reach(&of_slice)))
 }

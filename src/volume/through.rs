@@ -5,10 +5,12 @@
 //! averaged over both families. The mean over the thickness of an acquired slice must be that slice: the difference is
 //! added.
 
+use super::enlarge::{Enlarged, enlarge, mixed};
 use super::intensity::Slice;
-use super::slices::{Outcome, Progress, Slices, at_once, enlarge};
+use super::region::Part;
+use super::slices::{Block, Outcome, Progress, Slices, at_once};
 use super::task::Listener;
-use crate::engine::{Target, UpscaleOptions, Upscaler};
+use crate::engine::{Spread, Target, UpscaleOptions, Upscaler};
 use crate::error::Result;
 use crate::image::{Kernel, Raster, resize};
 use crate::progress::CancelToken;
@@ -55,89 +57,156 @@ impl Slices<'_> {
         upscaler: &Upscaler,
         listener: &dyn Listener,
         cancel: &CancelToken,
-        mut take: impl FnMut(Vec<u8>) -> Result<()>,
+        mut take: impl FnMut(Block) -> Result<()>,
     ) -> Result<Outcome> {
         let plan = self.plan;
-        let (a, b, through) = plan.plane;
-        let (own, order, old) = (plan.source.datatype(), plan.source.header().order(), plan.geometry.sides);
+        let (own, order, sides) = (plan.source.datatype(), plan.source.header().order(), plan.geometry.sides);
         let mut data = plan.source.data()?;
-        let progress = Progress::new(listener, plan.runs().len());
+        let samples = self.options.uncertainty.unwrap_or(1);
+        let progress = Progress::new(listener, plan.runs().len() * samples);
         let mut outcome = Outcome::default();
-        let mut bytes = vec![0; old.iter().product::<usize>() * own.bytes()];
+        let mut bytes = vec![0; sides.iter().product::<usize>() * own.bytes()];
         for time in 0..plan.source.shape()[3] {
             data.fill(&mut bytes)?;
-            let mut input = Grid { sides: old, values: Vec::with_capacity(old.iter().product()) };
+            let mut input = Grid { sides, values: Vec::with_capacity(sides.iter().product()) };
             own.decode(order, &bytes, |value| input.values.push(self.window.normalized(value)));
-            let mut result = Grid { sides: plan.sides, values: vec![0.0; plan.sides.iter().product()] };
-            let families = plan.families();
-            let share = 1.0 / families.len() as f32;
-            for &axis in &families {
-                let (axes, across) = ((through, axis), a + b - axis);
-                // One axis is the coarse one, the rows.
-                let (height, width) = (old[through], plan.narrowed(axis));
-                let scale = upscaler.manifest().scale;
-                let (rows, columns) = (scale * height, scale * width);
-                let target = Target::Size { width: columns as u32, height: rows as u32 };
-                let count = upscaler.networks().max(2);
-                for first in (0..old[across]).step_by(count) {
-                    let indices = first..old[across].min(first + count);
-                    let slices: Vec<_> = indices
-                        .map(|index| Slice::new(input.slice(axes, index), old[through], old[axis]))
-                        .collect();
-                    let made = at_once(slices, |at, slice| {
-                        let narrow = resize(&slice.inside, height, width, Kernel::BICUBIC);
-                        let narrow = Slice::new(narrow.data().to_vec(), height, width);
-                        let seed = (time * old[across] + first + at) as u64;
-                        let seed = self.options.seed.wrapping_add(seed);
-                        let options =
-                            UpscaleOptions { target, seed, among_others: true, ..self.options.clone() };
-                        let (made, report) =
-                            enlarge(&narrow, upscaler, &options, (rows, columns), &progress, cancel)?;
-                        Ok((refined(&slice, &narrow, &made, plan.sides[through]), report))
-                    })?;
-                    for (at, (enlarged, report)) in made.into_iter().enumerate() {
-                        outcome.count(report);
-                        let mut values = enlarged.data().iter();
-                        result.each(axes, first + at, |sum| {
-                            *sum += share * values.next().copied().unwrap_or(0.0)
-                        });
-                    }
+            let mut made = |sample: usize, outcome: &mut Outcome| {
+                let seed = self.options.seed.wrapping_add(sample as u64);
+                let mut result =
+                    self.averaged(&mut input, time, seed, upscaler, &progress, outcome, cancel)?;
+                self.corrected(&mut input, &mut result, outcome, cancel)?;
+                Ok(Raster::from_vec(1, 1, result.values.len(), result.values))
+            };
+            let result = made(0, &mut outcome)?;
+            if samples > 1 {
+                let mut spread = Spread::new(&result, false);
+                for sample in 1..samples {
+                    spread.add(&made(sample, &mut Outcome::default())?);
                 }
+                let mut map = spread.variance();
+                for (value, result) in map.data_mut().iter_mut().zip(result.data()) {
+                    *value = if result.is_nan() { f32::NAN } else { value.sqrt() };
+                }
+                map.data().chunks(BLOCK).try_for_each(|block| take(Block::Map(self.encoded_map(block))))?;
             }
-            let axes = (through, families[0]);
-            let profile = Profile::new(old[through], plan.sides[through], plan.thickness);
-            for index in 0..old[3 - axes.0 - axes.1] {
-                cancel.check()?;
-                let slice = Slice::new(input.slice(axes, index), old[through], old[axes.1]);
-                let size = (plan.sides[through], old[axes.1]);
-                let mut made = Raster::from_vec(1, size.0, size.1, result.slice(axes, index));
-                let shrunk = profile.project(&slice, &mut made);
-                outcome.figures.add(&slice, &shrunk);
-                slice.cut_holes(&mut made);
-                let mut values = made.data().iter();
-                result.each(axes, index, |value| *value = values.next().copied().unwrap_or(0.0));
-            }
-            for block in result.values.chunks(BLOCK) {
-                let mut bytes = Vec::with_capacity(block.len() * plan.datatype.bytes());
-                let values = block.iter().map(|value| self.window.restored((*value).into()));
-                plan.datatype.encode(order, values, &mut bytes);
-                take(bytes)?;
-            }
+            result.data().chunks(BLOCK).try_for_each(|block| take(Block::Result(self.encoded(block))))?;
         }
         Ok(outcome)
     }
+
+    /// The mean of both families of slices, each enlarged.
+    #[allow(clippy::too_many_arguments, reason = "they belong to different owners")]
+    fn averaged(
+        &self,
+        input: &mut Grid,
+        time: usize,
+        seed: u64,
+        upscaler: &Upscaler,
+        progress: &Progress<'_>,
+        outcome: &mut Outcome,
+        cancel: &CancelToken,
+    ) -> Result<Grid> {
+        let plan = self.plan;
+        let (a, b, through) = plan.plane;
+        let old = plan.geometry.sides;
+        let mut result = Grid { sides: plan.sides, values: vec![0.0; plan.sides.iter().product()] };
+        let families = plan.families();
+        let share = 1.0 / families.len() as f32;
+        for &axis in &families {
+            let (axes, across) = ((through, axis), a + b - axis);
+            // One axis is the coarse one, the rows.
+            let (height, width) = (old[through], plan.narrowed(axis));
+            let scale = upscaler.manifest().scale;
+            let size = (scale * height, scale * width);
+            let target = Target::Size { width: size.1 as u32, height: size.0 as u32 };
+            let count = upscaler.networks().max(2);
+            for first in (0..old[across]).step_by(count) {
+                let indices = first..old[across].min(first + count);
+                let slices: Vec<_> = indices
+                    .map(|index| Slice::new(input.slice(axes, index), old[through], old[axis]))
+                    .collect();
+                let made = at_once(slices, |at, slice| {
+                    let narrow = resize(&slice.inside, height, width, Kernel::BICUBIC);
+                    let narrow = Slice::new(narrow.data().to_vec(), height, width);
+                    let place = plan.noise(time, across, first + at);
+                    let options = UpscaleOptions {
+                        target,
+                        seed,
+                        place,
+                        uncertainty: None,
+                        among_others: true,
+                        ..self.options.clone()
+                    };
+                    let part = self.region.part(axes, first + at);
+                    let seen = part.as_ref().map(|part| part.narrowed(old[axis], width));
+                    let Enlarged { image, report, .. } =
+                        enlarge(&narrow, seen.as_ref(), upscaler, &options, size, progress, cancel)?;
+                    let plain = interpolated(&slice, plan.sides[through], old[axis]);
+                    Ok(match part.filter(|_| report.is_some()) {
+                        None => (plain, report),
+                        Some(part) => {
+                            let shares = part.shares((height, old[axis]), (plan.sides[through], old[axis]));
+                            let refined = refined(&plain, &narrow, &image);
+                            (mixed(plain, &refined, shares), report)
+                        }
+                    })
+                })?;
+                for (at, (image, report)) in made.into_iter().enumerate() {
+                    outcome.count(report);
+                    let mut values = image.data().iter();
+                    result
+                        .each(axes, first + at, |sum| *sum += share * values.next().copied().unwrap_or(0.0));
+                }
+            }
+        }
+        Ok(result)
+    }
+
+    /// Corrects `result` so that its means over acquired slices are those of `input`; holes come back.
+    fn corrected(
+        &self,
+        input: &mut Grid,
+        result: &mut Grid,
+        outcome: &mut Outcome,
+        cancel: &CancelToken,
+    ) -> Result<()> {
+        let (through, old) = (self.plan.plane.2, self.plan.geometry.sides);
+        let axes = (through, self.plan.families()[0]);
+        let size = (self.plan.sides[through], old[axes.1]);
+        let profile = Profile::new(old[through], size.0, self.plan.thickness);
+        for index in 0..old[3 - axes.0 - axes.1] {
+            cancel.check()?;
+            let slice = Slice::new(input.slice(axes, index), old[through], old[axes.1]);
+            let mut made = Raster::from_vec(1, size.0, size.1, result.slice(axes, index));
+            let shrunk = profile.project(&slice, &mut made);
+            if let Some(mask) = self.region.part(axes, index).as_ref().and_then(Part::mask) {
+                // Correction carries the network's values across borders of the mask.
+                let mut plain = interpolated(&slice, size.0, size.1);
+                profile.project(&slice, &mut plain);
+                take_outside_of(mask, &plain, &mut made);
+            }
+            outcome.figures.add(&slice, &shrunk);
+            slice.cut_holes(&mut made);
+            let mut values = made.data().iter();
+            result.each(axes, index, |value| *value = values.next().copied().unwrap_or(0.0));
+        }
+        Ok(())
+    }
 }
 
-/// `slice` interpolated to `height` rows, with what the network added to `narrow` when it made `enlarged` of it.
-fn refined(slice: &Slice, narrow: &Slice, enlarged: &Raster, height: usize) -> Raster {
-    let width = slice.inside.width();
-    let interpolated = |slice: &Slice| {
-        let mut result = resize(&slice.inside, height, width, Kernel::BICUBIC);
-        slice.add_outside(&mut result);
-        result
-    };
-    let mut result = interpolated(slice);
-    let (before, after) = (interpolated(narrow), resize(enlarged, height, width, Kernel::Lanczos3));
+/// `slice` of another size, by interpolation alone.
+fn interpolated(slice: &Slice, height: usize, width: usize) -> Raster {
+    let mut result = resize(&slice.inside, height, width, Kernel::BICUBIC);
+    slice.add_outside(&mut result);
+    result
+}
+
+/// `plain`, an interpolated slice, with what the network added to `narrow` when it made `enlarged` of it.
+fn refined(plain: &Raster, narrow: &Slice, enlarged: &Raster) -> Raster {
+    let (height, width) = (plain.height(), plain.width());
+    let (before, after) =
+        (interpolated(narrow, height, width), resize(enlarged, height, width, Kernel::Lanczos3));
+    let mut result = plain.clone();
     let added = after.data().iter().zip(before.data()).map(|(after, before)| after - before);
     result.data_mut().iter_mut().zip(added).for_each(|(value, added)| *value += added);
     result
@@ -199,6 +268,16 @@ impl Profile {
     }
 }
 
+/// Replaces what lies outside `mask`, whose pixels are higher than those of `made`, by `plain`.
+fn take_outside_of(mask: &[bool], plain: &Raster, made: &mut Raster) {
+    let (height, width) = (made.height(), made.width());
+    for y in 0..height {
+        let from = (2 * y + 1) * (mask.len() / width) / (2 * height) * width;
+        let row = made.row_mut(0, y).iter_mut().zip(plain.row(0, y)).zip(&mask[from..from + width]);
+        row.filter(|(_, inside)| !**inside).for_each(|((value, plain), _)| *value = *plain);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -233,15 +312,13 @@ mod tests {
         let slice = Slice::new((0..6 * 24).map(value).collect(), 6, 24);
         let narrow = resize(&slice.inside, 6, 8, Kernel::BICUBIC);
         let narrow = Slice::new(narrow.data().to_vec(), 6, 8);
-        let mut expected = resize(&slice.inside, 24, 24, Kernel::BICUBIC);
-        slice.add_outside(&mut expected);
+        let expected = interpolated(&slice, 24, 24);
         // As a network that adds nothing, and one that makes everything brighter.
-        let mut plain = resize(&narrow.inside, 24, 32, Kernel::BICUBIC);
-        narrow.add_outside(&mut plain);
+        let plain = interpolated(&narrow, 24, 32);
         for added in [0.0, 0.125] {
             let enlarged = plain.data().iter().map(|value| value + added).collect();
             let enlarged = Raster::from_vec(1, 24, 32, enlarged);
-            let result = refined(&slice, &narrow, &enlarged, 24);
+            let result = refined(&expected, &narrow, &enlarged);
             let apart = |(a, b): (&f32, &f32)| (a - b - added).abs();
             let most = result.data().iter().zip(expected.data()).map(apart).fold(0.0, f32::max);
             assert!(most < 0.03, "{most}");

@@ -128,10 +128,10 @@ pub struct ReportArgs {
     #[arg(long, conflicts_with = "quiet")]
     pub timings: bool,
 
-    /// Write an uncertainty map to MAP.tif: the standard deviation of every pixel over results with different seeds,
-    /// in levels of 255, as 32-bit floating point. High where detail is invented; more steps invent more. One image
-    /// only
-    #[arg(long, value_name = "MAP.tif")]
+    /// Write an uncertainty map to MAP.tif, or of a volume MAP.nii.gz: the standard deviation of every pixel over results
+    /// with different seeds, as 32-bit floating point, in levels of 255, or a volume's own units. High where detail is
+    /// invented; more steps invent more. One image only
+    #[arg(long, value_name = "MAP")]
     pub uncertainty: Option<PathBuf>,
 
     /// Number of results for --uncertainty, 2 to 1000; the one made with --seed is written as the image

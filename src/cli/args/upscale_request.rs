@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::image::ImageFormat;
 use crate::settings::Settings;
 use crate::volume::VolumeOptions;
-use crate::volume::nifti::name_means_packed;
+use crate::volume::nifti::{is_volume, name_means_packed};
 
 /// What to do about results that exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,9 +142,14 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
             if files.inputs.len() > 1 || files.inputs[0].is_dir() {
                 return Err(usage("--uncertainty takes one image"));
             }
-            if ImageFormat::from_path(map) != Some(ImageFormat::Tiff) {
+            let (fits, endings) = if is_volume(&files.inputs[0]) {
+                (name_means_packed(map).is_some(), ".nii or .nii.gz")
+            } else {
+                (ImageFormat::from_path(map) == Some(ImageFormat::Tiff), ".tif or .tiff")
+            };
+            if !fits {
                 return Err(usage(format!(
-                    "--uncertainty is {}: expected a file name ending in .tif or .tiff",
+                    "--uncertainty is {}: expected a file name ending in {endings}",
                     map.display()
                 )));
             }
@@ -268,6 +273,8 @@ mod tests {
         assert!(message("- --shard 1/2").contains("cannot be used with --shard"));
         assert!(message("a.png --in-place --backup /x").contains("file name suffix"));
         assert!(message("a.png --uncertainty b.png").contains("ending in .tif"));
+        assert!(message("a.nii --uncertainty b.tif").contains("ending in .nii or .nii.gz"));
+        assert!(request("a.nii.gz --uncertainty b.nii").is_ok());
         assert!(message("a.png b.png --uncertainty c.tif").contains("one image"));
         for clash in
             ["--in-place -o b.png", "--in-place --overwrite", "--backup .old", "--no-backup", "--samples 3"]

@@ -20,6 +20,15 @@ pub struct VolumeArgs {
     #[arg(long, value_name = "iso|MM", value_parser = options::distance)]
     pub through: Option<Distance>,
 
+    /// A volume on the same grid: only where its voxels are not 0 does the model run; all else is interpolated
+    #[arg(long, value_name = "MASK.nii.gz")]
+    pub mask: Option<PathBuf>,
+
+    /// Millimetres through the plane over which the noise of slices is alike, so that views across them do not flicker; 0
+    /// makes slices independent
+    #[arg(long, value_name = "MM", default_value = "8", value_parser = options::length)]
+    pub noise_length: f64,
+
     /// Type of the result's voxels, such as int16 or float32; by default the input's, or float32 where that has 8 bits
     #[arg(long, value_name = "TYPE", value_parser = options::datatype)]
     pub datatype: Option<Datatype>,
@@ -41,7 +50,7 @@ pub struct VolumeArgs {
 
 impl From<VolumeArgs> for VolumeOptions {
     fn from(args: VolumeArgs) -> Self {
-        let VolumeArgs { plane, through, datatype, gz_level, force, like: _ } = args;
-        Self { plane, through, datatype, gz_level, force }
+        let VolumeArgs { plane, through, mask, noise_length, datatype, gz_level, force, like: _ } = args;
+        Self { plane, through, mask, noise_length, datatype, gz_level, force }
     }
 }

@@ -5,6 +5,8 @@
     judge.py kept IN OUT           every volume of OUT has what its namesake in IN has, and a record
     judge.py copies IN OUT         every volume of OUT has the bytes and voxels of its namesake in IN
     judge.py through IN OUT        slices of 4 mm became slices of 1 mm with the same means
+    judge.py masked IN OUT         results of one volume differ inside the mask only
+    judge.py spread IN OUT         the map of OUT is the standard deviation over its results
     judge.py values IN OUT         what must hold of single volumes
 """
 
@@ -17,6 +19,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from PIL import Image
 
 warnings.filterwarnings("ignore")
 SIZE = (12, 9, 4)
@@ -179,6 +182,73 @@ def judge_through(before, after):
         means = b.reshape(*b.shape[:2], 5, 4, *b.shape[3:]).mean(3)
         assert np.nanmax(np.abs(means - a)) < 2, (path.name, np.nanmax(np.abs(means - a)))
         assert new.get_data_dtype() == old.get_data_dtype(), path.name
+
+
+def make_masked(folder):
+    data = 1000 * smooth((24, 20, 6))
+    grid, zooms = (24, 20, 6), np.diag([1.0, 1, 4, 1])
+    save(folder / "scan.nii", data.astype("f4"), zooms, zooms)
+    inside = np.zeros(grid, "u1")
+    inside[6:15, 5:17, 1:5] = 3
+    inside[9:12, 8:11, 3] = 0
+    save(folder / "inside.nii.gz", inside, None, zooms + np.diag([1e-5, 0, 0, 0]))
+    save(folder / "small.nii", inside[:, :, :5], zooms, zooms)
+    save(folder / "moved.nii", inside, None, affine(np.diag([1.0, 1, 4]), (0, 3, 0)))
+    save(folder / "nowhere.nii", inside)
+    save(folder / "empty.nii", np.zeros(grid), zooms, zooms)
+
+
+def judge_masked(before, after):
+    inside = np.asanyarray(nib.load(before / "inside.nii.gz").dataobj) != 0
+    fine = inside.repeat(2, 0).repeat(2, 1)
+    a, b = (nib.load(after / name / "scan.nii").get_fdata() for name in "ab")
+    assert np.array_equal(a[~fine], b[~fine])
+    assert (a != b)[fine].mean() > 0.99
+    # Outside, Pillow makes the same of it.
+    data = nib.load(before / "scan.nii").get_fdata(dtype="f4")
+    for k in range(6):
+        cubic = np.asarray(Image.fromarray(data[..., k]).resize((40, 48), Image.Resampling.BICUBIC))
+        apart = np.abs(cubic - a[..., k])[~fine[..., k]].max()
+        assert apart < 1.5, (k, apart)
+    # In the middle of what lies inside it is the model's; no voxel of the middle is near the border.
+    whole = nib.load(after / "e.nii").get_fdata()
+    middle = (slice(14, 17), slice(24, 32), slice(1, 5))
+    assert np.abs(whole - a)[middle].max() < 1.5, np.abs(whole - a)[middle].max()
+    c, d = (nib.load(after / name / "scan.nii").get_fdata() for name in "cd")
+    fine = inside.repeat(4, 2)
+    # The means of acquired slices are put right afterwards, from a column's own values.
+    assert np.array_equal(c[~inside.any(2)], d[~inside.any(2)])
+    assert (c != d)[fine].mean() > 0.9
+
+
+def make_spread(folder):
+    data = 1000 * smooth((20, 18, 5)).astype("f4")
+    data[:6, :5, 1:3] = np.nan
+    for name, order in (("scan", (0, 1, 2)), ("turned", (2, 0, 1))):
+        zooms = np.diag([*np.array([1.0, 1, 4])[list(order)], 1])
+        image = nib.Nifti1Image(data.transpose(order), zooms)
+        image.header.set_slope_inter(-0.5, 100)
+        nib.save(image, folder / f"{name}.nii")
+
+
+def judge_spread(scan, results):
+    def load(what):
+        path, _, name = str(results).rpartition("--")
+        return nib.load(f"{path}-{what}-{name}")
+
+    old, whole, spread = nib.load(scan), load("0"), nib.load(str(results).replace("--", "-map-") + ".gz")
+    assert whole.shape == spread.shape != old.shape and np.array_equal(whole.affine, spread.affine)
+    assert np.allclose(whole.header.get_zooms(), spread.header.get_zooms())
+    assert spread.get_data_dtype() == np.float32 and spread.header.get_slope_inter() in ((1, 0), (None, None))
+    again = [nib.load(str(results).replace("--", f"-{seed}-") + "-again.nii").get_fdata() for seed in range(3)]
+    assert np.array_equal(whole.get_fdata(), again[0], equal_nan=True)
+    known, found = np.std(again, axis=0, ddof=1), spread.get_fdata()
+    assert np.array_equal(np.isnan(known), np.isnan(found)) and np.isnan(found).any()
+    if "through" in str(results):
+        assert np.nanmax(np.abs(known - found)) < 0.01 * np.nanmax(known), np.nanmax(np.abs(known - found))
+    # In the plane it is that of the model's own size, before resampling to this one.
+    ratio = np.nanmean(found) / np.nanmean(known)
+    assert 0.8 < ratio < 1.6 and np.nanmean(known) > 0.1, ratio
 
 
 def corners(shape):

@@ -85,7 +85,8 @@ fn make(folder: &Path, sides: [usize; 3], through: usize, packed: bool) -> Vec<u
 /// Enlarges a volume.
 fn enlarge(plan: &Plan, folder: &Path, packed: bool) -> Vec<u8> {
     let options = UpscaleOptions { memory: Some(400 << 20), ..UpscaleOptions::default() };
-    let task = VolumeTask { plan, hash: None, packed, options: &options, folder, cannot_write: "no" };
+    let task =
+        VolumeTask { plan, hash: None, packed, options: &options, folder, cannot_write: "no", map: None };
     let output = folder.join("out");
     let (_, made) = task
         .make(&stub(), &Silent, &CancelToken::new(), |fill| {

@@ -72,13 +72,13 @@ impl Place {
 }
 
 fn python() -> Option<String> {
-    crate::python::python("nibabel, numpy")
+    crate::python::python("nibabel, numpy, PIL")
 }
 
 /// Whether nibabel and the runtime are here; says on standard error what is not.
 fn ready() -> bool {
     if python().is_none() {
-        skipped!("no python3 with nibabel");
+        skipped!("no python3 with nibabel and Pillow");
         return false;
     }
     has_runtime()
@@ -164,6 +164,67 @@ fn through_the_plane_corners_stay_and_acquired_slices_keep_their_means() {
         let told = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && told.contains(message), "{told}");
     }
+}
+
+#[test]
+fn outside_a_mask_there_is_only_interpolation() {
+    if !ready() {
+        return;
+    }
+    let place = Place::with_volumes("masked");
+    // Noise of other seeds changes what the model makes, and nothing else.
+    for (folder, arguments) in
+        [("a", "-s 2"), ("b", "-s 2 --seed 9"), ("c", "--through 1mm"), ("d", "--through 1mm --seed 9")]
+    {
+        let mut words =
+            vec!["in/scan.nii", "-o", folder, "--steps", "2", "--eta", "1", "--mask", "in/inside.nii.gz"];
+        words.extend(arguments.split(' '));
+        fs::create_dir(place.0.path().join(folder)).unwrap();
+        place.made(&words);
+    }
+    let words = ["in/scan.nii", "-o", "e.nii", "--steps", "2", "--eta", "1", "-s", "2"];
+    place.made(&words);
+    place.judge(&["masked", "in", "."]);
+    for (mask, message) in [
+        ("in/small.nii", "has 24 x 20 x 5 voxels: expected 24 x 20 x 6, as the volume"),
+        ("in/moved.nii", "lies elsewhere, by up to 3.00 in units of the file: expected the same grid"),
+        ("in/nowhere.nii", "does not say where its voxels lie as the volume does"),
+        ("in/empty.nii", "has no voxel inside: expected some that are not 0"),
+        ("in/none.nii", "the mask in/none.nii: cannot read"),
+    ] {
+        let output = place.upscale(&["in/scan.nii", "-o", "f.nii", "--mask", mask]);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && told.contains(message), "{told}");
+        assert!(!place.0.path().join("f.nii").exists());
+    }
+}
+
+#[test]
+fn a_map_of_uncertainty_has_the_grid_of_the_result_and_the_spread_of_seeds() {
+    if !ready() {
+        return;
+    }
+    let place = Place::with_volumes("spread");
+    let steps = ["--steps", "2", "--eta", "1", "--datatype", "float64"];
+    let run = |words: &[&str]| place.made(&[words, &steps].concat());
+    for (way, name) in [(["-s", "3"], "plane"), (["--through", "1mm"], "through")] {
+        for scan in ["scan.nii", "turned.nii"] {
+            let input = format!("in/{scan}");
+            let named = |what: &str| format!("{name}-{what}-{scan}");
+            let (map, made) = (format!("{}.gz", named("map")), named("0"));
+            let told = run(&[&input, "-o", &made, way[0], way[1], "--uncertainty", &map, "--samples", "3"]);
+            assert!(told.contains(&format!("the uncertainty map is {map}")), "{told}");
+            // The result is that of the first seed alone.
+            for seed in ["0", "1", "2"] {
+                let again = format!("{}-again.nii", named(seed));
+                run(&[&input, "-o", &again, way[0], way[1], "--seed", seed]);
+            }
+            place.judge(&["spread", &input, &named("")]);
+        }
+    }
+    let output = place.upscale(&["in/scan.nii", "-s", "5", "--uncertainty", "m.nii"]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && told.contains("at most 4 times as large"), "{told}");
 }
 
 #[test]

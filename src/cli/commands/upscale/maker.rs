@@ -26,7 +26,8 @@ use crate::image::{EncodeOptions, Image, ImageFormat, Raster, SampleDepth, encod
 use crate::progress::{CancelToken, Progress, ProgressEvent};
 use crate::report::event::{Event, Files, Name, Reporter};
 use crate::volume::dicom::is_written_here;
-use crate::volume::{Listener, Made, Output, Sink, VolumeTask};
+use crate::volume::nifti::name_means_packed;
+use crate::volume::{Listener, Made, Map, Output, Sink, VolumeTask};
 
 /// Makes the files of one run.
 pub struct Maker<'a> {
@@ -124,14 +125,6 @@ impl Maker<'_> {
     ) -> Result<()> {
         let output = output_name(job);
         let folder = job.output.as_deref().map_or_else(std::env::temp_dir, folder_of);
-        let task = VolumeTask {
-            plan,
-            hash: self.request.settings.provenance().then(|| plan.source.hash()).transpose()?,
-            packed: *packed,
-            options,
-            folder: &folder,
-            cannot_write: &format!("cannot write {}", output.display()),
-        };
         let told = AtomicUsize::new(usize::MAX);
         let observer = FileObserver { maker: self, job, output: &output, told };
         let write = |fill: crate::volume::Fill<'_>| {
@@ -142,12 +135,31 @@ impl Maker<'_> {
             lost.iter().for_each(|lost| observer.tell_warning(lost));
             Ok(())
         };
-        let ((), Made { report, summary }) = task.make(self.upscaler, &observer, self.cancel, write)?;
+        let cannot_write = &format!("cannot write {}", output.display());
+        let hash = self.request.settings.provenance().then(|| plan.source.hash()).transpose()?;
+        let make = |map: Option<Map<'_>>| {
+            let (packed, folder) = (*packed, folder.as_path());
+            let task = VolumeTask { plan, hash, packed, options, folder, cannot_write, map };
+            task.make(self.upscaler, &observer, self.cancel, write)
+        };
+        let uncertainty = self.request.uncertainty.as_deref();
+        let ((), Made { report, summary }) = match uncertainty {
+            None => make(None)?,
+            Some(path) => {
+                make_folder(path)?;
+                let packed = name_means_packed(path).unwrap_or(false);
+                let cannot_write = &format!("cannot write {}", path.display());
+                atomic_file::write_with(path, self.request.existing == Existing::Replace, |out| {
+                    make(Some(Map { out, packed, cannot_write }))
+                })?
+                .0
+            }
+        };
         let (width, height) = job.pages[0].target;
         self.reporter.tell(&Event::Done {
             files: Files::new(&job.input.path, Some(&output)),
             backup: job.backup.as_deref().map(Name),
-            uncertainty: None,
+            uncertainty: uncertainty.map(Name),
             pages: job.pages.len(),
             width,
             height,

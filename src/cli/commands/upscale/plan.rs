@@ -94,7 +94,9 @@ impl RunPlan {
         self.jobs.retain(|job| {
             let earlier = job.input.walked && results.contains(&resolved(&job.input.path));
             if earlier {
-                job.input.files().into_iter().filter_map(FileId::of).for_each(|id| drop(inputs.remove(&id)));
+                job.input.files().into_iter().filter_map(FileId::of).for_each(|id| {
+                    inputs.remove(&id);
+                });
             }
             !earlier
         });
@@ -103,7 +105,13 @@ impl RunPlan {
     fn refuse_collisions(&self, map: Option<&Path>) -> Result<()> {
         let mut taken: HashMap<PathBuf, &Path> = HashMap::new();
         if let Some(map) = map {
-            if self.jobs.iter().map(|job| job.pages.len()).sum::<usize>() > 1 {
+            if self
+                .jobs
+                .iter()
+                .map(|job| if job.volume.is_some() { 1 } else { job.pages.len() })
+                .sum::<usize>()
+                > 1
+            {
                 let message = "--uncertainty takes one image: the file has several pages";
                 return Err(Error::new(ErrorKind::InvalidOption, message));
             }

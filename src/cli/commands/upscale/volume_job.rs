@@ -49,13 +49,23 @@ pub fn volume_job(request: &UpscaleRequest, model: ModelFacts<'_>, input: &Input
         (settings.format.is_some(), "--format is for images: volumes are written as NIfTI or DICOM"),
         (settings.depth.is_some(), "--depth is for images: expected --datatype for volumes"),
         (settings.quality.is_some(), "--quality is for images: volumes are written without loss"),
-        (request.uncertainty.is_some(), "--uncertainty is for images"),
     ] {
         if is_given {
             return Err(invalid(message));
         }
     }
     let series = series(request, input)?;
+    if request.uncertainty.is_some() && plan.through {
+        // The result, another one, and sums over all of them.
+        let bytes = plan.sides.iter().fold(16u64, |bytes, side| bytes.saturating_mul(*side as u64));
+        let most = settings.limits().max_decode_bytes;
+        if bytes > most {
+            let message = format!(
+                "the uncertainty through the plane takes {bytes} bytes of memory: expected at most {most}"
+            );
+            return Err(Error::new(ErrorKind::Limit, message));
+        }
+    }
     let page = |(index, (size, target))| PlannedPage { index, size, channels: 1, target };
     let pages = plan.runs().into_iter().enumerate().map(page).collect();
     let mut packed = plan.source.is_packed();
@@ -134,7 +144,7 @@ fn series(request: &UpscaleRequest, input: &Input) -> Result<Option<Arc<Series>>
         return Err(invalid("--like is for NIfTI: a DICOM series has attributes of its own"));
     }
     let Collected { inputs, failures, .. } = collect(slice::from_ref(like), None);
-    if let Some(Failure { input, error }) = failures.into_iter().next() {
+    if let Some(Failure { input, error, .. }) = failures.into_iter().next() {
         return Err(error.context(format!("--like: {}", shown(&input))));
     }
     let mut series: Vec<_> = inputs.into_iter().filter_map(|input| input.series).collect();
