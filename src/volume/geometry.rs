@@ -1,6 +1,6 @@
 //! Where voxels lie in the world, before and after axes get finer voxels.
 
-use super::nifti::{Form, Header, Version, field};
+use super::nifti::{Form, Header, field};
 
 /// Disagreement of qform and sform at any corner that is worth a warning, as a share of the smallest distance of voxels.
 const DISAGREEMENT: f64 = 0.1;
@@ -161,7 +161,7 @@ fn qform(header: &Header, pixdim: [f64; 3]) -> Affine {
     let offset: [f64; 3] = header.reals(field::QOFFSET);
     let squares = b * b + c * c + d * d;
     // As in nifti1_io.c and nifti2_io.c: of three rounded parts, the rest is only rounding.
-    let rounding = if header.version() == Version::One { 1e-7 } else { 1e-15 };
+    let rounding = if header.version() == super::nifti::Version::One { 1e-7 } else { 1e-15 };
     let (a, [b, c, d]) = if squares > 1.0 - rounding {
         let length = squares.sqrt();
         (0.0, [b, c, d].map(|part| part / length))
