@@ -1,7 +1,7 @@
 //! Where voxels lie in the world, before and after axes get finer voxels.
 
 use super::dicom::Series;
-use super::nifti::{Form, Header, Version, field};
+use super::nifti::{Form, Header, field};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Disagreement of qform and sform at any corner that is worth a warning, as a share of the smallest distance of voxels.
@@ -217,8 +217,8 @@ fn qform(header: &Header, pixdim: [f64; 3]) -> Affine {
     let [b, c, d]: [f64; 3] = header.reals(field::QUATERN);
     let offset: [f64; 3] = header.reals(field::QOFFSET);
     let squares = b * b + c * c + d * d;
-    // As in nifti1_io.c and nifti2_io.c: of three rounded parts, the rest is only rounding.
-    let rounding = if header.version() == Version::One { 1e-7 } else { 1e-15 };
+    // So little is left by rounding alone: the fourth part is 0, as in nifti1_io.c and nifti2_io.c.
+    let rounding = if header.version() == super::nifti::Version::One { 1e-7 } else { 1e-15 };
     let (a, [b, c, d]) = if squares > 1.0 - rounding {
         let length = squares.sqrt();
         (0.0, [b, c, d].map(|part| part / length))
