@@ -6,6 +6,7 @@ mod enlarge;
 mod geometry;
 mod histogram;
 mod intensity;
+mod kspace;
 mod layout;
 mod mask;
 pub mod nifti;
@@ -19,7 +20,7 @@ mod summary;
 mod task;
 mod through;
 
-pub use options::{Distance, VolumeOptions};
+pub use options::{ConsistencyKernel, Distance, VolumeOptions};
 pub use plan::Plan;
 pub use summary::{Side, Summary};
 pub use task::{Fill, Listener, Made, Map, VolumeTask};

@@ -6,7 +6,7 @@ use super::geometry::Geometry;
 use super::mask;
 use super::nifti::{Datatype, Nifti};
 use super::noise;
-use super::options::{AXES, Distance, VolumeOptions};
+use super::options::{AXES, ConsistencyKernel, Distance, VolumeOptions};
 use super::refusal::refusal;
 use crate::diffusion::NoisePlace;
 use crate::engine::Target;
@@ -34,6 +34,8 @@ pub struct Plan {
     pub mask: Option<Nifti>,
     /// Millimetres over which the noise of slices is alike.
     pub noise_length: f64,
+    /// How the input is taken to have been acquired.
+    pub consistency_kernel: Option<ConsistencyKernel>,
     /// Type of the result's voxels.
     pub datatype: Datatype,
     /// Level of gzip, should the result be compressed.
@@ -57,6 +59,13 @@ impl Plan {
     ) -> Result<Self> {
         if !matches!(target, Target::Native | Target::Scale(_)) {
             return Err(invalid("width, height and fit are for images: expected --scale for volumes"));
+        }
+        if options.consistency_kernel == Some(ConsistencyKernel::Kspace)
+            && (options.through.is_some() || options.mask.is_some())
+        {
+            return Err(invalid(
+                "--consistency-kernel kspace works on whole slices in the plane: expected no --through and no --mask",
+            ));
         }
         let nifti = Nifti::open(path)?;
         if !options.force
@@ -99,9 +108,21 @@ impl Plan {
         let mut warnings = nifti.warnings.clone();
         warnings.extend(geometry.warnings(nifti.form));
         let datatype = datatype(&nifti, sides == geometry.sides, options, &mut warnings)?;
-        let VolumeOptions { noise_length, gz_level, .. } = *options;
+        let VolumeOptions { noise_length, consistency_kernel, gz_level, .. } = *options;
         let through = options.through.is_some();
-        Ok(Self { nifti, geometry, plane, through, sides, mask, noise_length, datatype, gz_level, warnings })
+        Ok(Self {
+            nifti,
+            geometry,
+            plane,
+            through,
+            sides,
+            mask,
+            noise_length,
+            consistency_kernel,
+            datatype,
+            gz_level,
+            warnings,
+        })
     }
 
     /// Width and height of a slice.
