@@ -162,6 +162,13 @@ impl Slice {
         }
     }
 
+    /// Inside and outside together, holes filled.
+    pub fn whole(&self) -> Raster {
+        let mut whole = self.inside.clone();
+        self.add_outside(&mut whole);
+        whole
+    }
+
     /// Puts holes back: voxels whose centre lies in one.
     pub fn cut_holes(&self, enlarged: &mut Raster) {
         let Some(holes) = &self.holes else { return };

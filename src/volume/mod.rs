@@ -8,6 +8,7 @@ mod enlarge;
 mod geometry;
 mod histogram;
 mod intensity;
+mod kspace;
 mod layout;
 mod mask;
 pub mod nifti;
@@ -22,7 +23,7 @@ mod summary;
 mod task;
 mod through;
 
-pub use options::{Distance, VolumeOptions};
+pub use options::{ConsistencyKernel, Distance, VolumeOptions};
 pub use plan::{Output, Plan};
 pub use source::{Data, Source};
 pub use summary::{Side, Summary};

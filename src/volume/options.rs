@@ -14,8 +14,11 @@ pub struct VolumeOptions {
     pub through: Option<Distance>,
     /// A volume of the same grid, outside of whose voxels other than 0 there is only interpolation. Default: none.
     pub mask: Option<PathBuf>,
-    /// Millimetres over which the noise of slices is alike; 0 for independent slices. Default: 8.
+    /// Millimetres over which the noise of slices is alike; 0 for independent slices. Default: 2.
     pub noise_length: f64,
+    /// How the input is taken to have been acquired, for putting back what it holds. Default: unknown, so that no preset
+    /// puts anything back.
+    pub consistency_kernel: Option<ConsistencyKernel>,
     /// Type of the result's voxels. Default: the input's; float32 for one of 8 bits.
     pub datatype: Option<Datatype>,
     /// Level of gzip, 0 to 9. Default: 1.
@@ -31,6 +34,7 @@ impl Default for VolumeOptions {
             through: None,
             mask: None,
             noise_length: DEFAULT_LENGTH,
+            consistency_kernel: None,
             datatype: None,
             gz_level: 1,
             force: false,
@@ -45,6 +49,27 @@ pub enum Distance {
     Iso,
     /// In millimetres.
     Millimetres(f64),
+}
+
+/// How pixels of an input came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConsistencyKernel {
+    /// By shrinking with bicubic interpolation.
+    Bicubic,
+    /// As the central part of k-space.
+    Kspace,
+}
+
+/// A kernel by its name.
+///
+/// # Errors
+/// What was expected.
+pub fn consistency_kernel(text: &str) -> Result<ConsistencyKernel, String> {
+    match text {
+        "bicubic" => Ok(ConsistencyKernel::Bicubic),
+        "kspace" => Ok(ConsistencyKernel::Kspace),
+        _ => Err("expected bicubic or kspace".into()),
+    }
 }
 
 /// A distance as people write it.

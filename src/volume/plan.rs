@@ -8,7 +8,7 @@ use super::geometry::Geometry;
 use super::mask;
 use super::nifti::{Datatype, Nifti};
 use super::noise;
-use super::options::{AXES, Distance, VolumeOptions};
+use super::options::{AXES, ConsistencyKernel, Distance, VolumeOptions};
 use super::refusal::refusal;
 use super::source::Source;
 use crate::diffusion::NoisePlace;
@@ -106,6 +106,13 @@ impl Plan {
         }
         if !matches!(target, Target::Native | Target::Scale(_)) {
             return Err(invalid("width, height and fit are for images: expected --scale for volumes"));
+        }
+        if options.consistency_kernel == Some(ConsistencyKernel::Kspace)
+            && (options.through.is_some() || options.mask.is_some())
+        {
+            return Err(invalid(
+                "--consistency-kernel kspace works on whole slices in the plane: expected no --through and no --mask",
+            ));
         }
         let [i, j, k, times] = source.shape();
         let geometry = Geometry::of(source.header(), [i, j, k]);

@@ -7,8 +7,10 @@ use std::thread;
 
 use super::enlarge::{Enlarged, enlarge};
 use super::intensity::{Slice, Window};
+use super::kspace;
 use super::layout::{Scratch, slice};
 use super::nifti::Datatype;
+use super::options::ConsistencyKernel;
 use super::plan::Plan;
 use super::region::Region;
 use super::source::Data;
@@ -229,6 +231,9 @@ impl Slices<'_> {
         let size = (new_height, new_width);
         let Enlarged { image: mut result, deviation, report } =
             enlarge(&slice, part.as_ref(), upscaler, &options, size, progress, cancel)?;
+        if plan.options.consistency_kernel == Some(ConsistencyKernel::Kspace) {
+            kspace::put_back(&mut result, &slice.whole());
+        }
         let shrunk = resize(&result, height, width, Kernel::BICUBIC);
         slice.cut_holes(&mut result);
         let bytes = self.encoded(result.data());

@@ -10,6 +10,7 @@ use super::dicom::{self, Making, Series};
 use super::intensity::{Survey, Window};
 use super::mask::Mask;
 use super::nifti::{self, COMMENT, Extension, Header, field};
+use super::options::ConsistencyKernel;
 use super::plan::{Output, Plan};
 use super::region::Region;
 use super::slices::{Block, MAP, Outcome, Slices};
@@ -101,7 +102,7 @@ impl VolumeTask<'_, '_> {
             let (a, b) = (survey.range.0 * slope + intercept, survey.range.1 * slope + intercept);
             dicom::check_storable(series, (a.min(b), a.max(b)))?;
         }
-        let options = self.engine_options(upscaler, listener);
+        let options = self.engine_options(upscaler, listener)?;
         let (report, reach) = planned(upscaler, plan, &options)?;
         let mut header = plan.source.header().clone();
         plan.geometry.refine(&mut header, plan.sides).iter().for_each(|said| listener.warn(said));
@@ -116,6 +117,10 @@ impl VolumeTask<'_, '_> {
         let region = Region::new(&survey, &window, mask, reach);
         let slices = Slices { plan, window, region, options, folder: self.folder };
         let mut outcome = Outcome::default();
+        if plan.is_copy() && map.is_some() {
+            let message = "the result is a copy, which has no uncertainty: expected a larger one";
+            return Err(Error::new(ErrorKind::InvalidOption, message));
+        }
         let run = Run { slices: &slices, upscaler, listener, cancel };
         let fill = |sink: Sink<'_>, map: Option<OpenMap<'_>>| match (sink, &plan.output) {
             (Sink::Folder(folder), Output::Dicom(series)) => {
@@ -162,21 +167,36 @@ impl VolumeTask<'_, '_> {
         Err(Error::new(ErrorKind::InvalidOption, message))
     }
 
-    /// Options with the preset's back-projection left out. It assumes the model's kernel; where the scanner's was another,
-    /// as with truncated k-space, it brings ringing back as a grid of dots.
-    fn engine_options(&self, upscaler: &Upscaler, listener: &dyn Listener) -> UpscaleOptions {
+    /// Options with the preset's back-projection left out, unless the kernel of acquisition is known to be the model's. Where
+    /// it was another, as with truncated k-space, back-projection brings ringing back as a grid of dots.
+    fn engine_options(&self, upscaler: &Upscaler, listener: &dyn Listener) -> Result<UpscaleOptions> {
         let mut options = self.options.clone();
-        if options.consistency.is_none() {
+        let kernel = self.plan.options.consistency_kernel;
+        if kernel == Some(ConsistencyKernel::Kspace) {
+            // It is done once and by itself, after the engine.
+            let other = if options.consistency.is_some_and(|rounds| rounds > 0) {
+                "--consistency"
+            } else if options.uncertainty.is_some() {
+                "--uncertainty"
+            } else {
+                options.consistency = Some(0);
+                return Ok(options);
+            };
+            let message =
+                format!("{other} does not go with --consistency-kernel kspace: expected one of them");
+            return Err(Error::new(ErrorKind::InvalidOption, message));
+        }
+        if options.consistency.is_none() && kernel.is_none() {
             let preset = options.preset.as_ref().and_then(|name| upscaler.manifest().presets.get(name));
             if preset.is_some_and(|preset| preset.consistency.is_some_and(|rounds| rounds > 0)) {
                 listener.warn(
                     "the preset's back-projection is left out for volumes: it brings back ringing of truncated k-space; \
-                     --consistency asks for it",
+                     --consistency-kernel bicubic asks for it",
                 );
             }
             options.consistency = Some(0);
         }
-        options
+        Ok(options)
     }
 
     /// The extensions of the result: the input's, and how it was made.

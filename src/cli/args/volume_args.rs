@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::volume::nifti::Datatype;
 use crate::volume::options;
-use crate::volume::{Distance, VolumeOptions};
+use crate::volume::{ConsistencyKernel, Distance, VolumeOptions};
 
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Volumes (NIfTI, DICOM)")]
@@ -26,8 +26,13 @@ pub struct VolumeArgs {
 
     /// Millimetres through the plane over which the noise of slices is alike, so that views across them do not flicker; 0
     /// makes slices independent
-    #[arg(long, value_name = "MM", default_value = "8", value_parser = options::length)]
+    #[arg(long, value_name = "MM", default_value = "2", value_parser = options::length)]
     pub noise_length: f64,
+
+    /// How the scan's pixels came about: bicubic lets --consistency and the preset faithful work as for images; kspace puts
+    /// the band of k-space that the scan holds back into each slice of the result, once and exactly
+    #[arg(long, value_name = "bicubic|kspace", value_parser = options::consistency_kernel)]
+    pub consistency_kernel: Option<ConsistencyKernel>,
 
     /// Type of the result's voxels, such as int16 or float32; by default the input's, or float32 where that has 8 bits
     #[arg(long, value_name = "TYPE", value_parser = options::datatype)]
@@ -50,7 +55,17 @@ pub struct VolumeArgs {
 
 impl From<VolumeArgs> for VolumeOptions {
     fn from(args: VolumeArgs) -> Self {
-        let VolumeArgs { plane, through, mask, noise_length, datatype, gz_level, force, like: _ } = args;
-        Self { plane, through, mask, noise_length, datatype, gz_level, force }
+        let VolumeArgs {
+            plane,
+            through,
+            mask,
+            noise_length,
+            consistency_kernel,
+            datatype,
+            gz_level,
+            force,
+            like: _,
+        } = args;
+        Self { plane, through, mask, noise_length, consistency_kernel, datatype, gz_level, force }
     }
 }

@@ -277,7 +277,7 @@ fn about_volume(volume: &Summary) -> String {
     }
     if volume.flat_slices > 0 {
         text.push_str(&format!(
-            "\n  slices without contrast, interpolated without the network: {}",
+            "\n  slices of air or outside the mask, interpolated without the network: {}",
             volume.flat_slices
         ));
     }

@@ -7,6 +7,7 @@
     judge.py through IN OUT        slices of 4 mm became slices of 1 mm with the same means
     judge.py masked IN OUT         results of one volume differ inside the mask only
     judge.py spread IN OUT         the map of OUT is the standard deviation over its results
+    judge.py kspace IN OUT         slices of OUT hold the k-space of those in IN
     judge.py values IN OUT         what must hold of single volumes
 """
 
@@ -249,6 +250,19 @@ def judge_spread(scan, results):
     # In the plane it is that of the model's own size, before resampling to this one.
     ratio = np.nanmean(found) / np.nanmean(known)
     assert 0.8 < ratio < 1.6 and np.nanmean(known) > 0.1, ratio
+
+
+def judge_kspace(before, after):
+    old, new = (nib.load(folder / "scan.nii").get_fdata() for folder in (before, after))
+    halves = [(side - 1) // 2 for side in old.shape[:2]]
+    x, y = np.meshgrid(*(np.arange(-half, half + 1) for half in halves), indexing="ij")
+    for k in range(old.shape[2]):
+        # Both are taken to be samples of one image; those of a grid begin half a voxel inside.
+        a, b = (
+            np.fft.fft2(slice)[x, y] * np.exp(-1j * np.pi * (x / slice.shape[0] + y / slice.shape[1])) / slice.size
+            for slice in (old[..., k], new[..., k])
+        )
+        assert np.abs(a - b).max() < 1e-4 * np.abs(a).max(), (k, np.abs(a - b).max())
 
 
 def corners(shape):
