@@ -2,6 +2,7 @@
 
 pub mod atomic_file;
 pub(crate) mod attributes;
+pub mod companion;
 #[cfg(feature = "cli")]
 pub(crate) mod file_id;
 pub(crate) mod hash;

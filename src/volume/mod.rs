@@ -2,6 +2,7 @@
 //!
 //! [`Plan`] reads a header and says what will be made; [`VolumeTask`] makes it.
 
+pub mod bids;
 mod geometry;
 mod histogram;
 mod intensity;
@@ -10,6 +11,7 @@ pub mod nifti;
 pub mod options;
 mod plan;
 mod refusal;
+mod sidecar;
 mod slices;
 mod summary;
 mod task;
@@ -17,6 +19,7 @@ mod through;
 
 pub use options::{Distance, VolumeOptions};
 pub use plan::Plan;
+pub use sidecar::{Origin, Sidecar, sidecar_path};
 pub use summary::{Side, Summary};
 pub use task::{Fill, Listener, Made, VolumeTask};
 

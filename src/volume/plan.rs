@@ -136,6 +136,12 @@ impl Plan {
         self.sides[axis] as f64 / self.geometry.sides[axis] as f64
     }
 
+    /// Distances of the result's voxels along i, j and k in millimetres.
+    pub fn voxel_mm(&self) -> [f64; 3] {
+        let (old, voxel) = (self.geometry.sides, self.geometry.voxel_mm());
+        std::array::from_fn(|axis| voxel[axis] * old[axis] as f64 / self.sides[axis] as f64)
+    }
+
     /// Whether the result has the size of the input, so that its voxels are copied.
     pub fn is_copy(&self) -> bool {
         self.sides == self.geometry.sides

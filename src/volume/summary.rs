@@ -95,13 +95,8 @@ impl Summary {
             p50: scaled(histogram.percentile(50.0)),
             p99: scaled(histogram.percentile(99.0)),
         };
-        let new_voxel =
-            |axis: usize| voxel_mm[axis] * plan.geometry.sides[axis] as f64 / plan.sides[axis] as f64;
-        let mut output = Side {
-            shape: [i, j, k, plan.nifti.shape[3]],
-            voxel_mm: std::array::from_fn(new_voxel),
-            ..input.clone()
-        };
+        let mut output =
+            Side { shape: [i, j, k, plan.nifti.shape[3]], voxel_mm: plan.voxel_mm(), ..input.clone() };
         let mut correlation = (survey.range.0 < survey.range.1).then_some(1.0);
         if let Some((figures, window)) = figures {
             let value = |normalized: f64| scaled(window.restored(normalized));

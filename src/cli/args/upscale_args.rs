@@ -40,7 +40,7 @@ pub struct FileArgs {
 
     /// Names of the results, from {stem} {ext} {from} {scale} {model} {preset} {width} {height};
     /// {from} is the extension of the input. By default {stem}_x{scale}.{ext} beside the input, and
-    /// {stem}.{ext} in another folder
+    /// {stem}.{ext} in another folder; a volume with a name of BIDS gets res-x{scale} and desc-partdiff
     #[arg(long, value_name = "TEMPLATE")]
     pub name: Option<String>,
 

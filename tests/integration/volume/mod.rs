@@ -3,6 +3,7 @@
 mod bad_inputs;
 #[cfg(target_os = "linux")]
 mod memory;
+mod sidecars;
 #[cfg(unix)]
 mod stopping;
 

@@ -1,6 +1,6 @@
 //! What becomes of one input: the pages to make, their sizes, and the file that they go to.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fs::file_id::FileId;
 use crate::image::ImageFormat;
 use crate::volume::nifti::{is_volume, name_means_packed};
+use crate::volume::sidecar_path;
 
 /// One file to make.
 #[derive(Clone, Debug)]
@@ -34,6 +35,8 @@ pub struct Job {
     pub in_place: bool,
     /// Where the original is kept that is replaced.
     pub backup: Option<PathBuf>,
+    /// What was appended to its name for that.
+    pub backup_suffix: Option<OsString>,
     /// What is made of it where it is a volume: then the pages are its slices, and it has no format.
     pub volume: Option<Box<VolumeJob>>,
 }
@@ -44,6 +47,18 @@ impl Job {
         self.pages.iter().map(PlannedPage::megapixels).sum()
     }
 
+    /// Where the sidecar of a volume's result goes, and the backup of one that it replaces.
+    pub fn sidecar(&self) -> Option<(PathBuf, Option<PathBuf>)> {
+        self.volume.as_ref()?.sidecar.as_ref()?;
+        let path = sidecar_path(self.output.as_deref()?);
+        Some((path.clone(), self.backup_suffix.as_ref().map(|suffix| with_suffix(&path, suffix))))
+    }
+
+    /// All files that it makes.
+    pub fn outputs(&self) -> Vec<PathBuf> {
+        self.output.iter().cloned().chain(self.sidecar().map(|(path, _)| path)).collect()
+    }
+
     /// The same, replacing its input.
     pub fn in_place_of(self, request: &UpscaleRequest) -> Result<Self> {
         // The file itself, not a link to it, is replaced.
@@ -52,15 +67,12 @@ impl Job {
             .path
             .canonicalize()
             .map_err(|error| Error::with_source(ErrorKind::Input, "cannot read", error))?;
-        let backup = match &request.originals {
-            Originals::Backup(suffix) => {
-                let mut name = OsString::from(&path);
-                name.push(suffix);
-                Some(PathBuf::from(name))
-            }
+        let backup_suffix = match &request.originals {
+            Originals::Backup(suffix) => Some(suffix.clone()),
             _ => None,
         };
-        Ok(Self { in_place: true, backup, output: Some(path), ..self })
+        let backup = backup_suffix.as_ref().map(|suffix| with_suffix(&path, suffix));
+        Ok(Self { in_place: true, backup, backup_suffix, output: Some(path), ..self })
     }
 }
 
@@ -136,6 +148,7 @@ fn place(
         output,
         in_place: false,
         backup: None,
+        backup_suffix: None,
         volume: None,
     };
     if request.originals != Originals::Stay {
@@ -193,6 +206,13 @@ pub fn named_output(
             Some(named(request, &mirrored, &fields))
         }
     }
+}
+
+/// `path` with `suffix` after its name.
+fn with_suffix(path: &Path, suffix: &OsStr) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    name.into()
 }
 
 /// `path` with `-number` before its extension.

@@ -19,12 +19,14 @@ use crate::cli::args::upscale_request::{Existing, UpscaleRequest};
 use crate::engine::{UpscaleOptions, Upscaler};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::atomic_file;
+use crate::fs::companion::Companion;
 use crate::fs::file_id::FileId;
 use crate::fs::hash::{hash_file, sha256_hex};
 use crate::image::{EncodeOptions, Image, ImageFormat, Raster, SampleDepth, encode_to};
 use crate::progress::{CancelToken, Progress, ProgressEvent};
 use crate::report::event::{Event, Files, Name, Reporter};
-use crate::volume::{Listener, Made, VolumeTask};
+use crate::volume::bids::reference;
+use crate::volume::{Listener, Made, Origin, Plan, Sidecar, VolumeTask};
 
 /// Makes the files of one run.
 pub struct Maker<'a> {
@@ -110,7 +112,7 @@ impl Maker<'_> {
     fn make_volume(
         &self,
         job: &Job,
-        VolumeJob { plan, packed }: &VolumeJob,
+        VolumeJob { plan, packed, sidecar }: &VolumeJob,
         options: &UpscaleOptions,
         stamp: Option<Stamp>,
         start: Instant,
@@ -132,7 +134,18 @@ impl Maker<'_> {
         let told = AtomicUsize::new(usize::MAX);
         let observer = FileObserver { maker: self, job, output: &output, told };
         let write = |fill: crate::volume::Fill<'_>| {
-            let lost = self.write(job, stamp, &mut |out| fill(out))?;
+            let mut companion = None;
+            let lost = self.write(job, stamp, &mut |out| {
+                fill(out)?;
+                companion = sidecar
+                    .as_ref()
+                    .map(|own| self.put_sidecar(job, plan, own, &observer))
+                    .transpose()?
+                    .flatten();
+                Ok(())
+            })?;
+            // The volume comes last: where it is, its sidecar is.
+            companion.into_iter().for_each(Companion::keep);
             lost.iter().for_each(|lost| observer.tell_warning(lost));
             Ok(())
         };
@@ -150,6 +163,32 @@ impl Maker<'_> {
             volume: Some(&summary),
         });
         Ok(())
+    }
+
+    /// Puts the sidecar of the result, if that is a file, in its place.
+    fn put_sidecar(
+        &self,
+        job: &Job,
+        plan: &Plan,
+        own: &Sidecar,
+        observer: &FileObserver<'_>,
+    ) -> Result<Option<Companion>> {
+        let Some((path, backup)) = job.sidecar() else { return Ok(None) };
+        let source = if job.in_place { job.backup.as_deref() } else { Some(job.input.path.as_path()) };
+        let manifest = self.upscaler.manifest();
+        let origin = Origin {
+            source: source.map(|source| reference(source, &folder_of(&path))),
+            model: &format!("{} {}", manifest.name, manifest.version),
+        };
+        let is_recorded = self.request.settings.provenance();
+        let (text, notes) = own.of_result(plan, is_recorded.then_some(&origin));
+        if job.in_place && Sidecar::of(&path) != Ok(Some(own.clone())) {
+            let message = format!("{} changed while it was worked on; left as it is now", path.display());
+            return Err(Error::new(ErrorKind::Input, message));
+        }
+        notes.iter().for_each(|note| observer.tell_warning(note));
+        let replace = job.in_place || self.request.existing == Existing::Replace;
+        Companion::put(&path, text.as_bytes(), replace, backup.as_deref()).map(Some)
     }
 
     /// Lets `fill` write the result to where it belongs. Returns a warning where a replaced file's attributes are lost.

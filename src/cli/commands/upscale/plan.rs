@@ -83,9 +83,9 @@ impl RunPlan {
             }
             taken.insert(resolved(map), Path::new("--uncertainty"));
         }
-        for job in &self.jobs {
-            let Some(output) = &job.output else { continue };
-            if let Some(other) = taken.insert(resolved(output), &job.input.path) {
+        let each = |job| Job::outputs(job).into_iter().map(move |output| (job, output));
+        for (job, output) in self.jobs.iter().flat_map(each) {
+            if let Some(other) = taken.insert(resolved(&output), &job.input.path) {
                 let path = &job.input.path;
                 let remedy = if other.extension() == path.extension() {
                     "write them to folders of their own, or give the folder above them, whose tree is mirrored"
@@ -98,7 +98,7 @@ impl RunPlan {
                         "{} and {} would both be written to {}: nothing was done; {remedy}",
                         shown(other),
                         shown(path),
-                        shown(output)
+                        shown(&output)
                     ),
                 ));
             }
@@ -143,7 +143,8 @@ fn verdict(job: &Job, request: &UpscaleRequest, inputs: &HashSet<FileId>) -> Res
         judge(map, existing, inputs)?;
     }
     if job.in_place {
-        return match job.backup.as_deref().filter(|backup| fs::symlink_metadata(backup).is_ok()) {
+        let backups = [job.backup.clone(), job.sidecar().and_then(|(_, backup)| backup)];
+        return match backups.iter().flatten().find(|backup| fs::symlink_metadata(backup).is_ok()) {
             Some(backup) => Err(Error::new(
                 ErrorKind::Output,
                 format!(
@@ -154,7 +155,14 @@ fn verdict(job: &Job, request: &UpscaleRequest, inputs: &HashSet<FileId>) -> Res
             None => Ok(Verdict::Go),
         };
     }
-    job.output.as_deref().map_or(Ok(Verdict::Go), |output| judge(output, request.existing, inputs))
+    let Some(output) = &job.output else { return Ok(Verdict::Go) };
+    let verdict = judge(output, request.existing, inputs)?;
+    // A sidecar without its volume is not what a run before has made.
+    if let (Verdict::Go, Some((sidecar, _))) = (&verdict, job.sidecar()) {
+        let existing = if request.existing == Existing::Skip { Existing::Refuse } else { request.existing };
+        judge(&sidecar, existing, inputs)?;
+    }
+    Ok(verdict)
 }
 
 /// What an existing file at `output` means.
