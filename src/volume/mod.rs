@@ -16,7 +16,9 @@ mod slices;
 mod summary;
 mod task;
 mod through;
+pub mod verify;
 
+pub use intensity::Window;
 pub use options::{Distance, VolumeOptions};
 pub use plan::Plan;
 pub use sidecar::{Origin, Sidecar, sidecar_path};

@@ -51,6 +51,8 @@ pub struct Made {
     pub report: Report,
     /// What became of it.
     pub summary: Summary,
+    /// The stored values that were black and white for the network.
+    pub window: Window,
 }
 
 impl VolumeTask<'_> {
@@ -95,7 +97,7 @@ impl VolumeTask<'_> {
         };
         // A volume of air alone does not need the network.
         let report = outcome.report.unwrap_or(Report { passes: 0, ..report });
-        Ok((written, Made { report, summary }))
+        Ok((written, Made { report, summary, window: slices.window }))
     }
 
     /// Refuses a `--datatype` that cannot hold the input's values.

@@ -228,13 +228,12 @@ fn grid(side: &Side) -> String {
     format!("{} voxels of {} mm", shape.join("x"), voxel.join("x"))
 }
 
-/// What else is worth telling of a volume.
-fn about_volume(volume: &Summary) -> String {
+/// The intensities of a volume before and after.
+pub fn intensities(volume: &Summary) -> String {
     let Summary { input, output, .. } = volume;
     let pair = |input: f64, output: f64| format!("{} to {}", show_number(input), show_number(output));
     let mut text = format!(
-        "\n  before {}\n  mean {}, 1st percentile {}, median {}, 99th percentile {} (result shrunk to the input's size)",
-        grid(input),
+        "mean {}, 1st percentile {}, median {}, 99th percentile {} (result shrunk to the input's size)",
         pair(input.mean, output.mean),
         pair(input.p1, output.p1),
         pair(input.p50, output.p50),
@@ -243,6 +242,12 @@ fn about_volume(volume: &Summary) -> String {
     if let Some(correlation) = volume.correlation {
         text.push_str(&format!(", correlation {correlation:.5}"));
     }
+    text
+}
+
+/// What else is worth telling of a volume.
+fn about_volume(volume: &Summary) -> String {
+    let mut text = format!("\n  before {}\n  {}", grid(&volume.input), intensities(volume));
     if volume.flat_slices > 0 {
         text.push_str(&format!(
             "\n  slices without contrast, interpolated without the network: {}",

@@ -1,11 +1,12 @@
 //! MR volumes through the command. The judge is nibabel: nothing of ours reads here what ours wrote.
 
-mod bad_inputs;
+pub mod bad_inputs;
 #[cfg(target_os = "linux")]
 mod memory;
 mod sidecars;
 #[cfg(unix)]
 mod stopping;
+mod verifying;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -64,7 +64,7 @@ fn fields_are_kept_and_sizes_follow_the_grid() {
         ("ReconMatrixPE", json!(28)),
         ("TotalReadoutTime", json!(0.003)),
         ("Sources", json!(["b.nii"])),
-        ("Resolution", json!("0.25 x 0.25 x 3.0 mm, 4.0 times as fine along the axes ij as the source")),
+        ("Resolution", json!("0.25 x 0.25 x 3 mm, 4 times as fine along the axes ij as the source")),
     ] {
         assert_eq!(new[field], value, "{field}");
     }
@@ -172,7 +172,7 @@ fn names_of_bids_stay_names_of_bids() {
     place.made(&[
         "raw/sub-01/anat/sub-01_T1w.nii",
         "-o",
-        "other",
+        "other/",
         "--name",
         "{stem}_x{scale}.{ext}",
         "-s",

@@ -149,7 +149,7 @@ impl Maker<'_> {
             lost.iter().for_each(|lost| observer.tell_warning(lost));
             Ok(())
         };
-        let ((), Made { report, summary }) = task.make(self.upscaler, &observer, self.cancel, write)?;
+        let ((), Made { report, summary, .. }) = task.make(self.upscaler, &observer, self.cancel, write)?;
         let (width, height) = job.pages[0].target;
         self.reporter.tell(&Event::Done {
             files: Files::new(&job.input.path, Some(&output)),
