@@ -13,13 +13,15 @@ pub struct VolumeOptions {
     pub datatype: Option<Datatype>,
     /// Level of gzip, 0 to 9. Default: 1.
     pub gz_level: u32,
+    /// Whether slices are reduced in k-space to what was acquired, where less was acquired than stored. Default: no.
+    pub native: bool,
     /// Whether volumes are made that should not be interpolated. Default: no.
     pub force: bool,
 }
 
 impl Default for VolumeOptions {
     fn default() -> Self {
-        Self { plane: None, through: None, datatype: None, gz_level: 1, force: false }
+        Self { plane: None, through: None, datatype: None, gz_level: 1, native: false, force: false }
     }
 }
 

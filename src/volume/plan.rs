@@ -3,13 +3,16 @@
 use std::path::Path;
 
 use super::geometry::Geometry;
+use super::kspace::{self, Resizer};
 use super::nifti::{Datatype, Nifti};
 use super::options::{AXES, Distance, VolumeOptions};
 use super::refusal::refusal;
+use super::sidecar::Sidecar;
 use crate::engine::Target;
 use crate::engine::options::MAX_SCALE;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
+use crate::progress::CancelToken;
 
 /// Most slices that a volume may have, of all its time points together.
 const MAX_SLICES: usize = 1 << 20;
@@ -25,6 +28,11 @@ pub struct Plan {
     pub plane: (usize, usize, usize),
     /// Whether the axis through the plane is enlarged, and not the plane.
     pub through: bool,
+    /// The acquired number of voxels along i, j and k, where it is known to be less than the stored one: from the sidecar,
+    /// and for `native` from k-space.
+    pub acquired: [Option<usize>; 3],
+    /// Whether slices are reduced to that first. Then `geometry`, and the header in `nifti`, are those of what remains.
+    pub native: bool,
     /// Sides of the result along i, j and k.
     pub sides: [usize; 3],
     /// Type of the result's voxels.
@@ -51,19 +59,36 @@ impl Plan {
         if !matches!(target, Target::Native | Target::Scale(_)) {
             return Err(invalid("width, height and fit are for images: expected --scale for volumes"));
         }
-        let nifti = Nifti::open(path)?;
+        let mut nifti = Nifti::open(path)?;
         if !options.force
             && let Some(refusal) = refusal(&nifti.header, path)
         {
             return Err(Error::new(ErrorKind::Input, refusal));
         }
         let [i, j, k, _] = nifti.shape;
-        let geometry = Geometry::of(&nifti.header, [i, j, k]);
+        let stored = Geometry::of(&nifti.header, [i, j, k]);
         let plane = match options.plane {
             Some((a, b)) => (a, b, 3 - a - b),
-            None => geometry.finest_plane(),
+            None => stored.finest_plane(),
         };
         let (a, b, _) = plane;
+        let mut warnings = nifti.warnings.clone();
+        warnings.extend(stored.warnings(nifti.form));
+        let acquired = acquired(&nifti, path, options)?;
+        let mut own = stored.sides;
+        if options.native {
+            [a, b].into_iter().for_each(|axis| own[axis] = acquired[axis].unwrap_or(own[axis]));
+            if own == stored.sides {
+                warnings.push(
+                    "--native has nothing to do: all stored pixels were acquired, as far as one can tell"
+                        .into(),
+                );
+            }
+            let timing = stored.refine(&mut nifti.header, own);
+            debug_assert!(timing.is_empty() || own[plane.2] == stored.sides[plane.2]);
+        }
+        let native = own != stored.sides;
+        let geometry = Geometry::of(&nifti.header, own);
         let (width, height) = (geometry.sides[a], geometry.sides[b]);
         limits.check(width as u64, height as u64, 1, 8)?;
         let slices = nifti.shape[plane.2].saturating_mul(nifti.shape[3]);
@@ -88,11 +113,22 @@ impl Plan {
         } else {
             (sides[a], sides[b]) = target.resolve(width, height, scale)?;
         }
-        let mut warnings = nifti.warnings.clone();
-        warnings.extend(geometry.warnings(nifti.form));
-        let datatype = datatype(&nifti, sides == geometry.sides, options, &mut warnings)?;
+        let is_copy = sides == geometry.sides && !native;
+        let datatype = datatype(&nifti, is_copy, options, &mut warnings)?;
         let (through, gz_level) = (options.through.is_some(), options.gz_level);
-        Ok(Self { nifti, geometry, plane, through, sides, datatype, gz_level, warnings })
+        Ok(Self { nifti, geometry, plane, through, acquired, native, sides, datatype, gz_level, warnings })
+    }
+
+    /// Sides along i, j and k as stored in the file.
+    pub fn stored(&self) -> [usize; 3] {
+        let [i, j, k, _] = self.nifti.shape;
+        [i, j, k]
+    }
+
+    /// What reduces slices to what was acquired, if that was asked for.
+    pub fn resizer(&self) -> Option<Resizer> {
+        let ((a, b, _), stored, new) = (self.plane, self.stored(), self.geometry.sides);
+        self.native.then(|| Resizer::new((stored[b], stored[a]), (new[b], new[a])))
     }
 
     /// Width and height of a slice.
@@ -144,7 +180,7 @@ impl Plan {
 
     /// Whether the result has the size of the input, so that its voxels are copied.
     pub fn is_copy(&self) -> bool {
-        self.sides == self.geometry.sides
+        self.sides == self.geometry.sides && !self.native
     }
 
     /// The names of the axes of the plane.
@@ -157,6 +193,20 @@ impl Plan {
         let sides = self.sides.iter().chain(&self.nifti.shape[3..]);
         sides.fold(self.datatype.bytes() as u64, |bytes, side| bytes.saturating_mul(*side as u64))
     }
+}
+
+/// The acquired number of voxels along each axis, where it is less than the stored one: as the sidecar says, and where that
+/// is wanted, as k-space shows.
+fn acquired(nifti: &Nifti, path: &Path, options: &VolumeOptions) -> Result<[Option<usize>; 3]> {
+    // What is wrong with a sidecar is told by those who copy it.
+    let sidecar = Sidecar::of(path).ok().flatten();
+    let [i, j, k, _] = nifti.shape;
+    let stated = sidecar.map(|sidecar| sidecar.acquired([i, j, k])).unwrap_or_default();
+    if !options.native {
+        return Ok(stated);
+    }
+    let measured = kspace::acquired(nifti, &CancelToken::new())?;
+    Ok(std::array::from_fn(|axis| stated[axis].or(measured[axis])))
 }
 
 /// The number of slices at `distance`.

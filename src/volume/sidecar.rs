@@ -95,22 +95,20 @@ impl Sidecar {
         if plan.is_copy() {
             return Vec::new();
         }
-        let (old, new) = (plan.geometry.sides, plan.sides);
+        let (old, new) = (plan.stored(), plan.sides);
         let voxel = plan.voxel_mm();
         let sizes = voxel.map(rounded);
         let [i, j, k] = sizes;
         let names: String = (0..3).filter(|&axis| new[axis] != old[axis]).map(|axis| AXES[axis]).collect();
         let along = if names.len() == 1 { "axis" } else { "axes" };
         let factor = rounded(plan.factor());
+        let than = if plan.native { "what was acquired" } else { "the source" };
         let resolution =
-            format!("{i} x {j} x {k} mm, {factor} times as fine along the {along} {names} as the source");
+            format!("{i} x {j} x {k} mm, {factor} times as fine along the {along} {names} as {than}");
         self.set("Resolution", &json!(resolution));
-        let axis_of = |name: &str| {
-            let value = self.value(name)?;
-            AXES.iter().position(|axis| value.as_str().is_some_and(|value| value.starts_with(*axis)))
-        };
-        let slices = axis_of("SliceEncodingDirection").unwrap_or_else(|| slice_axis(&plan.nifti.header));
-        let phase = axis_of("PhaseEncodingDirection").filter(|&axis| new[axis] != old[axis] && old[axis] > 1);
+        let slices = self.axis_of("SliceEncodingDirection").unwrap_or_else(|| slice_axis(&plan.nifti.header));
+        let phase =
+            self.axis_of("PhaseEncodingDirection").filter(|&axis| new[axis] != old[axis] && old[axis] > 1);
         if let Some(axis) = phase {
             // The readout takes as long as before, for more lines.
             if let Some(spacing) = self.number("EffectiveEchoSpacing") {
@@ -134,6 +132,42 @@ impl Sidecar {
         }
         self.remove("SliceTiming");
         vec!["SliceTiming of its sidecar does not fit the new slices: left out of the result's".into()]
+    }
+
+    /// The acquired number of voxels along i, j and k of a grid of `sides`, where that is less: as scanners, and dcm2niix,
+    /// state it for the axes of the plane, i and j.
+    pub fn acquired(&self, sides: [usize; 3]) -> [Option<usize>; 3] {
+        let mut acquired = [None; 3];
+        let is_interpolated = match self.value("Interpolation2D") {
+            Some(Value::Bool(stated)) => stated,
+            Some(stated) => stated.as_f64() == Some(1.0),
+            None => false,
+        };
+        let phase = self.axis_of("PhaseEncodingDirection").filter(|&axis| axis < 2);
+        for axis in 0..2 {
+            let side = sides[axis] as f64;
+            let lines = match (self.number("AcquisitionMatrixPE"), self.number("ReconMatrixPE")) {
+                (Some(lines), Some(stored)) if phase == Some(axis) && stored > 0.0 => {
+                    Some(side * lines / stored)
+                }
+                _ => None,
+            };
+            // Siemens interpolates by two; its base resolution is the number of pixels along the readout.
+            let readout = self.number("BaseResolution").filter(|_| phase == Some(1 - axis));
+            let halved = is_interpolated.then_some(side / 2.0);
+            let count = lines.or(readout.filter(|_| is_interpolated)).or(halved);
+            acquired[axis] = count
+                .map(f64::round)
+                .filter(|count| (1.0..0.97 * side).contains(count))
+                .map(|count| count as usize);
+        }
+        acquired
+    }
+
+    /// The axis that a field of a direction, such as `j-`, names.
+    fn axis_of(&self, name: &str) -> Option<usize> {
+        let value = self.value(name)?;
+        AXES.iter().position(|axis| value.as_str().is_some_and(|value| value.starts_with(*axis)))
     }
 
     /// A field's value.
@@ -214,5 +248,39 @@ impl<'de> Deserialize<'de> for Sidecar {
             }
         }
         deserializer.deserialize_map(Fields)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_acquired_is_read_from_what_scanners_state() {
+        let acquired = |text: &str| serde_json::from_str::<Sidecar>(text).unwrap().acquired([256, 320, 40]);
+        assert_eq!(acquired("{}"), [None; 3]);
+        let phase = r#""PhaseEncodingDirection": "j-", "AcquisitionMatrixPE": 240, "ReconMatrixPE": 320"#;
+        assert_eq!(acquired(&format!("{{{phase}}}")), [None, Some(240), None]);
+        // Of a volume that was resampled since, the same share.
+        assert_eq!(acquired(&format!("{{{}}}", phase.replace("320", "640"))), [None, Some(120), None]);
+        let both = |more: &str| acquired(&format!("{{{phase}, \"Interpolation2D\": true{more}}}"));
+        assert_eq!(both(""), [Some(128), Some(240), None]);
+        assert_eq!(both(r#", "BaseResolution": 192"#), [Some(192), Some(240), None]);
+        assert_eq!(acquired(r#"{"Interpolation2D": 1}"#), [Some(128), Some(160), None]);
+        // Nothing was interpolated, or nonsense is stated.
+        for text in [r#"{"Interpolation2D": false, "BaseResolution": 128}"#, r#"{"Interpolation2D": "yes"}"#]
+        {
+            assert_eq!(acquired(text), [None; 3]);
+        }
+        let nonsense = r#"{"PhaseEncodingDirection": "i", "AcquisitionMatrixPE": 0, "ReconMatrixPE": 256}"#;
+        assert_eq!(acquired(nonsense), [None; 3]);
+        assert_eq!(acquired(&nonsense.replace("\": 256", "\": 0")), [None; 3]);
+    }
+
+    #[test]
+    fn values_keep_their_spelling_and_the_last_of_two_counts() {
+        let sidecar: Sidecar = serde_json::from_str("{\"a\": 1.50, \"b\": [1,\n 2], \"a\": 0.10}").unwrap();
+        assert_eq!(sidecar.to_string(), "{\n\t\"b\": [1,\n 2],\n\t\"a\": 0.10\n}\n");
+        assert_eq!(format!("{sidecar:?}"), "sidecar of 2 fields");
     }
 }

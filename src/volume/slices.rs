@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use super::intensity::{Slice, Window};
+use super::kspace::Resizer;
 use super::layout::{Scratch, slice};
 use super::nifti::Data;
 use super::plan::Plan;
@@ -29,6 +30,8 @@ pub struct Slices<'a> {
     pub options: UpscaleOptions,
     /// For a temporary file, where slices do not lie in the order of the file.
     pub folder: &'a Path,
+    /// What reduces slices to what was acquired, if that was asked for.
+    pub resizer: Option<Resizer>,
 }
 
 /// The result of all slices.
@@ -122,7 +125,7 @@ impl Slices<'_> {
             return self.make_through(upscaler, listener, cancel, take);
         }
         let (through, voxel) = (plan.plane.2, plan.nifti.datatype.bytes());
-        let sides = plan.geometry.sides;
+        let sides = plan.stored();
         let progress = Progress::new(listener, plan.slices());
         let work =
             |first: usize, slices: Vec<Vec<u8>>| self.group(first, slices, upscaler, &progress, cancel);
@@ -220,6 +223,9 @@ impl Slices<'_> {
         let order = plan.nifti.header.order();
         let mut values = Vec::with_capacity(width * height);
         plan.nifti.datatype.decode(order, bytes, |value| values.push(window.normalized(value)));
+        if let Some(resizer) = &self.resizer {
+            values = resizer.resize(&values);
+        }
         let slice = Slice::new(values, height, width);
         let (mut result, report) =
             enlarge(&slice, upscaler, options, (new_height, new_width), progress, cancel)?;

@@ -22,6 +22,11 @@ pub struct Summary {
     pub input: Side,
     /// The result; its intensities are those of the result shrunk to the size of the input.
     pub output: Side,
+    /// Sides along i, j and k that were acquired, where the file stores more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acquired: Option<[usize; 3]>,
+    /// Whether slices were reduced to that first.
+    pub native: bool,
     /// Pearson's correlation of the input with the shrunk result; absent where the input is constant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub correlation: Option<f64>,
@@ -85,7 +90,9 @@ impl Summary {
         let (slope, inter) = plan.nifti.header.scaling().unwrap_or((1.0, 0.0));
         let scaled = |stored: f64| stored * slope + inter;
         let [i, j, k] = plan.sides;
-        let voxel_mm = plan.geometry.voxel_mm();
+        let (own, stored) = (plan.geometry.voxel_mm(), plan.stored());
+        let voxel_mm =
+            std::array::from_fn(|axis| own[axis] * plan.geometry.sides[axis] as f64 / stored[axis] as f64);
         let histogram = &survey.histogram;
         let input = Side {
             shape: plan.nifti.shape,
@@ -106,7 +113,23 @@ impl Summary {
             correlation = figures.correlation();
         }
         let datatype = plan.datatype.name();
-        Self { plane: plan.plane_name(), datatype, slices, flat_slices, input, output, correlation }
+        Self {
+            plane: plan.plane_name(),
+            datatype,
+            slices,
+            flat_slices,
+            input,
+            output,
+            acquired: None,
+            native: plan.native,
+            correlation,
+        }
+    }
+
+    /// Notes the `acquired` sides, of which none are those that are stored.
+    pub fn note_acquired(&mut self, acquired: [Option<usize>; 3]) {
+        let sides = std::array::from_fn(|axis| acquired[axis].unwrap_or(self.input.shape[axis]));
+        self.acquired = acquired.iter().any(Option::is_some).then_some(sides);
     }
 
     /// Whether the result has the size of the input.

@@ -7,6 +7,7 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use super::intensity::{Survey, Window};
+use super::kspace;
 use super::nifti::{self, COMMENT, Extension, Header, field};
 use super::plan::Plan;
 use super::slices::{Outcome, Slices};
@@ -14,6 +15,7 @@ use super::summary::Summary;
 use crate::engine::{Report, Target, UpscaleOptions, Upscaler};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fidelity::Fidelity;
+use crate::image::Provenance;
 use crate::progress::{CancelToken, Progress};
 
 /// Blocks of finished voxels that may wait until they are written.
@@ -73,6 +75,10 @@ impl VolumeTask<'_> {
         let survey = Survey::of(&plan.nifti, cancel)?;
         survey.warning.iter().for_each(|warning| listener.warn(warning));
         self.check_range(&survey)?;
+        if plan.native && survey.nan > 0 {
+            let message = "holds voxels that are NaN, which have no k-space: expected none with --native";
+            return Err(Error::new(ErrorKind::Input, message));
+        }
         let options = self.engine_options(upscaler, listener);
         let report = planned(upscaler, plan, &options)?;
         let mut header = plan.nifti.header.clone();
@@ -83,18 +89,28 @@ impl VolumeTask<'_> {
         header.set(field::DATATYPE, 0, plan.datatype.code() as f64);
         header.set(field::BITPIX, 0, 8.0 * plan.datatype.bytes() as f64);
         let extensions = self.record(&mut header, upscaler, &report);
-        let slices = Slices { plan, window: Window::of(&survey), options, folder: self.folder };
+        let slices = Slices {
+            plan,
+            window: Window::of(&survey),
+            options,
+            folder: self.folder,
+            resizer: plan.resizer(),
+        };
         let mut outcome = Outcome::default();
         let written = write(&mut |out| {
             outcome = self.fill(out, &header, &extensions, &slices, upscaler, listener, cancel)?;
             Ok(())
         })?;
-        let summary = if plan.is_copy() {
+        let mut summary = if plan.is_copy() {
             Summary::new(plan, &survey, (0, 0), None)
         } else {
             let figures = Some((&outcome.figures, &slices.window));
             Summary::new(plan, &survey, (outcome.made, outcome.flat), figures)
         };
+        if !plan.is_copy() {
+            let found = if plan.native { [None; 3] } else { kspace::acquired(&plan.nifti, cancel)? };
+            summary.note_acquired(std::array::from_fn(|axis| plan.acquired[axis].or(found[axis])));
+        }
         // A volume of air alone does not need the network.
         let report = outcome.report.unwrap_or(Report { passes: 0, ..report });
         Ok((written, Made { report, summary, window: slices.window }))
@@ -137,6 +153,7 @@ impl VolumeTask<'_> {
         let mut extensions = self.plan.nifti.extensions.clone();
         if let Some(hash) = &self.hash {
             let record = upscaler.provenance(report, self.plan.factor(), hash.clone());
+            let record = Provenance { native: self.plan.native, ..record };
             let text = serde_json::to_string(&record).unwrap_or_default();
             extensions.push(Extension::comment(&text, header.order()));
             debug_assert_eq!(extensions.last().map(Extension::code), Some(COMMENT));

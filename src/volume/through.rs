@@ -62,11 +62,20 @@ impl Slices<'_> {
         let mut data = plan.nifti.data()?;
         let progress = Progress::new(listener, plan.runs().len());
         let mut outcome = Outcome::default();
-        let mut bytes = vec![0; old.iter().product::<usize>() * own.bytes()];
+        let stored = plan.stored();
+        let mut bytes = vec![0; stored.iter().product::<usize>() * own.bytes()];
         for time in 0..plan.nifti.shape[3] {
             data.fill(&mut bytes)?;
-            let mut input = Grid { sides: old, values: Vec::with_capacity(old.iter().product()) };
+            let mut input = Grid { sides: stored, values: Vec::with_capacity(stored.iter().product()) };
             own.decode(order, &bytes, |value| input.values.push(self.window.normalized(value)));
+            if let Some(resizer) = &self.resizer {
+                let mut reduced = Grid { sides: old, values: vec![0.0; old.iter().product()] };
+                for index in 0..old[through] {
+                    let mut values = resizer.resize(&input.slice((b, a), index)).into_iter();
+                    reduced.each((b, a), index, |value| *value = values.next().unwrap_or(0.0));
+                }
+                input = reduced;
+            }
             let mut result = Grid { sides: plan.sides, values: vec![0.0; plan.sides.iter().product()] };
             let families = plan.families();
             let share = 1.0 / families.len() as f32;

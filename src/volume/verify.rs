@@ -66,7 +66,8 @@ pub fn verify(
     limits: &Limits,
     cancel: &CancelToken,
 ) -> Result<Verification> {
-    let plan = plan(upscaler, result, source, limits)?;
+    let native = record(result).is_some_and(|record| record.native);
+    let plan = plan(upscaler, result, source, native, limits)?;
     let (width, height) = plan.target();
     let target = Target::Size { width: width as u32, height: height as u32 };
     let task = VolumeTask {
@@ -102,9 +103,13 @@ pub fn verify(
 }
 
 /// What must have been made of `source` to get a grid as large as that of `result`.
-fn plan(upscaler: &Upscaler, result: &Nifti, source: &Path, limits: &Limits) -> Result<Plan> {
-    let own = Nifti::open(source)?;
-    let (old, new) = (own.shape, result.shape);
+fn plan(upscaler: &Upscaler, result: &Nifti, source: &Path, native: bool, limits: &Limits) -> Result<Plan> {
+    let scale = upscaler.manifest().scale;
+    let mut options =
+        VolumeOptions { datatype: Some(result.datatype), native, force: true, ..VolumeOptions::default() };
+    let own = Plan::new(source, Target::Scale(1.0), scale, &options, limits)?;
+    let [i, j, k] = own.geometry.sides;
+    let (old, new) = ([i, j, k, own.nifti.shape[3]], result.shape);
     let changed: Vec<usize> = (0..3).filter(|&axis| new[axis] != old[axis]).collect();
     if new[3] != old[3] || changed.len() > 2 {
         let [i, j, k, t] = old;
@@ -115,8 +120,6 @@ fn plan(upscaler: &Upscaler, result: &Nifti, source: &Path, limits: &Limits) -> 
         );
         return Err(Error::new(ErrorKind::Input, message));
     }
-    let mut options =
-        VolumeOptions { datatype: Some(result.datatype), force: true, ..VolumeOptions::default() };
     let mut target = Target::Scale(1.0);
     match changed[..] {
         [a, b] => {
@@ -127,13 +130,13 @@ fn plan(upscaler: &Upscaler, result: &Nifti, source: &Path, limits: &Limits) -> 
             let [a, b] = [[1, 2], [0, 2], [0, 1]][through];
             options.plane = Some((a, b));
             target = Target::Native;
-            let voxel = Geometry::of(&own.header, [old[0], old[1], old[2]]).voxel_mm();
+            let voxel = own.geometry.voxel_mm();
             let distance = voxel[through] * old[through] as f64 / new[through] as f64;
             options.through = Some(Distance::Millimetres(distance));
         }
         _ => {}
     }
-    let mut plan = Plan::new(source, target, upscaler.manifest().scale, &options, limits)?;
+    let mut plan = Plan::new(source, target, scale, &options, limits)?;
     // Factors round to whole voxels.
     plan.sides = [new[0], new[1], new[2]];
     Ok(plan)

@@ -70,6 +70,8 @@ pub struct UpscaleRequest {
     pub originals: Originals,
     /// Where the uncertainty of the result goes.
     pub uncertainty: Option<PathBuf>,
+    /// Where the picture of a volume goes.
+    pub preview: Option<PathBuf>,
     /// Model name or path; `None` is the default model.
     pub model: Option<OsString>,
     /// Library, device and threads.
@@ -128,6 +130,15 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
                  original, give --no-backup",
             ));
         }
+        if let Some(path) = &volumes.preview {
+            if files.inputs.len() > 1 || files.inputs[0].is_dir() {
+                return Err(usage("--preview takes one volume"));
+            }
+            if ImageFormat::from_path(path) != Some(ImageFormat::Png) {
+                let path = path.display();
+                return Err(usage(format!("--preview is {path}: expected a file name ending in .png")));
+            }
+        }
         if let Some(map) = &report.uncertainty {
             if files.inputs.len() > 1 || files.inputs[0].is_dir() {
                 return Err(usage("--uncertainty takes one image"));
@@ -148,6 +159,7 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
             inputs: files.inputs,
             destination,
             settings,
+            preview: volumes.preview.clone(),
             volumes: volumes.into(),
             template,
             existing: match (files.overwrite, files.skip_existing) {
@@ -253,6 +265,11 @@ mod tests {
         assert!(message("a.png --tile 3").contains("tile is 3"));
         assert!(message("- --in-place").contains("cannot be used with --in-place"));
         assert!(message("a.png --in-place --backup /x").contains("file name suffix"));
+        assert!(
+            message("a.nii --preview b.tif")
+                .contains("--preview is b.tif: expected a file name ending in .png")
+        );
+        assert!(message("a.nii b.nii --preview c.png").contains("one volume"));
         assert!(message("a.png --uncertainty b.png").contains("ending in .tif"));
         assert!(message("a.png b.png --uncertainty c.tif").contains("one image"));
         for clash in

@@ -85,7 +85,18 @@ impl Reporter for HumanReporter {
                 let details = if verbose { format!("\n  {details}") } else { String::new() };
                 let _ = writeln!(io::stdout().lock(), "{text}{details}");
             }
-            Event::Done { files, backup, uncertainty, pages, width, height, seconds, report, volume } => {
+            Event::Done {
+                files,
+                backup,
+                uncertainty,
+                preview,
+                pages,
+                width,
+                height,
+                seconds,
+                report,
+                volume,
+            } => {
                 self.bar().finish(output(files), true);
                 if quiet {
                     return;
@@ -134,6 +145,9 @@ impl Reporter for HumanReporter {
                 }
                 if let Some(map) = uncertainty {
                     self.line(&format!("  the uncertainty map is {}", shown(map.0)));
+                }
+                if let Some(preview) = preview {
+                    self.line(&format!("  the preview is {}", shown(preview.0)));
                 }
                 if verbose {
                     self.line(&format!(
@@ -253,6 +267,14 @@ fn about_volume(volume: &Summary) -> String {
             "\n  slices without contrast, interpolated without the network: {}",
             volume.flat_slices
         ));
+    }
+    if let Some(sides) = volume.acquired {
+        let sides = sides.map(|side| side.to_string()).join("x");
+        text.push_str(&if volume.native {
+            format!("\n  reduced first to the acquired {sides} voxels")
+        } else {
+            format!("\n  acquired with {sides} voxels, and interpolated by the scanner; --native reduces to them first")
+        });
     }
     if let Some(times) = volume.thickness() {
         text.push_str(&format!(

@@ -102,6 +102,9 @@ pub fn jobs(request: &UpscaleRequest, models: Models<'_>, input: &Input) -> Resu
     if !input.is_stdin() && is_volume(&input.path) {
         return Ok(vec![volume_job(request, models.volumes, input)?]);
     }
+    if request.preview.is_some() {
+        return Err(Error::new(ErrorKind::InvalidOption, "--preview is for volumes"));
+    }
     let model = models.images;
     let path = (!input.is_stdin()).then_some(input.path.as_path());
     let probed = probe(path, &request.settings.limits())?;

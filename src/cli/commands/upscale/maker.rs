@@ -26,7 +26,9 @@ use crate::image::{EncodeOptions, Image, ImageFormat, Raster, SampleDepth, encod
 use crate::progress::{CancelToken, Progress, ProgressEvent};
 use crate::report::event::{Event, Files, Name, Reporter};
 use crate::volume::bids::reference;
-use crate::volume::{Listener, Made, Origin, Plan, Sidecar, VolumeTask};
+use crate::volume::nifti::{Nifti, name_means_packed};
+use crate::volume::preview::draw;
+use crate::volume::{Listener, Made, Origin, Plan, Sidecar, VolumeTask, Window};
 
 /// Makes the files of one run.
 pub struct Maker<'a> {
@@ -65,7 +67,8 @@ impl Maker<'_> {
         let start = Instant::now();
         let settings = &self.request.settings;
         let output = output_name(&job);
-        for path in [job.output.as_deref(), self.request.uncertainty.as_deref()].into_iter().flatten() {
+        let others = [&self.request.uncertainty, &self.request.preview];
+        for path in job.output.iter().chain(others.into_iter().flatten()) {
             atomic_file::check_writable(path)?;
         }
         let stamp = job.in_place.then(|| Stamp::of(&output)).transpose()?;
@@ -98,6 +101,7 @@ impl Maker<'_> {
             files: Files::new(&job.input.path, Some(&output)),
             backup: job.backup.as_deref().map(Name),
             uncertainty: self.request.uncertainty.as_deref().map(Name),
+            preview: None,
             pages: job.pages.len(),
             width,
             height,
@@ -149,12 +153,18 @@ impl Maker<'_> {
             lost.iter().for_each(|lost| observer.tell_warning(lost));
             Ok(())
         };
-        let ((), Made { report, summary, .. }) = task.make(self.upscaler, &observer, self.cancel, write)?;
+        let ((), Made { report, summary, window }) =
+            task.make(self.upscaler, &observer, self.cancel, write)?;
+        if let Some(path) = &self.request.preview {
+            let before = job.backup.as_deref().unwrap_or(&job.input.path);
+            self.write_preview(path, before, &output, &window)?;
+        }
         let (width, height) = job.pages[0].target;
         self.reporter.tell(&Event::Done {
             files: Files::new(&job.input.path, Some(&output)),
             backup: job.backup.as_deref().map(Name),
             uncertainty: None,
+            preview: self.request.preview.as_deref().map(Name),
             pages: job.pages.len(),
             width,
             height,
@@ -216,11 +226,22 @@ impl Maker<'_> {
     }
 
     fn write_map(&self, path: &Path, map: Raster) -> Result<()> {
+        self.write_image(path, &Image::new(map, None, SampleDepth::F32, ImageFormat::Tiff))
+    }
+
+    /// Draws a volume and its result, and the map of its uncertainty, where that is a volume.
+    fn write_preview(&self, path: &Path, before: &Path, after: &Path, window: &Window) -> Result<()> {
+        let map = self.request.uncertainty.as_deref().filter(|map| name_means_packed(map).is_some());
+        let map = map.map(Nifti::open).transpose()?;
+        let picture = draw(&Nifti::open(before)?, &Nifti::open(after)?, map.as_ref(), window)?;
+        self.write_image(path, &picture)
+    }
+
+    fn write_image(&self, path: &Path, image: &Image) -> Result<()> {
         make_folder(path)?;
-        let image = Image::new(map, None, SampleDepth::F32, ImageFormat::Tiff);
-        let options = EncodeOptions::new(ImageFormat::Tiff);
+        let options = EncodeOptions::new(image.format);
         atomic_file::write_with(path, self.request.existing == Existing::Replace, |file| {
-            encode_to(&image, &options, file)
+            encode_to(image, &options, file)
                 .map(drop)
                 .map_err(|error| error.context(format!("cannot write {}", path.display())))
         })

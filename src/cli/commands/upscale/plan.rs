@@ -51,7 +51,7 @@ impl RunPlan {
         if request.template.is_none() && request.originals == Originals::Stay {
             plan.drop_earlier_results(&mut known);
         }
-        plan.refuse_collisions(request.uncertainty.as_deref())?;
+        plan.refuse_collisions(request.uncertainty.as_deref(), request.preview.as_deref())?;
         plan.check_outputs(request, &known);
         Ok(plan)
     }
@@ -74,7 +74,7 @@ impl RunPlan {
         });
     }
 
-    fn refuse_collisions(&self, map: Option<&Path>) -> Result<()> {
+    fn refuse_collisions(&self, map: Option<&Path>, preview: Option<&Path>) -> Result<()> {
         let mut taken: HashMap<PathBuf, &Path> = HashMap::new();
         if let Some(map) = map {
             if self.jobs.iter().map(|job| job.pages.len()).sum::<usize>() > 1 {
@@ -82,6 +82,9 @@ impl RunPlan {
                 return Err(Error::new(ErrorKind::InvalidOption, message));
             }
             taken.insert(resolved(map), Path::new("--uncertainty"));
+        }
+        if let Some(preview) = preview {
+            taken.insert(resolved(preview), Path::new("--preview"));
         }
         let each = |job| Job::outputs(job).into_iter().map(move |output| (job, output));
         for (job, output) in self.jobs.iter().flat_map(each) {
@@ -137,7 +140,7 @@ fn note(jobs: &[Job]) -> Option<(PathBuf, String)> {
 }
 
 fn verdict(job: &Job, request: &UpscaleRequest, inputs: &HashSet<FileId>) -> Result<Verdict> {
-    if let Some(map) = &request.uncertainty {
+    for map in request.uncertainty.iter().chain(&request.preview) {
         let existing =
             if request.existing == Existing::Replace { Existing::Replace } else { Existing::Refuse };
         judge(map, existing, inputs)?;

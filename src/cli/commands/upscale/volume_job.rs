@@ -94,6 +94,11 @@ pub fn volume_job(request: &UpscaleRequest, model: ModelFacts<'_>, input: &Input
         plan.warnings.push(warning);
         None
     });
+    if request.preview.is_some() && request.originals == Originals::Replace {
+        return Err(invalid(
+            "--preview compares with the original, which is lost with --no-backup: expected a backup",
+        ));
+    }
     if let Some(output) = &job.output
         && !job.in_place
     {
@@ -107,6 +112,8 @@ pub fn volume_job(request: &UpscaleRequest, model: ModelFacts<'_>, input: &Input
         if sidecar.is_none() && !is_own && new.exists() {
             plan.warnings.push(format!("{} is of another volume, and stays beside the result", shown(&new)));
         }
+    } else if request.preview.is_some() && job.output.is_none() {
+        return Err(invalid("--preview needs a result in a file: give a file as OUT"));
     } else if sidecar.is_some() && job.output.is_none() {
         plan.warnings.push("its sidecar is left out, as the result goes to standard output".into());
     }

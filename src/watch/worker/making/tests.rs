@@ -40,7 +40,8 @@ fn volume() -> Vec<u8> {
     let mut bytes = Vec::new();
     let voxels: Vec<u8> = (0..24i16).flat_map(|at| (100 * (at % 5)).to_le_bytes()).collect();
     crate::volume::nifti::write(&mut bytes, &header, &[], None, "", |out| {
-        Ok(out.write_all(&voxels).unwrap())
+        out.write_all(&voxels).unwrap();
+        Ok(())
     })
     .unwrap();
     bytes
