@@ -149,9 +149,21 @@ impl Template {
 /// `name` with a number before its extension, to tell files of the same name apart: `a-2.png`.
 pub fn numbered(name: &OsStr, number: u32) -> OsString {
     let path = Path::new(name);
-    let mut numbered = path.file_stem().unwrap_or_default().to_os_string();
+    let is = |ext: Option<&OsStr>, what: &str| ext.is_some_and(|ext| ext.eq_ignore_ascii_case(what));
+    let (mut stem, mut ext) =
+        (Path::new(path.file_stem().unwrap_or_default()), path.extension().map(OsString::from));
+    if let (true, Some(inner)) =
+        (is(path.extension(), "gz"), stem.extension().filter(|ext| is(Some(ext), "nii")))
+    {
+        // The extension of a volume has two parts.
+        let mut both = inner.to_os_string();
+        both.push(".");
+        both.push(ext.unwrap_or_default());
+        (stem, ext) = (Path::new(stem.file_stem().unwrap_or_default()), Some(both));
+    }
+    let mut numbered = stem.as_os_str().to_os_string();
     numbered.push(format!("-{number}"));
-    if let Some(ext) = path.extension() {
+    if let Some(ext) = ext {
         numbered.push(".");
         numbered.push(ext);
     }
@@ -243,6 +255,8 @@ mod tests {
     fn numbers_and_factors() {
         assert_eq!(numbered(OsStr::new("a.b.png"), 2), "a.b-2.png");
         assert_eq!(numbered(OsStr::new("a"), 3), "a-3");
+        assert_eq!(numbered(OsStr::new("a.b.nii.gz"), 2), "a.b-2.nii.gz");
+        assert_eq!(numbered(OsStr::new("a.tar.gz"), 2), "a.tar-2.gz");
         assert_eq!(
             (show_scale(4.0), show_scale(1.333), show_scale(10.0)),
             ("4".into(), "1.33".into(), "10".into())

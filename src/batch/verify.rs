@@ -60,7 +60,11 @@ pub fn verify(
     cancel: &CancelToken,
 ) -> Result<Verification> {
     let prepared = prepare_for_model(decode_page(source, record.page, limits)?);
-    let options = options(record, image, resources)?;
+    let side = |pixels: usize| {
+        u32::try_from(pixels).map_err(|_| Error::new(ErrorKind::Limit, "the image is too large"))
+    };
+    let target = Target::Size { width: side(image.width())?, height: side(image.height())? };
+    let options = options(record, target, resources)?;
     let upscaled = upscaler.upscale(&prepared.color, &options, &NoProgress, cancel)?;
     let unit_range = image.depth != SampleDepth::F32;
     let restore = RestoreOptions { unit_range, ..RestoreOptions::default() };
@@ -81,14 +85,14 @@ pub fn verify(
     Ok(compare(&made, image, tolerance, encoding.is_lossy()))
 }
 
-/// The settings of a record, for a result as large as `image`.
-fn options(record: &Provenance, image: &Image, resources: &UpscaleOptions) -> Result<UpscaleOptions> {
+/// The settings of a record, for a result of the size `target`. Of `resources` only tile and memory count.
+///
+/// # Errors
+/// `InvalidOption` where the record names settings that this program does not have.
+pub fn options(record: &Provenance, target: Target, resources: &UpscaleOptions) -> Result<UpscaleOptions> {
     let strange = |error: Error| error.context("the record of its making");
-    let side = |pixels: usize| {
-        u32::try_from(pixels).map_err(|_| Error::new(ErrorKind::Limit, "the image is too large"))
-    };
     Ok(UpscaleOptions {
-        target: Target::Size { width: side(image.width())?, height: side(image.height())? },
+        target,
         preset: None,
         steps: Some(record.steps as usize).filter(|&steps| steps > 0),
         start_step: Some(record.start_step as usize),

@@ -3,6 +3,7 @@
 pub mod atomic_file;
 pub mod atomic_folder;
 pub(crate) mod attributes;
+pub mod companion;
 #[cfg(feature = "cli")]
 pub(crate) mod file_id;
 pub(crate) mod hash;

@@ -50,6 +50,9 @@ pub struct Provenance {
     pub scale: f64,
     /// SHA-256 of the source file, in hexadecimal.
     pub source_sha256: String,
+    /// Whether slices of a volume were reduced in k-space to what was acquired; `scale` is from there.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub native: bool,
     /// Page of the source, counted from 0.
     pub page: usize,
     /// Quality of a lossy file.

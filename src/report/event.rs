@@ -76,6 +76,9 @@ pub enum Event<'a> {
         /// Where the uncertainty map is, if one was asked for.
         #[serde(skip_serializing_if = "Option::is_none")]
         uncertainty: Option<Name<'a>>,
+        /// Where the picture of a volume is, if one was asked for.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        preview: Option<Name<'a>>,
         pages: usize,
         width: usize,
         height: usize,

@@ -147,7 +147,7 @@ mod tests {
         HEAD.into_iter().zip(&mut most).for_each(|(head, most)| most[head].fill(0.9));
         most[2][0] = 0.9;
         let survey = Survey { most, ..Survey::default() };
-        Region::new(&survey, &Window { low: 0.0, high: 1.0 }, None, reach)
+        Region::new(&survey, &Window { low: 0.0, high: 1.0 }, None, reach, SIDES)
     }
 
     fn made(part: Option<&Part>, threads: usize, options: &UpscaleOptions, size: (usize, usize)) -> Raster {
@@ -172,6 +172,7 @@ mod tests {
             &Window { low: 0.0, high: 1.0 },
             None,
             0,
+            SIDES,
         );
         // 4 denoising steps with fresh noise; the second size takes two passes, and resampling after them.
         for (factor, steps) in [(2.0, 4), (2.5, 1)] {

@@ -194,13 +194,17 @@ pub fn refined(affine: &Affine, factors: [f64; 3]) -> Affine {
     })
 }
 
-/// Slice timing holds for the acquired slices only.
-fn clear_slice_timing(header: &mut Header, factors: [f64; 3]) -> Vec<String> {
-    // Without a statement, slices are along the third axis.
-    let slices = match (header.int(field::DIM_INFO, 0) >> 4) & 3 {
+/// The axis along which slices were acquired; without a statement, the third.
+pub fn slice_axis(header: &Header) -> usize {
+    match (header.int(field::DIM_INFO, 0) >> 4) & 3 {
         0 => 2,
         axis => axis as usize - 1,
-    };
+    }
+}
+
+/// Slice timing holds for the acquired slices only.
+fn clear_slice_timing(header: &mut Header, factors: [f64; 3]) -> Vec<String> {
+    let slices = slice_axis(header);
     let timing = [field::SLICE_CODE, field::SLICE_START, field::SLICE_END, field::SLICE_DURATION];
     if factors[slices] == 1.0 || timing.iter().all(|field| header.real(*field, 0) == 0.0) {
         return Vec::new();

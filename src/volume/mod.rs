@@ -3,6 +3,7 @@
 //!
 //! [`Plan`] reads a header and says what will be made; [`VolumeTask`] makes it.
 
+pub mod bids;
 pub mod dicom;
 mod enlarge;
 mod geometry;
@@ -15,16 +16,21 @@ pub mod nifti;
 mod noise;
 pub mod options;
 mod plan;
+pub mod preview;
 mod refusal;
 mod region;
+mod sidecar;
 mod slices;
 mod source;
 mod summary;
 mod task;
 mod through;
+pub mod verify;
 
+pub use intensity::Window;
 pub use options::{ConsistencyKernel, Distance, VolumeOptions};
 pub use plan::{Output, Plan};
+pub use sidecar::{Origin, Sidecar, sidecar_path};
 pub use source::{Data, Source};
 pub use summary::{Side, Summary};
 pub use task::{Fill, Listener, Made, Map, Sink, VolumeTask};

@@ -23,6 +23,8 @@ pub struct VolumeOptions {
     pub datatype: Option<Datatype>,
     /// Level of gzip, 0 to 9. Default: 1.
     pub gz_level: u32,
+    /// Whether slices are reduced in k-space to what was acquired, where less was acquired than stored. Default: no.
+    pub native: bool,
     /// Whether volumes are made that should not be interpolated. Default: no.
     pub force: bool,
 }
@@ -35,6 +37,7 @@ impl Default for VolumeOptions {
             mask: None,
             noise_length: DEFAULT_LENGTH,
             consistency_kernel: None,
+            native: false,
             datatype: None,
             gz_level: 1,
             force: false,

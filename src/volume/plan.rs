@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::dicom::{self, Series};
 use super::geometry::Geometry;
+use super::kspace::{self, Resizer};
 use super::mask;
-use super::nifti::{Datatype, Nifti};
+use super::nifti::{Datatype, Header, Nifti};
 use super::noise;
 use super::options::{AXES, ConsistencyKernel, Distance, VolumeOptions};
 use super::refusal::refusal;
@@ -16,6 +17,7 @@ use crate::engine::Target;
 use crate::engine::options::MAX_SCALE;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
+use crate::progress::CancelToken;
 
 /// Most slices that a volume may have, of all its time points together.
 const MAX_SLICES: usize = 1 << 20;
@@ -49,6 +51,13 @@ pub struct Plan {
     pub through: bool,
     /// Thickness of acquired slices through the plane, as a share of their distance.
     pub thickness: f64,
+    /// The acquired number of voxels along i, j and k, where it is known to be less than the stored one: as source or
+    /// sidecar says, and for `native` from k-space.
+    pub acquired: [Option<usize>; 3],
+    /// Whether slices are reduced to that first. Then `geometry` and `header` are those of what remains.
+    pub native: bool,
+    /// The header of the grid that is enlarged.
+    pub header: Header,
     /// Sides of the result along i, j and k.
     pub sides: [usize; 3],
     /// Factor of the model.
@@ -114,14 +123,36 @@ impl Plan {
                 "--consistency-kernel kspace works on whole slices in the plane: expected no --through and no --mask",
             ));
         }
+        if options.native && options.mask.is_some() {
+            return Err(invalid(
+                "--mask lies on the grid as stored, which --native leaves: expected one of the two",
+            ));
+        }
         let [i, j, k, times] = source.shape();
-        let geometry = Geometry::of(source.header(), [i, j, k]);
-        let mask = options.mask.as_ref().map(|path| mask::open(path, &geometry)).transpose()?;
+        let stored = Geometry::of(source.header(), [i, j, k]);
+        let mask = options.mask.as_ref().map(|path| mask::open(path, &stored)).transpose()?;
         let plane = match options.plane {
             Some((a, b)) => (a, b, 3 - a - b),
-            None => geometry.finest_plane(),
+            None => stored.finest_plane(),
         };
         let (a, b, _) = plane;
+        let mut warnings = source.warnings().to_vec();
+        warnings.extend(stored.warnings(source.form()));
+        let acquired = acquired(&source, options)?;
+        let (mut own, mut header) = (stored.sides, source.header().clone());
+        if options.native {
+            [a, b].into_iter().for_each(|axis| own[axis] = acquired[axis].unwrap_or(own[axis]));
+            if own == stored.sides {
+                warnings.push(
+                    "--native has nothing to do: all stored pixels were acquired, as far as one can tell"
+                        .into(),
+                );
+            }
+            let timing = stored.refine(&mut header, own);
+            debug_assert!(timing.is_empty() || own[plane.2] == stored.sides[plane.2]);
+        }
+        let native = own != stored.sides;
+        let geometry = Geometry::of(&header, own);
         let thickness =
             source.thickness(plane.2).map_or(1.0, |thickness| thickness / geometry.voxel_mm()[plane.2]);
         let thickness = thickness.clamp(THINNEST, THICKEST);
@@ -149,9 +180,8 @@ impl Plan {
         } else {
             (sides[a], sides[b]) = target.resolve(width, height, scale)?;
         }
-        let mut warnings = source.warnings().to_vec();
-        warnings.extend(geometry.warnings(source.form()));
-        let datatype = datatype(source.datatype(), sides == geometry.sides, options, &mut warnings)?;
+        let is_copy = sides == geometry.sides && !native;
+        let datatype = datatype(source.datatype(), is_copy, options, &mut warnings)?;
         let (through, options, output) = (options.through.is_some(), options.clone(), Output::Nifti);
         Ok(Self {
             source,
@@ -160,6 +190,9 @@ impl Plan {
             plane,
             through,
             thickness,
+            acquired,
+            native,
+            header,
             sides,
             scale,
             mask,
@@ -190,6 +223,18 @@ impl Plan {
         self.warnings.retain(|warning| *warning != rounded);
         self.output = Output::Dicom(series);
         Ok(self)
+    }
+
+    /// Sides along i, j and k as stored in the file.
+    pub fn stored(&self) -> [usize; 3] {
+        let [i, j, k, _] = self.source.shape();
+        [i, j, k]
+    }
+
+    /// What reduces slices to what was acquired, if that was asked for.
+    pub fn resizer(&self) -> Option<Resizer> {
+        let ((a, b, _), stored, new) = (self.plane, self.stored(), self.geometry.sides);
+        self.native.then(|| Resizer::new((stored[b], stored[a]), (new[b], new[a])))
     }
 
     /// Width and height of a slice.
@@ -251,9 +296,15 @@ impl Plan {
         self.sides[axis] as f64 / self.geometry.sides[axis] as f64
     }
 
+    /// Distances of the result's voxels along i, j and k in millimetres.
+    pub fn voxel_mm(&self) -> [f64; 3] {
+        let (old, voxel) = (self.geometry.sides, self.geometry.voxel_mm());
+        std::array::from_fn(|axis| voxel[axis] * old[axis] as f64 / self.sides[axis] as f64)
+    }
+
     /// Whether the result has the size of the input, so that its voxels are copied.
     pub fn is_copy(&self) -> bool {
-        self.sides == self.geometry.sides
+        self.sides == self.geometry.sides && !self.native
     }
 
     /// The names of the axes of the plane.
@@ -267,6 +318,17 @@ impl Plan {
         let sides = self.sides.into_iter().chain([times]);
         sides.fold(self.datatype.bytes() as u64, |bytes, side| bytes.saturating_mul(side as u64))
     }
+}
+
+/// The acquired number of voxels along each axis, where it is less than the stored one: as source and sidecar say, and
+/// where that is wanted, as k-space shows.
+fn acquired(source: &Source, options: &VolumeOptions) -> Result<[Option<usize>; 3]> {
+    let stated = source.acquired();
+    if !options.native {
+        return Ok(stated);
+    }
+    let measured = kspace::acquired(source, &CancelToken::new())?;
+    Ok(std::array::from_fn(|axis| stated[axis].or(measured[axis])))
 }
 
 /// The number of slices at `distance`.

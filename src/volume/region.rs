@@ -30,14 +30,23 @@ pub struct Part {
 }
 
 impl Region {
-    /// The region of a volume, for a network that sees `reach` pixels around each.
-    pub fn new(survey: &Survey, window: &Window, mask: Option<Mask>, reach: usize) -> Self {
+    /// The region of a volume, for a network that sees `reach` pixels around each. Its slices may have been reduced to
+    /// `sides`.
+    pub fn new(
+        survey: &Survey,
+        window: &Window,
+        mask: Option<Mask>,
+        reach: usize,
+        sides: [usize; 3],
+    ) -> Self {
         let masked = mask.as_ref().map(Mask::bounds);
         let bounds = std::array::from_fn(|axis| {
             let most = &survey.most[axis];
             let first = most.iter().position(|most| !window.is_air(*most)).unwrap_or(0);
             let end = most.iter().rposition(|most| !window.is_air(*most)).map_or(0, |last| last + 1);
-            let masked = masked.as_ref().map_or(0..most.len(), |bounds| bounds[axis].clone());
+            let side = most.len();
+            let (first, end) = (first * sides[axis] / side, (end * sides[axis]).div_ceil(side));
+            let masked = masked.as_ref().map_or(0..sides[axis], |bounds| bounds[axis].clone());
             first.max(masked.start)..end.min(masked.end)
         });
         Self { bounds, margin: reach + RESAMPLED, mask }

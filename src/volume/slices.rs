@@ -7,7 +7,7 @@ use std::thread;
 
 use super::enlarge::{Enlarged, enlarge};
 use super::intensity::{Slice, Window};
-use super::kspace;
+use super::kspace::{self, Resizer};
 use super::layout::{Scratch, slice};
 use super::nifti::Datatype;
 use super::options::ConsistencyKernel;
@@ -38,6 +38,8 @@ pub struct Slices<'a> {
     pub options: UpscaleOptions,
     /// For a temporary file, where slices do not lie in the order of the file.
     pub folder: &'a Path,
+    /// What reduces slices to what was acquired, if that was asked for.
+    pub resizer: Option<Resizer>,
 }
 
 /// The result of all slices.
@@ -119,7 +121,7 @@ impl Slices<'_> {
             return self.make_through(upscaler, listener, cancel, take);
         }
         let (through, voxel) = (plan.plane.2, plan.source.datatype().bytes());
-        let sides = plan.geometry.sides;
+        let sides = plan.stored();
         let progress = Progress::new(listener, plan.slices());
         let work =
             |first: usize, slices: Vec<Vec<u8>>| self.group(first, slices, upscaler, &progress, cancel);
@@ -223,6 +225,9 @@ impl Slices<'_> {
         let order = plan.source.header().order();
         let mut values = Vec::with_capacity(width * height);
         plan.source.datatype().decode(order, bytes, |value| values.push(window.normalized(value)));
+        if let Some(resizer) = &self.resizer {
+            values = resizer.resize(&values);
+        }
         let slice = Slice::new(values, height, width);
         let (a, b, through) = plan.plane;
         let (time, index) = (number / plan.geometry.sides[through], number % plan.geometry.sides[through]);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::dicom::{self, Series};
 use super::nifti::{self, Datatype, Extension, Form, Header, Nifti};
+use super::sidecar::Sidecar;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::hash::hash_file;
 
@@ -89,11 +90,21 @@ impl Source {
         }
     }
 
-    /// Columns and rows that the scanner acquired, where it is known that they are fewer than those of the slices.
-    pub fn acquired(&self) -> Option<[usize; 2]> {
+    /// The number of voxels along i, j and k that the scanner acquired, where it is known that they are fewer than those
+    /// stored: as a file's sidecar or a series says.
+    pub fn acquired(&self) -> [Option<usize>; 3] {
+        let [i, j, k, _] = self.shape();
         match self {
-            Self::Nifti(_) => None,
-            Self::Series(series) => series.acquired,
+            // What is wrong with a sidecar is told by those who copy it.
+            Self::Nifti(nifti) => {
+                let sidecar = Sidecar::of(nifti.data_path()).ok().flatten();
+                sidecar.map(|sidecar| sidecar.acquired([i, j, k])).unwrap_or_default()
+            }
+            Self::Series(series) => {
+                let [columns, rows] = series.acquired.unwrap_or([i, j]);
+                let fewer = |acquired: usize, stored: usize| (acquired < stored).then_some(acquired);
+                [fewer(columns, i), fewer(rows, j), None]
+            }
         }
     }
 

@@ -18,13 +18,15 @@ pub struct Summary {
     pub slices: usize,
     /// Slices of air, which were interpolated.
     pub flat_slices: usize,
-    /// Columns and rows that the scanner acquired, where the input's are interpolated from fewer.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub acquired: Option<[usize; 2]>,
     /// The input.
     pub input: Side,
     /// The result; its intensities are those of the result shrunk to the size of the input.
     pub output: Side,
+    /// Sides along i, j and k that were acquired, where the file stores more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acquired: Option<[usize; 3]>,
+    /// Whether slices were reduced to that first.
+    pub native: bool,
     /// Pearson's correlation of the input with the shrunk result; absent where the input is constant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub correlation: Option<f64>,
@@ -88,7 +90,9 @@ impl Summary {
         let (slope, inter) = plan.source.header().scaling().unwrap_or((1.0, 0.0));
         let scaled = |stored: f64| stored * slope + inter;
         let [i, j, k] = plan.sides;
-        let voxel_mm = plan.geometry.voxel_mm();
+        let (own, stored) = (plan.geometry.voxel_mm(), plan.stored());
+        let voxel_mm =
+            std::array::from_fn(|axis| own[axis] * plan.geometry.sides[axis] as f64 / stored[axis] as f64);
         let histogram = &survey.histogram;
         let input = Side {
             shape: plan.source.shape(),
@@ -98,13 +102,8 @@ impl Summary {
             p50: scaled(histogram.percentile(50.0)),
             p99: scaled(histogram.percentile(99.0)),
         };
-        let new_voxel =
-            |axis: usize| voxel_mm[axis] * plan.geometry.sides[axis] as f64 / plan.sides[axis] as f64;
-        let mut output = Side {
-            shape: [i, j, k, plan.source.shape()[3]],
-            voxel_mm: std::array::from_fn(new_voxel),
-            ..input.clone()
-        };
+        let mut output =
+            Side { shape: [i, j, k, plan.source.shape()[3]], voxel_mm: plan.voxel_mm(), ..input.clone() };
         let mut correlation = (survey.range.0 < survey.range.1).then_some(1.0);
         if let Some((figures, window)) = figures {
             let value = |normalized: f64| scaled(window.restored(normalized));
@@ -113,16 +112,24 @@ impl Summary {
             (output.p1, output.p50, output.p99) = (percentile(1.0), percentile(50.0), percentile(99.0));
             correlation = figures.correlation();
         }
+        let datatype = plan.datatype.name();
         Self {
             plane: plan.plane_name(),
-            datatype: plan.datatype.name(),
+            datatype,
             slices,
             flat_slices,
-            acquired: plan.source.acquired(),
             input,
             output,
+            acquired: None,
+            native: plan.native,
             correlation,
         }
+    }
+
+    /// Notes the `acquired` sides, of which none are those that are stored.
+    pub fn note_acquired(&mut self, acquired: [Option<usize>; 3]) {
+        let sides = std::array::from_fn(|axis| acquired[axis].unwrap_or(self.input.shape[axis]));
+        self.acquired = acquired.iter().any(Option::is_some).then_some(sides);
     }
 
     /// Whether the result has the size of the input.

@@ -8,6 +8,7 @@ use std::thread;
 
 use super::dicom::{self, Making, Series};
 use super::intensity::{Survey, Window};
+use super::kspace;
 use super::mask::Mask;
 use super::nifti::{self, COMMENT, Extension, Header, field};
 use super::options::ConsistencyKernel;
@@ -77,6 +78,8 @@ pub struct Made {
     pub report: Report,
     /// What became of it.
     pub summary: Summary,
+    /// The stored values that were black and white for the network.
+    pub window: Window,
 }
 
 impl VolumeTask<'_, '_> {
@@ -97,6 +100,10 @@ impl VolumeTask<'_, '_> {
         let survey = Survey::of(&plan.source, cancel)?;
         survey.warning.iter().for_each(|warning| listener.warn(warning));
         self.check_range(&survey)?;
+        if plan.native && survey.nan > 0 {
+            let message = "holds voxels that are NaN, which have no k-space: expected none with --native";
+            return Err(Error::new(ErrorKind::Input, message));
+        }
         if let (Output::Dicom(series), Source::Nifti(nifti)) = (&plan.output, &plan.source) {
             let (slope, intercept) = nifti.header.scaling().unwrap_or((1.0, 0.0));
             let (a, b) = (survey.range.0 * slope + intercept, survey.range.1 * slope + intercept);
@@ -104,7 +111,7 @@ impl VolumeTask<'_, '_> {
         }
         let options = self.engine_options(upscaler, listener)?;
         let (report, reach) = planned(upscaler, plan, &options)?;
-        let mut header = plan.source.header().clone();
+        let mut header = plan.header.clone();
         plan.geometry.refine(&mut header, plan.sides).iter().for_each(|said| listener.warn(said));
         if header.version() != plan.source.header().version() && matches!(plan.output, Output::Nifti) {
             listener.warn("a side is longer than NIfTI-1 can store (32767): written as NIfTI-2");
@@ -114,8 +121,9 @@ impl VolumeTask<'_, '_> {
         let extensions = self.record(&mut header, upscaler, &report);
         let mask = plan.mask.as_ref().map(|mask| Mask::read(mask, cancel)).transpose()?;
         let window = Window::of(&survey);
-        let region = Region::new(&survey, &window, mask, reach);
-        let slices = Slices { plan, window, region, options, folder: self.folder };
+        let region = Region::new(&survey, &window, mask, reach, plan.geometry.sides);
+        let (folder, resizer) = (self.folder, plan.resizer());
+        let slices = Slices { plan, window, region, options, folder, resizer };
         let mut outcome = Outcome::default();
         if plan.is_copy() && map.is_some() {
             let message = "the result is a copy, which has no uncertainty: expected a larger one";
@@ -141,15 +149,19 @@ impl VolumeTask<'_, '_> {
                 Ok(())
             })
         })?;
-        let summary = if plan.is_copy() {
+        let mut summary = if plan.is_copy() {
             Summary::new(plan, &survey, (0, 0), None)
         } else {
             let figures = Some((&outcome.figures, &slices.window));
             Summary::new(plan, &survey, (outcome.made, outcome.flat), figures)
         };
+        if !plan.is_copy() {
+            let found = if plan.native { [None; 3] } else { kspace::acquired(&plan.source, cancel)? };
+            summary.note_acquired(std::array::from_fn(|axis| plan.acquired[axis].or(found[axis])));
+        }
         // A volume of air alone does not need the network.
         let report = outcome.report.unwrap_or(Report { passes: 0, ..report });
-        Ok((written, Made { report, summary }))
+        Ok((written, Made { report, summary, window: slices.window }))
     }
 
     /// Refuses a `--datatype` that cannot hold the input's values.
@@ -204,6 +216,7 @@ impl VolumeTask<'_, '_> {
         let mut extensions = self.plan.source.extensions().to_vec();
         if let Some(hash) = &self.hash {
             let record = upscaler.provenance(report, self.plan.factor(), hash.clone());
+            let record = Provenance { native: self.plan.native, ..record };
             let text = serde_json::to_string(&record).unwrap_or_default();
             extensions.push(Extension::comment(&text, header.order()));
             debug_assert_eq!(extensions.last().map(Extension::code), Some(COMMENT));

@@ -65,11 +65,20 @@ impl Slices<'_> {
         let samples = self.options.uncertainty.unwrap_or(1);
         let progress = Progress::new(listener, plan.runs().len() * samples);
         let mut outcome = Outcome::default();
-        let mut bytes = vec![0; sides.iter().product::<usize>() * own.bytes()];
+        let ((a, b, through), stored) = (plan.plane, plan.stored());
+        let mut bytes = vec![0; stored.iter().product::<usize>() * own.bytes()];
         for time in 0..plan.source.shape()[3] {
             data.fill(&mut bytes)?;
-            let mut input = Grid { sides, values: Vec::with_capacity(sides.iter().product()) };
+            let mut input = Grid { sides: stored, values: Vec::with_capacity(stored.iter().product()) };
             own.decode(order, &bytes, |value| input.values.push(self.window.normalized(value)));
+            if let Some(resizer) = &self.resizer {
+                let mut reduced = Grid { sides, values: vec![0.0; sides.iter().product()] };
+                for index in 0..sides[through] {
+                    let mut values = resizer.resize(&input.slice((b, a), index)).into_iter();
+                    reduced.each((b, a), index, |value| *value = values.next().unwrap_or(0.0));
+                }
+                input = reduced;
+            }
             let mut made = |sample: usize, outcome: &mut Outcome| {
                 let seed = self.options.seed.wrapping_add(sample as u64);
                 let mut result =

@@ -42,7 +42,7 @@ pub struct FileArgs {
 
     /// Names of the results, from {stem} {ext} {from} {scale} {model} {preset} {width} {height};
     /// {from} is the extension of the input. By default {stem}_x{scale}.{ext} beside the input, and
-    /// {stem}.{ext} in another folder
+    /// {stem}.{ext} in another folder; a volume with a name of BIDS gets res-x{scale} and desc-partdiff
     #[arg(long, value_name = "TEMPLATE")]
     pub name: Option<String>,
 
@@ -168,14 +168,15 @@ Events of --json, one object a line, each with a field \"event\":
   start     index, total, input, output, width, height (of the result)
   progress  input, output, fraction (0 to 1, of all pages), step, steps
   plan      input, output, width, height, memory_bytes, seconds (with --dry-run); of a volume, width and height are a slice's
-  done      input, output, backup (with --in-place), pages, width, height, seconds, and in \"report\" the sampling
+  done      input, output, backup (with --in-place), preview (with --preview), pages, width, height, seconds, and in \"report\" the sampling
             used and the fidelity: max_error, mean_error and drift (result less input, per channel) in levels of 255,
             between the input and the result shrunk to its size, before any resampling to another size than the
             model's; off, the share of samples (0 to 1) off by a level or more; and rounds of --consistency.
             With --timings also \"timings\": total_s, read_s, decode_s, engine_s, inference_s (of engine_s), restore_s
             and encode_s, in seconds.
             Of a volume also \"volume\": plane, datatype, slices, flat_slices, correlation, and for input and output
-            shape, voxel_mm, mean, p1, p50 and p99 (of the output shrunk to the input's size)
+            shape, voxel_mm, mean, p1, p50 and p99 (of the output shrunk to the input's size); and acquired, the sides
+            that were measured, where the scanner stored more voxels than that; native, whether it began with those
   skipped   input, output
   warning   input, message
   damaged   input, message (what is wrong with the input; the result holds what could be read of it)

@@ -75,6 +75,8 @@ pub struct UpscaleRequest {
     pub shard: Option<Shard>,
     /// Where the uncertainty of the result goes.
     pub uncertainty: Option<PathBuf>,
+    /// Where the picture of a volume goes.
+    pub preview: Option<PathBuf>,
     /// Model name or path; `None` is the default model.
     pub model: Option<OsString>,
     /// Library, device and threads.
@@ -138,6 +140,15 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
                  original, give --no-backup",
             ));
         }
+        if let Some(path) = &volumes.preview {
+            if files.inputs.len() > 1 || files.inputs[0].is_dir() {
+                return Err(usage("--preview takes one volume"));
+            }
+            if ImageFormat::from_path(path) != Some(ImageFormat::Png) {
+                let path = path.display();
+                return Err(usage(format!("--preview is {path}: expected a file name ending in .png")));
+            }
+        }
         if let Some(map) = &report.uncertainty {
             if files.inputs.len() > 1 || files.inputs[0].is_dir() {
                 return Err(usage("--uncertainty takes one image"));
@@ -164,6 +175,7 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
             destination,
             settings,
             like: volumes.like.clone(),
+            preview: volumes.preview.clone(),
             volumes: volumes.into(),
             template,
             existing: match (files.overwrite, files.skip_existing) {
@@ -272,6 +284,11 @@ mod tests {
         assert!(message("- --in-place").contains("cannot be used with --in-place"));
         assert!(message("- --shard 1/2").contains("cannot be used with --shard"));
         assert!(message("a.png --in-place --backup /x").contains("file name suffix"));
+        assert!(
+            message("a.nii --preview b.tif")
+                .contains("--preview is b.tif: expected a file name ending in .png")
+        );
+        assert!(message("a.nii b.nii --preview c.png").contains("one volume"));
         assert!(message("a.png --uncertainty b.png").contains("ending in .tif"));
         assert!(message("a.nii --uncertainty b.tif").contains("ending in .nii or .nii.gz"));
         assert!(request("a.nii.gz --uncertainty b.nii").is_ok());

@@ -34,6 +34,11 @@ pub struct VolumeArgs {
     #[arg(long, value_name = "bicubic|kspace", value_parser = options::consistency_kernel)]
     pub consistency_kernel: Option<ConsistencyKernel>,
 
+    /// Reduce slices in k-space to the pixels that were acquired first, where the scanner stored more of them
+    /// (zero-filling); factors then count from those
+    #[arg(long)]
+    pub native: bool,
+
     /// Type of the result's voxels, such as int16 or float32; by default the input's, or float32 where that has 8 bits
     #[arg(long, value_name = "TYPE", value_parser = options::datatype)]
     pub datatype: Option<Datatype>,
@@ -41,6 +46,11 @@ pub struct VolumeArgs {
     /// Level of gzip for .nii.gz, 0 to 9: with 6 files are an eighth smaller than with 1, and take seven times as long
     #[arg(long, value_name = "LEVEL", default_value = "1", value_parser = options::gz_level)]
     pub gz_level: u32,
+
+    /// Draw three planes of the volume to PREVIEW.png: before, by cubic interpolation, after, and the uncertainty if there
+    /// is a map of it, all with the same black and white. One volume only
+    #[arg(long, value_name = "PREVIEW.png")]
+    pub preview: Option<PathBuf>,
 
     /// Enlarge volumes that are refused by default, as values between theirs mean nothing: labels, masks, phases,
     /// vectors
@@ -61,11 +71,13 @@ impl From<VolumeArgs> for VolumeOptions {
             mask,
             noise_length,
             consistency_kernel,
+            native,
             datatype,
             gz_level,
             force,
             like: _,
+            preview: _,
         } = args;
-        Self { plane, through, mask, noise_length, consistency_kernel, datatype, gz_level, force }
+        Self { plane, through, mask, noise_length, consistency_kernel, native, datatype, gz_level, force }
     }
 }

@@ -99,6 +99,7 @@ impl Reporter for HumanReporter {
                 files,
                 backup,
                 uncertainty,
+                preview,
                 pages,
                 width,
                 height,
@@ -163,6 +164,9 @@ impl Reporter for HumanReporter {
                 }
                 if let Some(map) = uncertainty {
                     self.line(&format!("  the uncertainty map is {}", shown(map.0)));
+                }
+                if let Some(preview) = preview {
+                    self.line(&format!("  the preview is {}", shown(preview.0)));
                 }
                 if verbose {
                     self.line(&format!(
@@ -257,16 +261,12 @@ fn grid(side: &Side) -> String {
     format!("{} voxels of {} mm", shape.join("x"), voxel.join("x"))
 }
 
-/// What else is worth telling of a volume.
-fn about_volume(volume: &Summary) -> String {
+/// The intensities of a volume before and after.
+pub fn intensities(volume: &Summary) -> String {
     let Summary { input, output, .. } = volume;
     let pair = |input: f64, output: f64| format!("{} to {}", show_number(input), show_number(output));
-    let acquired = volume.acquired.map_or(String::new(), |[columns, rows]| {
-        format!("; the scanner acquired {columns}x{rows} in the plane, and interpolated")
-    });
     let mut text = format!(
-        "\n  before {}{acquired}\n  mean {}, 1st percentile {}, median {}, 99th percentile {} (result shrunk to the input's size)",
-        grid(input),
+        "mean {}, 1st percentile {}, median {}, 99th percentile {} (result shrunk to the input's size)",
         pair(input.mean, output.mean),
         pair(input.p1, output.p1),
         pair(input.p50, output.p50),
@@ -275,11 +275,25 @@ fn about_volume(volume: &Summary) -> String {
     if let Some(correlation) = volume.correlation {
         text.push_str(&format!(", correlation {correlation:.5}"));
     }
+    text
+}
+
+/// What else is worth telling of a volume.
+fn about_volume(volume: &Summary) -> String {
+    let mut text = format!("\n  before {}\n  {}", grid(&volume.input), intensities(volume));
     if volume.flat_slices > 0 {
         text.push_str(&format!(
             "\n  slices of air or outside the mask, interpolated without the network: {}",
             volume.flat_slices
         ));
+    }
+    if let Some(sides) = volume.acquired {
+        let sides = sides.map(|side| side.to_string()).join("x");
+        text.push_str(&if volume.native {
+            format!("\n  reduced first to the acquired {sides} voxels")
+        } else {
+            format!("\n  acquired with {sides} voxels, and interpolated by the scanner; --native reduces to them first")
+        });
     }
     if let Some(times) = volume.thickness() {
         text.push_str(&format!(

@@ -16,6 +16,6 @@ mod writer;
 pub use datatype::Datatype;
 pub use extension::{COMMENT, Extension};
 pub use header::{Form, Header, Order, Version};
-pub use name::{advice, is_found, is_volume, name_means_packed, without_gz};
+pub use name::{advice, is_found, is_volume, name_means_packed, not_watched, without_gz};
 pub use reader::{Data, Nifti};
 pub use writer::{Packing, write};

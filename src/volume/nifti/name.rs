@@ -34,6 +34,16 @@ pub fn is_found(path: &Path) -> bool {
     [".nii", ".nii.gz", ".hdr.gz"].iter().any(|ending| name.ends_with(ending))
 }
 
+/// Why a volume is not taken from a watched folder, by its name.
+pub fn not_watched(path: &Path) -> Option<String> {
+    let name = lower(path);
+    let is_pair = [".img", ".img.gz", ".hdr.gz"].iter().any(|ending| name.ends_with(ending));
+    advice(path).or_else(|| {
+        let why = "one file of a pair, which may come at different times: convert both to .nii.gz, or use partdiff upscale";
+        is_pair.then(|| why.into())
+    })
+}
+
 /// Whether a result of this name is compressed; `None` for names of other files.
 pub fn name_means_packed(path: &Path) -> Option<bool> {
     let name = lower(path);

@@ -10,6 +10,7 @@ use crate::fs::attributes;
 use crate::fs::hash::hash_file;
 use crate::fs::no_replace::rename_no_replace;
 use crate::fs::temporary::TEMPORARY_PREFIX;
+use crate::watch::settings::watch_settings::Collision;
 
 /// How the names of the daemon's temporaries begin; the state folder's number follows.
 pub const TEMPORARY: &str = ".partdiff-watch-";
@@ -29,6 +30,51 @@ pub fn rename(temporary: &Path, target: &Path, replace: bool) -> io::Result<Opti
         None
     };
     sync_folder(target);
+    Ok(lost)
+}
+
+/// A finished temporary, and where it is to go.
+#[derive(Debug)]
+pub struct Target {
+    temporary: PathBuf,
+    /// Where it is to go.
+    pub path: PathBuf,
+    /// Whether a file there is replaced.
+    replace: bool,
+    /// Whether something is there that stays.
+    pub is_taken: bool,
+}
+
+impl Target {
+    /// What is to become of `temporary` and of what lies at `path`, which may be a result of its own.
+    pub fn of(temporary: &Path, path: &Path, collision: Collision, is_own: impl Fn() -> bool) -> Self {
+        let found = fs::symlink_metadata(path).ok();
+        // A folder cannot be replaced.
+        let replace = found.as_ref().is_some_and(|found| !found.is_dir())
+            && (collision == Collision::Replace || is_own());
+        let is_taken = found.is_some() && !replace;
+        Self { temporary: temporary.to_path_buf(), path: path.to_path_buf(), replace, is_taken }
+    }
+}
+
+/// Renames finished temporaries in their order: the last one stands for all. Where one fails, those before it go back to
+/// their temporaries. Returns a warning where attributes are lost.
+///
+/// # Errors
+/// As [`rename`].
+pub fn rename_all(targets: &[Target]) -> io::Result<Option<String>> {
+    let mut lost = None;
+    for (index, Target { temporary, path, replace, .. }) in targets.iter().enumerate() {
+        match rename(temporary, path, *replace) {
+            Ok(more) => lost = lost.or(more),
+            Err(error) => {
+                for Target { temporary, path, .. } in &targets[..index] {
+                    let _ = fs::rename(path, temporary);
+                }
+                return Err(error);
+            }
+        }
+    }
     Ok(lost)
 }
 
@@ -100,6 +146,26 @@ mod tests {
         rename(&temporary, &target, true).unwrap();
         assert_eq!(fs::read(&target).unwrap(), b"new");
         assert!(!temporary.exists());
+    }
+
+    #[test]
+    fn two_files_come_together_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for name in ["t1", "t2", "b"] {
+            fs::write(path(name), name).unwrap();
+        }
+        let target = |from: &str, to: &str| Target::of(&path(from), &path(to), Collision::Number, || false);
+        assert!(target("t2", "b").is_taken && !target("t1", "a").is_taken);
+        // What appeared meanwhile is found by the rename.
+        let targets = [target("t1", "a"), target("t2", "b")];
+        assert_eq!(rename_all(&targets).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert!(path("t1").exists() && path("t2").exists() && !path("a").exists());
+        rename_all(&[target("t1", "a"), target("t2", "c")]).unwrap();
+        assert_eq!(
+            (fs::read(path("a")).unwrap(), fs::read(path("c")).unwrap()),
+            (b"t1".into(), b"t2".into())
+        );
     }
 
     #[test]

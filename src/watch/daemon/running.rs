@@ -1,12 +1,12 @@
 //! A worker and what it works on.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::watch::ledger::entry::Entry;
 use crate::watch::worker::child::Child;
-use crate::watch::worker::protocol::{Job, Order};
+use crate::watch::worker::protocol::{Job, Order, sidecar_temporary};
 
 /// A job that was given out.
 #[derive(Debug)]
@@ -27,6 +27,13 @@ pub struct Running {
     pub jobs: Vec<Assignment>,
     /// When it last said something, or was given something after idleness.
     pub heard: Instant,
+}
+
+/// Removes what a worker left, or may have left.
+pub(crate) fn remove(temporary: &Path) {
+    for path in [temporary, &sidecar_temporary(temporary)] {
+        let _ = fs::remove_file(path);
+    }
 }
 
 impl Running {
@@ -59,7 +66,7 @@ impl Running {
     pub fn end(self) -> (Vec<Assignment>, String) {
         let status = self.child.end();
         for job in &self.jobs {
-            let _ = fs::remove_file(&job.temporary);
+            remove(&job.temporary);
         }
         (self.jobs, status)
     }

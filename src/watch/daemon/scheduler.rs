@@ -8,21 +8,22 @@ use std::time::Duration;
 
 use super::folder::Folder;
 use super::original::{Original, Removal};
-use super::place::rename;
+use super::place::{Target, rename_all};
 use super::quarantine::quarantine;
-use super::running::Assignment;
+use super::running::{Assignment, remove};
 use crate::batch::naming::shown;
 use crate::error::Result;
 use crate::fs::hash::holds;
 use crate::report::event::{Event, Files, Reporter, Topic};
 use crate::settings::values::show_seconds;
+use crate::volume::sidecar_path;
 use crate::watch::ledger::entry::{Entry, Placed, State};
 use crate::watch::ledger::store::{Ledger, timestamp, unix_millis};
 use crate::watch::report::log::Log;
 use crate::watch::settings::watch_settings::{Collision, Originals, Quarantine};
 use crate::watch::source::stamp::Stamp;
 use crate::watch::worker::failure::{CRASHES, Fault, backoff};
-use crate::watch::worker::protocol::{Made, Ready};
+use crate::watch::worker::protocol::{Made, Ready, sidecar_temporary};
 
 /// How often is looked whether results can be placed again.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
@@ -152,7 +153,7 @@ impl<'a> Scheduler<'a> {
         let placed = match self.place(&job, made)? {
             Ok(placed) => placed,
             Err(problem) => {
-                let _ = fs::remove_file(&job.temporary);
+                remove(&job.temporary);
                 let taken = problem.kind() == io::ErrorKind::AlreadyExists;
                 let fault = if taken { Fault::File } else { Fault::Place };
                 return self.failed(job, fault, &format!("cannot place the result: {problem}"), now);
@@ -204,21 +205,24 @@ impl<'a> Scheduler<'a> {
                 settings.upscale.preset.as_deref(),
                 number,
             ));
-            let found = fs::symlink_metadata(&output).ok();
             let is_own = || own.is_some_and(|own| own.output == output && holds(&output, &own.hash));
-            // A folder cannot be replaced.
-            let replace = found.as_ref().is_some_and(|found| !found.is_dir())
-                && (settings.collision == Collision::Replace || is_own());
-            if found.is_some() && !replace {
+            let mut targets = vec![Target::of(&job.temporary, &output, settings.collision, is_own)];
+            if let Some(hash) = &made.sidecar {
+                let (temporary, path) = (sidecar_temporary(&job.temporary), sidecar_path(&output));
+                // Also one that an interrupted try left.
+                let is_own = || is_own() || holds(&path, hash);
+                targets.insert(0, Target::of(&temporary, &path, settings.collision, is_own));
+            }
+            if let Some(taken) = targets.iter().find(|target| target.is_taken) {
                 if settings.collision == Collision::Number {
                     continue;
                 }
-                let message = format!("{} exists already", shown(&output));
+                let message = format!("{} exists already", shown(&taken.path));
                 return Ok(Err(io::Error::new(io::ErrorKind::AlreadyExists, message)));
             }
             let placed = Placed { output, hash: made.hash.clone(), details: details.clone() };
             self.ledger.intend(&job.entry, &placed)?;
-            match rename(&job.temporary, &placed.output, replace) {
+            match rename_all(&targets) {
                 Err(error)
                     if error.kind() == io::ErrorKind::AlreadyExists
                         && settings.collision == Collision::Number => {}

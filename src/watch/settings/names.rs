@@ -1,6 +1,6 @@
 //! Names of results in OUT.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::str::FromStr;
 
@@ -8,6 +8,8 @@ use serde::{Deserialize, Deserializer};
 
 use crate::batch::naming::{NameFields, Template, numbered};
 use crate::error::{Error, ErrorKind, Result};
+use crate::volume::bids::result_name;
+use crate::volume::nifti::{name_means_packed, without_gz};
 use crate::watch::worker::protocol::Made;
 
 /// A template that gives different inputs of a folder different names.
@@ -28,13 +30,22 @@ impl Names {
 
     /// The name for the result `made` of `input` with `preset`; a `number` above 1 tells results of one name apart.
     pub fn render(&self, input: &Path, made: &Made, preset: Option<&str>, number: u32) -> OsString {
-        let name = self.0.render(&NameFields {
-            input,
-            ext: &made.ext,
-            scale: &made.scale,
-            model: &made.model,
-            preset: preset.unwrap_or("default"),
-            size: (made.width, made.height),
+        let is_volume = name_means_packed(input).is_some();
+        let input = &if is_volume { without_gz(input) } else { input.to_path_buf() };
+        let stem = input.file_stem().and_then(OsStr::to_str);
+        // Unless names were asked for.
+        let bids = stem.filter(|_| is_volume && *self == Self::default());
+        let bids = bids.and_then(|stem| result_name(stem, &made.scale));
+        let name = bids.map(|name| format!("{name}.{}", made.ext).into());
+        let name = name.unwrap_or_else(|| {
+            self.0.render(&NameFields {
+                input,
+                ext: &made.ext,
+                scale: &made.scale,
+                model: &made.model,
+                preset: preset.unwrap_or("default"),
+                size: (made.width, made.height),
+            })
         });
         if number < 2 { name } else { numbered(&name, number) }
     }
@@ -65,6 +76,11 @@ mod tests {
         let names: Names = "{stem}-{from}_x{scale}_{preset}_{width}x{height}.{ext}".parse().unwrap();
         assert_eq!(names.render(Path::new("d/p.one.JPG"), &made, None, 1), "p.one-JPG_x4_default_8x6.png");
         assert_eq!(Names::default().render(Path::new("p.one.JPG"), &made, None, 3), "p.one-3.png");
+        let made = Made { ext: "nii.gz".into(), ..made };
+        assert_eq!(Names::default().render(Path::new("a/b.nii.gz"), &made, None, 2), "b-2.nii.gz");
+        let name = Path::new("a/sub-01_T1w.nii.gz");
+        assert_eq!(Names::default().render(name, &made, None, 1), "sub-01_res-x4_desc-partdiff_T1w.nii.gz");
+        assert_eq!(names.render(name, &made, None, 1), "sub-01_T1w-nii_x4_default_8x6.nii.gz");
         assert!("x.{ext}".parse::<Names>().unwrap_err().to_string().contains("one name"));
         assert!("a/{stem}".parse::<Names>().is_err());
     }

@@ -14,6 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::Bundle;
 use crate::settings::Settings;
 use crate::settings::units::{Amount, Period};
+use crate::volume;
 use crate::watch::source::selection::Selection;
 
 /// What happens to an original once its result is in place and was read back.
@@ -157,13 +158,17 @@ impl WatchSettings {
         Ok(())
     }
 
-    /// A hash of all that changes the results: settings, model and names.
+    /// A hash of all that changes the results: settings, models and names.
     ///
     /// # Errors
     /// `Model` where the model cannot be used.
     pub fn digest(&self) -> Result<String> {
         let bundle = Bundle::resolve(self.upscale.model())?;
-        Ok(self.upscale.digest(bundle.digest(), self.names.as_str()))
+        let mut models = bundle.digest().to_owned();
+        if self.upscale.model.is_none() {
+            models.push_str(Bundle::resolve(volume::DEFAULT_MODEL)?.digest());
+        }
+        Ok(self.upscale.digest(&models, self.names.as_str()))
     }
 
     /// Makes the folders for results and originals.

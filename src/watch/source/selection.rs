@@ -8,6 +8,7 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use super::settle::Role;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{ImageFormat, unreadable};
+use crate::volume::nifti::{name_means_packed, not_watched};
 
 /// Extensions of files that go with an image of the same stem.
 const SIDECARS: [&str; 6] = ["xmp", "pp3", "dop", "aae", "json", "thm"];
@@ -60,19 +61,24 @@ impl Selection {
         let ext = relative.extension().and_then(OsStr::to_str).unwrap_or_default();
         let wanted = match &self.include {
             Some(include) => include.is_match(relative),
-            None => ImageFormat::from_extension(ext).is_some_and(ImageFormat::can_read),
+            None => {
+                ImageFormat::from_extension(ext).is_some_and(ImageFormat::can_read)
+                    || name_means_packed(relative).is_some()
+            }
         };
         if wanted {
             return Some(Role::Image);
         }
-        let goes_with = SIDECARS.contains(&ext.to_ascii_lowercase().as_str()) || unreadable(ext).is_some();
+        let goes_with = SIDECARS.contains(&ext.to_ascii_lowercase().as_str())
+            || unreadable(ext).is_some()
+            || not_watched(relative).is_some();
         goes_with.then_some(Role::Companion)
     }
 
     /// Why the image `relative` cannot be read; `None` for what can be, is no image, or was not asked for.
     pub fn unreadable(&self, relative: &Path) -> Option<String> {
         let ext = relative.extension().and_then(OsStr::to_str)?;
-        if self.include.is_none() { unreadable(ext) } else { None }
+        if self.include.is_none() { unreadable(ext).or_else(|| not_watched(relative)) } else { None }
     }
 }
 
@@ -119,13 +125,15 @@ mod tests {
     #[test]
     fn images_by_extension_and_companions() {
         let rules = rules(&[], &[]);
-        for image in ["a.png", "sub/b.JPG", "naïve.webp"] {
+        for image in ["a.png", "sub/b.JPG", "naïve.webp", "c.nii", "d.NII.gz"] {
             assert_eq!(rules.role(Path::new(image)), Some(Role::Image), "{image}");
         }
-        for companion in ["a.xmp", "a.png.xmp", "a.CR2"] {
+        for companion in ["a.xmp", "a.png.xmp", "a.CR2", "a.json", "a.img", "a.hdr.gz"] {
             assert_eq!(rules.role(Path::new(companion)), Some(Role::Companion), "{companion}");
         }
-        for other in [".a.png", "a.png.part", "a.png~", "~a.png", "notes.txt", "png", "a.png.crdownload"] {
+        for other in
+            [".a.png", "a.gz", "a.png.part", "a.png~", "~a.png", "notes.txt", "png", "a.png.crdownload"]
+        {
             assert_eq!(rules.role(Path::new(other)), None, "{other}");
             assert_eq!(rules.unreadable(Path::new(other)), None, "{other}");
         }
@@ -137,6 +145,8 @@ mod tests {
         let unreadable = |name: &str| all.unreadable(Path::new(name));
         assert_eq!(unreadable("a.JP2").unwrap(), "JPEG 2000 files cannot be read");
         assert_eq!(unreadable("sub/a.CR3").unwrap(), "camera raw files cannot be read");
+        assert!(unreadable("a.IMG").unwrap().starts_with("one file of a pair"));
+        assert!(unreadable("a.mgz").unwrap().contains("mri_convert"));
         assert_eq!(unreadable("a.heic").is_some(), cfg!(not(feature = "heif")));
         assert_eq!(all.role(Path::new("a.psd")), Some(Role::Companion));
         for other in ["a.png", "a.xmp", "a.txt", "psd"] {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::stamp::Stamp;
+use crate::volume::nifti::{name_means_packed, without_gz};
 
 /// How long to wait after a file was closed or moved in: some writers open it again at once to append.
 const GRACE: Duration = Duration::from_millis(300);
@@ -178,6 +179,9 @@ impl Settler {
 
 /// What files that belong together share. Sidecars are called `a.xmp` or `a.jpg.xmp`.
 fn stem(path: &Path, role: Role) -> PathBuf {
+    // The extension of a volume may have two parts.
+    let is_volume = name_means_packed(path).is_some();
+    let path = if is_volume { without_gz(path) } else { path.to_path_buf() };
     let stem = path.with_extension("");
     let inner = stem.extension().and_then(|ext| ext.to_str());
     if role == Role::Companion && inner.is_some_and(super::selection::is_image_extension) {

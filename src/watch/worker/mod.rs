@@ -5,3 +5,4 @@ pub mod failure;
 pub(crate) mod making;
 pub mod protocol;
 pub mod serve;
+pub(crate) mod volume;

@@ -1,12 +1,14 @@
 //! What the daemon and its worker process say to each other: JSON, one object a line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::failure::Fault;
 use crate::engine::RuntimeOptions;
 use crate::settings::Settings;
+use crate::volume::DEFAULT_MODEL;
+use crate::volume::nifti::is_volume;
 
 /// The first line to the worker.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +57,21 @@ pub struct Job {
     pub settings: Settings,
     /// An earlier result of the same contents.
     pub ready: Option<Ready>,
+}
+
+impl Job {
+    /// The model, an embedded name or the path of a bundle: that of volumes where none was chosen.
+    pub fn model(&self) -> &str {
+        let is_default = self.settings.model.is_none() && is_volume(&self.input);
+        if is_default { DEFAULT_MODEL } else { self.settings.model() }
+    }
+}
+
+/// Where the sidecar of a result is written that is written to `temporary`.
+pub fn sidecar_temporary(temporary: &Path) -> PathBuf {
+    let mut name = temporary.as_os_str().to_os_string();
+    name.push(".json");
+    name.into()
 }
 
 /// A result that only has to be copied, if it still is what was made.
@@ -131,6 +148,8 @@ pub struct Made {
     pub warnings: Vec<String>,
     /// What is wrong with the input, of which the result holds what could be read.
     pub damage: Option<String>,
+    /// SHA-256 of the result's sidecar, in hexadecimal, if it has one.
+    pub sidecar: Option<String>,
 }
 
 #[cfg(test)]
@@ -175,6 +194,7 @@ mod tests {
                     reused,
                     warnings,
                     damage,
+                    sidecar: None,
                 }
             },
         )

@@ -9,8 +9,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
 use super::failure::{Fault, classify};
-use super::making::{Source, copy};
+use super::making::{Source, Work, copy};
 use super::protocol::{Job, Order, Reply, Setup};
+use super::volume::has_sidecar;
 use crate::batch::admission::Admission;
 use crate::engine::{RuntimeOptions, Upscaler};
 use crate::error::{Error, ErrorKind, Result};
@@ -109,7 +110,7 @@ impl Worker<'_> {
                     }
                     Order::Make(job) => *job,
                 };
-                let (id, model) = (job.id, job.settings.model().to_string());
+                let (id, model) = (job.id, job.model().to_string());
                 let Some(source) = read(job) else { continue };
                 if model != last {
                     // Networks of two models would only be in each other's way.
@@ -117,13 +118,16 @@ impl Worker<'_> {
                     last.clone_from(&model);
                 }
                 let admitted = self.engine(&mut models, &model).and_then(|upscaler| {
-                    let pages = source.pages(&upscaler)?;
+                    let work = source.plan(&upscaler)?;
                     let options = source.job.settings.options()?;
-                    let file_bytes = source.bytes.len() as u64;
-                    let (permit, options) = admission.admit(&upscaler, &options, &pages, file_bytes);
-                    Ok((upscaler, pages, permit, options))
+                    let (permit, options) = match &work {
+                        Work::Pages(pages) => admission.admit(&upscaler, &options, pages, source.bytes()),
+                        // Its slices keep the networks busy.
+                        Work::Volume(_) => (admission.exclusive(), options),
+                    };
+                    Ok((upscaler, work, permit, options))
                 });
-                let (upscaler, pages, permit, options) = match admitted {
+                let (upscaler, work, permit, options) = match admitted {
                     Ok(admitted) => admitted,
                     Err(error) => {
                         failed(id, &error);
@@ -131,9 +135,10 @@ impl Worker<'_> {
                     }
                 };
                 scope.spawn(move || {
-                    guarded(|| match source.make(&upscaler, &pages, &options, self.cancel) {
+                    guarded(|| match source.make(&upscaler, &work, &options, self.cancel) {
                         Ok(made) => say(&Reply::Made { id, made: Box::new(made) }),
-                        Err(error) => failed(id, &error),
+                        Err(Some(error)) => failed(id, &error),
+                        Err(None) => moving(id, "the file changed while it was read"),
                     });
                     drop(permit);
                 });
@@ -156,6 +161,7 @@ impl Worker<'_> {
 fn read(job: Job) -> Option<Source> {
     let id = job.id;
     if let Some(ready) = &job.ready
+        && !has_sidecar(&job)
         && let Ok(made) = copy(&job, ready)
     {
         say(&Reply::Made { id, made: Box::new(made) });
@@ -168,11 +174,15 @@ fn read(job: Job) -> Option<Source> {
             None
         }
         Err(None) => {
-            let reason = "the file changed before it was read".into();
-            say(&Reply::Failed { id, fault: Fault::Moving, reason });
+            moving(id, "the file changed before it was read");
             None
         }
     }
+}
+
+/// Says that a file has to settle again.
+fn moving(id: i64, reason: &str) {
+    say(&Reply::Failed { id, fault: Fault::Moving, reason: reason.into() });
 }
 
 /// Says that a job failed.

@@ -102,6 +102,7 @@ fn record() -> impl Strategy<Value = Provenance> {
             provider,
             scale,
             source_sha256,
+            native: page % 2 == 1,
             page,
             quality,
             background,

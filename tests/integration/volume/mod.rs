@@ -5,8 +5,10 @@ mod dicom_in;
 mod dicom_out;
 #[cfg(target_os = "linux")]
 mod memory;
+mod sidecars;
 #[cfg(unix)]
 mod stopping;
+mod verifying;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -266,6 +268,69 @@ fn the_band_of_k_space_that_the_input_holds_is_put_back_exactly() {
     assert!(!told.contains("warning"), "{told}");
     let read = |name: &str| fs::read(place.0.path().join(name)).unwrap();
     assert_ne!(read("d.nii"), read("e.nii"));
+}
+
+#[test]
+fn what_the_scanner_interpolated_is_told_and_taken_back_in_k_space() {
+    if !ready() {
+        return;
+    }
+    let place = Place::with_volumes("native");
+    let told = place.made(&["in", "-o", "out/", "-s", "1", "--native"]);
+    assert!(told.contains("reduced first to the acquired 144x64x6 voxels"), "{told}");
+    assert!(!told.contains("warning"), "{told}");
+    place.judge(&["native", "in", "out"]);
+    // Told without being asked.
+    let told = place.made(&["in/found.nii", "-s", "1.1", "-o", "a.nii"]);
+    assert!(told.contains("x64x6 voxels, and interpolated by the scanner; --native reduces"), "{told}");
+    // Nothing to do.
+    let told = place.made(&["full.nii", "-s", "1.1", "--native", "-o", "b.nii"]);
+    assert!(
+        told.contains("warning: --native has nothing to do") && !told.contains("acquired with"),
+        "{told}"
+    );
+    // Through the plane too, and verified.
+    place.made(&["in/stated.nii", "--native", "--through", "2", "-o", "c.nii"]);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_partdiff"));
+    let found =
+        command.current_dir(place.0.path()).args(["verify", "c.nii", "in/stated.nii"]).output().unwrap();
+    assert!(found.status.success(), "{}", String::from_utf8_lossy(&found.stdout));
+}
+
+#[test]
+fn a_preview_shows_three_planes_side_by_side() {
+    if !has_runtime() {
+        return;
+    }
+    let place = Place::new();
+    place.put("a.nii", &bad_inputs::nifti(|_| {}));
+    let told = place.made(&["a.nii", "--preview", "p.png"]);
+    assert!(told.contains("the preview is p.png"), "{told}");
+    let picture = partdiff::image::decode(
+        &fs::read(place.0.path().join("p.png")).unwrap(),
+        &partdiff::Limits::default(),
+    );
+    let picture = picture.unwrap();
+    // Before, cubic and after: bright and dark in each third.
+    let third = picture.width() / 3;
+    for column in 0..3 {
+        let values: Vec<f32> = (0..picture.height())
+            .flat_map(|y| picture.color.row(0, y)[column * third..(column + 1) * third].to_vec())
+            .collect();
+        assert!(values.iter().any(|value| *value > 0.9) && values.contains(&0.0), "column {column}");
+    }
+    // Never over another file unasked, and only of volumes.
+    for (arguments, message) in [
+        (&["a.nii", "-o", "b.nii", "--preview", "p.png"][..], "p.png exists already: give --overwrite"),
+        (&["c.ppm", "--preview", "q.png"], "--preview is for volumes"),
+        (&["a.nii", "-o", "b.nii", "--preview", "b.nii"], "expected a file name ending in .png"),
+    ] {
+        place.put("c.ppm", b"P6\n4 2\n255\n........................");
+        let output = place.upscale(arguments);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && told.contains(message), "{told}");
+    }
+    assert_eq!(place.files(), ["a.nii", "a_x4.nii", "c.ppm", "p.png"]);
 }
 
 #[test]

@@ -11,4 +11,5 @@ pub mod place;
 mod serving;
 mod stub;
 mod telling;
+mod volumes;
 mod working;

@@ -1,6 +1,6 @@
 //! What becomes of one input: the pages to make, their sizes, and the file that they go to.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,6 +17,7 @@ use crate::fs::file_id::FileId;
 use crate::image::ImageFormat;
 use crate::volume::Output;
 use crate::volume::nifti::{is_volume, name_means_packed};
+use crate::volume::sidecar_path;
 
 /// One file to make.
 #[derive(Clone, Debug)]
@@ -35,6 +36,8 @@ pub struct Job {
     pub in_place: bool,
     /// Where the original is kept that is replaced.
     pub backup: Option<PathBuf>,
+    /// What was appended to its name for that.
+    pub backup_suffix: Option<OsString>,
     /// What is made of it where it is a volume: then the pages are its slices, and it has no format.
     pub volume: Option<Box<VolumeJob>>,
 }
@@ -50,6 +53,18 @@ impl Job {
         self.volume.as_ref().is_some_and(|volume| matches!(volume.plan.output, Output::Dicom(_)))
     }
 
+    /// Where the sidecar of a volume's result goes, and the backup of one that it replaces.
+    pub fn sidecar(&self) -> Option<(PathBuf, Option<PathBuf>)> {
+        self.volume.as_ref()?.sidecar.as_ref()?;
+        let path = sidecar_path(self.output.as_deref()?);
+        Some((path.clone(), self.backup_suffix.as_ref().map(|suffix| with_suffix(&path, suffix))))
+    }
+
+    /// All files that it makes.
+    pub fn outputs(&self) -> Vec<PathBuf> {
+        self.output.iter().cloned().chain(self.sidecar().map(|(path, _)| path)).collect()
+    }
+
     /// The same, replacing its input.
     pub fn in_place_of(self, request: &UpscaleRequest) -> Result<Self> {
         // The file itself, not a link to it, is replaced.
@@ -58,15 +73,12 @@ impl Job {
             .path
             .canonicalize()
             .map_err(|error| Error::with_source(ErrorKind::Input, "cannot read", error))?;
-        let backup = match &request.originals {
-            Originals::Backup(suffix) => {
-                let mut name = OsString::from(&path);
-                name.push(suffix);
-                Some(PathBuf::from(name))
-            }
+        let backup_suffix = match &request.originals {
+            Originals::Backup(suffix) => Some(suffix.clone()),
             _ => None,
         };
-        Ok(Self { in_place: true, backup, output: Some(path), ..self })
+        let backup = backup_suffix.as_ref().map(|suffix| with_suffix(&path, suffix));
+        Ok(Self { in_place: true, backup, backup_suffix, output: Some(path), ..self })
     }
 }
 
@@ -95,6 +107,9 @@ pub struct Models<'a> {
 pub fn jobs(request: &UpscaleRequest, models: Models<'_>, input: &Input) -> Result<Vec<Job>> {
     if input.series.is_some() || !input.is_stdin() && is_volume(&input.path) {
         return Ok(vec![volume_job(request, models.volumes, input)?]);
+    }
+    if request.preview.is_some() {
+        return Err(Error::new(ErrorKind::InvalidOption, "--preview is for volumes"));
     }
     let model = models.images;
     let path = (!input.is_stdin()).then_some(input.path.as_path());
@@ -142,6 +157,7 @@ fn place(
         output,
         in_place: false,
         backup: None,
+        backup_suffix: None,
         volume: None,
     };
     if request.originals != Originals::Stay {
@@ -199,6 +215,13 @@ pub fn named_output(
             Some(named(request, &mirrored, &fields))
         }
     }
+}
+
+/// `path` with `suffix` after its name.
+fn with_suffix(path: &Path, suffix: &OsStr) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    name.into()
 }
 
 /// `path` with `-number` before its extension.

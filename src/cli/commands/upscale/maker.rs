@@ -19,15 +19,18 @@ use crate::batch::timings::Timings;
 use crate::cli::args::upscale_request::{Existing, UpscaleRequest};
 use crate::engine::{UpscaleOptions, Upscaler};
 use crate::error::{Error, ErrorKind, Result};
+use crate::fs::companion::Companion;
 use crate::fs::file_id::FileId;
 use crate::fs::hash::sha256_hex;
 use crate::fs::{atomic_file, atomic_folder};
 use crate::image::{EncodeOptions, Image, ImageFormat, Raster, SampleDepth, encode_to};
 use crate::progress::{CancelToken, Progress, ProgressEvent};
 use crate::report::event::{Event, Files, Name, Reporter};
+use crate::volume::bids::reference;
 use crate::volume::dicom::is_written_here;
-use crate::volume::nifti::name_means_packed;
-use crate::volume::{Listener, Made, Map, Output, Sink, VolumeTask};
+use crate::volume::nifti::{Nifti, name_means_packed};
+use crate::volume::preview::draw;
+use crate::volume::{Listener, Made, Map, Origin, Output, Plan, Sidecar, Sink, VolumeTask, Window};
 
 /// Makes the files of one run.
 pub struct Maker<'a> {
@@ -66,7 +69,8 @@ impl Maker<'_> {
         let start = Instant::now();
         let settings = &self.request.settings;
         let output = output_name(&job);
-        for path in [job.output.as_deref(), self.request.uncertainty.as_deref()].into_iter().flatten() {
+        let others = [&self.request.uncertainty, &self.request.preview];
+        for path in job.output.iter().chain(others.into_iter().flatten()) {
             atomic_file::check_writable(path)?;
         }
         let stamp = job.in_place.then(|| Stamp::of(&output)).transpose()?;
@@ -103,6 +107,7 @@ impl Maker<'_> {
             files: Files::new(&job.input.path, Some(&output)),
             backup: job.backup.as_deref().map(Name),
             uncertainty: self.request.uncertainty.as_deref().map(Name),
+            preview: None,
             pages: job.pages.len(),
             width,
             height,
@@ -118,7 +123,7 @@ impl Maker<'_> {
     fn make_volume(
         &self,
         job: &Job,
-        VolumeJob { plan, packed }: &VolumeJob,
+        VolumeJob { plan, packed, sidecar }: &VolumeJob,
         options: &UpscaleOptions,
         stamp: Option<Stamp>,
         start: Instant,
@@ -131,7 +136,18 @@ impl Maker<'_> {
             if let (Output::Dicom(_), Some(path)) = (&plan.output, &job.output) {
                 return self.write_series(path, fill);
             }
-            let lost = self.write(job, stamp, &mut |out| fill(Sink::File(out)))?;
+            let mut companion = None;
+            let lost = self.write(job, stamp, &mut |out| {
+                fill(Sink::File(out))?;
+                companion = sidecar
+                    .as_ref()
+                    .map(|own| self.put_sidecar(job, plan, own, &observer))
+                    .transpose()?
+                    .flatten();
+                Ok(())
+            })?;
+            // The volume comes last: where it is, its sidecar is.
+            companion.into_iter().for_each(Companion::keep);
             lost.iter().for_each(|lost| observer.tell_warning(lost));
             Ok(())
         };
@@ -143,7 +159,7 @@ impl Maker<'_> {
             task.make(self.upscaler, &observer, self.cancel, write)
         };
         let uncertainty = self.request.uncertainty.as_deref();
-        let ((), Made { report, summary }) = match uncertainty {
+        let ((), Made { report, summary, window }) = match uncertainty {
             None => make(None)?,
             Some(path) => {
                 make_folder(path)?;
@@ -155,11 +171,16 @@ impl Maker<'_> {
                 .0
             }
         };
+        if let Some(path) = &self.request.preview {
+            let before = job.backup.as_deref().unwrap_or(&job.input.path);
+            self.write_preview(path, before, &output, &window)?;
+        }
         let (width, height) = job.pages[0].target;
         self.reporter.tell(&Event::Done {
             files: Files::new(&job.input.path, Some(&output)),
             backup: job.backup.as_deref().map(Name),
             uncertainty: uncertainty.map(Name),
+            preview: self.request.preview.as_deref().map(Name),
             pages: job.pages.len(),
             width,
             height,
@@ -169,6 +190,32 @@ impl Maker<'_> {
             volume: Some(&summary),
         });
         Ok(())
+    }
+
+    /// Puts the sidecar of the result, if that is a file, in its place.
+    fn put_sidecar(
+        &self,
+        job: &Job,
+        plan: &Plan,
+        own: &Sidecar,
+        observer: &FileObserver<'_>,
+    ) -> Result<Option<Companion>> {
+        let Some((path, backup)) = job.sidecar() else { return Ok(None) };
+        let source = if job.in_place { job.backup.as_deref() } else { Some(job.input.path.as_path()) };
+        let manifest = self.upscaler.manifest();
+        let origin = Origin {
+            source: source.map(|source| reference(source, &folder_of(&path))),
+            model: &format!("{} {}", manifest.name, manifest.version),
+        };
+        let is_recorded = self.request.settings.provenance();
+        let (text, notes) = own.of_result(plan, is_recorded.then_some(&origin));
+        if job.in_place && Sidecar::of(&path) != Ok(Some(own.clone())) {
+            let message = format!("{} changed while it was worked on; left as it is now", path.display());
+            return Err(Error::new(ErrorKind::Input, message));
+        }
+        notes.iter().for_each(|note| observer.tell_warning(note));
+        let replace = job.in_place || self.request.existing == Existing::Replace;
+        Companion::put(&path, text.as_bytes(), replace, backup.as_deref()).map(Some)
     }
 
     /// Lets `fill` write the result to where it belongs. Returns a warning where a replaced file's attributes are lost.
@@ -207,11 +254,22 @@ impl Maker<'_> {
     }
 
     fn write_map(&self, path: &Path, map: Raster) -> Result<()> {
+        self.write_image(path, &Image::new(map, None, SampleDepth::F32, ImageFormat::Tiff))
+    }
+
+    /// Draws a volume and its result, and the map of its uncertainty, where that is a volume.
+    fn write_preview(&self, path: &Path, before: &Path, after: &Path, window: &Window) -> Result<()> {
+        let map = self.request.uncertainty.as_deref().filter(|map| name_means_packed(map).is_some());
+        let map = map.map(Nifti::open).transpose()?;
+        let picture = draw(&Nifti::open(before)?, &Nifti::open(after)?, map.as_ref(), window)?;
+        self.write_image(path, &picture)
+    }
+
+    fn write_image(&self, path: &Path, image: &Image) -> Result<()> {
         make_folder(path)?;
-        let image = Image::new(map, None, SampleDepth::F32, ImageFormat::Tiff);
-        let options = EncodeOptions::new(ImageFormat::Tiff);
+        let options = EncodeOptions::new(image.format);
         atomic_file::write_with(path, self.request.existing == Existing::Replace, |file| {
-            encode_to(&image, &options, file)
+            encode_to(image, &options, file)
                 .map(drop)
                 .map_err(|error| error.context(format!("cannot write {}", path.display())))
         })

@@ -68,7 +68,7 @@ impl RunPlan {
         if request.template.is_none() && request.originals == Originals::Stay {
             plan.drop_earlier_results(&mut known);
         }
-        plan.refuse_collisions(request.uncertainty.as_deref())?;
+        plan.refuse_collisions(request.uncertainty.as_deref(), request.preview.as_deref())?;
         let all = plan.count_files();
         plan.jobs.retain(|job| is_ours(&job.input.relative));
         plan.failures.retain(|failure| is_ours(&failure.relative));
@@ -102,7 +102,7 @@ impl RunPlan {
         });
     }
 
-    fn refuse_collisions(&self, map: Option<&Path>) -> Result<()> {
+    fn refuse_collisions(&self, map: Option<&Path>, preview: Option<&Path>) -> Result<()> {
         let mut taken: HashMap<PathBuf, &Path> = HashMap::new();
         if let Some(map) = map {
             if self
@@ -117,9 +117,12 @@ impl RunPlan {
             }
             taken.insert(resolved(map), Path::new("--uncertainty"));
         }
-        for job in &self.jobs {
-            let Some(output) = &job.output else { continue };
-            if let Some(other) = taken.insert(resolved(output), &job.input.path) {
+        if let Some(preview) = preview {
+            taken.insert(resolved(preview), Path::new("--preview"));
+        }
+        let each = |job| Job::outputs(job).into_iter().map(move |output| (job, output));
+        for (job, output) in self.jobs.iter().flat_map(each) {
+            if let Some(other) = taken.insert(resolved(&output), &job.input.path) {
                 let path = &job.input.path;
                 let remedy = if other.extension() == path.extension() {
                     "write them to folders of their own, or give the folder above them, whose tree is mirrored"
@@ -132,7 +135,7 @@ impl RunPlan {
                         "{} and {} would both be written to {}: nothing was done; {remedy}",
                         shown(other),
                         shown(path),
-                        shown(output)
+                        shown(&output)
                     ),
                 ));
             }
@@ -177,13 +180,14 @@ fn note(jobs: &[Job]) -> Option<(PathBuf, String)> {
 }
 
 fn verdict(job: &Job, request: &UpscaleRequest, inputs: &HashSet<FileId>) -> Result<Verdict> {
-    if let Some(map) = &request.uncertainty {
+    for map in request.uncertainty.iter().chain(&request.preview) {
         let existing =
             if request.existing == Existing::Replace { Existing::Replace } else { Existing::Refuse };
         judge(map, existing, inputs)?;
     }
     if job.in_place {
-        return match job.backup.as_deref().filter(|backup| fs::symlink_metadata(backup).is_ok()) {
+        let backups = [job.backup.clone(), job.sidecar().and_then(|(_, backup)| backup)];
+        return match backups.iter().flatten().find(|backup| fs::symlink_metadata(backup).is_ok()) {
             Some(backup) => Err(Error::new(
                 ErrorKind::Output,
                 format!(
@@ -194,11 +198,17 @@ fn verdict(job: &Job, request: &UpscaleRequest, inputs: &HashSet<FileId>) -> Res
             None => Ok(Verdict::Go),
         };
     }
-    match job.output.as_deref() {
-        None => Ok(Verdict::Go),
-        Some(folder) if job.makes_folder() => judge_folder(folder, request.existing, inputs),
-        Some(output) => judge(output, request.existing, inputs),
+    let Some(output) = &job.output else { return Ok(Verdict::Go) };
+    if job.makes_folder() {
+        return judge_folder(output, request.existing, inputs);
     }
+    let verdict = judge(output, request.existing, inputs)?;
+    // A sidecar without its volume is not what a run before has made.
+    if let (Verdict::Go, Some((sidecar, _))) = (&verdict, job.sidecar()) {
+        let existing = if request.existing == Existing::Skip { Existing::Refuse } else { request.existing };
+        judge(&sidecar, existing, inputs)?;
+    }
+    Ok(verdict)
 }
 
 #[cfg(test)]

@@ -6,16 +6,19 @@ use std::slice;
 use std::sync::Arc;
 
 use super::job::{Job, ModelFacts, named_output};
-use crate::batch::naming::shown;
+use crate::batch::naming::{show_scale, shown};
 use crate::batch::planned_page::PlannedPage;
 use crate::cli::args::destination::Destination;
 use crate::cli::args::inputs::{Collected, Failure, Input, collect};
 use crate::cli::args::upscale_request::{Originals, UpscaleRequest};
+use crate::engine::Target;
 use crate::error::{Error, ErrorKind, Result};
+use crate::fs::file_id::FileId;
 use crate::image::{ImageFormat, Strip};
+use crate::volume::bids::result_name;
 use crate::volume::dicom::{EXTENSION, Member, Series};
 use crate::volume::nifti::{Form, name_means_packed, without_gz};
-use crate::volume::{Plan, Source};
+use crate::volume::{Output, Plan, Sidecar, Source, sidecar_path};
 
 /// A volume to make.
 #[derive(Clone, Debug)]
@@ -24,6 +27,8 @@ pub struct VolumeJob {
     pub plan: Plan,
     /// Whether the result is compressed.
     pub packed: bool,
+    /// The input's sidecar.
+    pub sidecar: Option<Sidecar>,
 }
 
 /// The file to make from the volume `input`.
@@ -77,6 +82,7 @@ pub fn volume_job(request: &UpscaleRequest, model: ModelFacts<'_>, input: &Input
         output: None,
         in_place: false,
         backup: None,
+        backup_suffix: None,
         volume: None,
     };
     if request.originals == Originals::Stay {
@@ -93,6 +99,12 @@ pub fn volume_job(request: &UpscaleRequest, model: ModelFacts<'_>, input: &Input
         let factor = plan.through.then(|| plan.factor());
         job.output = named_output(request, model, &bare, ext, &job.pages[0], factor);
         let to_file = matches!(request.destination, Destination::File(_));
+        let is_named = request.template.is_some() || to_file;
+        if let (Some(output), None, false) = (&mut job.output, &series, is_named)
+            && let Some(name) = bids_name(&bare.path, &plan, request.options.target, model.scale)
+        {
+            output.set_file_name(format!("{name}.{ext}"));
+        }
         let named = job.output.as_deref().map(|path| (path, name_means_packed(path)));
         match (series, named) {
             (Some(series), Some((path, None))) if !to_file => {
@@ -132,7 +144,52 @@ pub fn volume_job(request: &UpscaleRequest, model: ModelFacts<'_>, input: &Input
         }
         job = job.in_place_of(request)?;
     }
-    Ok(Job { volume: Some(Box::new(VolumeJob { plan, packed })), ..job })
+    // In place, the file itself counts, not a link to it.
+    let own = job.output.as_deref().filter(|_| job.in_place).unwrap_or(&input.path);
+    let is_file = input.series.is_none() && matches!(plan.output, Output::Nifti);
+    let sidecar = if is_file { Sidecar::of(own) } else { Ok(None) };
+    let sidecar = sidecar.unwrap_or_else(|warning| {
+        plan.warnings.push(warning);
+        None
+    });
+    if request.preview.is_some() && !is_file {
+        return Err(invalid("--preview draws NIfTI, made of NIfTI: expected no DICOM"));
+    }
+    if request.preview.is_some() && request.originals == Originals::Replace {
+        return Err(invalid(
+            "--preview compares with the original, which is lost with --no-backup: expected a backup",
+        ));
+    }
+    if let Some(output) = &job.output
+        && !job.in_place
+        && is_file
+    {
+        let (own, new) = (sidecar_path(&input.path), sidecar_path(output));
+        let is_own = FileId::of(&own).is_some_and(|id| FileId::of(&new) == Some(id));
+        if is_own && sidecar.is_some() {
+            let message =
+                format!("{} is the sidecar of the input: choose another name or folder", shown(&new));
+            return Err(Error::new(ErrorKind::Output, message));
+        }
+        if sidecar.is_none() && !is_own && new.exists() {
+            plan.warnings.push(format!("{} is of another volume, and stays beside the result", shown(&new)));
+        }
+    } else if request.preview.is_some() && job.output.is_none() {
+        return Err(invalid("--preview needs a result in a file: give a file as OUT"));
+    } else if sidecar.is_some() && job.output.is_none() {
+        plan.warnings.push("its sidecar is left out, as the result goes to standard output".into());
+    }
+    Ok(Job { volume: Some(Box::new(VolumeJob { plan, packed, sidecar })), ..job })
+}
+
+/// The name of the result by the rules of BIDS, if that of the input at `path` follows them.
+fn bids_name(path: &Path, plan: &Plan, target: Target, scale: usize) -> Option<String> {
+    let factor = match target {
+        Target::Scale(factor) if !plan.through => factor,
+        Target::Native if !plan.through => scale as f64,
+        _ => plan.factor(),
+    };
+    result_name(path.file_stem()?.to_str()?, &show_scale(factor))
 }
 
 /// The series whose attributes the result of `input` may take.

@@ -1,8 +1,11 @@
+use super::super::protocol::sidecar_temporary;
+use super::super::volume::has_sidecar;
 use super::*;
 use crate::batch::fixture::{fake, tiff};
-use crate::image::{Provenance, decode};
+use crate::image::{Provenance, Strip, decode};
 use crate::limits::Limits;
 use crate::settings::Settings;
+use crate::volume::nifti::{Header, Nifti, Order, Version, field};
 
 /// A folder with an input, and the job to make it.
 fn job(name: &str, bytes: &[u8], settings: Settings) -> (tempfile::TempDir, Job) {
@@ -19,8 +22,60 @@ fn ppm() -> Vec<u8> {
 fn make(job: Job) -> Result<Made> {
     let upscaler = fake();
     let source = Source::read(job).map_err(|error| error.expect("the contents are as expected"))?;
-    let (pages, options) = (source.pages(&upscaler)?, source.job.settings.options()?);
-    source.make(&upscaler, &pages, &options, &CancelToken::new())
+    let (work, options) = (source.plan(&upscaler)?, source.job.settings.options()?);
+    let made = source.make(&upscaler, &work, &options, &CancelToken::new());
+    made.map_err(|error| error.expect("the file did not change"))
+}
+
+/// A volume in NIfTI-1: 4x3x2 bytes, voxels of 1x1x3 mm.
+fn volume() -> Vec<u8> {
+    let mut header = Header::new(Version::One, Order::Little);
+    header.set(field::DIM, 0, 3.0);
+    for (axis, (side, size)) in [(4, 1.0), (3, 1.0), (2, 3.0)].into_iter().enumerate() {
+        header.set_side(axis, side);
+        header.set(field::PIXDIM, axis + 1, size);
+    }
+    header.set(field::DATATYPE, 0, 4.0);
+    header.set(field::BITPIX, 0, 16.0);
+    let mut bytes = Vec::new();
+    let voxels: Vec<u8> = (0..24i16).flat_map(|at| (100 * (at % 5)).to_le_bytes()).collect();
+    crate::volume::nifti::write(&mut bytes, &header, &[], None, "", |out| {
+        out.write_all(&voxels).unwrap();
+        Ok(())
+    })
+    .unwrap();
+    bytes
+}
+
+#[test]
+fn a_volume_is_made_with_its_sidecar() {
+    let (folder, job) =
+        job("a.nii", &volume(), Settings { model: Some("any".into()), ..Settings::default() });
+    let temporary = job.temporary.clone();
+    fs::write(folder.path().join("a.json"), r#"{"PatientName": "Doe", "SliceThickness": 3}"#).unwrap();
+    assert!(has_sidecar(&job));
+    let made = make(job.clone()).unwrap();
+    assert_eq!((made.width, made.height, made.ext.as_str(), made.scale.as_str()), (8, 6, "nii", "2"));
+    assert_eq!(made.hash, hash_file(&temporary).unwrap());
+    let sidecar = fs::read(sidecar_temporary(&temporary)).unwrap();
+    assert_eq!(made.sidecar, Some(sha256_hex(&sidecar)));
+    let sidecar: serde_json::Value = serde_json::from_slice(&sidecar).unwrap();
+    assert_eq!((&sidecar["PatientName"], &sidecar["Sources"][0]), (&"Doe".into(), &"a.nii".into()));
+    let result = Nifti::open(&temporary).unwrap();
+    assert_eq!(crate::volume::verify::record(&result).unwrap().source_sha256, job.hash);
+    // Nobody else's file is touched by a failure.
+    assert_eq!(make(job.clone()).unwrap_err().to_string(), CANNOT_WRITE);
+    assert!(temporary.exists());
+    fs::remove_file(&temporary).unwrap();
+    fs::remove_file(sidecar_temporary(&temporary)).unwrap();
+    // What does not suit volumes is the fault of the file, not of the place.
+    for settings in [
+        Settings { width: Some(9), ..Settings::default() },
+        Settings { strip: Strip::All, ..Settings::default() },
+    ] {
+        assert_eq!(make(Job { settings, ..job.clone() }).unwrap_err().kind(), ErrorKind::Limit);
+    }
+    assert!(!temporary.exists());
 }
 
 #[test]
@@ -52,9 +107,8 @@ fn what_is_lost_is_told_once_and_pages_that_the_format_cannot_hold_become_tiff()
 
 #[test]
 fn each_warning_is_kept_once_and_damage_apart_from_them() {
-    let state = State { alive: Instant::now(), engine_began: 0.0, warnings: vec!["a".into()], damage: None };
-    let observer = WorkerObserver(Mutex::new(state));
-    ["a", "b", "b"].into_iter().for_each(|warning| observer.warn(warning));
+    let observer = WorkerObserver::new(vec!["a".into()]);
+    ["a", "b", "b"].into_iter().for_each(|warning| Observer::warn(&observer, warning));
     ["first page", "second page"].into_iter().for_each(|damage| observer.damaged(damage).unwrap());
     let state = observer.state();
     assert_eq!(
