@@ -203,7 +203,9 @@ fn qform(header: &Header, pixdim: [f64; 3]) -> Affine {
     let [b, c, d]: [f64; 3] = header.reals(field::QUATERN);
     let offset: [f64; 3] = header.reals(field::QOFFSET);
     let squares = b * b + c * c + d * d;
-    let (a, [b, c, d]) = if squares > 1.0 {
+    // So little is left by rounding alone: the fourth part is 0, as in nifti1_io.c and nifti2_io.c.
+    let rounding = if header.version() == super::nifti::Version::One { 1e-7 } else { 1e-15 };
+    let (a, [b, c, d]) = if squares > 1.0 - rounding {
         let length = squares.sqrt();
         (0.0, [b, c, d].map(|part| part / length))
     } else {

@@ -153,7 +153,7 @@ fn series(places: &[Place], folder: Option<&Path>, all: &mut Collected) {
 fn walk(folder: &Path, skip: Option<&FileId>, all: &mut Collected) {
     let before = (all.inputs.len(), all.failures.len());
     let mut foreign = Vec::new();
-    let mut slices = Vec::new();
+    let (mut slices, mut unread, mut empty) = (Vec::new(), Vec::new(), Vec::new());
     let wanted = |entry: &DirEntry| {
         entry.depth() == 0
             || !(is_hidden(entry.file_name())
@@ -174,26 +174,44 @@ fn walk(folder: &Path, skip: Option<&FileId>, all: &mut Collected) {
         if !is_file {
             continue;
         }
-        if let Some(slice) = Place::of_file(entry.path()) {
+        let slice = Place::of_file(entry.path());
+        if let Ok(Some(slice)) = slice {
             slices.push(slice);
         } else if has_image_extension(entry.path()) || is_found(entry.path()) {
             let relative = entry.path().strip_prefix(folder).unwrap_or(entry.path()).to_path_buf();
             all.inputs.push(Input::new(entry.into_path(), relative, true));
         } else if is_foreign(entry.path()) {
             foreign.push(shown(Path::new(entry.file_name())));
+        } else if let Err(error) = slice {
+            unread.push(cannot_read(entry.path(), error));
+        } else if fs::metadata(entry.path()).is_ok_and(|data| data.len() == 0) {
+            empty.push(shown(Path::new(entry.file_name())));
+        }
+    }
+    // Among slices, such files may be the ones that are missing.
+    if !slices.is_empty() {
+        all.failures.extend(unread);
+        if !empty.is_empty() {
+            let text = format!("{} of its files are empty: {}", empty.len(), some(&empty));
+            all.notes.push((folder.to_path_buf(), text));
         }
     }
     series(&slices, Some(folder), all);
     if !foreign.is_empty() {
-        let some = foreign.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
-        let more = if foreign.len() > NAMED { ", ..." } else { "" };
-        let text = format!("{} of its files are images that cannot be read: {some}{more}", foreign.len());
+        let text =
+            format!("{} of its files are images that cannot be read: {}", foreign.len(), some(&foreign));
         all.notes.push((folder.to_path_buf(), text));
     }
     if before == (all.inputs.len(), all.failures.len()) {
         let error = Error::new(ErrorKind::Input, "no images in this folder");
         all.failures.push(Failure { input: folder.to_path_buf(), error });
     }
+}
+
+/// The first of `names`.
+fn some(names: &[String]) -> String {
+    let some = names.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if names.len() > NAMED { some + ", ..." } else { some }
 }
 
 fn is_hidden(name: &OsStr) -> bool {

@@ -64,11 +64,11 @@ pub struct Unusable {
 /// # Errors
 /// `Input` for a zip file that cannot be read.
 pub fn files_of(path: &Path) -> Result<Vec<Place>> {
-    if let Some(place) = Place::of_file(path) {
-        return Ok(vec![place]);
-    }
     let cannot_read = |error: io::Error| Error::with_source(ErrorKind::Input, "cannot read", error);
-    Place::all_in_zip(path).map_err(cannot_read)
+    match Place::of_file(path).map_err(cannot_read)? {
+        Some(place) => Ok(vec![place]),
+        None => Place::all_in_zip(path).map_err(cannot_read),
+    }
 }
 
 impl Collection {

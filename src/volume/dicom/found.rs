@@ -134,11 +134,6 @@ pub fn contents(file: usize, object: &DefaultDicomObject) -> Contents {
         all.text(tags::SOP_CLASS_UID).unwrap_or_else(|| object.meta().media_storage_sop_class_uid().into());
     let side = |tag| all.int(tag).and_then(|side| usize::try_from(side).ok()).unwrap_or(0);
     let size = (side(tags::COLUMNS), side(tags::ROWS));
-    if size.0 == 0 || size.1 == 0 {
-        let name =
-            StandardSopClassDictionary.by_uid(&class).map(|entry| entry.name.trim_end_matches(" Storage"));
-        return Contents::Other(name.unwrap_or("an object without Rows and Columns").into());
-    }
     let bits = |tag| all.int(tag).and_then(|bits| u16::try_from(bits).ok()).unwrap_or(0);
     let sample = Sample {
         allocated: bits(tags::BITS_ALLOCATED),
@@ -153,6 +148,19 @@ pub fn contents(file: usize, object: &DefaultDicomObject) -> Contents {
         size,
         sample,
     };
+    if size.0 == 0 || size.1 == 0 {
+        let name =
+            StandardSopClassDictionary.by_uid(&class).map(|entry| entry.name.trim_end_matches(" Storage"));
+        return match name {
+            Some(name) if !name.ends_with("Image") => Contents::Other(name.into()),
+            None if !class.is_empty() => Contents::Other("an object of a private kind".into()),
+            // Of an image that was cut off, as much as there is can be read.
+            _ => Contents::Refused(
+                key,
+                "Rows and Columns are missing: the file is truncated, or no image".into(),
+            ),
+        };
+    }
     if let Some(why) = refusal(object, &all, &class, sample) {
         return Contents::Refused(key, why);
     }

@@ -134,7 +134,8 @@ mod tests {
             let geometry = Geometry::of(&header, [5, 7, 3]);
             let (qform, sform) = (geometry.qform.unwrap(), geometry.sform.unwrap());
             for (q, s) in qform.as_flattened().iter().zip(sform.as_flattened()) {
-                assert!((q - s).abs() < 1e-5, "{qform:?} {sform:?}");
+                // Three float32 of a quaternion near a half turn say no more.
+                assert!((q - s).abs() < 1e-3, "{qform:?} {sform:?}");
             }
         }
     }

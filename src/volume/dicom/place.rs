@@ -35,10 +35,13 @@ impl fmt::Display for Place {
 }
 
 impl Place {
-    /// The file at `path`, if it is DICOM. Anything that cannot be read is not.
-    pub fn of_file(path: &Path) -> Option<Self> {
-        let place = Self { path: path.to_path_buf(), entry: None };
-        path.is_file().then(|| File::open(path).ok()).flatten().filter(|file| is_dicom(file)).map(|_| place)
+    /// The file at `path`, if it is DICOM; a pipe, which can be read only once, is not.
+    ///
+    /// # Errors
+    /// As the file cannot be read.
+    pub fn of_file(path: &Path) -> io::Result<Option<Self>> {
+        let is_dicom = path.is_file() && is_dicom(File::open(path)?)?;
+        Ok(is_dicom.then(|| Self { path: path.to_path_buf(), entry: None }))
     }
 
     /// All DICOM files in a zip file, in the order of its entries; none where it is no zip file.
@@ -55,10 +58,9 @@ impl Place {
         let mut archive = open_zip(path)?;
         let mut found = Vec::new();
         for index in 0..archive.len().min(MAX_ENTRIES) {
-            // An entry that is encrypted or packed in another way is left out here, as a file that cannot be read is.
-            let Ok(entry) = archive.by_index(index) else { continue };
+            let entry = archive.by_index(index).map_err(io::Error::other)?;
             let name = entry.name().map_or_else(|_| format!("entry {index}"), |name| name.into_owned());
-            if entry.is_file() && is_dicom(entry) {
+            if entry.is_file() && is_dicom(entry)? {
                 found.push(Self { path: path.to_path_buf(), entry: Some((index, name)) });
             }
         }
@@ -88,7 +90,8 @@ fn open_zip(path: &Path) -> io::Result<ZipArchive<BufReader<File>>> {
     ZipArchive::new(BufReader::new(File::open(path)?)).map_err(io::Error::other)
 }
 
-fn is_dicom(file: impl Read) -> bool {
+fn is_dicom(file: impl Read) -> io::Result<bool> {
     let mut bytes = Vec::with_capacity(TOLD_BY);
-    file.take(TOLD_BY as u64).read_to_end(&mut bytes).is_ok() && content::start(&bytes).is_some()
+    file.take(TOLD_BY as u64).read_to_end(&mut bytes)?;
+    Ok(content::start(&bytes).is_some())
 }

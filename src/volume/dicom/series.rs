@@ -120,11 +120,10 @@ fn warnings(grid: &Grid, frames: &[Frame], scaling: Option<(f64, f64)>, details:
     if grid.slices > 1
         && let Some(thickness) = grid.thickness
     {
-        let gap = grid.distance() - thickness;
-        if gap > 0.05 * grid.distance() {
+        let distance = (grid.distance() * 1e4).round() / 1e4;
+        if thickness < 0.95 * distance {
             warnings.push(format!(
-                "slices are {thickness} mm thick and lie {:.4} mm apart: nothing is known of the gaps",
-                grid.distance()
+                "slices are {thickness} mm thick and lie {distance} mm apart: nothing is known of the gaps"
             ));
         }
     }

@@ -37,7 +37,7 @@ fn series_of_all_kinds_are_read_as_the_judges_read_them() {
     }
     let place = Place::new();
     judge(&place, &["make", "in"]);
-    let told = place.made(&["in", "-o", "out/", "-s", "1"]);
+    let told = place.made(&["in", "-o", "out/", "--name", "{stem}.nii.gz", "-s", "1"]);
     assert!(told.contains("have RescaleSlope and RescaleIntercept of their own"), "{told}");
     let mut kinds = 0;
     for entry in std::fs::read_dir(place.0.path().join("in")).unwrap() {
@@ -53,8 +53,13 @@ fn series_of_all_kinds_are_read_as_the_judges_read_them() {
             Some(file) => format!("out/{name}/{}.nii.gz", file.unwrap().file_name().into_string().unwrap()),
             None => format!("out/{name}.nii.gz"),
         };
-        // dcm2niix reads a file without meta group only sometimes, and makes three files of these times.
-        let but = if ["bare", "enhanced-times"].contains(&name.as_str()) { "apart" } else { "" };
+        let but = match name.as_str() {
+            // dcm2niix reads no deflated file, some without meta group only, and makes three files of these times.
+            "bare" | "deflated" | "enhanced-times" => "apart",
+            // It applies one slope to all slices.
+            "scaled" | "enhanced-scaled" => "scaled",
+            _ => "",
+        };
         judge(&place, &["compare", &format!("in/{name}"), &result, but]);
         kinds += 1;
     }
