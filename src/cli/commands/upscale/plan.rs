@@ -94,9 +94,9 @@ impl RunPlan {
         self.jobs.retain(|job| {
             let earlier = job.input.walked && results.contains(&resolved(&job.input.path));
             if earlier {
-                job.input.files().into_iter().filter_map(FileId::of).for_each(|id| {
+                for id in job.input.files().into_iter().filter_map(FileId::of) {
                     inputs.remove(&id);
-                });
+                }
             }
             !earlier
         });

@@ -309,11 +309,12 @@ def classic(d, references, sources):
 
 
 def nearest(d, sources, places):
-    """The one of the sources, at these places, that lies nearest across the slices."""
+    """The one of the sources, at these places, that lies nearest across the slices; of two the later one."""
     positions = np.array([[float(part) for part in place.ImagePositionPatient] for place in places])
     own = np.array([float(part) for part in d.ImagePositionPatient])
     across = np.cross(*np.reshape([float(part) for part in d.ImageOrientationPatient], (2, 3)))
-    return sources[int(np.argmin(np.abs((positions - own) @ across)))]
+    away = np.abs((positions - own) @ across)
+    return sources[int(np.flatnonzero(away <= away.min() + 1e-4)[-1])]
 
 
 def without_private(item):
