@@ -23,6 +23,8 @@ case $(uname) in
         ;;
     *)
         DESTDIR="$stage/$name" "$here/packaging/install.sh" /
+        # It would make up most of the archive; plugin-api/install.sh builds it.
+        rm "$stage/$name/lib/libpartdiff.a"
         # Its paths follow the file, wherever the archive is unpacked.
         sed -i.old -e 's|^prefix=.*|prefix=${pcfiledir}/../..|' -e 's|^libdir=.*|libdir=${prefix}/lib|' "$stage/$name/lib/pkgconfig/partdiff.pc"
         rm "$stage/$name/lib/pkgconfig/partdiff.pc.old"
