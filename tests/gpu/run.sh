@@ -58,9 +58,12 @@ for device in "${devices[@]}"; do
         ((named == 0)) || failed=1
         continue
     fi
-    # TensorRT keeps to tf32 and NPUs to fp16, which round in other places.
+    # TensorRT keeps to tf32 and NPUs to fp16, which round in other places; bf16 has three bits less than these.
     limit=1
-    case $device in tensorrt | openvino:npu) limit=2 ;; esac
+    case $device in
+    tensorrt | openvino:npu) limit=2 ;;
+    openvino:bf16) limit=8 ;;
+    esac
     for preset in faithful detailed; do
         upscale "$device" --preset "$preset" -o "$work/$device-$preset/" "${images[@]}"
         python3 - "$work/cpu-$preset" "$work/$device-$preset" "$limit" <<'PYTHON' || failed=1

@@ -85,7 +85,7 @@ pub struct ModelArgs {
     #[arg(short, long, value_name = "NAME|PATH")]
     pub model: Option<OsString>,
 
-    /// Where the model runs; auto takes the GPU if one really works
+    /// Where the model runs (see docs/hardware.md); auto measures once what runs here
     #[arg(long, default_value = "auto", value_parser = one_of(DEVICES))]
     pub device: Device,
 

@@ -29,7 +29,8 @@ pub(super) fn write(
         _ => ColorType::Rgba,
     });
     encoder.set_depth(if depth == SampleDepth::U8 { BitDepth::Eight } else { BitDepth::Sixteen });
-    encoder.set_compression(Compression::Balanced);
+    // A fifth of the time of zlib's usual level, for files of results that are 1 to 2 % larger.
+    encoder.set_compression(Compression::Fast);
     let mut writer = encoder.write_header().map_err(png_failed)?;
     for (kind, data) in metadata::png::write(metadata) {
         writer.write_chunk(ChunkType(kind), &data).map_err(png_failed)?;
