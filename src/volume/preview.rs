@@ -251,12 +251,54 @@ impl Picture {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::volume::nifti::{Header, Order, Version, field};
 
     #[test]
     fn the_world_decides_what_is_left() {
         // Stored as left, superior, posterior.
         let affine = [[-1.0, 0.1, 0.0, 0.0], [0.0, 0.2, -3.0, 0.0], [0.1, 2.0, 0.0, 0.0]];
         assert_eq!(world_axes(&affine), [(0, false), (2, false), (1, true)]);
+    }
+
+    /// A volume of two bright and two dark voxels in a row, in a file.
+    fn volume(folder: &std::path::Path, name: &str, voxels: [f32; 4]) -> Nifti {
+        let mut header = Header::new(Version::One, Order::Little);
+        header.set(field::DIM, 0, 3.0);
+        for (axis, side) in [4, 1, 1].into_iter().enumerate() {
+            header.set_side(axis, side);
+            header.set(field::PIXDIM, axis + 1, 1.0);
+        }
+        header.set(field::DATATYPE, 0, 16.0);
+        header.set(field::BITPIX, 0, 32.0);
+        let path = folder.join(name);
+        let mut file = std::fs::File::create(&path).unwrap();
+        let bytes: Vec<u8> = voxels.iter().flat_map(|value| value.to_le_bytes()).collect();
+        crate::volume::nifti::write(&mut file, &header, &[], None, "", |out| {
+            out.write_all(&bytes).unwrap();
+            Ok(())
+        })
+        .unwrap();
+        Nifti::open(&path).unwrap()
+    }
+
+    #[test]
+    fn all_columns_have_one_window_but_the_map_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let input = volume(folder.path(), "a.nii", [100.0, 100.0, 300.0, f32::NAN]);
+        let result = volume(folder.path(), "b.nii", [100.0, 200.0, 500.0, 300.0]);
+        let map = volume(folder.path(), "c.nii", [0.0, 0.0, 0.0, 8.0]);
+        let window = Window { low: 100.0, high: 300.0 };
+        let picture = draw(&input, &result, Some(&map), &window).unwrap().color;
+        let cell = picture.width() / 4;
+        // The first plane is 256 pixels wide, 64 a voxel, and stands in the middle of its cell.
+        let row = picture.row(0, 2 * MARGIN + 32);
+        let seen = |column: usize| -> Vec<f32> {
+            let left = column * cell + (cell - 256) / 2;
+            (0..4).map(|voxel| row[left + 64 * voxel + 32]).collect()
+        };
+        assert_eq!(seen(0), [0.0, 0.0, 1.0, 0.0]);
+        assert_eq!(seen(2), [0.0, 0.5, 1.0, 1.0]);
+        assert_eq!(seen(3), [0.0, 0.0, 0.0, 1.0]);
     }
 
     #[test]
