@@ -3,14 +3,14 @@
 The data order needs no saved state: a resumed run draws the batches that an uninterrupted one would.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from . import jpeg, resample
+from . import damage, jpeg, resample
+from .damage import Rand
 from .dataset import BLURS, Store
 from .errors import InputError
 from .pixels import from_bytes
@@ -19,9 +19,12 @@ from .schedule import Schedule
 MAX_NOISE = 14.0
 """Standard deviation of sensor noise at level 1, of 255."""
 
-CLEAN = 0.7
+CLEAN = 0.5
 OTHER_KERNELS = 0.1
 """Shares of all LR images: clean ones, and ones downsampled by area or Lanczos."""
+
+MIXTURE = 0.35
+"""Share of photographs that go through two rounds of damage (`damage.py`)."""
 
 HARSH = 0.1
 """Share of samples whose contrast is stretched up to fourfold, as in night scenes, line art and posters."""
@@ -45,8 +48,9 @@ def jpeg_quality(level: Level) -> Level:
     return 100 - 60 * level
 
 
-Rand = Callable[..., Tensor]
-"""The sizes of the axes -> uniform numbers in 0..1."""
+def jpeg_level(quality: float) -> float:
+    """The inverse of `jpeg_quality`, at most 1."""
+    return min((100 - quality) / 60, 1.0)
 
 
 @dataclass
@@ -146,6 +150,9 @@ class BatchSource:
         lr = (lr + sigma * gaussian).round().clamp(0, 255)
         if compressed.any():
             lr[compressed] = jpeg.compress(lr[compressed], jpeg_quality(spread())[compressed].round())
+        mixed = which >= 1 - MIXTURE
+        if "kspace" not in names and mixed.any():
+            lr[mixed] = damage.damaged(hr[mixed].float(), (lr.shape[2], lr.shape[3]), level[mixed], rand)
         dy, dx = (int(rand(1) * MARGIN) for _ in range(2))
         s, p = self.store.scale, self.patch
         return (

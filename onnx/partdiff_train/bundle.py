@@ -25,7 +25,7 @@ class Bundle:
         )
         self.encoder, self.denoiser = load("encoder"), load("denoiser")
         self.scale, self.std = m["scale"], m["prediction"]["scale"]
-        self.schedule = schedule_of(m)
+        self.schedule, self.multiple = schedule_of(m), m["size_multiple"]
 
     def upsample(self, lr: np.ndarray) -> np.ndarray:
         """lr [C, h, w] -> u [C, sh, sw] float32."""
@@ -55,8 +55,10 @@ class Bundle:
     ) -> np.ndarray:
         """lr [C, h, w] float32 in [-1, 1] -> [C, sh, sw], not yet clipped; see `sampler.py` for the options.
 
-        `spacing`: default: the manifest's.
+        `spacing`: default: the manifest's. `noise`: for sides that are multiples of the manifest's.
         """
+        h, w = lr.shape[1:]
+        lr = np.pad(lr, ((0, 0), (0, -h % self.multiple), (0, -w % self.multiple)), mode="edge")
         u, features = self.upsample(lr), self.encode(lr, level)
         if noise is None:
             rng = np.random.default_rng(seed)
@@ -64,5 +66,7 @@ class Bundle:
         ts = timesteps(self.schedule.start_step, steps, spacing or self.manifest["defaults"]["spacing"])
         predict = lambda z, t: self.denoise(z, features, t)
         if form == "image":
-            return sample_image(predict, u, self.schedule, ts, noise, eta)
-        return sample_residual(predict, u, self.schedule, ts, noise, eta, multistep)
+            made = sample_image(predict, u, self.schedule, ts, noise, eta)
+        else:
+            made = sample_residual(predict, u, self.schedule, ts, noise, eta, multistep)
+        return made[:, : h * self.scale, : w * self.scale]

@@ -78,9 +78,21 @@ def texture(args: argparse.Namespace) -> None:
     from .texture import Texture
 
     config = configured(args, "batch")
-    run = Texture(args.weights, config, Store(args.store, args.device), args.run, args.device)
+    run = Texture(args.weights, config, Store(args.store, args.device), args.run, args.device, args.perceptual)
     run.resume()
     run.run(args.minutes, every=args.every)
+
+
+def perceptual(args: argparse.Namespace) -> None:
+    from .perceptual import fetch
+
+    fetch(args.directory)
+
+
+def peer(args: argparse.Namespace) -> None:
+    from .peer import install
+
+    install(args.directory)
 
 
 def export(args: argparse.Namespace) -> None:
@@ -98,9 +110,9 @@ def quantise(args: argparse.Namespace) -> None:
 def evaluate(args: argparse.Namespace) -> None:
     from . import evaluate
 
-    grids = not args.no_grids
+    how = {"grids": not args.no_grids, "perceptual": args.perceptual, "peer": args.peer}
     for bundle in args.bundles:
-        evaluate.evaluate(bundle, args.data, args.sets, args.steps, args.report, args.limit, args.threads, grids)
+        evaluate.evaluate(bundle, args.data, args.sets, args.steps, args.report, args.limit, args.threads, **how)
 
 
 def naturalness(args: argparse.Namespace) -> None:
@@ -174,9 +186,10 @@ COMMANDS = {
     ),
     "texture": Command(
         texture,
-        "fine-tune the few-step sampler against a discriminator; resumes if the run's directory holds a checkpoint",
+        "fine-tune the few-step sampler for the eye (LPIPS and a discriminator); resumes as `train` does",
         (
             WEIGHTS,
+            argument("--perceptual", type=Path, required=True, help="directory that `perceptual` wrote"),
             CONFIG,
             STORE,
             RUN,
@@ -185,6 +198,16 @@ COMMANDS = {
             DEVICE,
         ),
         either=(MINUTES,),
+    ),
+    "perceptual": Command(
+        perceptual,
+        "download the networks of LPIPS (64 MB), for training and measuring",
+        (argument("directory", type=Path, help="directory to write"),),
+    ),
+    "peer": Command(
+        peer,
+        "install Real-ESRGAN and ncnn into a folder of their own, to compare with",
+        (argument("directory", type=Path, help="folder to make"),),
     ),
     "export": Command(
         export,
@@ -210,6 +233,8 @@ COMMANDS = {
             argument("--sets", nargs="+", help="default: Set5 and BSD100, or the MR slices"),
             argument("--steps", type=positive(int), nargs="+", help="default: 1, 2, 4, 8 and those of the presets"),
             argument("--limit", type=positive(int), help="images per set, for a quick look"),
+            argument("--perceptual", type=Path, help="directory that `perceptual` wrote, to measure LPIPS"),
+            argument("--peer", type=Path, help="folder that `peer` made, to compare with Real-ESRGAN (slow)"),
             argument("--no-grids", action="store_true", help="no crops, for a variant that looks like its source"),
             REPORT,
         ),

@@ -2,7 +2,7 @@
 
 import io
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,15 @@ import torch
 from PIL import Image
 
 from . import figures, metrics, resample
-from .batches import MAX_NOISE, jpeg_quality
+from .batches import MAX_NOISE, jpeg_level
 from .bundle import Bundle
 from .errors import InputError
 from .niqe import Niqe
+from .peer import RealEsrgan
+from .perceptual import Lpips
 from .pixels import from_bytes, to_bytes
 from .restore import write_manifest
+from .validate import distance
 
 DIAL = (1, 2, 4, 8, 16, 40)
 """Numbers of steps in the comparison of samplers."""
@@ -61,12 +64,17 @@ SOURCES = """Published: SRCNN (Dong et al., TPAMI 2016) and EDSR-baseline (Lim e
 tables of EDSR's successors, ESRGAN (Wang et al. 2018) as measured by Ma et al. (SPSR, CVPR 2020). Real-ESRGAN (Wang et
 al. 2021) is trained on degraded images only and its authors give no PSNR on these sets."""
 
+PEER = "Real-ESRGAN x4plus"
+
 NATURAL = Niqe(Path(__file__).with_name("niqe.npz"))
 
 COLUMNS = {
     "psnr": ("PSNR, dB", 2),
     "ssim": ("SSIM", 4),
+    "lpips": ("LPIPS", 3),
     "sharpness": ("sharpness", 2),
+    "grain": ("grain", 2),
+    "structure": ("structure", 2),
     "spectrum": ("spectrum, dB", 2),
     "niqe": ("NIQE", 2),
     "consistency": ("LR consistency, dB", 1),
@@ -101,14 +109,19 @@ def interpolate(lr: np.ndarray, scale: int, kernel: str) -> np.ndarray:
     return np.clip(np.round(resample.upsample(torch.from_numpy(lr).double(), scale, kernel).numpy()), 0, 255)
 
 
-def measure(result: np.ndarray, hr: np.ndarray, lr: np.ndarray, seconds: float) -> dict[str, float]:
+def measure(
+    result: np.ndarray, hr: np.ndarray, lr: np.ndarray, seconds: float, judge: Lpips | None
+) -> dict[str, float]:
     """All measures of `result`, an upscaled `lr`; images [C, ., .] in 0..255."""
     scale = hr.shape[1] // lr.shape[1]
     again = resample.downsample(torch.from_numpy(result).double(), scale).numpy()
     return {
         "psnr": metrics.psnr(result, hr),
         "ssim": metrics.ssim(result, hr),
+        "lpips": distance(judge, result, hr) if judge and len(result) == 3 else float("nan"),
         "sharpness": metrics.sharpness(result, hr),
+        "grain": metrics.grain(result, hr),
+        "structure": metrics.structure(result, hr),
         "spectrum": metrics.spectral_distance(result, hr),
         "niqe": NATURAL(result) if len(result) == 3 else float("nan"),
         "consistency": metrics.psnr(again, lr, border=2),
@@ -116,11 +129,11 @@ def measure(result: np.ndarray, hr: np.ndarray, lr: np.ndarray, seconds: float) 
     }
 
 
-def timed(method: Method, hr: np.ndarray, lr: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
+def timed(method: Method, hr: np.ndarray, lr: np.ndarray, judge: Lpips | None) -> tuple[np.ndarray, dict[str, float]]:
     """The image that `method` returns and its measures."""
     began = time.perf_counter()
     image = method()
-    return image, measure(image, hr, lr, time.perf_counter() - began)
+    return image, measure(image, hr, lr, time.perf_counter() - began, judge)
 
 
 def directories(data: Path, name: str, scale: int) -> tuple[Path, Path]:
@@ -156,27 +169,28 @@ def degrade(lr: np.ndarray, amount: float) -> tuple[np.ndarray, float]:
         return np.clip(np.round(lr + noise), 0, 255).astype(np.float32), -amount / MAX_NOISE
     buffer = io.BytesIO()
     Image.fromarray(lr.astype(np.uint8).transpose(1, 2, 0)).save(buffer, "JPEG", quality=int(amount))
-    level = (jpeg_quality(0.0) - amount) / (jpeg_quality(0.0) - jpeg_quality(1.0))
-    return np.asarray(Image.open(buffer), np.float32).transpose(2, 0, 1), min(level, 1.0)
+    return np.asarray(Image.open(buffer), np.float32).transpose(2, 0, 1), jpeg_level(amount)
 
 
-def gather(given: Iterable[Pair], methods: Methods) -> tuple[dict[str, dict[str, float]], list[Example]]:
+def gather(
+    given: Iterable[Pair], methods: Methods, judge: Lpips | None = None
+) -> tuple[dict[str, dict[str, float]], list[Example]]:
     """Mean measures of every method over the pairs, and the first `SHOWN` examples."""
     rows: dict[str, list] = {}
     examples: list[Example] = []
     for hr, lr in given:
         images = {}
         for label, method in methods(lr).items():
-            images[label], row = timed(method, hr, lr)
+            images[label], row = timed(method, hr, lr, judge)
             rows.setdefault(label, []).append(row)
         if len(examples) < SHOWN:
             examples.append((hr, images))
     return {label: metrics.mean(r) for label, r in rows.items()}, examples
 
 
-def originals(given: Iterable[Pair]) -> dict[str, float]:
+def originals(given: Iterable[Pair], judge: Lpips | None = None) -> dict[str, float]:
     """Mean measures of the originals themselves."""
-    return metrics.mean([measure(hr, hr, lr, 0.0) for hr, lr in given])
+    return metrics.mean([measure(hr, hr, lr, 0.0, judge) for hr, lr in given])
 
 
 def upscaled(bundle: Bundle, lr: np.ndarray, steps: int, level: float = 0.0, **how: Any) -> Method:
@@ -184,15 +198,16 @@ def upscaled(bundle: Bundle, lr: np.ndarray, steps: int, level: float = 0.0, **h
     return lambda: to_bytes(bundle.upscale(from_bytes(lr), steps, level, **how))
 
 
-def plain(bundle: Bundle, steps: list[int]) -> Methods:
-    """Both interpolations, and the bundle at all numbers of steps."""
+def plain(bundle: Bundle, steps: list[int], peer: RealEsrgan | None = None) -> Methods:
+    """Both interpolations, the bundle at all numbers of steps, and the peer."""
 
     def methods(lr: np.ndarray) -> dict[str, Method]:
         kernels = {"bicubic": "cubic", "Lanczos": "lanczos"}
         found: dict[str, Method] = {
             label: partial(interpolate, lr, bundle.scale, kernel) for label, kernel in kernels.items()
         }
-        return found | {plural(n): upscaled(bundle, lr, n) for n in steps}
+        found |= {plural(n): upscaled(bundle, lr, n) for n in steps}
+        return found | ({PEER: partial(peer.upscale, lr)} if peer else {})
 
     return methods
 
@@ -204,15 +219,17 @@ def samplers(bundle: Bundle) -> Methods:
     return lambda lr: {f"{label}, {plural(n)}": upscaled(bundle, lr, n, **how) for label, n, how in chosen}
 
 
-def cleaned(bundle: Bundle) -> Methods:
-    """Every degradation, with the clean-up level at 0 and at the level of the degradation."""
+def cleaned(bundle: Bundle, steps: Sequence[int] = (1, 2), peer: RealEsrgan | None = None) -> Methods:
+    """Every degradation, with the clean-up level at 0 and at the level of the degradation, and the peer."""
 
     def methods(lr: np.ndarray) -> dict[str, Method]:
         found: dict[str, Method] = {}
         for title, amount in DEGRADATIONS.items():
             degraded, level = degrade(lr, amount)
             found[f"{title}: bicubic"] = partial(interpolate, degraded, bundle.scale, "cubic")
-            for n in (1, 2):
+            if peer:
+                found[f"{title}: {PEER}"] = partial(peer.upscale, degraded)
+            for n in steps:
                 for chosen in (0.0, level):
                     found[f"{title}: level {chosen:.2f}, {plural(n)}"] = upscaled(bundle, degraded, n, chosen)
         return found
@@ -236,7 +253,9 @@ def table(results: dict[str, dict[str, float]], columns: dict[str, tuple[str, in
 
 
 NOTES = """PSNR and SSIM: luma of BT.601, 4 pixels of border removed. Sharpness: mean absolute Laplacian relative to
-the original's. Spectrum: mean absolute difference of radial power spectra. LR consistency: PSNR of the
+the original's. LPIPS: AlexNet, version 0.1, lower is better. Grain: fine detail in the flattest fifth of the picture,
+relative to the original's. Structure: how far lines run as in the original (structure tensor), 1 is the same.
+Spectrum: mean absolute difference of radial power spectra. LR consistency: PSNR of the
 result, downsampled again, against the input. NIQE (lower is more natural) is fitted on our own training crops and does
 not compare with published values. Seconds: wall-clock time on the machine of this report, on all threads given."""
 
@@ -250,12 +269,16 @@ def evaluate(
     limit: int | None = None,
     threads: int = 0,
     grids: bool = True,
+    perceptual: Path | None = None,
+    peer: Path | None = None,
 ) -> None:
     """Writes NAME.md and its figures, and the measures into the bundle's manifest.
 
     `steps`: default: `STEPS` and those of the presets; with the manifest's timestep spacing.
-    `grids`: crops at 300 % of bicubic and the presets.
+    `grids`: crops at 300 % of bicubic and the presets. `perceptual`: the directory of `perceptual.fetch`, for LPIPS.
+    `peer`: the folder of `peer.install`, to compare with Real-ESRGAN.
     """
+    judge, other = Lpips(perceptual) if perceptual else None, RealEsrgan(peer, threads) if peer else None
     bundle = Bundle(directory, threads)
     presets = {label: preset["steps"] for label, preset in bundle.manifest["presets"].items()}
     name, most = bundle.manifest["name"], bundle.schedule.start_step
@@ -272,12 +295,12 @@ def evaluate(
         text.append(SOURCES)
     images = {chosen: list(pairs(bundle, data, chosen, limit)) for chosen in sets}
     for chosen, given in images.items():
-        results, examples = gather(given, plain(bundle, steps))
+        results, examples = gather(given, plain(bundle, steps, other), judge)
         everything[chosen] = {k: {m: round(v, 4) for m, v in r.items() if np.isfinite(v)} for k, r in results.items()}
-        results["original"] = originals(given)
+        results["original"] = originals(given, judge)
         stem = f"{name}-{chosen.replace('/', '-')}"
         if grids:
-            shown = {"bicubic", *map(plural, {*presets.values()} & {*steps} or steps)}
+            shown = {"bicubic", PEER, *map(plural, {*presets.values()} & {*steps} or steps)}
             cells = [(hr, {k: image for k, image in made.items() if k in shown}) for hr, made in examples]
             figures.grid(report / f"{stem}.webp", cells)
         text += [f"## {chosen}", f"{plural(len(given), 'image')}.", table(results)]
@@ -291,12 +314,13 @@ def evaluate(
     text += ["## The dial", f"![PSNR and sharpness against steps]({name}-dial.png)"]
     few = min(limit or SAMPLED, SAMPLED)
     text += [f"Samplers, at most the first {plural(few, 'image')} of {sets[0]}:"]
-    text += [table(gather(images[sets[0]][:few], samplers(bundle))[0])]
+    text += [table(gather(images[sets[0]][:few], samplers(bundle), judge)[0])]
     if bundle.manifest["channels"] == 3:
         few = min(limit or DEGRADED, DEGRADED)
         note = "degraded at low resolution; LR consistency is against the clean input."
         text += ["## Clean-up", f"At most the first {plural(few, 'image')} of {sets[-1]}, {note}"]
-        text += [table(gather(images[sets[-1]][:few], cleaned(bundle))[0])]
+        methods = cleaned(bundle, sorted(presets.values()), other)
+        text += [table(gather(images[sets[-1]][:few], methods, judge)[0])]
     (report / f"{name}.md").write_text("\n\n".join(text) + "\n")
     if limit is None:
         write_manifest(directory, bundle.manifest | {"metrics": bundle.manifest["metrics"] | everything})

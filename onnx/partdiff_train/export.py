@@ -3,6 +3,7 @@
 import hashlib
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,7 @@ def verify(network: PartialDiffusion, directory: Path, trials: int = 4) -> float
     rng, worst = np.random.default_rng(1), 0.0
     shape = network.shape
     for _ in range(trials):
-        n, h, w = rng.integers(1, 4), *rng.integers(5, 70, 2)
+        n, h, w = rng.integers(1, 4), *rng.integers(5, 70, 2) * shape.multiple
         lr = rng.uniform(-1, 1, (n, shape.image_channels, h, w)).astype(np.float32)
         z = rng.standard_normal((n, shape.image_channels, h * shape.scale, w * shape.scale)).astype(np.float32)
         level, t = rng.uniform(0, 1, (2, n)).astype(np.float32)
@@ -106,7 +107,7 @@ def manifest(
             "output": "residual",
             "halo": shape.denoiser_halo,
         },
-        "size_multiple": 1,
+        "size_multiple": shape.multiple,
         "tiling": {"kind": "exact"},
         "defaults": {"steps": 1, "sampler": "ddim", "eta": 0.0, "spacing": config.spacing},
         "presets": {preset.name: preset.entry(schedule.start_step) for preset in config.presets},
@@ -132,6 +133,7 @@ def export(weights: Path, directory: Path, version: str, training: str) -> float
         "summary": training or about["record"].get("summary", ""),
         "date": time.strftime("%Y-%m-%d"),
         "parameters": sum(p.numel() for p in network.parameters()),
+        "network": asdict(network.shape),
         "mflop_per_lr_pixel": {"encoder": round(encoder / 1e6, 3), "denoiser": round(denoiser / 1e6, 3)},
     }
     directory.mkdir(parents=True, exist_ok=True)

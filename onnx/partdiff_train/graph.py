@@ -45,7 +45,9 @@ class Graph:
     def conv(self, x: str, layer: nn.Conv2d, weight: np.ndarray | None = None) -> str:
         kernel = array(layer.weight) if weight is None else weight
         inputs = (x, self.weight(kernel), self.constant(array(layer.bias)))
-        return self.add("Conv", *inputs, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+        side, stride, padding = layer.kernel_size[0], layer.stride[0], layer.padding[0]
+        shape: dict[str, Any] = {"kernel_shape": [side, side], "pads": [int(padding)] * 4}
+        return self.add("Conv", *inputs, **shape, **({"strides": [stride, stride]} if stride > 1 else {}))
 
     def silu(self, x: str) -> str:
         return self.add("Mul", x, self.add("Sigmoid", x))
@@ -105,8 +107,11 @@ def colour_outermost(kernel: np.ndarray, shape: NetworkShape) -> np.ndarray:
 def encoder_graph(encoder: Encoder, half: bool = True) -> onnx.ModelProto:
     """lr [n, C, h, w], level [n] -> features [n, F, h, w]."""
     g = Graph(half)
-    first = g.conv("lr", encoder.head)
-    x = g.trunk(first, encoder.blocks, g.condition("level", encoder.level))
+    x = first = g.conv("lr", encoder.head)
+    if (wide := encoder.wide) is not None:
+        y = g.trunk(g.conv(first, wide.down), wide.blocks, g.condition("level", wide.level))
+        x = g.add("Add", first, g.add("DepthToSpace", g.conv(y, wide.up), blocksize=2, mode="CRD"))
+    x = g.trunk(x, encoder.blocks, g.condition("level", encoder.level))
     g.add("Add", g.conv(x, encoder.tail), first, output="features")
     channels, width = encoder.head.in_channels, encoder.head.out_channels
     return g.model({"lr": ["n", channels, "h", "w"], "level": ["n"]}, {"features": ["n", width, "h", "w"]})

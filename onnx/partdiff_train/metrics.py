@@ -5,7 +5,7 @@ float arrays [C, H, W] in 0..255; one channel is taken as it is.
 """
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, laplace
+from scipy.ndimage import gaussian_filter, laplace, sobel, uniform_filter
 
 
 def luma(image: np.ndarray) -> np.ndarray:
@@ -49,6 +49,37 @@ def sharpness(image: np.ndarray, reference: np.ndarray, border: int = 4) -> floa
     energy = lambda x: np.mean(np.abs(laplace(luma(x))))
     cut = lambda x: x[:, border : x.shape[1] - border, border : x.shape[2] - border]
     return float(energy(cut(image)) / max(energy(cut(reference)), 1e-10))
+
+
+FLAT = 0.2
+"""Share of an image that counts as flat."""
+
+
+def grain(image: np.ndarray, reference: np.ndarray, border: int = 4) -> float:
+    """Deviation of fine detail where the reference is flattest, relative to the reference's: above 1 is noise."""
+    a, b = _inside(image, border), _inside(reference, border)
+    fine = lambda x: (x - gaussian_filter(x, 1.0)) ** 2
+    busy = uniform_filter((b - uniform_filter(b, 9)) ** 2, 9)
+    flat = busy <= np.quantile(busy, FLAT)
+    return float(np.sqrt(fine(a)[flat].mean() / max(fine(b)[flat].mean(), 1e-10)))
+
+
+def directions(plane: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """[H, W] -> (strength of its gradients, their direction as a complex number of twice the angle and length 0..1).
+
+    From the structure tensor over a window of deviation 2: the length is its coherence, 1 for straight lines.
+    """
+    y, x = (sobel(plane, axis) for axis in (0, 1))
+    xx, yy, xy = (gaussian_filter(product, 2.0) for product in (x * x, y * y, x * y))
+    strength = xx + yy
+    return strength, (xx - yy + 2j * xy) / np.maximum(strength, 1e-10)
+
+
+def structure(image: np.ndarray, reference: np.ndarray, border: int = 4) -> float:
+    """How far lines run as in the reference, weighted by its gradients: 1 the same, 0 in all directions alike."""
+    _, a = directions(_inside(image, border))
+    strength, b = directions(_inside(reference, border))
+    return float((strength * (a * b.conj()).real).sum() / max((strength * abs(b) ** 2).sum(), 1e-10))
 
 
 def spectrum(image: np.ndarray) -> np.ndarray:

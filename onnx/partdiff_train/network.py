@@ -22,11 +22,18 @@ class NetworkShape:
     encoder_blocks: int = 7
     denoiser_blocks: int = 3
     aligned: bool = True
+    wide_blocks: int = 0
 
     @property
     def encoder_halo(self) -> int:
         """LR pixels around an output pixel that it depends on."""
-        return 2 + 2 * self.encoder_blocks
+        # A block at half resolution reaches twice as far, and its pixel is two wide.
+        return 2 + 2 * self.encoder_blocks + (4 * self.wide_blocks + 1 if self.wide_blocks else 0)
+
+    @property
+    def multiple(self) -> int:
+        """LR sides must be multiples of it."""
+        return 2 if self.wide_blocks else 1
 
     @property
     def denoiser_halo(self) -> int:
@@ -42,6 +49,9 @@ class NetworkShape:
         conv = lambda a, b: 2 * 9 * a * b
         w = self.width
         encoder = conv(self.image_channels, w) + (2 * self.encoder_blocks + 1) * conv(w, w)
+        if self.wide_blocks:
+            # Per pixel of half resolution: 2x2 in, 1x1 out to four times the channels.
+            encoder += (2 * self.wide_blocks * conv(w, w) + 2 * (4 + 4) * w * w) // 4
         return encoder, 2 * conv(self.packed, w) + 2 * self.denoiser_blocks * conv(w, w)
 
 
@@ -85,18 +95,43 @@ class Condition(nn.Module):
         return self.outer(F.silu(self.inner(powers))).chunk(self.blocks, dim=1)
 
 
+class Wide(nn.Module):
+    """x [N, F, h, w], level [N] -> what a few blocks at half resolution add to it, of the same shape; at first nothing.
+
+    They see twice as far for a quarter of the cost: enough to follow a line or a pattern. h and w are even.
+    """
+
+    def __init__(self, blocks: int, width: int):
+        super().__init__()
+        self.down = nn.Conv2d(width, width, 2, stride=2)
+        self.level = Condition(blocks, width)
+        self.blocks = nn.ModuleList(Block(width) for _ in range(blocks))
+        self.up = nn.Conv2d(width, 4 * width, 1)
+        nn.init.zeros_(self.up.weight)
+        nn.init.zeros_(self.up.bias)  # type: ignore[arg-type]  # it has a bias
+
+    def forward(self, x: Tensor, level: Tensor) -> Tensor:
+        x = self.down(x)
+        for block, bias in zip(self.blocks, self.level(level)):
+            x = block(x, bias)
+        return F.pixel_shuffle(self.up(x), 2)
+
+
 class Encoder(nn.Module):
     """lr [N, C, h, w] in [-1, 1], level [N] in 0..1 (0: keep all, 1: strongest clean-up) -> features [N, F, h, w]."""
 
     def __init__(self, shape: NetworkShape):
         super().__init__()
         self.head = conv3x3(shape.image_channels, shape.width)
+        self.wide = Wide(shape.wide_blocks, shape.width) if shape.wide_blocks else None
         self.level = Condition(shape.encoder_blocks, shape.width)
         self.blocks = nn.ModuleList(Block(shape.width) for _ in range(shape.encoder_blocks))
         self.tail = conv3x3(shape.width, shape.width)
 
     def forward(self, lr: Tensor, level: Tensor) -> Tensor:
         x = first = self.head(lr)
+        if self.wide is not None:
+            x = x + self.wide(x, level)
         for block, bias in zip(self.blocks, self.level(level)):
             x = block(x, bias)
         return self.tail(x) + first

@@ -38,7 +38,9 @@ def schedule_of(manifest: dict) -> Schedule:
 
 
 def shape_of(manifest: dict) -> NetworkShape:
-    """The shape of a bundle's networks; the numbers of blocks follow from the halos."""
+    """The shape of a bundle's networks. Those of older bundles are not recorded: their blocks follow from the halos."""
+    if recorded := manifest["training"].get("network"):
+        return NetworkShape(**recorded)
     blocks = lambda part: (manifest[part]["halo"] - 2) // 2
     return NetworkShape(
         image_channels=manifest["channels"],
@@ -57,16 +59,18 @@ def constants(graph: onnx.GraphProto, operator: str) -> list[list[np.ndarray]]:
     return [[held[i].astype(np.float32) for i in n.input[1:]] for n in graph.node if n.op_type == operator]
 
 
-def fill(part: Encoder | Denoiser, condition: Condition, graph: onnx.GraphProto) -> None:
+def fill(part: Encoder | Denoiser, graph: onnx.GraphProto) -> None:
     """Loads the weights of a graph into an encoder or denoiser."""
-    inner, *outer = constants(graph, "Gemm")
-    split = [np.concatenate(values) for values in zip(*outer)]
+    values = iter(constants(graph, "Gemm"))
+    layers: list[tuple[nn.Conv2d | nn.Linear, list[np.ndarray]]] = []
+    for condition in (m for m in part.modules() if isinstance(m, Condition)):
+        inner, *outer = (next(values) for _ in range(1 + condition.blocks))
+        layers += [(condition.inner, inner), (condition.outer, [np.concatenate(v) for v in zip(*outer)])]
     convolutions = [m for m in part.modules() if isinstance(m, nn.Conv2d)]
     # Modules are in order of definition; in the graph the tail is always last.
     convolutions = [m for m in convolutions if m is not part.tail] + [part.tail]
-    layers: list[nn.Conv2d | nn.Linear] = [condition.inner, condition.outer, *convolutions]
-    values = [inner, split, *constants(graph, "Conv")]
-    for layer, (weight, bias) in zip(layers, values, strict=True):
+    layers += zip(convolutions, constants(graph, "Conv"), strict=True)
+    for layer, (weight, bias) in layers:
         layer.load_state_dict(
             {"weight": torch.from_numpy(weight).view_as(layer.weight), "bias": torch.from_numpy(bias)}
         )
@@ -78,8 +82,8 @@ def load_bundle(directory: Path) -> tuple[PartialDiffusion, Schedule, dict]:
     try:
         network = PartialDiffusion(shape_of(manifest))
         graphs = {part: onnx.load(directory / manifest[part]["file"]).graph for part in ("encoder", "denoiser")}
-        fill(network.encoder, network.encoder.level, graphs["encoder"])
-        fill(network.denoiser, network.denoiser.time, graphs["denoiser"])
+        fill(network.encoder, graphs["encoder"])
+        fill(network.denoiser, graphs["denoiser"])
     except (KeyError, ValueError) as error:
         raise InputError(f"{directory}: not a bundle that `export` wrote; int8 variants cannot be read back") from error
     head = network.denoiser.head

@@ -15,6 +15,7 @@ from .dataset import Store
 from .errors import InputError
 from .network import PartialDiffusion
 from .objective import Objective, has_bf16
+from .perceptual import Lpips
 from .validate import validate
 
 
@@ -54,6 +55,9 @@ class Run:
 
     VALIDATED: tuple[int, ...] = (1, 4)
     """Numbers of steps measured at every checkpoint, with the configuration's timestep spacing."""
+
+    judge: Lpips | None = None
+    """Measures LPIPS at every checkpoint."""
 
     def __init__(
         self, network: PartialDiffusion, config: Config, store: Store, directory: Path, device: str, seed: int
@@ -132,15 +136,16 @@ class Run:
         network.load_state_dict(self.average)
         return network.eval()
 
-    def save(self) -> None:
-        """Writes state.pt, then validates and writes weights.pt and the log."""
+    def save(self) -> dict[str, float]:
+        """Writes state.pt, then validates and writes weights.pt and the log; returns what `validate` found."""
         checkpoint.write(self.directory / "state.pt", self.state())
         steps = [n for n in self.VALIDATED if n <= self.config.schedule.start_step]
-        measures = validate(self.averaged(), self.config.schedule, self.store, steps, self.config.spacing)
+        measures = validate(self.averaged(), self.config.schedule, self.store, steps, self.config.spacing, self.judge)
         self.log("valid " + "  ".join(f"{k} {v:.3f}" for k, v in measures.items()))
         record = self.record() | {"validation": measures, "validation_spacing": self.config.spacing}
         checkpoint.save_weights(self.directory / "weights.pt", self.config, self.average, record)
         figures.training(self.directory / "log.png", (self.directory / "log.txt").read_text())
+        return measures
 
     def state(self) -> dict:
         """What state.pt holds."""

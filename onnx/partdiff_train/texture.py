@@ -1,19 +1,14 @@
-"""Adversarial fine-tuning of the few-step sampler: texture within a budget of decibels.
+"""Training of the few-step sampler for the eye: texture and edges that people take for real.
 
-Regression smooths what it cannot predict, and a small network turns only part of the latent's noise into
-texture. Here the sampler runs as in the program, and its last step also learns from a discriminator
-that sees pairs of (image, upsampled input). The weight of the discriminator is adjusted so that the
-error stays a set number of decibels above that of one step. The step at t = K stays plain
-regression, and the encoder is not trained, so the result of one step does not change. Degraded samples
-stay plain regression at every step.
+Regression smooths what it cannot predict, and a small network turns only part of the latent's noise into texture.
+Here the sampler runs as in the program, at even steps, and its last step learns from LPIPS (`perceptual.py`) and from a
+discriminator that sees pairs of (image, upsampled input), on damaged images as on clean ones. An anchor, the loss of
+`train`, keeps one step plain regression and low t free of grain, since all weights are shared between steps.
 
-The last step learns at the t of uniform steps, although bundles may sample quadratic ones: trained at the last of
-those, at t = 1 to 10, it sharpens existing detail instead of adding texture.
-
-Relativistic pairing as in Jolicoeur-Martineau (arXiv 1807.00734); the gradient penalty is approximated
-by the change under a little noise (Lin et al., arXiv 2501.08316).
+Relativistic pairing as in Jolicoeur-Martineau (arXiv 1807.00734).
 """
 
+import shutil
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -21,12 +16,14 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from . import checkpoint, optimiser
 from .batches import Batch
 from .configs import Config, named
+from .critic import Critic
 from .dataset import Store
+from .perceptual import Lpips
 from .running import Run, digest, follow
 from .sampler import timesteps
 
@@ -36,90 +33,77 @@ ANCHOR_AT_START = 0.5
 
 @dataclass(frozen=True)
 class Recipe:
-    """`budget`: pairs of (number of steps, decibels that their error may exceed that of one step).
+    """`force`: pairs of (number of steps, weight of what the eye sees there: the three below it).
 
     `chroma`: weight of the squared error of colour, the error less its mean over channels: colour texture looks like
-    specks. `anchor`: weight of the loss that keeps one step plain regression and low t free of grain;
-    all weights are shared between steps.
+    specks. `release`: the progress of the run, 0..1, from which the encoder learns too, at `encoder` of the rate.
     """
 
-    budget: tuple[tuple[int, float], ...] = ((2, 0.6), (4, 1.2), (8, 1.8))
-    chroma: float = 2.0
-    lr: float = 2e-4
+    force: tuple[tuple[int, float], ...] = ((2, 2.5), (4, 4.0))
+    perceptual: float = 16.0
+    adversarial: float = 0.3
+    matching: float = 0.1
+    squared: float = 0.2
+    chroma: float = 0.8
+    anchor: float = 1.5
+    lr: float = 4e-4
+    encoder: float = 0.1
+    release: float = 0.3
     critic_lr: float = 3e-4
-    width: int = 64
-    penalty: float = 20.0
-    penalty_every: int = 4
-    disturbance: float = 0.05
-    matching: float = 1.0
-    anchor: float = 6.0
+    width: int = 48
     ema: float = 0.999
 
 
-class Critic(nn.Module):
-    """image and u [N, C, H, W] in [-1, 1] -> (score [N, 1, H/4, W/4], features of each layer)."""
-
-    def __init__(self, channels: int, width: int):
-        super().__init__()
-        conv = lambda a, b, size, stride: nn.Conv2d(a, b, size, stride, (size - 1) // 2)
-        self.layers = nn.ModuleList(
-            (
-                conv(2 * channels, width, 4, 2),
-                conv(width, width * 3 // 2, 4, 2),
-                conv(width * 3 // 2, width * 3 // 2, 3, 1),
-            )
-        )
-        self.score = conv(width * 3 // 2, 1, 3, 1)
-
-    def forward(self, image: Tensor, u: Tensor) -> tuple[Tensor, list[Tensor]]:
-        # What the model adds is small; at about unit variance the critic sees it from the start.
-        x = torch.cat([8 * (image - u), u], dim=1).contiguous(memory_format=torch.channels_last)
-        features = []
-        for layer in self.layers:
-            x = F.leaky_relu(layer(x), 0.2)
-            features.append(x)
-        return self.score(x), features
-
-
-def steered(force: float, left: float) -> float:
-    """The discriminator's next weight, after an iteration that left `left` decibels of its budget."""
-    return float(np.clip(force * np.exp(0.02 * np.clip(left, -1, 1)), 1e-4, 10))
-
-
 class Texture(Run):
-    """Trains the denoiser alone, from the weights of another run."""
-
-    VALIDATED = (1, 2, 4, 6, 8)
+    """Trains the denoiser, and later the encoder, from the weights of another run."""
 
     def __init__(
-        self, weights: Path, config: Config, store: Store, directory: Path, device: str, recipe: Recipe = Recipe()
+        self,
+        weights: Path,
+        config: Config,
+        store: Store,
+        directory: Path,
+        device: str,
+        perceptual: Path,
+        recipe: Recipe = Recipe(),
     ):
+        """`perceptual`: the directory that `perceptual.fetch` wrote."""
         torch.manual_seed(0)
         network, schedule, about = checkpoint.load_weights(weights)
         # Batch and patch come from the configuration, the network from the weights.
         spacing = named(about["name"], config).spacing
         config = replace(config, name=about["name"], shape=network.shape, schedule=schedule, spacing=spacing)
         super().__init__(network, config, store, directory, device, seed=1)
-        self.begun = digest(network.state_dict())
-        self.network.encoder.requires_grad_(False)
+        self.begun, self.best = digest(network.state_dict()), float("inf")
         self.about, self.recipe = about["record"], recipe
-        self.critic = (
-            Critic(network.shape.image_channels, recipe.width).to(device).to(memory_format=torch.channels_last)
-        )
+        self.VALIDATED = (1, *(steps for steps, _ in recipe.force))
+        self.eye, self.judge = (Lpips(perceptual, name).to(device) for name in ("vgg16", "alexnet"))
+        critic = Critic(network.shape.image_channels, recipe.width)
+        self.critic = critic.to(device).to(memory_format=torch.channels_last)
         (self.optimiser,) = optimiser.make(network.denoiser, recipe.lr, muon=False)
+        (self.encoder_optimiser,) = optimiser.make(network.encoder, recipe.lr, muon=False)
         self.critic_optimiser = torch.optim.AdamW(self.critic.parameters(), recipe.critic_lr, betas=(0.5, 0.95))
-        self.force = {steps: 0.3 * steps for steps, _ in recipe.budget}
 
     def parts(self) -> dict:
-        names = ("network", "critic", "optimiser", "critic_optimiser")
+        names = ("network", "critic", "optimiser", "encoder_optimiser", "critic_optimiser")
         return {name: getattr(self, name) for name in names}
 
     def state(self) -> dict:
-        return super().state() | {"force": self.force}
+        return super().state() | {"best": self.best}
 
     def restore(self, state: dict) -> None:
         super().restore(state)
-        self.force = state["force"]
+        self.best = state["best"]
+
+    def save(self) -> dict[str, float]:
+        """As of every run; best.pt holds the weights of the lowest LPIPS, clean and after JPEG, at the taught steps."""
+        measures = super().save()
+        taught = [measures[f"{kind}{steps}"] for kind in ("lpips", "jpeg") for steps, _ in self.recipe.force]
+        found = float(np.mean(taught))
+        if found < self.best:
+            self.best = found
+            shutil.copyfile(self.directory / "weights.pt", self.directory / "best.pt")
+        return measures
 
     def fixed(self) -> dict:
         return super().fixed() | {"weights": self.begun, "texture": asdict(self.recipe)}
@@ -134,16 +118,15 @@ class Texture(Run):
         z = z * o.scale[t]
         return o.residual(self.network.denoiser(z, features, o.fraction(step)), z, step)
 
-    def sample(self, b: Batch, features: Tensor, steps: int) -> tuple[Tensor, Tensor]:
-        """The sampler (DDIM, eta 0, uniform steps), gradients from its last step -> residuals of first and last."""
+    def sample(self, b: Batch, features: Tensor, steps: int) -> Tensor:
+        """The sampler (DDIM, eta 0, even steps), gradients from its last step -> the residual."""
         o, ts = self.objective, timesteps(self.config.schedule.start_step, steps)
         z = o.noise[ts[0]] * b.eps
         with torch.no_grad():
-            first = self.predict(z, features, ts[0])
             for t, s in pairwise(ts[:-1]):
-                r = first if t == ts[0] else self.predict(z, features, t)
+                r = self.predict(z, features, t)
                 z = o.signal[s] * r + o.noise[s] * (z - o.signal[t] * r) / o.noise[t]
-        return first, self.predict(z, features, ts[-2])
+        return self.predict(z, features, ts[-2])
 
     def denoising(self, b: Batch, r: Tensor, features: Tensor) -> Tensor:
         """The loss of `train`, half of it at t = K, to keep one step as it is, and much of it at low t."""
@@ -152,25 +135,20 @@ class Texture(Run):
         step = torch.where(share < ANCHOR_AT_START, k, 1 + (k * place**2).long().clamp(max=k - 1))
         return o.loss(lambda z, t: self.network.denoiser(z, features, t), r, b.eps, step)
 
-    def critic_loss(self, real: Tensor, fake: Tensor, u: Tensor) -> Tensor:
-        """The loss of the discriminator on pairs of images and u, every few iterations with its penalty."""
-        pair = torch.cat([real, fake])
-        scores = self.critic(pair, torch.cat([u, u]))[0].float()
-        loss = F.softplus(scores[len(u) :] - scores[: len(u)]).mean()
-        if self.iteration % self.recipe.penalty_every == 0:
-            noisy = pair + self.recipe.disturbance * torch.randn_like(pair)
-            change = self.critic(noisy, torch.cat([u, u]))[0].float() - scores
-            loss = loss + self.recipe.penalty * self.recipe.penalty_every * change.square().mean()
-        return loss
+    def rates(self, progress: float) -> bool:
+        """Sets the rates: constant, then linear to 0 over the last third. Returns whether the encoder learns."""
+        d, fall = self.recipe, min(1.0, 3 * (1 - min(progress, 1.0)))
+        encoder = (self.encoder_optimiser, d.lr * d.encoder)
+        for o, peak in ((self.optimiser, d.lr), encoder, (self.critic_optimiser, d.critic_lr)):
+            for group in o.param_groups:
+                group["lr"] = peak * fall
+        return progress >= d.release and d.encoder > 0
 
     def step(self, progress: float) -> dict[str, float]:
         d = self.recipe
-        steps, budget = d.budget[self.iteration % len(d.budget)]
-        # Constant, then linear to 0 over the last third.
-        fall = min(1.0, 3 * (1 - min(progress, 1.0)))
-        for o, peak in ((self.optimiser, d.lr), (self.critic_optimiser, d.critic_lr)):
-            for group in o.param_groups:
-                group["lr"] = peak * fall
+        steps, force = d.force[self.iteration % len(d.force)]
+        released = self.rates(progress)
+        self.network.encoder.requires_grad_(released)
         # A function of the iteration, like the batches: a resumed run equals an uninterrupted one.
         torch.manual_seed(self.iteration)
         b = self.source.draw(self.iteration)
@@ -178,44 +156,42 @@ class Texture(Run):
         std = self.config.schedule.residual_std
         r = (b.x0 - b.u) / std
         with torch.autocast(self.device, torch.bfloat16, enabled=self.bf16):
-            with torch.no_grad():
-                features = self.network.encoder(b.lr.contiguous(memory_format=torch.channels_last), b.level)
-            first, made = self.sample(b, features, steps)
+            features = self.network.encoder(b.lr.contiguous(memory_format=torch.channels_last), b.level)
+            made = self.sample(b, features, steps)
             fake = b.u + std * made
-            # In degraded images, degradation and texture cannot be told apart: there the step stays regression.
-            whole = b.level <= b.level.min()  # 0, unless a batch has none of these
-            real, made_whole, u = b.x0[whole], fake[whole], b.u[whole]
-            error, floor = ((x[whole] - r[whole]).square().mean() for x in (made, first))
             self.critic.requires_grad_(False)
-            score, seen = self.critic(made_whole, u)
+            score, seen = self.critic(fake, b.u)
             with torch.no_grad():
-                wanted, original = self.critic(real, u)
+                wanted, original = self.critic(b.x0, b.u)
             # Distance between the image and the original in the critic's features.
             distance = sum((a - o).abs().mean() / o.abs().mean() for a, o in zip(seen, original)).float()
-            adversarial = F.softplus(wanted.float() - score.float()).mean() + d.matching * distance
+            adversarial = F.softplus(wanted.float() - score.float()).mean()
+            perceived = self.eye(fake, b.x0).mean()
             wrong = made - r
             coloured = wrong - wrong.mean(dim=1, keepdim=True)
-            loss = wrong.square().mean() + d.chroma * coloured.square().mean()
-            loss = loss + d.anchor * self.denoising(b, r, features) + self.force[steps] * adversarial
+            loss = d.squared * wrong.square().mean() + d.chroma * coloured.square().mean()
+            loss = loss + d.anchor * self.denoising(b, r, features)
+            loss = loss + force * (d.perceptual * perceived + d.adversarial * adversarial + d.matching * distance)
             self.critic.requires_grad_(True)
         loss.backward()
-        self.optimiser.step()
-        self.optimiser.zero_grad(set_to_none=True)
+        for o in (self.optimiser, self.encoder_optimiser) if released else (self.optimiser,):
+            o.step()
+            o.zero_grad(set_to_none=True)
+        critic_loss = self.teach_critic(b, fake.detach())
+        follow(self.average, self.network, d.ema, self.iteration)
+        error = 10 * torch.log10(wrong.detach().square().mean())
+        measures = {"lpips": perceived, "error": error, "critic": critic_loss, "distance": distance}
+        return {"steps": steps} | {name: value.item() for name, value in measures.items()}
+
+    def teach_critic(self, b: Batch, fake: Tensor) -> Tensor:
+        """One update of the discriminator on originals and made images; returns its loss."""
         with torch.autocast(self.device, torch.bfloat16, enabled=self.bf16):
-            critic_loss = self.critic_loss(real, made_whole.detach(), u)
-        critic_loss.backward()
+            scores = self.critic(torch.cat([b.x0, fake]), torch.cat([b.u, b.u]))[0].float()
+            loss = F.softplus(scores[len(fake) :] - scores[: len(fake)]).mean()
+        loss.backward()
         self.critic_optimiser.step()
         self.critic_optimiser.zero_grad(set_to_none=True)
-        spent = 10 * np.log10(error.item() / floor.item())
-        self.force[steps] = steered(self.force[steps], budget - spent)
-        follow(self.average, self.network, d.ema, self.iteration)
-        measures = {
-            "spent": spent,
-            "critic": critic_loss.item(),
-            "distance": distance.item(),
-            "force": self.force[steps],
-        }
-        return {"steps": steps} | measures
+        return loss.detach()
 
     def summary(self, rows: list[dict[str, float]]) -> list[str]:
         lines = []

@@ -37,13 +37,20 @@ class Trainer(Run):
     def begin_from(self, weights: Path) -> None:
         """Starts a new run from the averaged weights of another, or from a bundle.
 
-        Layers of another shape (such as for another scale) keep their random weights.
+        Layers of another shape (such as for another scale) keep their random weights. Blocks that are new add nothing
+        at first (neither does `Wide`), so that a deeper network begins with the result of the other.
         """
         network, _, _ = checkpoint.load_weights(weights)
-        own = self.network.state_dict()
-        given = {k: v for k, v in network.state_dict().items() if k in own and v.shape == own[k].shape}
-        self.network.load_state_dict(own | given)
-        self.average = {k: v.clone() for k, v in self.network.state_dict().items()}
+        given, own = network.state_dict(), self.network.state_dict()
+        for key, value in own.items():
+            if key in given and given[key].shape == value.shape:
+                value.copy_(given[key])
+            elif key in given and "outer" in key and len(given[key]) < len(value):
+                # One row for each channel of each block, in their order.
+                value.zero_()[: len(given[key])].copy_(given[key])
+            elif key not in given and "conv2" in key and ".wide." not in key:
+                value.zero_()
+        self.average = {k: v.clone() for k, v in own.items()}
 
     def loss(self, b: Batch) -> torch.Tensor:
         """The loss of both networks on a batch."""

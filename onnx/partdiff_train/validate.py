@@ -5,10 +5,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
-from . import metrics, resample
+from . import jpeg, metrics, resample
+from .batches import jpeg_level
 from .dataset import Store
 from .network import PartialDiffusion
 from .objective import Objective
+from .perceptual import Lpips
 from .pixels import from_bytes, to_bytes
 from .sampler import sample_residual, timesteps
 from .schedule import Schedule
@@ -56,10 +58,29 @@ def centres(store: Store, side: int) -> Iterator[tuple[torch.Tensor, np.ndarray]
         yield store.lr[0, i, :, start : start + side, start : start + side].float(), hr.float().cpu().numpy()
 
 
+COMPRESSED = 60
+"""JPEG quality of the damaged images that LPIPS is measured on, beside clean ones."""
+
+
+def distance(judge: Lpips, image: np.ndarray, original: np.ndarray) -> float:
+    """LPIPS of images [C, H, W] in 0..255."""
+    tensor = lambda x: from_bytes(torch.from_numpy(x.astype(np.float32)))[None].to(judge.mean.device)
+    with torch.no_grad():
+        return judge(tensor(image), tensor(original)).item()
+
+
 def validate(
-    network: PartialDiffusion, schedule: Schedule, store: Store, steps: Sequence[int] = (1, 4), spacing: str = "uniform"
+    network: PartialDiffusion,
+    schedule: Schedule,
+    store: Store,
+    steps: Sequence[int] = (1, 4),
+    spacing: str = "uniform",
+    judge: Lpips | None = None,
 ) -> dict[str, float]:
-    """Y-PSNR and sharpness at each number of steps, and bicubic's PSNR, on clean LR images."""
+    """Y-PSNR and sharpness at each number of steps, and bicubic's PSNR, on clean LR images.
+
+    With a judge its distance too, and as `jpeg` that for LR images after JPEG.
+    """
     rows = []
     for raw, hr in centres(store, PATCH):
         lr = from_bytes(raw)
@@ -69,5 +90,11 @@ def validate(
             result = to_bytes(upscale(network, schedule, lr, n, spacing=spacing))
             row[f"psnr{n}"] = metrics.psnr(result, hr)
             row[f"sharp{n}"] = metrics.sharpness(result, hr)
+            if judge:
+                row[f"lpips{n}"] = distance(judge, result, hr)
+                quality = torch.tensor([float(COMPRESSED)], device=lr.device)
+                worse = from_bytes(jpeg.compress(raw[None], quality)[0])
+                result = upscale(network, schedule, worse, n, jpeg_level(COMPRESSED), spacing=spacing)
+                row[f"jpeg{n}"] = distance(judge, to_bytes(result), hr)
         rows.append(row)
     return {key: round(value, 3) for key, value in metrics.mean(rows).items()}

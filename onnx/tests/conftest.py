@@ -15,6 +15,7 @@ from PIL import Image
 from partdiff_train.configs import NATURAL_X4
 from partdiff_train.dataset import Store, prepare
 from partdiff_train.export import export
+from partdiff_train.perceptual import NETWORKS
 from partdiff_train.train import Trainer
 
 ITERATIONS = 120
@@ -53,7 +54,7 @@ def store_directory(archive, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny():
-    shape = replace(NATURAL_X4.shape, width=32, encoder_blocks=1, denoiser_blocks=1)
+    shape = replace(NATURAL_X4.shape, width=32, encoder_blocks=1, denoiser_blocks=1, wide_blocks=0)
     return replace(NATURAL_X4, name="tiny", shape=shape, batch=4, patch=16, ema=0.9)
 
 
@@ -62,6 +63,24 @@ def run(store_directory, tiny, tmp_path_factory) -> Path:
     """The directory of a finished training run."""
     directory = tmp_path_factory.mktemp("run")
     Trainer(tiny, Store(store_directory), directory, "cpu").run(iterations=ITERATIONS)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def perceptual(tmp_path_factory) -> Path:
+    """Networks of LPIPS in the shapes of the real ones with few channels and random weights."""
+    directory, rng = tmp_path_factory.mktemp("perceptual"), np.random.default_rng(0)
+    for name, (prefix, plan) in NETWORKS.items():
+        arrays, inputs, heads = {}, 3, 0
+        for i, (side, *_, compared) in enumerate(plan):
+            scale = (2 / (side * side * inputs)) ** 0.5
+            arrays[f"{prefix}/Conv_{i}/kernel"] = scale * rng.standard_normal((side, side, inputs, 8), np.float32)
+            arrays[f"{prefix}/Conv_{i}/bias"] = np.zeros(8, np.float32)
+            inputs = 8
+            if compared:
+                arrays[f"NetLinLayer_{heads}/Conv_0/kernel"] = np.full((1, 1, 8, 1), 0.2, np.float32)
+                heads += 1
+        np.savez(directory / f"{name}.npz", **arrays)
     return directory
 
 

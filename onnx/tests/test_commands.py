@@ -22,8 +22,8 @@ def test_commands_write_their_files(store_directory, tmp_path, monkeypatch):
     assert (manifest["version"], manifest["training"]["summary"]) == ("1.2.3", "brief")
     assert manifest["presets"] == {
         "faithful": {"steps": 1, "consistency": 32},
-        "balanced": {"steps": 3},
-        "detailed": {"steps": 6},
+        "balanced": {"steps": 2},
+        "detailed": {"steps": 4},
     }
     command("quantise {tmp}/bundle {tmp}/int8 --store {store}")
     assert json.loads((tmp_path / "int8/model.json").read_text())["name"] == "natural-x4-int8"

@@ -20,7 +20,7 @@ from partdiff_train.errors import InputError
 from partdiff_train.export import digest, export, round_weights
 from partdiff_train.objective import Objective
 from partdiff_train.resample import upsample
-from partdiff_train.texture import Recipe, Texture, steered
+from partdiff_train.texture import Recipe, Texture
 from partdiff_train.train import Trainer
 from partdiff_train.validate import upscale
 
@@ -61,30 +61,50 @@ def test_other_shapes_begin_where_they_fit(run, archive, tiny, tmp_path):
     assert torch.equal(trainer.average["denoiser.head.weight"], head)
 
 
-def test_texture_changes_the_sampler_and_not_one_step(run, store_directory, tiny, tmp_path):
-    """The encoder is left alone, one step hardly changes, and the network stays that of the weights."""
-    recipe = Recipe(budget=((2, 0.5),), width=8)
+def begun_texture(run, store_directory, directory, perceptual, config, **recipe) -> Texture:
+    recipe = Recipe(width=8, **recipe)
+    return Texture(run / "weights.pt", config, Store(store_directory), directory, "cpu", perceptual, recipe)
+
+
+def test_texture_changes_the_sampler_more_than_one_step(run, store_directory, perceptual, tiny, tmp_path):
+    """The network stays that of the weights; the encoder learns from the release on, and LPIPS is measured."""
     other = replace(NATURAL_X4, batch=tiny.batch, patch=tiny.patch)
-    Texture(run / "weights.pt", other, Store(store_directory), tmp_path, "cpu", recipe).run(iterations=30)
-    was, now = (load_weights(directory / "weights.pt")[0].state_dict() for directory in (run, tmp_path))
-    changed = {key.split(".")[0] for key, value in was.items() if not torch.equal(value, now[key])}
-    assert changed == {"denoiser"}
-    before, after = (load_weights(directory / "weights.pt")[2]["record"]["validation"] for directory in (run, tmp_path))
-    assert after["psnr1"] == pytest.approx(before["psnr1"], abs=0.3)
+    begin = lambda name, **recipe: begun_texture(run, store_directory, tmp_path / name, perceptual, other, **recipe)
+    held, freed = begin("held", release=1.0), begin("freed", release=0.5)
+    for texture in (held, freed):
+        texture.run(iterations=20)
+    was, now, later = (load_weights(d / "weights.pt")[0].state_dict() for d in (run, held.directory, freed.directory))
+    changed = lambda state: {key.split(".")[0] for key, value in was.items() if not torch.equal(value, state[key])}
+    assert changed(now) == {"denoiser"} and changed(later) == {"denoiser", "encoder"}
+    before, after = (load_weights(d / "weights.pt")[2]["record"]["validation"] for d in (run, held.directory))
+    assert after["psnr1"] == pytest.approx(before["psnr1"], abs=0.5)
     assert after["psnr4"] != before["psnr4"]
+    assert {"lpips1", "lpips2", "lpips4", "jpeg2", "jpeg4"} <= set(after)
 
 
-def test_texture_is_steered_to_its_budget():
-    """The discriminator weighs more while decibels are left and less when they are overdrawn, within bounds."""
-    assert steered(1.0, 0.5) > steered(1.0, 0.1) > 1.0 > steered(1.0, -0.1) > steered(1.0, -0.5)
-    assert steered(1.0, 0.0) == 1.0
-    assert steered(10.0, 5.0) == 10.0 and steered(1e-4, -5.0) == 1e-4
+def test_the_eye_teaches(run, store_directory, perceptual, tiny, tmp_path):
+    """What LPIPS measures on the training batches falls, with nothing but it in the loss."""
+    alone = {"adversarial": 0.0, "matching": 0.0, "squared": 0.0, "chroma": 0.0, "anchor": 0.0}
+    config = replace(tiny, batch=8)
+    texture = begun_texture(run, store_directory, tmp_path, perceptual, config, force=((2, 1.0),), lr=2e-3, **alone)
+    rows = [texture.step(i / 90)["lpips"] for i in range(60)]
+    assert np.mean(rows[-15:]) < 0.97 * np.mean(rows[:15])
 
 
-def test_a_run_resumes_from_any_iteration(run, store_directory, tiny, tmp_path):
+def test_the_best_weights_are_kept(run, store_directory, perceptual, tiny, tmp_path):
+    texture = begun_texture(run, store_directory, tmp_path, perceptual, tiny)
+    texture.save()
+    first = (tmp_path / "best.pt").read_bytes()
+    texture.best = 0.0
+    texture.step(0.0)
+    texture.save()
+    assert (tmp_path / "best.pt").read_bytes() == first != (tmp_path / "weights.pt").read_bytes()
+
+
+def test_a_run_resumes_from_any_iteration(run, store_directory, perceptual, tiny, tmp_path):
     """Even just before a line of the log, when not every number of steps has occurred again."""
-    recipe = Recipe(budget=((2, 0.5), (3, 0.7), (4, 1.0)), width=8)
-    begin = lambda: Texture(run / "weights.pt", tiny, Store(store_directory), tmp_path, "cpu", recipe)
+    force = ((2, 1.0), (3, 1.0), (4, 1.0))
+    begin = lambda: begun_texture(run, store_directory, tmp_path, perceptual, tiny, force=force)
     first = begin()
     first.iteration = 99
     first.save()
@@ -92,15 +112,14 @@ def test_a_run_resumes_from_any_iteration(run, store_directory, tiny, tmp_path):
     assert second.resume()
     second.run(iterations=101)
     lines = (tmp_path / "log.txt").read_text().splitlines()
-    assert [line.split()[4:6] for line in lines if " spent " in line] == [["2", "steps"]]
+    assert [line.split()[4:6] for line in lines if " lpips " in line] == [["2", "steps"]]
 
 
-def test_resumed_texture_is_the_same(run, store_directory, tiny, tmp_path):
-    """Denoiser, critic, both optimisers, the steered weights and the random numbers: 6 iterations equal 3 and 3."""
+def test_resumed_texture_is_the_same(run, store_directory, perceptual, tiny, tmp_path):
+    """Networks, critic, optimisers, the best measure and the random numbers: 6 iterations equal 3 and 3."""
 
-    def begin(name: str) -> Texture:
-        recipe = Recipe(budget=((2, 0.5), (4, 1.0)), width=8)
-        return Texture(run / "weights.pt", tiny, Store(store_directory), tmp_path / name, "cpu", recipe)
+    def begin(name: str, **recipe) -> Texture:
+        return begun_texture(run, store_directory, tmp_path / name, perceptual, tiny, **{"release": 0.2, **recipe})
 
     whole, first, second = begin("whole"), begin("halves"), begin("halves")
     for i in range(6):
@@ -108,22 +127,51 @@ def test_resumed_texture_is_the_same(run, store_directory, tiny, tmp_path):
     for i in range(3):
         first.step(i / 6)
     first.save()
-    assert second.resume() and second.iteration == 3
+    assert second.resume() and second.iteration == 3 and second.best == first.best < 10
     for i in range(3, 6):
         second.step(i / 6)
-    assert second.force == whole.force
     for key, value in whole.average.items():
         assert torch.equal(value, second.average[key]), key
-    other = Texture(run / "weights.pt", tiny, Store(store_directory), tmp_path / "halves", "cpu", Recipe(width=8))
-    with pytest.raises(InputError, match=r"another recipe \(texture\.budget was"):
-        other.resume()
+    with pytest.raises(InputError, match=r"another recipe \(texture\.release was"):
+        begin("halves", release=0.5).resume()
     export(run / "weights.pt", tmp_path / "bundle", "1.0.0", "")
-    other = Texture(tmp_path / "bundle", tiny, Store(store_directory), tmp_path / "halves", "cpu", whole.recipe)
+    recipe, store = whole.recipe, Store(store_directory)
+    other = Texture(tmp_path / "bundle", tiny, store, tmp_path / "halves", "cpu", perceptual, recipe)
     with pytest.raises(InputError, match=r"another recipe \(weights was"):
         other.resume()
     (tmp_path / "halves/state.pt").write_text("junk")
     with pytest.raises(InputError, match=r"state\.pt: expected state\.pt of a run"):
         other.resume()
+
+
+def test_a_deeper_and_wider_network_begins_as_the_other(run, store_directory, tiny, tmp_path):
+    """New blocks add nothing at first; after some training the bundle has an even multiple and an exact halo."""
+    shape = replace(tiny.shape, denoiser_blocks=2, wide_blocks=2)
+    trainer = Trainer(replace(tiny, shape=shape), Store(store_directory), tmp_path, "cpu")
+    trainer.begin_from(run / "weights.pt")
+    network, schedule, _ = load_weights(run / "weights.pt")
+    lr = torch.rand(3, 12, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    for steps in (1, 3):
+        expected, got = (upscale(n, schedule, lr, steps, level=0.4) for n in (network, trainer.averaged()))
+        np.testing.assert_allclose(got, expected, atol=1e-5)
+    trainer.run(iterations=10)
+    export(tmp_path / "weights.pt", tmp_path / "bundle", "1.0.0", "")
+    bundle = Bundle(tmp_path / "bundle")
+    assert bundle.manifest["size_multiple"] == 2
+    restored, _, _ = load_weights(tmp_path / "bundle")
+    network, _, _ = load_weights(tmp_path / "weights.pt")
+    round_weights(network)
+    for key, value in network.state_dict().items():
+        assert torch.equal(value, restored.state_dict()[key]), key
+    assert bundle.upscale(lr[:, :11, :15].numpy()).shape == (3, 44, 60)
+    wide = np.random.default_rng(7).uniform(-1, 1, (3, 10, 80)).astype(np.float32)
+    reach = set()
+    for column in (40, 41):
+        other = wide.copy()
+        other[:, :, column] += 0.5
+        changed = np.flatnonzero(np.abs(bundle.encode(wide, 0.5) - bundle.encode(other, 0.5)).max(axis=(0, 1, 2)) > 0)
+        reach |= {column - changed.min(), changed.max() - column}
+    assert max(reach) == bundle.manifest["encoder"]["halo"]
 
 
 def test_what_v_says_is_the_residual(tiny):
