@@ -53,6 +53,15 @@ pub struct Provenance {
     /// Whether slices of a volume were reduced in k-space to what was acquired; `scale` is from there.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub native: bool,
+    /// Whether the band of k-space that a volume holds was put back into its slices.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub kspace: bool,
+    /// Millimetres over which the noise of a volume's slices is alike.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub noise_length: Option<f64>,
+    /// SHA-256 of the mask, in hexadecimal, outside of which a volume was only interpolated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mask_sha256: Option<String>,
     /// Page of the source, counted from 0.
     pub page: usize,
     /// Quality of a lossy file.

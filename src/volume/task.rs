@@ -118,7 +118,7 @@ impl VolumeTask<'_, '_> {
         }
         header.set(field::DATATYPE, 0, plan.datatype.code() as f64);
         header.set(field::BITPIX, 0, 8.0 * plan.datatype.bytes() as f64);
-        let extensions = self.record(&mut header, upscaler, &report);
+        let extensions = self.record(&mut header, upscaler, &report)?;
         let mask = plan.mask.as_ref().map(|mask| Mask::read(mask, cancel)).transpose()?;
         let window = Window::of(&survey);
         let region = Region::new(&survey, &window, mask, reach, plan.geometry.sides);
@@ -212,11 +212,22 @@ impl VolumeTask<'_, '_> {
     }
 
     /// The extensions of the result: the input's, and how it was made.
-    fn record(&self, header: &mut Header, upscaler: &Upscaler, report: &Report) -> Vec<Extension> {
+    ///
+    /// # Errors
+    /// `Input` where the mask cannot be read.
+    fn record(&self, header: &mut Header, upscaler: &Upscaler, report: &Report) -> Result<Vec<Extension>> {
         let mut extensions = self.plan.source.extensions().to_vec();
         if let Some(hash) = &self.hash {
             let record = upscaler.provenance(report, self.plan.factor(), hash.clone());
-            let record = Provenance { native: self.plan.native, ..record };
+            let (plan, options) = (self.plan, &self.plan.options);
+            let mask = plan.mask.clone().map(|mask| Source::Nifti(mask).hash()).transpose();
+            let record = Provenance {
+                native: plan.native,
+                kspace: options.consistency_kernel == Some(ConsistencyKernel::Kspace),
+                noise_length: Some(options.noise_length),
+                mask_sha256: mask.map_err(|error| error.context("the mask"))?,
+                ..record
+            };
             let text = serde_json::to_string(&record).unwrap_or_default();
             extensions.push(Extension::comment(&text, header.order()));
             debug_assert_eq!(extensions.last().map(Extension::code), Some(COMMENT));
@@ -224,7 +235,7 @@ impl VolumeTask<'_, '_> {
                 header.set_text(field::DESCRIP, &record.software);
             }
         }
-        extensions
+        Ok(extensions)
     }
 
     /// What a DICOM series tells of how it was made.

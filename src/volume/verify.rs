@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::geometry::{Affine, Geometry};
 use super::nifti::{COMMENT, Datatype, Extension, Header, Nifti, Order, field};
-use super::options::{Distance, VolumeOptions};
+use super::options::{ConsistencyKernel, Distance, VolumeOptions};
 use super::plan::Plan;
 use super::source::Source;
 use super::summary::Summary;
@@ -67,8 +67,12 @@ pub fn verify(
     limits: &Limits,
     cancel: &CancelToken,
 ) -> Result<Verification> {
-    let native = record(result).is_some_and(|record| record.native);
-    let plan = plan(upscaler, result, source, native, limits)?;
+    let record = record(result).unwrap_or_default();
+    if record.mask_sha256.is_some() {
+        let message = "was made with a mask, of which the record has the hash alone: cannot be made again";
+        return Err(Error::new(ErrorKind::Input, message));
+    }
+    let plan = plan(upscaler, result, source, &record, limits)?;
     let (width, height) = plan.target();
     let target = Target::Size { width: width as u32, height: height as u32 };
     let task = VolumeTask {
@@ -105,10 +109,23 @@ pub fn verify(
 }
 
 /// What must have been made of `source` to get a grid as large as that of `result`.
-fn plan(upscaler: &Upscaler, result: &Nifti, source: &Path, native: bool, limits: &Limits) -> Result<Plan> {
+fn plan(
+    upscaler: &Upscaler,
+    result: &Nifti,
+    source: &Path,
+    record: &Provenance,
+    limits: &Limits,
+) -> Result<Plan> {
     let scale = upscaler.manifest().scale;
-    let mut options =
-        VolumeOptions { datatype: Some(result.datatype), native, force: true, ..VolumeOptions::default() };
+    let default = VolumeOptions::default();
+    let mut options = VolumeOptions {
+        datatype: Some(result.datatype),
+        native: record.native,
+        consistency_kernel: record.kspace.then_some(ConsistencyKernel::Kspace),
+        noise_length: record.noise_length.unwrap_or(default.noise_length),
+        force: true,
+        ..default
+    };
     let own = Plan::new(source, Target::Scale(1.0), scale, &options, limits)?;
     let [i, j, k] = own.geometry.sides;
     let (old, new) = ([i, j, k, own.source.shape()[3]], result.shape);

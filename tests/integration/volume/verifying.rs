@@ -57,6 +57,8 @@ fn results_of_every_kind_are_made_again() {
         &["--through", "1", "--steps", "1"],
         &["--plane", "ik", "-s", "1.7"],
         &["-s", "1"],
+        &["--steps", "3", "--noise-length", "7"],
+        &["--consistency-kernel", "kspace", "-s", "3"],
     ]
     .into_iter()
     .enumerate()
@@ -70,6 +72,19 @@ fn results_of_every_kind_are_made_again() {
         assert_eq!(value["volume"]["fields"], serde_json::json!([]));
         assert_eq!(value["volume"]["not_checked"][0], "the JSON sidecar");
     }
+}
+
+#[test]
+fn a_result_made_with_a_mask_cannot_be_made_again() {
+    if !has_runtime() {
+        return;
+    }
+    let place = Place::new();
+    place.put("a.nii", &placed());
+    place.made(&["a.nii", "-o", "b.nii", "--mask", "a.nii"]);
+    let value = place.verdict("b.nii", "a.nii");
+    assert_eq!(value["verdict"], "unverifiable", "{value}");
+    assert!(value["reason"].as_str().unwrap().contains("made with a mask"), "{value}");
 }
 
 #[test]
