@@ -12,6 +12,7 @@ mod file;
 pub mod found;
 mod grid;
 mod header;
+mod lengths;
 mod place;
 mod series;
 mod sort;
