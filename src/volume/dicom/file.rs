@@ -1,12 +1,13 @@
 //! Reading DICOM files, with or without their pixels.
 
-use std::io::{self, Read};
+use std::io::{self, Cursor, Read};
 
 use dicom_dictionary_std::tags;
 use dicom_object::file::ReadPreamble;
 use dicom_object::{DefaultDicomObject, FileMetaTableBuilder, OpenFileOptions};
 
 use super::content::{self, Start, TOLD_BY};
+use super::lengths;
 use super::place::Place;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -28,7 +29,7 @@ impl From<io::Error> for Failure {
 /// # Errors
 /// `Input` where it cannot be read or is damaged.
 pub fn read_header(place: &Place) -> Result<DefaultDicomObject> {
-    read(place, OpenFileOptions::new().read_until(tags::FLOAT_PIXEL_DATA))
+    read(place, false)
 }
 
 /// The data set of a file with its pixels, but without what follows them.
@@ -36,11 +37,25 @@ pub fn read_header(place: &Place) -> Result<DefaultDicomObject> {
 /// # Errors
 /// `Input` where it cannot be read or is damaged.
 pub fn read_pixels(place: &Place) -> Result<DefaultDicomObject> {
-    read(place, OpenFileOptions::new().read_to(tags::PIXEL_DATA))
+    read(place, true)
 }
 
-fn read(place: &Place, options: OpenFileOptions) -> Result<DefaultDicomObject> {
-    place.read(|file| parse(file, options)).map_err(|failure| match failure {
+fn read(place: &Place, pixels: bool) -> Result<DefaultDicomObject> {
+    let options = OpenFileOptions::new().read_preamble(ReadPreamble::Never);
+    let options =
+        if pixels { options.read_to(tags::PIXEL_DATA) } else { options.read_until(tags::FLOAT_PIXEL_DATA) };
+    let object = || {
+        let size = place.size()?;
+        let are_plausible = |file: &mut dyn Read| {
+            let (mut whole, added) = whole(file)?;
+            Ok::<_, Failure>(lengths::are_plausible(&mut whole, size + added, pixels)?)
+        };
+        if !place.read(are_plausible)? {
+            return Err(Failure::Damaged);
+        }
+        place.read(|file| options.from_reader(whole(file)?.0).map_err(|_| Failure::Damaged))
+    };
+    object().map_err(|failure| match failure {
         Failure::Io(error) => Error::with_source(ErrorKind::Input, format!("cannot read {place}"), error),
         Failure::Damaged => Error::new(
             ErrorKind::Input,
@@ -49,18 +64,19 @@ fn read(place: &Place, options: OpenFileOptions) -> Result<DefaultDicomObject> {
     })
 }
 
-fn parse(file: &mut dyn Read, options: OpenFileOptions) -> Result<DefaultDicomObject, Failure> {
+/// A file from its magic number on, with what is missing of its beginning, and the number of bytes of that.
+fn whole(file: &mut dyn Read) -> Result<(impl Read, u64), Failure> {
     let mut begin = Vec::with_capacity(TOLD_BY);
     file.take(TOLD_BY as u64).read_to_end(&mut begin)?;
-    // What is missing of the beginning is put before it.
     let (skipped, before) = match content::start(&begin).ok_or(Failure::Damaged)? {
         Start::Preamble => (128, Vec::new()),
         Start::Magic => (0, Vec::new()),
         Start::Meta => (0, b"DICM".to_vec()),
         Start::Bare(syntax) => (0, meta(syntax)?),
     };
-    let whole = before.chain(&begin[skipped..]).chain(file);
-    options.read_preamble(ReadPreamble::Never).from_reader(whole).map_err(|_| Failure::Damaged)
+    let added = before.len() as u64;
+    begin.drain(..skipped);
+    Ok((Cursor::new(before).chain(Cursor::new(begin)).chain(file), added))
 }
 
 /// A file meta group that names only the transfer syntax.

@@ -16,6 +16,7 @@ mod file;
 pub mod found;
 mod grid;
 mod header;
+mod lengths;
 mod pixels;
 mod place;
 mod series;
