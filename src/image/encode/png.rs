@@ -1,6 +1,6 @@
 //! PNG, row by row.
 
-use std::io::Write;
+use std::io::{self, ErrorKind, Write};
 
 use png::{BitDepth, ColorType, Compression, Encoder, EncodingError, chunk::ChunkType};
 
@@ -21,7 +21,7 @@ pub(super) fn write(
     metadata: &Metadata,
     out: &mut impl Write,
 ) -> Result<()> {
-    let mut encoder = Encoder::new(out, size.1 as u32, size.0 as u32);
+    let mut encoder = Encoder::new(Sticky { out, failed: None }, size.1 as u32, size.0 as u32);
     encoder.set_color(match rows.channels() {
         1 => ColorType::Grayscale,
         2 => ColorType::GrayscaleAlpha,
@@ -47,6 +47,36 @@ pub(super) fn write(
     .map_err(|error| failed(ImageFormat::Png, error))?;
     stream.finish().map_err(png_failed)?;
     writer.finish().map_err(png_failed)
+}
+
+/// Fails for good with its first error: `png` writes the last data of this compression while it drops something, and an
+/// error there would be lost.
+struct Sticky<W> {
+    out: W,
+    failed: Option<(ErrorKind, String)>,
+}
+
+impl<W: Write> Sticky<W> {
+    fn keep<T>(&mut self, work: impl FnOnce(&mut W) -> io::Result<T>) -> io::Result<T> {
+        if let Some((kind, text)) = &self.failed {
+            return Err(io::Error::new(*kind, text.clone()));
+        }
+        work(&mut self.out).inspect_err(|error| {
+            if error.kind() != ErrorKind::Interrupted {
+                self.failed = Some((error.kind(), error.to_string()));
+            }
+        })
+    }
+}
+
+impl<W: Write> Write for Sticky<W> {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        self.keep(|out| out.write(data))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.keep(Write::flush)
+    }
 }
 
 fn png_failed(error: EncodingError) -> Error {

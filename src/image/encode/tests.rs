@@ -176,6 +176,19 @@ impl Seek for Full {
     }
 }
 
+/// Wherever the disk ends, also within what is written last.
+#[test]
+fn a_png_is_whole_or_an_error() {
+    let source = image(3, false, SampleDepth::U8);
+    let options = EncodeOptions::new(ImageFormat::Png);
+    let size = encode(&source, &options).unwrap().bytes.len();
+    for room in 0..size {
+        let error = encode_to(&source, &options, &mut Full { room, at: 0 }).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Output, "{room} of {size} bytes");
+    }
+    encode_to(&source, &options, &mut Full { room: size, at: 0 }).unwrap();
+}
+
 #[test]
 fn a_full_disk_is_an_output_error() {
     let source = image(3, false, SampleDepth::U16);
