@@ -132,7 +132,7 @@ def verdict(measured: dict[str, dict[str, Rows]]) -> str:
             rows = ways[shrinking.label]
             psnr = {label: row["psnr"] for label, row in rows.items()}
             if psnr[ONE_STEP] < psnr["Lanczos"]:
-                below.append(f"{name}, {shrinking.label} ({psnr['1 step'] - psnr['Lanczos']:+.2f} dB)")
+                below.append(f"{name}, {shrinking.label} ({psnr[ONE_STEP] - psnr['Lanczos']:+.2f} dB)")
             if shrinking.is_through:
                 gains.append((f"{name}, {shrinking.label}", psnr[ONE_STEP] - psnr["bicubic"]))
     short = [f"{where} ({gain:+.2f} dB)" for where, gain in gains if gain < MARGIN]
@@ -192,11 +192,13 @@ class Report:
 
     def write(self) -> None:
         """Writes mri-volumes.md."""
-        held = {name: ways for name, ways in self.measured.items() if name not in self.seen}
         parts = ["# MR volumes", "`partdiff upscale` on volumes that were made coarse.", NOTES]
         parts.append("\n".join(f"- {name}: {text}" for name, text in self.about.items()))
         parts += ["## PSNR in the head, dB", overview(self.measured), ELSEWHERE]
-        parts += ["## What should hold", "Of subjects that were not trained on:", verdict(held)] if held else []
+        parts.append("## What should hold")
+        for title, is_seen in (("Of subjects that were not trained on:", False), ("Of subjects that were:", True)):
+            chosen = {name: ways for name, ways in self.measured.items() if (name in self.seen) == is_seen}
+            parts += [title, verdict(chosen)] if chosen else []
         parts += [f"![{name}]({name})" for name in self.pictures]
         for name, ways in self.measured.items():
             parts.append(f"## {name}")

@@ -50,7 +50,7 @@ def test_coarse_volumes_cover_the_same_place(whole):
     for shrinking in SHRINKINGS:
         coarse = shrinking(smooth)
         assert coarse.values.shape[2:] == (48 // shrinking.factors[0], 48 // shrinking.factors[1])
-        assert coarse.voxel == (*shrinking.factors, 1)
+        assert coarse.voxel == pytest.approx((*shrinking.factors, 1))
         assert coarse.values.mean() == pytest.approx(smooth.values.mean(), rel=1e-3)
         back = interpolate(coarse.values, (48, 48), "cubic")
         assert np.abs(back - smooth.values).max() < (0.15 if 6 in shrinking.factors else 0.06), shrinking.label
@@ -97,6 +97,16 @@ def test_the_program_brings_volumes_back_in_place(program, whole):
             assert measure(made, given.values, 3)["psnr"] > measure(cubic, given.values, 3)["psnr"], label
     with pytest.raises(InputError, match="failed on stack"):
         run.upscale(stack, ["--scale", "0"])
+
+
+def test_the_verdict_names_the_sets_where_one_step_falls_short():
+    rows = lambda one: {"bicubic": {"psnr": 30.0}, "Lanczos": {"psnr": 30.5}, ONE_STEP: {"psnr": one}}
+    good, bad = ({label: rows(one) for label in NAMES} for one in (31.5, 30.25))
+    told = volumes.verdict({"good": good, "bad": bad}).splitlines()
+    assert all(f"bad, {label} (-0.25 dB)" in told[0] for label in NAMES) and "good" not in told[0]
+    assert told[1].count("good, one axis x") == 3 and told[2].count("bad, one axis x") == 3
+    assert "(+1.50 dB)" in told[1] and "(+0.25 dB)" in told[2]
+    assert volumes.verdict({"good": good}).count("on no set") == 2
 
 
 def test_the_report_has_every_set_and_method(program, whole, tmp_path, monkeypatch):
