@@ -22,7 +22,7 @@ pub enum Source {
 #[allow(missing_docs, reason = "as Source")]
 pub enum Data {
     Nifti(nifti::Data),
-    Series(dicom::Data),
+    Series(Box<dicom::Data>),
 }
 
 impl Source {
@@ -127,7 +127,7 @@ impl Source {
     pub fn data(&self) -> Result<Data> {
         match self {
             Self::Nifti(nifti) => nifti.data().map(Data::Nifti),
-            Self::Series(series) => Ok(Data::Series(dicom::Data::new(Arc::clone(series)))),
+            Self::Series(series) => Ok(Data::Series(Box::new(dicom::Data::new(Arc::clone(series))))),
         }
     }
 }

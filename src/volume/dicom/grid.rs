@@ -84,7 +84,8 @@ pub fn step(planes: &[Plane], name: impl Fn(usize) -> String) -> Result<[f64; 3]
             std::array::from_fn(|axis| plane.position[axis] - first.position[axis] - at as f64 * step[axis]);
         let across = dot(off, normal);
         // NaN is uneven too.
-        if !(across.abs() <= UNEVEN * distance) {
+        let is_even = across.abs() <= UNEVEN * distance;
+        if !is_even {
             return Err(format!(
                 "slices lie {:.2} to {:.2} mm apart: expected even distances, to {} % of one",
                 sorted[0],
@@ -94,7 +95,8 @@ pub fn step(planes: &[Plane], name: impl Fn(usize) -> String) -> Result<[f64; 3]
         }
         let aside = shift(off, across);
         let aside = dot(aside, aside).sqrt();
-        if !(aside <= ASKEW * pixel) {
+        let is_in_row = aside <= ASKEW * pixel;
+        if !is_in_row {
             return Err(format!(
                 "{} is shifted by {aside:.2} mm within its plane: expected slices in a row",
                 name(at)
