@@ -84,8 +84,7 @@ impl Plan {
                         .into(),
                 );
             }
-            let timing = stored.refine(&mut nifti.header, own);
-            debug_assert!(timing.is_empty() || own[plane.2] == stored.sides[plane.2]);
+            warnings.extend(stored.refine(&mut nifti.header, own));
         }
         let native = own != stored.sides;
         let geometry = Geometry::of(&nifti.header, own);
@@ -198,6 +197,11 @@ impl Plan {
 /// The acquired number of voxels along each axis, where it is less than the stored one: as the sidecar says, and where that
 /// is wanted, as k-space shows.
 fn acquired(nifti: &Nifti, path: &Path, options: &VolumeOptions) -> Result<[Option<usize>; 3]> {
+    if let Some(known) = options.acquired {
+        return Ok(std::array::from_fn(|axis| {
+            Some(known[axis]).filter(|side| (1..nifti.shape[axis]).contains(side))
+        }));
+    }
     // What is wrong with a sidecar is told by those who copy it.
     let sidecar = Sidecar::of(path).ok().flatten();
     let [i, j, k, _] = nifti.shape;

@@ -153,7 +153,8 @@ impl VolumeTask<'_> {
         let mut extensions = self.plan.nifti.extensions.clone();
         if let Some(hash) = &self.hash {
             let record = upscaler.provenance(report, self.plan.factor(), hash.clone());
-            let record = Provenance { native: self.plan.native, ..record };
+            let record =
+                Provenance { native: self.plan.native.then_some(self.plan.geometry.sides), ..record };
             let text = serde_json::to_string(&record).unwrap_or_default();
             extensions.push(Extension::comment(&text, header.order()));
             debug_assert_eq!(extensions.last().map(Extension::code), Some(COMMENT));

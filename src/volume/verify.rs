@@ -66,7 +66,7 @@ pub fn verify(
     limits: &Limits,
     cancel: &CancelToken,
 ) -> Result<Verification> {
-    let native = record(result).is_some_and(|record| record.native);
+    let native = record(result).and_then(|record| record.native);
     let plan = plan(upscaler, result, source, native, limits)?;
     let (width, height) = plan.target();
     let target = Target::Size { width: width as u32, height: height as u32 };
@@ -103,10 +103,21 @@ pub fn verify(
 }
 
 /// What must have been made of `source` to get a grid as large as that of `result`.
-fn plan(upscaler: &Upscaler, result: &Nifti, source: &Path, native: bool, limits: &Limits) -> Result<Plan> {
+fn plan(
+    upscaler: &Upscaler,
+    result: &Nifti,
+    source: &Path,
+    native: Option<[usize; 3]>,
+    limits: &Limits,
+) -> Result<Plan> {
     let scale = upscaler.manifest().scale;
-    let mut options =
-        VolumeOptions { datatype: Some(result.datatype), native, force: true, ..VolumeOptions::default() };
+    let mut options = VolumeOptions {
+        datatype: Some(result.datatype),
+        native: native.is_some(),
+        acquired: native,
+        force: true,
+        ..VolumeOptions::default()
+    };
     let own = Plan::new(source, Target::Scale(1.0), scale, &options, limits)?;
     let [i, j, k] = own.geometry.sides;
     let (old, new) = ([i, j, k, own.nifti.shape[3]], result.shape);

@@ -47,6 +47,6 @@ pub struct VolumeArgs {
 impl From<VolumeArgs> for VolumeOptions {
     fn from(args: VolumeArgs) -> Self {
         let VolumeArgs { plane, through, native, datatype, gz_level, force, preview: _ } = args;
-        Self { plane, through, native, datatype, gz_level, force }
+        Self { plane, through, native, datatype, gz_level, force, ..Self::default() }
     }
 }

@@ -102,7 +102,7 @@ fn record() -> impl Strategy<Value = Provenance> {
             provider,
             scale,
             source_sha256,
-            native: page % 2 == 1,
+            native: (page % 2 == 1).then_some([steps as usize, 5, 7]),
             page,
             quality,
             background,
