@@ -50,9 +50,9 @@ pub struct Provenance {
     pub scale: f64,
     /// SHA-256 of the source file, in hexadecimal.
     pub source_sha256: String,
-    /// Whether slices of a volume were reduced in k-space to what was acquired; `scale` is from there.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub native: bool,
+    /// The sides along i, j and k to which a volume was reduced in k-space first; `scale` is from there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub native: Option<[usize; 3]>,
     /// Whether the band of k-space that a volume holds was put back into its slices.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub kspace: bool,

@@ -25,6 +25,8 @@ pub struct VolumeOptions {
     pub gz_level: u32,
     /// Whether slices are reduced in k-space to what was acquired, where less was acquired than stored. Default: no.
     pub native: bool,
+    /// What was acquired, along i, j and k, for `native`. Default: what the sidecar says, or k-space shows.
+    pub acquired: Option<[usize; 3]>,
     /// Whether volumes are made that should not be interpolated. Default: no.
     pub force: bool,
 }
@@ -38,6 +40,7 @@ impl Default for VolumeOptions {
             noise_length: DEFAULT_LENGTH,
             consistency_kernel: None,
             native: false,
+            acquired: None,
             datatype: None,
             gz_level: 1,
             force: false,

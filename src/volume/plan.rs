@@ -148,8 +148,7 @@ impl Plan {
                         .into(),
                 );
             }
-            let timing = stored.refine(&mut header, own);
-            debug_assert!(timing.is_empty() || own[plane.2] == stored.sides[plane.2]);
+            warnings.extend(stored.refine(&mut header, own));
         }
         let native = own != stored.sides;
         let geometry = Geometry::of(&header, own);
@@ -323,6 +322,10 @@ impl Plan {
 /// The acquired number of voxels along each axis, where it is less than the stored one: as source and sidecar say, and
 /// where that is wanted, as k-space shows.
 fn acquired(source: &Source, options: &VolumeOptions) -> Result<[Option<usize>; 3]> {
+    if let Some(known) = options.acquired {
+        let fewer = |axis: usize| Some(known[axis]).filter(|side| (1..source.shape()[axis]).contains(side));
+        return Ok(std::array::from_fn(fewer));
+    }
     let stated = source.acquired();
     if !options.native {
         return Ok(stated);

@@ -222,7 +222,7 @@ impl VolumeTask<'_, '_> {
             let (plan, options) = (self.plan, &self.plan.options);
             let mask = plan.mask.clone().map(|mask| Source::Nifti(mask).hash()).transpose();
             let record = Provenance {
-                native: plan.native,
+                native: plan.native.then_some(plan.geometry.sides),
                 kspace: options.consistency_kernel == Some(ConsistencyKernel::Kspace),
                 noise_length: Some(options.noise_length),
                 mask_sha256: mask.map_err(|error| error.context("the mask"))?,

@@ -120,7 +120,8 @@ fn plan(
     let default = VolumeOptions::default();
     let mut options = VolumeOptions {
         datatype: Some(result.datatype),
-        native: record.native,
+        native: record.native.is_some(),
+        acquired: record.native,
         consistency_kernel: record.kspace.then_some(ConsistencyKernel::Kspace),
         noise_length: record.noise_length.unwrap_or(default.noise_length),
         force: true,

@@ -78,6 +78,17 @@ impl From<VolumeArgs> for VolumeOptions {
             like: _,
             preview: _,
         } = args;
-        Self { plane, through, mask, noise_length, consistency_kernel, native, datatype, gz_level, force }
+        Self {
+            plane,
+            through,
+            mask,
+            noise_length,
+            consistency_kernel,
+            native,
+            datatype,
+            gz_level,
+            force,
+            ..Self::default()
+        }
     }
 }

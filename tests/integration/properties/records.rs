@@ -102,7 +102,7 @@ fn record() -> impl Strategy<Value = Provenance> {
             provider,
             scale,
             source_sha256,
-            native: page % 2 == 1,
+            native: (page % 2 == 1).then_some([steps as usize, 5, 7]),
             kspace: page % 3 == 1,
             noise_length: (page % 2 == 0).then_some(2.5),
             mask_sha256: (page % 5 == 1).then(|| "ab".repeat(32)),
