@@ -7,6 +7,8 @@ fn main() {
     if linux_like {
         // The major number of the ABI.
         println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libpartdiff.so.1");
+        // Decoders in Rust that stand for C libraries export the names of those (openjp2); a host may have these itself.
+        println!("cargo:rustc-cdylib-link-arg=-Wl,--exclude-libs,ALL");
         // ONNX Runtime and the thread pool live until the process ends; their code must stay mapped.
         println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
     }

@@ -1,7 +1,7 @@
 //! Where voxels lie in the world, before and after axes get finer voxels.
 
 use super::dicom::Series;
-use super::nifti::{Form, Header, field};
+use super::nifti::{Form, Header, Version, field};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Disagreement of qform and sform at any corner that is worth a warning, as a share of the smallest distance of voxels.
@@ -221,8 +221,10 @@ fn qform(header: &Header, pixdim: [f64; 3]) -> Affine {
     let [b, c, d]: [f64; 3] = header.reals(field::QUATERN);
     let offset: [f64; 3] = header.reals(field::QOFFSET);
     let squares = b * b + c * c + d * d;
-    // So little is left by rounding alone: the fourth part is 0, as in nifti1_io.c and nifti2_io.c.
-    let rounding = if header.version() == super::nifti::Version::One { 1e-7 } else { 1e-15 };
+    // So little is left by rounding three squares alone: a half turn, whose fourth part is 0. nibabel 5.4 has the same
+    // limit, nifti1_io.c 1e-7.
+    let rounding =
+        3.0 * if header.version() == Version::One { f64::from(f32::EPSILON) } else { f64::EPSILON };
     let (a, [b, c, d]) = if squares > 1.0 - rounding {
         let length = squares.sqrt();
         (0.0, [b, c, d].map(|part| part / length))
@@ -269,7 +271,7 @@ fn corner(affine: &Affine, sides: [usize; 3], index: usize) -> [f64; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::volume::nifti::{Order, Version};
+    use crate::volume::nifti::Order;
 
     fn header(pixdim: [f64; 3]) -> Header {
         let mut header = Header::new(Version::Two, Order::Little);

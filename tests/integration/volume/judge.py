@@ -329,6 +329,9 @@ def judge_places(before, after):
     for path in sorted(before.iterdir()):
         old, new = nib.load(path), nib.load(after / path.name)
         header = new.header
+        # Older versions of nibabel take the rounding of a half turn for a small rotation.
+        half_turn = abs(1 - sum(float(header[f"quatern_{part}"]) ** 2 for part in "bcd")) < 4e-7
+        limit = 2e-3 if half_turn and nib.Nifti1Header.quaternion_threshold < 0 else 1e-4
         for get in ("get_qform", "get_sform"):
             a, code = getattr(old.header, get)(coded=True)
             b, new_code = getattr(header, get)(coded=True)
@@ -336,7 +339,7 @@ def judge_places(before, after):
             if code:
                 a = nib.affines.apply_affine(a, corners(three(old.shape)))
                 b = nib.affines.apply_affine(b, corners(three(new.shape)))
-                assert np.abs(a - b).max() < 1e-4, (path.name, get, np.abs(a - b).max())
+                assert np.abs(a - b).max() < limit, (path.name, get, np.abs(a - b).max())
         factors = np.array(three(new.shape)) / three(old.shape)
         assert sorted(factors)[0] == 1 and sorted(factors)[2] > 1, (path.name, factors)
         zooms = (old.header["pixdim"][1:4] / factors, header["pixdim"][1:4])

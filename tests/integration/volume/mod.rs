@@ -77,6 +77,11 @@ fn python() -> Option<String> {
     crate::python::python("nibabel, numpy, PIL")
 }
 
+/// The folder of public files, with mri-peers and mri in it.
+fn samples() -> PathBuf {
+    std::env::var_os("PARTDIFF_SAMPLES").expect("PARTDIFF_SAMPLES").into()
+}
+
 /// Whether nibabel and the runtime are here; says on standard error what is not.
 fn ready() -> bool {
     if python().is_none() {

@@ -112,7 +112,7 @@ fn what_was_acquired_and_that_slices_are_scaled_apart_is_told_and_patients_are_n
         told.contains("RescaleIntercept of their own (slopes 2 to 4): applied, and voxels are float32"),
         "{told}"
     );
-    assert!(told.contains(r#""acquired":[5,6]"#), "{told}");
+    assert!(told.contains(r#""acquired":[5,6,3]"#), "{told}");
     assert!(!told.contains("Secret"), "{told}");
     let bytes = fs::read(place.0.path().join("a.nii")).unwrap();
     assert!(!bytes.windows(6).any(|window| window == b"Secret"));
@@ -120,7 +120,7 @@ fn what_was_acquired_and_that_slices_are_scaled_apart_is_told_and_patients_are_n
     // datatype, scl_slope, and the size of a voxel through the plane.
     assert_eq!((bytes[70], number(112), number(88)), (16, 1.0, 5.0));
     let told = place.made(&["study", "-o", "b.nii"]);
-    assert!(told.contains("the scanner acquired 5x6 in the plane, and interpolated"), "{told}");
+    assert!(told.contains("acquired with 5x6x3 voxels, and interpolated by the scanner"), "{told}");
 }
 
 #[test]
