@@ -46,8 +46,8 @@ class Graph:
         kernel = array(layer.weight) if weight is None else weight
         inputs = (x, self.weight(kernel), self.constant(array(layer.bias)))
         side, stride, padding = layer.kernel_size[0], layer.stride[0], layer.padding[0]
-        shape: dict[str, Any] = {"kernel_shape": [side, side], "pads": [int(padding)] * 4}
-        return self.add("Conv", *inputs, **shape, **({"strides": [stride, stride]} if stride > 1 else {}))
+        strides: dict[str, Any] = {"strides": [stride, stride]} if stride > 1 else {}
+        return self.add("Conv", *inputs, kernel_shape=[side, side], pads=[int(padding)] * 4, **strides)
 
     def silu(self, x: str) -> str:
         return self.add("Mul", x, self.add("Sigmoid", x))

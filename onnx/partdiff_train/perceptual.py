@@ -90,6 +90,9 @@ def fetch(directory: Path) -> None:
 class Lpips(nn.Module):
     """The distance of images, from the weights that `fetch` wrote; nothing of it is trained."""
 
+    mean: Tensor
+    deviation: Tensor
+
     def __init__(self, directory: Path, name: str = "alexnet"):
         """`name`: one of `NETWORKS`."""
         super().__init__()
@@ -99,7 +102,8 @@ class Lpips(nn.Module):
         held = np.load(path)
         prefix, self.plan = NETWORKS[name]
         tensor = lambda key: torch.from_numpy(held[key])
-        self.convolutions, self.heads = nn.ModuleList(), []
+        self.convolutions = nn.ModuleList()
+        self.heads: list[str] = []
         for i, (side, stride, padding, _, compared) in enumerate(self.plan):
             kernel = tensor(f"{prefix}/Conv_{i}/kernel").permute(3, 2, 0, 1).contiguous()
             conv = nn.Conv2d(kernel.shape[1], kernel.shape[0], side, stride, padding)
@@ -127,5 +131,7 @@ class Lpips(nn.Module):
         """Both [N, 3, H, W] in [-1, 1], sides of at least 32 -> distances [N], 0 for equal images."""
         with torch.no_grad():
             wanted = self.features(original)
-        pairs = zip(self.heads, self.features(image), wanted)
-        return sum((getattr(self, head) * (a - b).float().square()).sum(dim=1).mean(dim=(1, 2)) for head, a, b in pairs)  # type: ignore[return-value]
+        distance = torch.zeros(len(image), device=image.device)
+        for head, a, b in zip(self.heads, self.features(image), wanted):
+            distance = distance + (getattr(self, head) * (a - b).float().square()).sum(dim=1).mean(dim=(1, 2))
+        return distance

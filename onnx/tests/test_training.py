@@ -62,8 +62,8 @@ def test_other_shapes_begin_where_they_fit(run, archive, tiny, tmp_path):
 
 
 def begun_texture(run, store_directory, directory, perceptual, config, **recipe) -> Texture:
-    recipe = Recipe(width=8, **recipe)
-    return Texture(run / "weights.pt", config, Store(store_directory), directory, "cpu", perceptual, recipe)
+    store = Store(store_directory)
+    return Texture(run / "weights.pt", config, store, directory, "cpu", perceptual, Recipe(width=8, **recipe))
 
 
 def test_texture_changes_the_sampler_more_than_one_step(run, store_directory, perceptual, tiny, tmp_path):

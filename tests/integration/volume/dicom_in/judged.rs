@@ -6,8 +6,6 @@ use std::process::Command;
 use super::super::{Place, samples};
 use crate::cli::has_runtime;
 
-/// Public files that are not committed.
-
 fn python() -> Option<String> {
     crate::python::python("pydicom, dcm2niix, nibabel, numpy, openjpeg")
 }

@@ -8,8 +8,6 @@ use super::super::{Place, samples};
 use super::has_program;
 use crate::cli::has_runtime;
 
-/// Public files that are not committed.
-
 fn python() -> Option<String> {
     crate::python::python("pydicom, dcm2niix, nibabel, numpy")
 }
