@@ -55,7 +55,10 @@ def places(store_directory, run, bundle, archive, tmp_path) -> dict[str, Path]:
             "train --store {store} --run {tmp}/new --minutes 1 --patch 25",
             "--patch 25: the images of {store} allow at most 24",
         ),
-        ("texture {models}/mri-x4 --store {store} --perceptual {tmp} --run {tmp}/new --minutes 1", "the network takes 1 and 4"),
+        (
+            "texture {models}/mri-x4 --store {store} --perceptual {tmp} --run {tmp}/new --minutes 1",
+            "the network takes 1 and 4",
+        ),
     ],
 )
 def test_bad_input_is_named(command, expected, places, monkeypatch, capsys):
