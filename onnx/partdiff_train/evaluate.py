@@ -278,8 +278,10 @@ def evaluate(
     `grids`: crops at 300 % of bicubic and the presets. `perceptual`: the directory of `perceptual.fetch`, for LPIPS.
     `peer`: the folder of `peer.install`, to compare with Real-ESRGAN.
     """
-    judge, other = Lpips(perceptual) if perceptual else None, RealEsrgan(peer, threads) if peer else None
     bundle = Bundle(directory, threads)
+    if peer and (bundle.scale, bundle.manifest["channels"]) != (4, 3):
+        raise InputError(f"{directory}: --peer enlarges colour images 4 times, and the bundle does something else")
+    judge, other = Lpips(perceptual) if perceptual else None, RealEsrgan(peer, threads) if peer else None
     presets = {label: preset["steps"] for label, preset in bundle.manifest["presets"].items()}
     name, most = bundle.manifest["name"], bundle.schedule.start_step
     steps = steps or sorted({n for n in (*STEPS, *presets.values()) if n <= most})

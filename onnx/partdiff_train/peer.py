@@ -48,10 +48,14 @@ class RealEsrgan:
     def run(self, tile: np.ndarray) -> np.ndarray:
         """[3, h, w] in 0..1 -> [3, 4h, 4w]."""
         extractor = self.net.create_extractor()
-        # Without the copy ncnn would keep a pointer to memory that numpy frees.
-        extractor.input("data", self.ncnn.Mat(np.ascontiguousarray(tile, np.float32)).clone())
+        # ncnn points to the array's memory, which must live until the copy is made.
+        held = np.ascontiguousarray(tile, np.float32)
+        extractor.input("data", self.ncnn.Mat(held).clone())
         _, out = extractor.extract("output")
-        return np.array(out)
+        made = np.array(out)
+        if not np.isfinite(made).all():
+            raise InputError("Real-ESRGAN gave values that are not finite")
+        return made
 
     def upscale(self, lr: np.ndarray) -> np.ndarray:
         """lr [3, h, w] in 0..255 -> [3, 4h, 4w] in whole numbers 0..255."""

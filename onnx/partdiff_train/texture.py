@@ -102,6 +102,7 @@ class Texture(Run):
         found = float(np.mean(taught))
         if found < self.best:
             self.best = found
+            checkpoint.write(self.directory / "state.pt", self.state())
             shutil.copyfile(self.directory / "weights.pt", self.directory / "best.pt")
         return measures
 

@@ -235,6 +235,9 @@ def evaluate_volumes(
     """
     if not program.binary.is_file():
         raise InputError(f"{program.binary}: no such file; expected the program partdiff")
+    names = [volume_name(path) for path in (*held_out, *seen)]
+    if len(set(names)) < len(names):
+        raise InputError("two volumes have the same name: expected different names")
     sets = {whole.name: [whole] for whole in (volume(path, slices) for path in (*held_out, *seen))}
     if data:
         sets[f"slices of {data.name}"] = list(stacks(data / "HR"))

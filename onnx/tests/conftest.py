@@ -78,7 +78,7 @@ def perceptual(tmp_path_factory) -> Path:
             arrays[f"{prefix}/Conv_{i}/bias"] = np.zeros(8, np.float32)
             inputs = 8
             if compared:
-                arrays[f"NetLinLayer_{heads}/Conv_0/kernel"] = np.full((1, 1, 8, 1), 0.2, np.float32)
+                arrays[f"NetLinLayer_{heads}/Conv_0/kernel"] = np.full((1, 1, 8, 1), 2.0, np.float32)
                 heads += 1
         np.savez(directory / f"{name}.npz", **arrays)
     return directory

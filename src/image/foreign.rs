@@ -24,5 +24,8 @@ pub fn unreadable(ext: &str) -> Option<String> {
     }
     let ext = ext.to_ascii_lowercase();
     let (name, _) = FOREIGN.into_iter().find(|(_, extensions)| extensions.contains(&ext.as_str()))?;
-    Some(format!("{name} files cannot be read"))
+    Some(match name {
+        "DICOM" => "DICOM series are made by `partdiff upscale` alone".into(),
+        _ => format!("{name} files cannot be read"),
+    })
 }

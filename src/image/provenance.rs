@@ -50,6 +50,12 @@ pub struct Provenance {
     pub scale: f64,
     /// SHA-256 of the source file, in hexadecimal.
     pub source_sha256: String,
+    /// The plane of a volume's slices by the names of its axes, such as `ij`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plane: Option<String>,
+    /// Whether a volume was enlarged through that plane, and not in it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub through: bool,
     /// The sides along i, j and k to which a volume was reduced in k-space first; `scale` is from there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub native: Option<[usize; 3]>,

@@ -132,7 +132,7 @@ impl DoctorReport {
             version: runtime.version().to_owned(),
         });
         self.rejected = library.rejected.iter().map(RejectedReport::from).collect();
-        Outcomes::of_user().forget_failures();
+        Outcomes::of_user().forget();
         let mut processor = None;
         for provider in Provider::ALL {
             let built_in = runtime.has(provider);

@@ -16,7 +16,7 @@ use crate::fs::atomic_file;
 pub(super) enum Outcome {
     /// A plug-in did not harm the process that tried it.
     Harmless,
-    /// It did not run; it may after a change of drivers, so this holds for a day.
+    /// It crashed; it may not after a change of drivers, so this holds for a day.
     Failed {
         /// Why.
         reason: String,
@@ -63,11 +63,9 @@ impl Outcomes {
         });
     }
 
-    /// Forgets what failed, so that it is tried again.
-    pub(super) fn forget_failures(&self) {
-        if self.read().values().any(|outcome| matches!(outcome, Outcome::Failed { .. })) {
-            self.change(|known| known.retain(|_, outcome| !matches!(outcome, Outcome::Failed { .. })));
-        }
+    /// Forgets what failed and how fast providers were, so that both are found out again.
+    pub(super) fn forget(&self) {
+        self.change(|known| known.retain(|_, outcome| *outcome == Outcome::Harmless));
     }
 
     fn read(&self) -> BTreeMap<String, Outcome> {
@@ -125,9 +123,9 @@ mod tests {
         assert_eq!(outcomes.recall("a"), Some(Outcome::Seconds(0.25)));
         assert_eq!(outcomes.recall("b"), Some(failed));
         assert_eq!(outcomes.recall("c"), None);
-        outcomes.forget_failures();
-        assert_eq!(outcomes.recall("b"), None);
-        assert_eq!(outcomes.recall("a"), Some(Outcome::Seconds(0.25)));
+        outcomes.forget();
+        assert_eq!((outcomes.recall("a"), outcomes.recall("b")), (None, None));
+        outcomes.keep("a".to_owned(), Outcome::Seconds(0.25));
         std::fs::write(folder.path().join("runtime/providers.json"), "{").unwrap();
         assert_eq!(outcomes.recall("a"), None);
         outcomes.keep("a".to_owned(), Outcome::Harmless);

@@ -55,22 +55,61 @@ pub(super) fn survived(library: &Path, plugin: &Path, provider: Provider) -> Res
         _ => {}
     }
     let program =
-        PROGRAM.get().cloned().or_else(|| on_path(std::env::var_os("PATH")?)).ok_or_else(|| {
-            format!("{} has not been tried yet: run `partdiff doctor` once", plugin.display())
-        })?;
-    let result = run(&program, library, provider);
-    let outcome =
-        result.as_ref().map_or_else(|reason| Outcome::failed(reason.clone()), |()| Outcome::Harmless);
-    outcomes.keep(key, outcome);
-    result
+        PROGRAM.get().cloned().or_else(named).or_else(|| on_path(std::env::var_os("PATH")?)).ok_or_else(
+            || format!("{} has not been tried yet: run `partdiff doctor` once", plugin.display()),
+        )?;
+    match run(&program, library, provider) {
+        Ok(()) => {
+            outcomes.keep(key, Outcome::Harmless);
+            Ok(())
+        }
+        Err(Failed { reason, is_crash }) => {
+            // A driver or a device may be there next time; what crashed is left alone for a while.
+            if is_crash {
+                outcomes.keep(key, Outcome::failed(reason.clone()));
+            }
+            Err(reason)
+        }
+    }
+}
+
+/// A trial that did not go well.
+struct Failed {
+    reason: String,
+    /// Whether the plug-in ended the process.
+    is_crash: bool,
+}
+
+impl From<String> for Failed {
+    fn from(reason: String) -> Self {
+        Self { reason, is_crash: false }
+    }
+}
+
+/// Whether a process ended by a fault of its own, and not because somebody stopped it.
+fn crashed(status: ExitStatus) -> bool {
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+        // ILL, TRAP, ABRT, BUS, FPE and SEGV; BUS has another number on BSD and macOS.
+        return [4, 5, 6, 7, 8, 10, 11].contains(&signal);
+    }
+    // Windows ends a process that crashes with a status of its own.
+    cfg!(windows) && status.code().is_some_and(|code| code < 0)
+}
+
+/// The command that a host of the library names.
+fn named() -> Option<PathBuf> {
+    std::env::var_os("PARTDIFF_COMMAND").map(PathBuf::from).filter(|program| program.is_absolute())
 }
 
 fn on_path(path: OsString) -> Option<PathBuf> {
     let name = format!("partdiff{}", std::env::consts::EXE_SUFFIX);
-    std::env::split_paths(&path).map(|folder| folder.join(&name)).find(|program| program.is_file())
+    // The current folder may be anybody's.
+    let folders = std::env::split_paths(&path).filter(|folder| folder.is_absolute());
+    folders.map(|folder| folder.join(&name)).find(|program| program.is_file())
 }
 
-fn run(program: &Path, library: &Path, provider: Provider) -> Result<(), String> {
+fn run(program: &Path, library: &Path, provider: Provider) -> std::result::Result<(), Failed> {
     let failed = |error: std::io::Error| format!("{}: cannot be tried: {error}", program.display());
     // A file, which takes whatever libraries print.
     let mut output = tempfile::tempfile().map_err(failed)?;
@@ -92,7 +131,7 @@ fn run(program: &Path, library: &Path, provider: Provider) -> Result<(), String>
             None if start.elapsed() > LIMIT => {
                 let _ = child.kill();
                 let _ = child.wait();
-                return Err(format!("it does not answer within {} s", LIMIT.as_secs()));
+                return Err(format!("it does not answer within {} s", LIMIT.as_secs()).into());
             }
             None => std::thread::sleep(Duration::from_millis(5)),
         }
@@ -100,6 +139,7 @@ fn run(program: &Path, library: &Path, provider: Provider) -> Result<(), String>
     let mut said = Vec::new();
     output.rewind().and_then(|()| output.read_to_end(&mut said)).map_err(failed)?;
     verdict(status, &String::from_utf8_lossy(&said))
+        .map_err(|reason| Failed { reason, is_crash: crashed(status) })
 }
 
 fn verdict(status: ExitStatus, said: &str) -> Result<(), String> {
@@ -134,7 +174,7 @@ mod tests {
         let program = folder.path().join("partdiff");
         std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-        run(&program, Path::new("/lib/libonnxruntime.so"), Provider::WebGpu)
+        run(&program, Path::new("/lib/libonnxruntime.so"), Provider::WebGpu).map_err(|failed| failed.reason)
     }
 
     #[test]

@@ -133,6 +133,8 @@ impl Plan {
         let mask = options.mask.as_ref().map(|path| mask::open(path, &stored)).transpose()?;
         let plane = match options.plane {
             Some((a, b)) => (a, b, 3 - a - b),
+            // The slices of a series are known to be its plane.
+            None if matches!(source, Source::Series(_)) => (0, 1, 2),
             None => stored.finest_plane(),
         };
         let (a, b, _) = plane;
@@ -216,8 +218,11 @@ impl Plan {
         if let Source::Nifti(nifti) = &self.source {
             self.geometry.check_place(&series, nifti.shape[3])?;
         }
-        // Pixels are rounded to what the series stores when they are written.
-        self.datatype = self.source.datatype();
+        // Pixels are rounded to what the series stores when they are written, and not before.
+        self.datatype = match &self.source {
+            Source::Nifti(_) => Datatype::F64,
+            Source::Series(_) => self.source.datatype(),
+        };
         let rounded = becomes_float(self.datatype);
         self.warnings.retain(|warning| *warning != rounded);
         self.output = Output::Dicom(series);
@@ -348,6 +353,14 @@ fn count(geometry: &Geometry, (a, b, through): (usize, usize, usize), distance: 
     }
     let factor = voxel[through] / wanted;
     let count = (sides[through] as f64 * factor).round();
+    if distance == Distance::Iso && factor <= 1.0 {
+        return Err(invalid(format!(
+            "voxels are {:.4} mm through the plane and {wanted:.4} mm in it: --through iso has nothing to do; give a smaller \
+             distance, such as --through {:.3}mm",
+            voxel[through],
+            voxel[through] / 2.0
+        )));
+    }
     if !(factor <= MAX_SCALE && count > sides[through] as f64) {
         return Err(invalid(format!(
             "slices lie {:.4} mm apart, and --through asks for {wanted:.4} mm: expected a smaller distance, at most \

@@ -130,7 +130,10 @@ pub fn draw(input: &Nifti, result: &Nifti, uncertainty: Option<&Nifti>, window: 
     if let (Some(planes), Some(nifti)) = (&map, uncertainty) {
         let high = f64::from(planes.largest().max(f32::MIN_POSITIVE));
         let (slope, inter) = nifti.header.scaling().unwrap_or((1.0, 0.0));
-        let title = format!("uncertainty, white {:.3}", high * slope + inter);
+        let title = match planes.largest() > 0.0 {
+            true => format!("SD over seeds, white {:.3}", high * slope + inter),
+            false => "SD over seeds: 0".to_owned(),
+        };
         columns.push(Column { title, planes, window: Window { low: 0.0, high } });
     }
     let views = views(&geometry);

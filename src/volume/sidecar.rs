@@ -99,13 +99,19 @@ impl Sidecar {
         let voxel = plan.voxel_mm();
         let sizes = voxel.map(rounded);
         let [i, j, k] = sizes;
-        let names: String = (0..3).filter(|&axis| new[axis] != old[axis]).map(|axis| AXES[axis]).collect();
+        let own = plan.geometry.sides;
+        let names: String = (0..3).filter(|&axis| new[axis] != own[axis]).map(|axis| AXES[axis]).collect();
         let along = if names.len() == 1 { "axis" } else { "axes" };
         let factor = rounded(plan.factor());
         let than = if plan.native { "what was acquired" } else { "the source" };
-        let resolution =
-            format!("{i} x {j} x {k} mm, {factor} times as fine along the {along} {names} as {than}");
+        let mut resolution = format!("{i} x {j} x {k} mm");
+        if !names.is_empty() {
+            resolution.push_str(&format!(", {factor} times as fine along the {along} {names} as {than}"));
+        }
         self.set("Resolution", &json!(resolution));
+        if plan.native && self.value("Interpolation2D").is_some() {
+            self.set("Interpolation2D", &json!(false));
+        }
         let slices = self.axis_of("SliceEncodingDirection").unwrap_or_else(|| slice_axis(&plan.header));
         let phase =
             self.axis_of("PhaseEncodingDirection").filter(|&axis| new[axis] != old[axis] && old[axis] > 1);

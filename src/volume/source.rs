@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::dicom::{self, Series};
 use super::nifti::{self, Datatype, Extension, Form, Header, Nifti};
 use super::sidecar::Sidecar;
+use super::verify::record;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::hash::hash_file;
 
@@ -95,6 +96,7 @@ impl Source {
     pub fn acquired(&self) -> [Option<usize>; 3] {
         let [i, j, k, _] = self.shape();
         match self {
+            _ if self.is_derived() => [None; 3],
             // What is wrong with a sidecar is told by those who copy it.
             Self::Nifti(nifti) => {
                 let sidecar = Sidecar::of(nifti.data_path()).ok().flatten();
@@ -105,6 +107,15 @@ impl Source {
                 let fewer = |acquired: usize, stored: usize| (acquired < stored).then_some(acquired);
                 [fewer(columns, i), fewer(rows, j), None]
             }
+        }
+    }
+
+    /// Whether it was made of another volume, by this program or, as a series says, by any: how that was acquired says
+    /// nothing of its grid.
+    pub fn is_derived(&self) -> bool {
+        match self {
+            Self::Nifti(nifti) => record(nifti).is_some(),
+            Self::Series(series) => series.is_derived,
         }
     }
 

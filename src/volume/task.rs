@@ -129,6 +129,15 @@ impl VolumeTask<'_, '_> {
             let message = "the result is a copy, which has no uncertainty: expected a larger one";
             return Err(Error::new(ErrorKind::InvalidOption, message));
         }
+        if map.is_some() && report.sampling.steps == 1 {
+            listener.warn(
+                "with one step all seeds give the same result, so the uncertainty is 0 everywhere; that does not mean that \
+                 nothing is invented: ask for more --steps",
+            );
+        }
+        // After the result is in its place nothing may fail, and the source may have been replaced.
+        let is_examined = !plan.is_copy() && !plan.native && !plan.source.is_derived();
+        let found = if is_examined { kspace::acquired(&plan.source, cancel)? } else { [None; 3] };
         let run = Run { slices: &slices, upscaler, listener, cancel };
         let fill = |sink: Sink<'_>, map: Option<OpenMap<'_>>| match (sink, &plan.output) {
             (Sink::Folder(folder), Output::Dicom(series)) => {
@@ -156,7 +165,6 @@ impl VolumeTask<'_, '_> {
             Summary::new(plan, &survey, (outcome.made, outcome.flat), figures)
         };
         if !plan.is_copy() {
-            let found = if plan.native { [None; 3] } else { kspace::acquired(&plan.source, cancel)? };
             summary.note_acquired(std::array::from_fn(|axis| plan.acquired[axis].or(found[axis])));
         }
         // A volume of air alone does not need the network.
@@ -218,16 +226,7 @@ impl VolumeTask<'_, '_> {
     fn record(&self, header: &mut Header, upscaler: &Upscaler, report: &Report) -> Result<Vec<Extension>> {
         let mut extensions = self.plan.source.extensions().to_vec();
         if let Some(hash) = &self.hash {
-            let record = upscaler.provenance(report, self.plan.factor(), hash.clone());
-            let (plan, options) = (self.plan, &self.plan.options);
-            let mask = plan.mask.clone().map(|mask| Source::Nifti(mask).hash()).transpose();
-            let record = Provenance {
-                native: plan.native.then_some(plan.geometry.sides),
-                kspace: options.consistency_kernel == Some(ConsistencyKernel::Kspace),
-                noise_length: Some(options.noise_length),
-                mask_sha256: mask.map_err(|error| error.context("the mask"))?,
-                ..record
-            };
+            let record = self.provenance(upscaler, report, hash)?;
             let text = serde_json::to_string(&record).unwrap_or_default();
             extensions.push(Extension::comment(&text, header.order()));
             debug_assert_eq!(extensions.last().map(Extension::code), Some(COMMENT));
@@ -236,6 +235,24 @@ impl VolumeTask<'_, '_> {
             }
         }
         Ok(extensions)
+    }
+
+    /// How the volume is made, of a source with this hash.
+    ///
+    /// # Errors
+    /// `Input` where the mask cannot be read.
+    fn provenance(&self, upscaler: &Upscaler, report: &Report, hash: &str) -> Result<Provenance> {
+        let (plan, options) = (self.plan, &self.plan.options);
+        let mask = plan.mask.clone().map(|mask| Source::Nifti(mask).hash()).transpose();
+        Ok(Provenance {
+            plane: Some(plan.plane_name()),
+            through: plan.through,
+            native: plan.native.then_some(plan.geometry.sides),
+            kspace: options.consistency_kernel == Some(ConsistencyKernel::Kspace),
+            noise_length: Some(options.noise_length),
+            mask_sha256: mask.map_err(|error| error.context("the mask"))?,
+            ..upscaler.provenance(report, plan.factor(), hash.to_owned())
+        })
     }
 
     /// What a DICOM series tells of how it was made.
@@ -250,8 +267,7 @@ impl VolumeTask<'_, '_> {
             Source::Series(_) => (series.scaling, String::new()),
             Source::Nifti(nifti) => (nifti.header.scaling(), plan.source.hash()?),
         };
-        let record = |hash: &str| upscaler.provenance(report, plan.factor(), hash.to_owned());
-        let settings = record(&source);
+        let settings = self.provenance(upscaler, report, &source)?;
         let text = format!("{:.2}", plan.factor());
         let factor = text.trim_end_matches('0').trim_end_matches('.').to_owned();
         let along = if plan.through { "through" } else { "in" };
@@ -271,8 +287,11 @@ impl VolumeTask<'_, '_> {
             scaling: scaling.unwrap_or((1.0, 0.0)),
             factor,
             description,
-            settings: format!("{} {:?} {:?}", json(&settings), plan.options, plan.plane),
-            record: self.hash.as_ref().map(|hash| json(&record(hash))),
+            settings: format!("{} {:?}", json(&settings), plan.sides),
+            record: self
+                .hash
+                .as_ref()
+                .map(|hash| json(&Provenance { source_sha256: hash.clone(), ..settings })),
         })
     }
 

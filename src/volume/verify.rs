@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::geometry::{Affine, Geometry};
 use super::nifti::{COMMENT, Datatype, Extension, Header, Nifti, Order, field};
-use super::options::{ConsistencyKernel, Distance, VolumeOptions};
+use super::options::{self, ConsistencyKernel, Distance, VolumeOptions};
 use super::plan::Plan;
 use super::source::Source;
 use super::summary::Summary;
@@ -124,6 +124,7 @@ fn plan(
         acquired: record.native,
         consistency_kernel: record.kspace.then_some(ConsistencyKernel::Kspace),
         noise_length: record.noise_length.unwrap_or(default.noise_length),
+        plane: record.plane.as_deref().and_then(|plane| options::plane(plane).ok()),
         force: true,
         ..default
     };
@@ -140,22 +141,16 @@ fn plan(
         );
         return Err(Error::new(ErrorKind::Input, message));
     }
-    let mut target = Target::Scale(1.0);
-    match changed[..] {
-        [a, b] => {
-            options.plane = Some((a, b));
-            target = Target::Scale(new[a] as f64 / old[a] as f64);
-        }
-        [through] => {
-            let [a, b] = [[1, 2], [0, 2], [0, 1]][through];
-            options.plane = Some((a, b));
-            target = Target::Native;
-            let voxel = own.geometry.voxel_mm();
-            let distance = voxel[through] * old[through] as f64 / new[through] as f64;
-            options.through = Some(Distance::Millimetres(distance));
-        }
-        _ => {}
-    }
+    let (a, b, through) = own.plane;
+    let target = if record.through {
+        let distance = own.geometry.voxel_mm()[through] * old[through] as f64 / new[through] as f64;
+        options.through = Some(Distance::Millimetres(distance));
+        Target::Native
+    } else {
+        // The longer side says more exactly what the factor was.
+        let axis = if old[a] >= old[b] { a } else { b };
+        Target::Scale(new[axis] as f64 / old[axis] as f64)
+    };
     let mut plan = Plan::new(source, target, scale, &options, limits)?;
     // Factors round to whole voxels.
     plan.sides = [new[0], new[1], new[2]];

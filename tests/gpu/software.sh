@@ -17,6 +17,7 @@ make() {
     partdiff=$(realpath "${1:-target/release/partdiff}")
     mkdir -p "$dir/vulkan" "$dir/download"
     if [ ! -e "$dir/vulkan/libvk_swiftshader.so" ]; then
+        apt-get update -qq
         (cd "$dir/download" && apt-get download -qq chromium-common libvulkan1 && for package in *.deb; do dpkg-deb -x "$package" .; done)
         cp "$dir"/download/usr/lib/chromium/{libvk_swiftshader.so,vk_swiftshader_icd.json} "$dir/vulkan"
         cp -L "$dir"/download/usr/lib/*-linux-gnu/libvulkan.so.1 "$dir/vulkan"
@@ -25,6 +26,7 @@ make() {
     local set
     for set in webgpu=onnxruntime-webgpu==1.27.0 openvino=onnxruntime-openvino==1.24.1 old=onnxruntime==1.20.1; do
         [ -d "$dir/${set%%=*}" ] && continue
+        rm -rf "$dir/part"
         python3 -m pip install --quiet --disable-pip-version-check --no-deps --only-binary=:all: --python-version 3.12 \
             --implementation cp --platform manylinux_2_28_x86_64 --platform manylinux_2_27_x86_64 \
             --platform manylinux2014_x86_64 --target "$dir/part" "${set#*=}"

@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::image::ImageFormat;
 use crate::settings::Settings;
 use crate::volume::VolumeOptions;
-use crate::volume::nifti::{is_volume, name_means_packed};
+use crate::volume::nifti::name_means_packed;
 
 /// What to do about results that exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,26 +141,16 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
             ));
         }
         if let Some(path) = &volumes.preview {
-            if files.inputs.len() > 1 || files.inputs[0].is_dir() {
-                return Err(usage("--preview takes one volume"));
-            }
             if ImageFormat::from_path(path) != Some(ImageFormat::Png) {
                 let path = path.display();
                 return Err(usage(format!("--preview is {path}: expected a file name ending in .png")));
             }
         }
         if let Some(map) = &report.uncertainty {
-            if files.inputs.len() > 1 || files.inputs[0].is_dir() {
-                return Err(usage("--uncertainty takes one image"));
-            }
-            let (fits, endings) = if is_volume(&files.inputs[0]) {
-                (name_means_packed(map).is_some(), ".nii or .nii.gz")
-            } else {
-                (ImageFormat::from_path(map) == Some(ImageFormat::Tiff), ".tif or .tiff")
-            };
-            if !fits {
+            // What it is of is known when it is read: several files, or a folder, may be one DICOM series.
+            if ImageFormat::from_path(map) != Some(ImageFormat::Tiff) && name_means_packed(map).is_none() {
                 return Err(usage(format!(
-                    "--uncertainty is {}: expected a file name ending in {endings}",
+                    "--uncertainty is {}: expected a file name ending in .tif or .tiff, or of a volume in .nii or .nii.gz",
                     map.display()
                 )));
             }
@@ -288,11 +278,8 @@ mod tests {
             message("a.nii --preview b.tif")
                 .contains("--preview is b.tif: expected a file name ending in .png")
         );
-        assert!(message("a.nii b.nii --preview c.png").contains("one volume"));
         assert!(message("a.png --uncertainty b.png").contains("ending in .tif"));
-        assert!(message("a.nii --uncertainty b.tif").contains("ending in .nii or .nii.gz"));
         assert!(request("a.nii.gz --uncertainty b.nii").is_ok());
-        assert!(message("a.png b.png --uncertainty c.tif").contains("one image"));
         for clash in
             ["--in-place -o b.png", "--in-place --overwrite", "--backup .old", "--no-backup", "--samples 3"]
         {

@@ -183,7 +183,11 @@ impl VerifyArgs {
         };
         for path in [&self.output, &self.source] {
             if path.is_dir() || !files_of(path).unwrap_or_default().is_empty() {
-                let message = "is a folder or a DICOM series: results in DICOM cannot be verified yet";
+                let message = if path == &self.output {
+                    "results in DICOM cannot be verified yet"
+                } else {
+                    "results of DICOM series cannot be verified yet"
+                };
                 return Err(named(path)(Error::new(ErrorKind::Input, message)));
             }
         }

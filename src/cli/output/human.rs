@@ -266,7 +266,7 @@ pub fn intensities(volume: &Summary) -> String {
     let Summary { input, output, .. } = volume;
     let pair = |input: f64, output: f64| format!("{} to {}", show_number(input), show_number(output));
     let mut text = format!(
-        "mean {}, 1st percentile {}, median {}, 99th percentile {} (result shrunk to the input's size)",
+        "mean {}, 1st percentile {}, median {}, 99th percentile {} (result resampled to the input's grid)",
         pair(input.mean, output.mean),
         pair(input.p1, output.p1),
         pair(input.p50, output.p50),
@@ -283,21 +283,23 @@ fn about_volume(volume: &Summary) -> String {
     let mut text = format!("\n  before {}\n  {}", grid(&volume.input), intensities(volume));
     if volume.flat_slices > 0 {
         text.push_str(&format!(
-            "\n  slices of air or outside the mask, interpolated without the network: {}",
-            volume.flat_slices
+            "\n  {} of {} slices that the model might see hold only air or lie outside the mask: interpolated without it",
+            volume.flat_slices,
+            volume.flat_slices + volume.slices
         ));
     }
     if let Some(sides) = volume.acquired {
         let sides = sides.map(|side| side.to_string()).join("x");
         text.push_str(&if volume.native {
-            format!("\n  reduced first to the acquired {sides} voxels")
+            format!("\n  reduced first to the acquired grid of {sides}")
         } else {
-            format!("\n  acquired with {sides} voxels, and interpolated by the scanner; --native reduces to them first")
+            format!("\n  the acquired grid seems to be {sides}, interpolated before it was stored; --native reduces to it first")
         });
     }
     if let Some(times) = volume.thickness() {
         text.push_str(&format!(
-            "\n  only the plane {} became finer: slices lie {times:.0} times as far apart as its pixels",
+            "\n  only the plane {} became finer: slices lie {times:.0} times as far apart as the new pixels; --through iso makes \
+             finer slices",
             volume.plane
         ));
     }

@@ -42,7 +42,8 @@ impl fmt::Display for Member {
             Some(number) => write!(f, "series {number}")?,
             None => f.write_str("a series without number")?,
         }
-        write!(f, ": {} slices of {}x{}", grid.slices, grid.columns, grid.rows)?;
+        let slices = if grid.slices == 1 { "slice" } else { "slices" };
+        write!(f, ": {} {slices} of {}x{}", grid.slices, grid.columns, grid.rows)?;
         if grid.times > 1 {
             write!(f, ", {} times", grid.times)?;
         }

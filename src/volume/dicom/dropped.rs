@@ -84,5 +84,5 @@ pub fn kept(source: &InMemDicomObject, dropped: &mut BTreeSet<Dropped>) -> InMem
 /// What is said of the kinds in `dropped`.
 pub fn told(dropped: &BTreeSet<Dropped>) -> Option<String> {
     let names: Vec<_> = dropped.iter().map(|kind| kind.name()).collect();
-    (!names.is_empty()).then(|| format!("these attributes of the input are not kept: {}", names.join("; ")))
+    (!names.is_empty()).then(|| format!("not copied from the series: {}", names.join("; ")))
 }

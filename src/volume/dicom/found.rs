@@ -115,6 +115,8 @@ pub struct Details {
     pub foreign: Option<String>,
     /// Whether pixels were compressed with loss.
     pub lossy: bool,
+    /// Whether pixels were made of others (ImageType).
+    pub derived: bool,
 }
 
 /// What a file is.
@@ -264,6 +266,7 @@ fn frame(file: usize, number: usize, lossy: bool, key: &Key, own: &Attributes<'_
                 .map(|(_, along_row)| along_row),
             repetition: positive(tags::REPETITION_TIME),
             foreign: own.text(tags::MODALITY).filter(|modality| modality != "MR"),
+            derived: own.texts(tags::IMAGE_TYPE).first().is_some_and(|word| word == "DERIVED"),
             lossy,
         },
     }

@@ -33,6 +33,8 @@ pub struct Series {
     pub header: Header,
     /// Columns and rows that the scanner acquired, where these are fewer than are stored.
     pub acquired: Option<[usize; 2]>,
+    /// Whether its pixels were made of others: a reformat, or a result.
+    pub is_derived: bool,
     /// Harmless problems of the series, one sentence each.
     pub warnings: Vec<String>,
 }
@@ -48,11 +50,23 @@ impl Series {
     ) -> Self {
         let scaling = frames[0].scaling;
         let scaling = frames.iter().all(|frame| frame.scaling == scaling).then_some(scaling);
-        let acquired = acquired(&grid, details);
+        let (acquired, is_derived) = (acquired(&grid, details), details.derived);
         let header = header(&grid, key.sample, scaling, details);
         let warnings = warnings(&grid, &frames, scaling, details);
         let (number, component, sample) = (key.number, key.component, key.sample);
-        Self { files, frames, grid, sample, number, component, scaling, header, acquired, warnings }
+        Self {
+            files,
+            frames,
+            grid,
+            sample,
+            number,
+            component,
+            scaling,
+            header,
+            acquired,
+            is_derived,
+            warnings,
+        }
     }
 
     /// Type of the voxels: float32 where frames have slopes and intercepts of their own, which are then applied.
@@ -123,7 +137,8 @@ fn warnings(grid: &Grid, frames: &[Frame], scaling: Option<(f64, f64)>, details:
         let distance = (grid.distance() * 1e4).round() / 1e4;
         if thickness < 0.95 * distance {
             warnings.push(format!(
-                "slices are {thickness} mm thick and lie {distance} mm apart: nothing is known of the gaps"
+                "slices are {thickness} mm thick and lie {distance} mm apart: the gaps were not measured, and what --through puts there \
+                 is a guess"
             ));
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::mem;
 use std::path::Path;
 use std::rc::Rc;
@@ -24,6 +24,9 @@ use crate::volume::nifti::{Datatype, Order};
 
 /// ImplementationClassUID of files that are written here.
 const IMPLEMENTATION: &str = "2.25.59264103618682052639511270949061680138";
+
+/// Bytes from the start of a file that is written here, in which its file meta group lies.
+const META: u64 = 4096;
 
 /// ImplementationVersionName (SH, 16 characters).
 const VERSION: &str = concat!("PARTDIFF_", env!("CARGO_PKG_VERSION"));
@@ -308,10 +311,15 @@ pub fn size([columns, rows, _]: [usize; 3]) -> Result<[u16; 2]> {
     }
 }
 
-/// Whether a file at `path` may have been written here, by its name.
+/// Whether the file at `path` was written here: by its name, and by the program that its file meta group names.
 pub fn is_written_here(path: &Path) -> bool {
     let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-    path.extension().is_some_and(|extension| extension == EXTENSION)
+    let is_numbered = path.extension().is_some_and(|extension| extension == EXTENSION)
         && stem.len() >= DIGITS
-        && stem.bytes().all(|byte| byte.is_ascii_digit())
+        && stem.bytes().all(|byte| byte.is_ascii_digit());
+    let mut start = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(META).read_to_end(&mut start));
+    is_numbered
+        && read.is_ok()
+        && start.windows(IMPLEMENTATION.len()).any(|part| part == IMPLEMENTATION.as_bytes())
 }

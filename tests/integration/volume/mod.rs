@@ -282,18 +282,22 @@ fn what_the_scanner_interpolated_is_told_and_taken_back_in_k_space() {
     }
     let place = Place::with_volumes("native");
     let told = place.made(&["in", "-o", "out/", "-s", "1", "--native"]);
-    assert!(told.contains("reduced first to the acquired 144x64x6 voxels"), "{told}");
+    assert!(told.contains("reduced first to the acquired grid of 144x64x6"), "{told}");
     assert!(!told.contains("warning"), "{told}");
     place.judge(&["native", "in", "out"]);
     // Told without being asked.
     let told = place.made(&["in/found.nii", "-s", "1.1", "-o", "a.nii"]);
-    assert!(told.contains("x64x6 voxels, and interpolated by the scanner; --native reduces"), "{told}");
+    assert!(told.contains("x64x6, interpolated before it was stored; --native reduces"), "{told}");
     // Nothing to do.
     let told = place.made(&["full.nii", "-s", "1.1", "--native", "-o", "b.nii"]);
     assert!(
-        told.contains("warning: --native has nothing to do") && !told.contains("acquired with"),
+        told.contains("warning: --native has nothing to do") && !told.contains("the acquired grid"),
         "{told}"
     );
+    // In place, what was acquired is known before the file is replaced.
+    fs::copy(place.0.path().join("in/found.nii"), place.0.path().join("own.nii")).unwrap();
+    let told = place.made(&["own.nii", "--in-place", "--no-backup", "-s", "0.5"]);
+    assert!(told.contains("interpolated before it was stored"), "{told}");
     // Through the plane too, and verified.
     place.made(&["in/stated.nii", "--native", "--through", "2", "-o", "c.nii"]);
     // The record says to what it was reduced, whatever lies beside the source now.

@@ -91,9 +91,15 @@ fn an_existing_sidecar_follows_the_rules_of_results() {
     }
     let place = place();
     place.put("b_x4.json", b"{}");
-    for arguments in [&["b.nii"][..], &["b.nii", "--skip-existing"]] {
+    for (arguments, message) in [
+        (&["b.nii"][..], "b_x4.json exists already: give --overwrite"),
+        (
+            &["b.nii", "--skip-existing"],
+            "b_x4.json exists without its volume: move it away, or give --overwrite",
+        ),
+    ] {
         let told = place.refused(arguments);
-        assert!(told.contains("b_x4.json exists already: give --overwrite"), "{told}");
+        assert!(told.contains(message), "{told}");
     }
     assert_eq!(place.files(), ["b.json", "b.nii", "b_x4.json"]);
     place.made(&["b.nii", "--overwrite"]);
@@ -101,6 +107,12 @@ fn an_existing_sidecar_follows_the_rules_of_results() {
     // The input's own is never replaced.
     let told = place.refused(&["b.nii", "-o", "b.nii.gz", "--overwrite"]);
     assert!(told.contains("b.json is the sidecar of the input"), "{told}");
+    // Nor is that of another volume, which lies there under another extension.
+    place.put("f.nii.gz", b"of somebody else");
+    place.put("f.json", b"{}");
+    let told = place.refused(&["b.nii", "-o", "f.nii", "--overwrite"]);
+    assert!(told.contains("f.json belongs to f.nii.gz: choose another name or folder"), "{told}");
+    assert_eq!(place.json("f.json"), json!({}));
     // A stranger stays, and is named.
     place.put("e.nii", &nifti(|_| {}));
     place.put("e_x4.json", b"{}");

@@ -93,6 +93,12 @@ def library() -> c.CDLL:
         path = os.environ.get("PARTDIFF_LIBRARY") or str(Path(__file__).with_name(file_name()))
         # ONNX Runtime reads it when it starts, and sends an event where it is not set.
         os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+        # Execution providers are tried in a process of the command first.
+        from ._worker import command
+
+        program = command()
+        if program.is_file():
+            os.environ.setdefault("PARTDIFF_COMMAND", str(program))
         try:
             loaded = c.CDLL(path)
         except OSError as error:

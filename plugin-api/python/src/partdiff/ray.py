@@ -34,6 +34,9 @@ from .errors import InvalidArgumentError
 __all__ = ["Row", "Summary", "upscale"]
 
 #: Kinds of files that are taken from a folder; what is named is tried in any case.
+_WRITTEN = frozenset((".bmp", ".jpeg", ".jpg", ".jxl", ".png", ".tif", ".tiff", ".webp"))
+"""Extensions that results can have, too."""
+
 _EXTENSIONS = frozenset(
     f".{name}"
     for names in (
@@ -169,7 +172,7 @@ def upscale(
         settings,
         digest,
         device,
-        threads or int(num_cpus or 0) or None,
+        threads or int(1 if num_cpus is None else num_cpus) or None,
         memory,
     )
     _require_distinct(plan, paths)
@@ -318,11 +321,16 @@ def _result(plan: _Plan, path: str) -> str:
 def _require_distinct(plan: _Plan, paths: list[str]) -> None:
     stems: dict[str, str] = {}
     for path in paths:
-        extension = "" if "format" in plan.settings else posixpath.splitext(path)[1].lower()
-        name = _result(plan, path) + extension
-        if name in stems:
-            raise InvalidArgumentError(f"{stems[name]} and {path} would have one result: expected different names")
-        stems[name] = path
+        extension = posixpath.splitext(path)[1].lower()
+        if "format" in plan.settings:
+            extensions = [""]
+        else:
+            # What cannot be written under its own extension becomes PNG, or TIFF where it has several pages.
+            extensions = [extension] if extension in _WRITTEN else [".png", ".tif"]
+        for name in (_result(plan, path) + extension for extension in extensions):
+            if name in stems:
+                raise InvalidArgumentError(f"{stems[name]} and {path} would have one result: expected different names")
+            stems[name] = path
 
 
 def _seen(plan: _Plan, info: fs.FileInfo) -> Row:

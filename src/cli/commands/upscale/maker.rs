@@ -39,7 +39,7 @@ pub struct Maker<'a> {
     pub cancel: &'a CancelToken,
     pub upscaler: &'a Upscaler,
     /// Inputs and the warnings that were given about them, by all files that become of their pages.
-    pub told: Mutex<HashSet<(PathBuf, String)>>,
+    pub told: Mutex<HashSet<(PathBuf, Option<String>, String)>>,
 }
 
 /// Hears how one file gets on.
@@ -281,7 +281,8 @@ impl FileObserver<'_> {
     /// Whether `message` is new for the input.
     fn tell_once(&self, message: &str) -> bool {
         let mut told = self.maker.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.insert((self.job.input.path.clone(), message.to_owned()))
+        let series = self.job.input.series.as_ref().and_then(|member| member.suffix.clone());
+        told.insert((self.job.input.path.clone(), series, message.to_owned()))
     }
 
     /// Tells each warning once per input.

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::slice;
 
 use super::job::{Job, Models, jobs, same_folder};
 use super::verdict::{Verdict, judge, judge_folder};
@@ -12,6 +13,7 @@ use crate::cli::args::inputs::{Collected, Failure, Input, collect};
 use crate::cli::args::upscale_request::{Existing, Originals, UpscaleRequest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::file_id::{FileId, resolved};
+use crate::volume::nifti::name_means_packed;
 
 /// What a run will do.
 #[derive(Debug, Default)]
@@ -47,6 +49,12 @@ impl RunPlan {
         }
         let mut known: HashSet<FileId> =
             inputs.iter().flat_map(Input::files).filter_map(FileId::of).collect();
+        // What else is read must not be written over either.
+        known.extend(request.volumes.mask.as_deref().and_then(FileId::of));
+        if let Some(like) = &request.like {
+            let read = collect(slice::from_ref(like), None).inputs;
+            known.extend(read.iter().flat_map(Input::files).filter_map(FileId::of));
+        }
         let is_ours = |relative: &Path| request.shard.is_none_or(|shard| shard.takes(relative));
         let mut plan = Self { failures, notes, ..Self::default() };
         for input in inputs {
@@ -78,7 +86,8 @@ impl RunPlan {
     }
 
     fn count_files(&self) -> usize {
-        let jobs: HashSet<_> = self.jobs.iter().map(|job| &job.input.path).collect();
+        let series = |job: &Job| job.input.series.as_ref().and_then(|member| member.suffix.clone());
+        let jobs: HashSet<_> = self.jobs.iter().map(|job| (&job.input.path, series(job))).collect();
         jobs.len() + self.failures.len()
     }
 
@@ -105,19 +114,28 @@ impl RunPlan {
     fn refuse_collisions(&self, map: Option<&Path>, preview: Option<&Path>) -> Result<()> {
         let mut taken: HashMap<PathBuf, &Path> = HashMap::new();
         if let Some(map) = map {
-            if self
-                .jobs
-                .iter()
-                .map(|job| if job.volume.is_some() { 1 } else { job.pages.len() })
-                .sum::<usize>()
-                > 1
-            {
-                let message = "--uncertainty takes one image: the file has several pages";
-                return Err(Error::new(ErrorKind::InvalidOption, message));
+            let invalid = |message: String| Err(Error::new(ErrorKind::InvalidOption, message));
+            let images: usize =
+                self.jobs.iter().map(|job| if job.volume.is_some() { 1 } else { job.pages.len() }).sum();
+            if images > 1 {
+                return invalid(format!("--uncertainty takes one image: there are {images}"));
+            }
+            let is_volume = self.jobs.iter().any(|job| job.volume.is_some());
+            if !self.jobs.is_empty() && is_volume != name_means_packed(map).is_some() {
+                let (what, endings) =
+                    if is_volume { ("a volume", ".nii or .nii.gz") } else { ("an image", ".tif or .tiff") };
+                let map = map.display();
+                return invalid(format!(
+                    "--uncertainty is {map} for {what}: expected a file name ending in {endings}"
+                ));
             }
             taken.insert(resolved(map), Path::new("--uncertainty"));
         }
         if let Some(preview) = preview {
+            if self.jobs.len() > 1 {
+                let message = format!("--preview draws one volume: there are {} inputs", self.jobs.len());
+                return Err(Error::new(ErrorKind::InvalidOption, message));
+            }
             taken.insert(resolved(preview), Path::new("--preview"));
         }
         let each = |job| Job::outputs(job).into_iter().map(move |output| (job, output));
@@ -205,8 +223,20 @@ fn verdict(job: &Job, request: &UpscaleRequest, inputs: &HashSet<FileId>) -> Res
     let verdict = judge(output, request.existing, inputs)?;
     // A sidecar without its volume is not what a run before has made.
     if let (Verdict::Go, Some((sidecar, _))) = (&verdict, job.sidecar()) {
-        let existing = if request.existing == Existing::Skip { Existing::Refuse } else { request.existing };
-        judge(&sidecar, existing, inputs)?;
+        let other = ["nii", "nii.gz", "img", "img.gz"].map(|extension| sidecar.with_extension(extension));
+        if let Some(other) = other.iter().find(|other| *other != output && other.exists()) {
+            let message =
+                format!("{} belongs to {}: choose another name or folder", shown(&sidecar), shown(other));
+            if sidecar.exists() {
+                return Err(Error::new(ErrorKind::Output, message));
+            }
+        }
+        if sidecar.exists() && request.existing == Existing::Skip {
+            let message =
+                format!("{} exists without its volume: move it away, or give --overwrite", shown(&sidecar));
+            return Err(Error::new(ErrorKind::Output, message));
+        }
+        judge(&sidecar, request.existing, inputs)?;
     }
     Ok(verdict)
 }
@@ -257,6 +287,16 @@ mod tests {
         assert_eq!((page.size, page.target), ((4, 2), (16, 8)));
         assert_eq!(plan.jobs[0].format, ImageFormat::Png);
         assert!(!folder.path().join("out").exists());
+    }
+
+    #[test]
+    fn maps_and_pictures_are_of_one_input_and_of_its_kind() {
+        let folder = folder(&["a.ppm", "b.ppm"]);
+        let message = |arguments: &str| plan(&folder, arguments).unwrap_err().to_string();
+        assert!(message("@/a.ppm @/b.ppm --uncertainty @/c.tif").contains("takes one image: there are 2"));
+        assert!(message("@ --uncertainty @/c.tif").contains("takes one image: there are 2"));
+        assert!(message("@/a.ppm --uncertainty @/c.nii").contains("ending in .tif or .tiff"));
+        assert!(plan(&folder, "@/a.ppm --uncertainty @/c.tif").is_ok());
     }
 
     #[test]

@@ -153,7 +153,7 @@ pub fn volume_job(request: &UpscaleRequest, model: ModelFacts<'_>, input: &Input
         None
     });
     if request.preview.is_some() && !is_file {
-        return Err(invalid("--preview draws NIfTI, made of NIfTI: expected no DICOM"));
+        return Err(invalid("--preview cannot draw DICOM: expected NIfTI as input and result"));
     }
     if request.preview.is_some() && request.originals == Originals::Replace {
         return Err(invalid(

@@ -73,7 +73,7 @@ fn attributes_change_as_listed_and_no_other_does() {
             );
             judge(&place, &["attributes", &format!("in/{name}"), &result(name, folder)]);
             if name == "rich" && folder == "a" {
-                let expected = "these attributes of the input are not kept: private attributes; overlays, curves and \
+                let expected = "not copied from the series: private attributes; overlays, curves and \
                     shutters; icons; digital signatures; when and by what it was created; the range of pixels of the series";
                 assert_eq!(told.matches(expected).count(), 1, "{told}");
             }
