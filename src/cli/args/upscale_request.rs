@@ -140,11 +140,11 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
                  original, give --no-backup",
             ));
         }
-        if let Some(path) = &volumes.preview {
-            if ImageFormat::from_path(path) != Some(ImageFormat::Png) {
-                let path = path.display();
-                return Err(usage(format!("--preview is {path}: expected a file name ending in .png")));
-            }
+        if let Some(path) = &volumes.preview
+            && ImageFormat::from_path(path) != Some(ImageFormat::Png)
+        {
+            let path = path.display();
+            return Err(usage(format!("--preview is {path}: expected a file name ending in .png")));
         }
         if let Some(map) = &report.uncertainty {
             // What it is of is known when it is read: several files, or a folder, may be one DICOM series.

@@ -111,6 +111,20 @@ pub fn jobs(request: &UpscaleRequest, models: Models<'_>, input: &Input) -> Resu
     if request.preview.is_some() {
         return Err(Error::new(ErrorKind::InvalidOption, "--preview is for volumes"));
     }
+    let volumes = &request.volumes;
+    let given = [
+        (volumes.plane.is_some(), "--plane"),
+        (volumes.through.is_some(), "--through"),
+        (volumes.mask.is_some(), "--mask"),
+        (volumes.native, "--native"),
+        (volumes.consistency_kernel.is_some(), "--consistency-kernel"),
+        (volumes.datatype.is_some(), "--datatype"),
+        (request.like.is_some(), "--like"),
+    ];
+    // Folders may hold both.
+    if let Some((_, name)) = given.into_iter().find(|(is_given, _)| *is_given && !input.walked) {
+        return Err(Error::new(ErrorKind::InvalidOption, format!("{name} is for volumes")));
+    }
     let model = models.images;
     let path = (!input.is_stdin()).then_some(input.path.as_path());
     let probed = probe(path, &request.settings.limits())?;

@@ -238,11 +238,20 @@ impl Run<'_> {
             };
             bytes = bytes.max(plan.bytes);
         }
+        let (mut pages, mut size) = (job.pages.len(), (first.width, first.height));
+        if let Some(volume) = job.volume.as_ref().filter(|volume| volume.plan.through) {
+            // What runs are planes across the slices; what becomes of them are slices.
+            let plan = &volume.plan;
+            let all = |sides: [usize; 3]| sides.into_iter().product::<usize>() as u64;
+            (pages, size) = (plan.sides[plan.plane.2] * plan.source.shape()[3], plan.target());
+            let held = if self.request.uncertainty.is_some() { 16 } else { 4 };
+            bytes += held * all(plan.sides) + 4 * all(plan.geometry.sides);
+        }
         self.reporter.tell(&Event::Plan {
             files: Files::new(&job.input.path, Some(&output_name(job))),
-            pages: job.pages.len(),
-            width: first.width,
-            height: first.height,
+            pages,
+            width: size.0,
+            height: size.1,
             memory_bytes: bytes,
             seconds: seconds.as_secs_f64(),
             details: &describe(&first),
