@@ -23,6 +23,8 @@ pub fn are_plausible(file: &mut dyn Read, size: u64, pixels: bool) -> io::Result
     let mut at = 4;
     io::copy(&mut file.take(at), &mut io::sink())?;
     let (mut syntax, mut are_fragments) = (String::new(), false);
+    // Where the file meta group ends, by its first element; the parser goes on from there.
+    let mut meta_end = None;
     loop {
         let mut head = [0; 8];
         match file.read_exact(&mut head) {
@@ -33,6 +35,9 @@ pub fn are_plausible(file: &mut dyn Read, size: u64, pixels: bool) -> io::Result
         let [a, b, c, d, e, f, g, h] = head;
         // The file meta group is little-endian and explicit.
         let is_meta = [a, b] == [2, 0];
+        if !is_meta && meta_end.take().is_some_and(|end| end + 8 != at) {
+            return Ok(false);
+        }
         let is_big = !is_meta && syntax == BIG_ENDIAN;
         let is_explicit = is_meta || syntax != uids::IMPLICIT_VR_LITTLE_ENDIAN;
         if !is_meta && syntax == uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN {
@@ -78,6 +83,10 @@ pub fn are_plausible(file: &mut dyn Read, size: u64, pixels: bool) -> io::Result
         if [a, b, c, d] == [2, 0, 0x10, 0] && length <= 64 {
             file.take(length.into()).read_to_end(&mut value)?;
             syntax = String::from_utf8_lossy(&value).trim_matches(['\0', ' ']).to_owned();
+        } else if [a, b, c, d] == [2, 0, 0, 0] && length == 4 {
+            file.take(4).read_to_end(&mut value)?;
+            let stated = value.try_into().map_or(0, u32::from_le_bytes);
+            meta_end = Some(at + 4 + u64::from(stated));
         } else {
             io::copy(&mut file.take(length.into()), &mut io::sink())?;
         }
@@ -95,6 +104,18 @@ mod tests {
         file.extend(syntax.as_bytes());
         file.extend(bytes);
         are_plausible(&mut &file[..], file.len() as u64, true).unwrap()
+    }
+
+    #[test]
+    fn a_meta_group_that_ends_elsewhere_is_told() {
+        let file = |stated: u32| {
+            let mut file = b"DICM\x02\0\0\0UL\x04\0".to_vec();
+            file.extend(stated.to_le_bytes());
+            file.extend(b"\x02\0\x10\0UI\x14\x001.2.840.10008.1.2.1\0\x08\0\x08\0CS\x02\0AB");
+            are_plausible(&mut &file[..], file.len() as u64, true).unwrap()
+        };
+        assert!(file(28));
+        assert!(!file(26) && !file(0) && !file(u32::MAX));
     }
 
     #[test]

@@ -322,12 +322,9 @@ def _require_distinct(plan: _Plan, paths: list[str]) -> None:
     stems: dict[str, str] = {}
     for path in paths:
         extension = posixpath.splitext(path)[1].lower()
-        if "format" in plan.settings:
-            extensions = [""]
-        else:
-            # What cannot be written under its own extension becomes PNG, or TIFF where it has several pages.
-            extensions = [extension] if extension in _WRITTEN else [".png", ".tif"]
-        for name in (_result(plan, path) + extension for extension in extensions):
+        # What cannot be written under its own extension becomes PNG, or TIFF where it has several pages.
+        extensions = [extension] if extension in _WRITTEN else [".png", ".tif"]
+        for name in (_result(plan, path) + end for end in ([""] if "format" in plan.settings else extensions)):
             if name in stems:
                 raise InvalidArgumentError(f"{stems[name]} and {path} would have one result: expected different names")
             stems[name] = path
