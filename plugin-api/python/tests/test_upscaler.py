@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -135,12 +136,17 @@ def test_an_event_cancels(upscaler: partdiff.Upscaler, picture: Picture) -> None
 
 
 def test_an_interrupt_ends_the_work(upscaler: partdiff.Upscaler, picture: Picture) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        upscaler.upscale(
-            picture("uint8", 3, 300, 300),
-            steps=40,
-            progress=lambda *_: _thread.interrupt_main(),
-        )
+    # Processes in the background begin with the signal ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            upscaler.upscale(
+                picture("uint8", 3, 300, 300),
+                steps=40,
+                progress=lambda *_: _thread.interrupt_main(),
+            )
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_python_runs_meanwhile(upscaler: partdiff.Upscaler, picture: Picture) -> None:
