@@ -220,8 +220,9 @@ fn write_series(folder: &Path, in_one: bool) {
         object.put(short(tags::COLUMNS, SIDE));
         object.put(short(tags::ROWS, SIDE));
         object.put(text(tags::SLICE_THICKNESS, VR::DS, "5"));
+        let count = usize::from(frames) * usize::from(SIDE) * usize::from(SIDE);
         let values =
-            (0..usize::from(frames) * usize::from(SIDE) * usize::from(SIDE)).map(|at| (at % 1021) as u16);
+            (0..count).map(|at| (500.0 + 400.0 * ((at % usize::from(SIDE)) as f32 * 0.05).sin()) as u16);
         let values = PrimitiveValue::U16(values.collect());
         object.put(DataElement::new(tags::PIXEL_DATA, VR::OW, values));
     };
