@@ -223,7 +223,7 @@ impl Plan {
             Source::Nifti(_) => Datatype::F64,
             Source::Series(_) => self.source.datatype(),
         };
-        let rounded = becomes_float(self.datatype);
+        let rounded = becomes_float(self.source.datatype());
         self.warnings.retain(|warning| *warning != rounded);
         self.output = Output::Dicom(series);
         Ok(self)

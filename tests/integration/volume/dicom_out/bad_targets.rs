@@ -85,6 +85,15 @@ fn a_volume_goes_to_dicom_only_where_the_series_lies() {
     place.made(&["head", "-o", "fine.nii", "-s", "2"]);
     place.made(&["fine.nii", "--like", "head", "-o", "out/", "-s", "1"]);
     let whole = fs::read(place.0.path().join("a.nii")).unwrap();
+    // Of bytes too, pixels are stored as in the series: no type of NIfTI is told of.
+    let (header, voxels) = whole.split_at(f32::from_le_bytes(whole[108..112].try_into().unwrap()) as usize);
+    let bytes: Vec<u8> = voxels.chunks(2).map(|voxel| voxel[0] / 4 + voxel[1] * 64).collect();
+    let mut bytes = [header, &bytes].concat();
+    put(&mut bytes, 70, 2i16.to_le_bytes());
+    put(&mut bytes, 72, 8i16.to_le_bytes());
+    place.put("bytes.nii", &bytes);
+    let told = place.made(&["bytes.nii", "--like", "head", "-o", "out/", "-s", "2"]);
+    assert!(!told.contains("become float32"), "{told}");
     let changed = |name: &str, change: fn(&mut [u8])| {
         let mut bytes = whole.clone();
         change(&mut bytes);
