@@ -146,8 +146,7 @@ class BatchSource:
         noisy = ~clean & (rand(n) < 0.5)
         compressed = ~clean & ((rand(n) < 0.7) | ~noisy)
         sigma = torch.where(noisy, spread() * MAX_NOISE, 0.0)[:, None, None, None]
-        gaussian = torch.erfinv((2 * rand(*lr.shape) - 1).clamp(-0.99999, 0.99999)) * 2**0.5
-        lr = (lr + sigma * gaussian).round().clamp(0, 255)
+        lr = (lr + sigma * damage.normal(lr.shape, rand)).round().clamp(0, 255)
         if compressed.any():
             lr[compressed] = jpeg.compress(lr[compressed], jpeg_quality(spread())[compressed].round())
         mixed = which >= 1 - MIXTURE

@@ -4,8 +4,8 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::atomic_file::{replace_with, write};
-use crate::error::{Error, ErrorKind, Result};
+use super::atomic_file::{cannot_write, replace_with, write};
+use crate::error::{Error, Result};
 
 /// A small file in place, until [`Companion::keep`] only for a time: dropped, it leaves what was there before.
 #[derive(Debug)]
@@ -23,9 +23,7 @@ impl Companion {
     /// # Errors
     /// `Output`, naming the path, as [`write`] and [`replace_with`].
     pub fn put(path: &Path, bytes: &[u8], replace: bool, backup: Option<&Path>) -> Result<Self> {
-        let fail = |error: io::Error| {
-            Error::with_source(ErrorKind::Output, format!("cannot write {}", path.display()), error)
-        };
+        let fail = |error| cannot_write(path, error);
         let before = match fs::read(path) {
             Ok(before) if replace => Some(before),
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(fail(error)),

@@ -17,8 +17,7 @@ impl Runtime {
 
     /// Whether `provider` is built in, or a plug-in is installed for it; says nothing about its working here.
     pub fn can_try(&self, provider: Provider) -> bool {
-        let plugin = || provider.plugin().is_some_and(|plugin| plugin.find(&self.library().path).is_some());
-        provider.compiled_in() || plugin()
+        provider.compiled_in() || self.plugin_library(provider).is_some()
     }
 
     /// Proves that `provider` runs, by an inference on it whose result is compared; `Err` says what is missing.
@@ -28,15 +27,14 @@ impl Runtime {
     pub fn probe(&self, provider: Provider) -> Result<(), String> {
         self.canaries.outcome(provider, || {
             if !provider.compiled_in() {
-                let library = &self.library().path;
-                let Some(plugin) = provider.plugin() else {
+                if provider.plugin().is_none() {
                     return Err("this ONNX Runtime was built without it".to_owned());
-                };
-                let path = plugin.find(library).ok_or(NOT_INSTALLED)??;
+                }
+                let path = self.plugin_library(provider).ok_or(NOT_INSTALLED)??;
                 if self.plugin_api().is_none() {
                     return Err(too_old(self.version()));
                 }
-                trial::survived(library, &path, provider)?;
+                trial::survived(&self.library().path, &path, provider)?;
             }
             canary::run(self, provider).map_err(|error| brief(&error.report()))
         })
@@ -74,20 +72,16 @@ impl Runtime {
         let candidates = Provider::AUTOMATIC.into_iter().filter(|&provider| self.can_try(provider));
         let tried: Vec<_> = candidates.map(|provider| (provider, self.probe(provider))).collect();
         let failed = tried.iter().any(|(_, outcome)| outcome.is_err());
-        let (provider, note) = match tried.iter().any(|(_, outcome)| outcome.is_ok()) {
-            true => match speed(Provider::Cpu, None) {
-                Ok(processor) => {
-                    let measured = tried.into_iter().map(|(provider, outcome)| {
-                        (provider, outcome.and_then(|()| speed(provider, Some(processor))))
-                    });
-                    choice(processor, &measured.collect::<Vec<_>>())
-                }
-                Err(reason) => (Provider::Cpu, format!("its speed cannot be measured: {reason}")),
-            },
-            false => choice(
-                0.0,
-                &tried.into_iter().map(|(one, outcome)| (one, outcome.map(|()| 0.0))).collect::<Vec<_>>(),
-            ),
+        // Where nothing else runs, the processor's speed does not matter.
+        let runs = tried.iter().any(|(_, outcome)| outcome.is_ok());
+        let (provider, note) = match if runs { speed(Provider::Cpu, None) } else { Ok(0.0) } {
+            Ok(processor) => {
+                let measured = tried.into_iter().map(|(provider, outcome)| {
+                    (provider, outcome.and_then(|()| speed(provider, Some(processor))))
+                });
+                choice(processor, &measured.collect::<Vec<_>>())
+            }
+            Err(reason) => (Provider::Cpu, format!("its speed cannot be measured: {reason}")),
         };
         ProviderReport { device: Device::Auto, provider, note: Some(note), failed }
     }

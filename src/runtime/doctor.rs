@@ -153,11 +153,10 @@ impl DoctorReport {
                 let what = format!("{provider} does not run: {reason}");
                 self.problem(provider == Provider::Cpu, what, provider.remedy());
             }
-            let plugin = provider.plugin().filter(|_| !built_in);
             self.providers.push(ProviderHealth {
                 name: provider.to_string(),
                 built_in,
-                plugin: plugin.and_then(|plugin| plugin.find(&runtime.library().path)?.ok()),
+                plugin: runtime.plugin_library(provider).and_then(Result::ok),
                 failure,
                 precision: match provider {
                     Provider::OpenVinoBf16 => "bf16",

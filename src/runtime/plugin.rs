@@ -8,6 +8,7 @@ use ort::session::builder::SessionBuilder;
 use super::binary_format::check_shared_library;
 use super::environment::Runtime;
 use super::plugin_api::{Hardware, MINIMUM_MINOR};
+use super::provider::Provider;
 use super::record::{Flavour, InstallRecord, runtime_folder};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -106,6 +107,12 @@ fn intact(folder: &Path, flavour: Flavour) -> Result<(), String> {
 pub(super) struct Registered([OnceLock<Result<(), String>>; PlugIn::ALL.len()]);
 
 impl Runtime {
+    /// The library of the plug-in that `provider` needs here, or what is wrong with it; `None` where it is built in, or
+    /// there is none.
+    pub(super) fn plugin_library(&self, provider: Provider) -> Option<Result<PathBuf, String>> {
+        provider.plugin().filter(|_| !provider.compiled_in())?.find(&self.library().path)
+    }
+
     /// Has sessions of `builder` run on the first device of `plugin` that is `hardware`.
     pub(super) fn append_plugin(
         &self,

@@ -35,8 +35,7 @@ pub(super) fn seconds_per_tile(
     workers: usize,
     expected: Option<f64>,
 ) -> Result<f64> {
-    let plugin = if provider.compiled_in() { None } else { provider.plugin() };
-    let plugin = plugin.and_then(|plugin| plugin.find(&runtime.library().path)?.ok());
+    let plugin = runtime.plugin_library(provider).and_then(Result::ok);
     let workers = if provider.is_processor() { workers } else { 1 };
     let key = format!(
         "speed | {provider} x {workers} | {} | {} | {} | {}{}",

@@ -57,7 +57,7 @@ impl Geometry {
     pub fn apart(&self, other: &Self) -> Option<f64> {
         let own = |geometry: &Self| geometry.sform.or(geometry.qform);
         match (own(self), own(other)) {
-            (Some(a), Some(b)) => Some(distance(&a, &b, self.sides)),
+            (Some(a), Some(b)) => Some(distance((&a, self.sides), (&b, self.sides))),
             (None, None) => {
                 let corner =
                     |axis: usize| (self.spacing[axis] - other.spacing[axis]) * self.sides[axis] as f64;
@@ -84,7 +84,7 @@ impl Geometry {
                     .into(),
             ),
             (Some(qform), Some(sform)) => {
-                let apart = distance(qform, sform, self.sides);
+                let apart = distance((qform, self.sides), (sform, self.sides));
                 if apart > DISAGREEMENT * self.spacing.into_iter().fold(f64::INFINITY, f64::min) {
                     warnings.push(format!(
                         "the positions of voxels by qform and sform differ by up to {apart:.2}: both are kept, \
@@ -107,7 +107,7 @@ impl Geometry {
         let most = coarseness.into_iter().fold(0.0, f64::max);
         // Sizes are rounded in files, and nearly equal ones mean the same.
         let through = (0..3).rev().find(|&axis| coarseness[axis] >= most * (1.0 - 1e-3)).unwrap_or(2);
-        let [a, b] = [[1, 2], [0, 2], [0, 1]][through];
+        let (a, b) = others(through);
         (a, b, through)
     }
 
@@ -134,9 +134,7 @@ impl Geometry {
         let finest = self.spacing.into_iter().chain(other.spacing).fold(f64::INFINITY, f64::min);
         for index in 0..8 {
             let (at, expected) = (corner(&own, self.sides, index), corner(&wanted, other.sides, index));
-            if (0..3).map(|axis| (at[axis] - expected[axis]).powi(2)).sum::<f64>().sqrt()
-                > finest * DISAGREEMENT
-            {
+            if between(at, expected) > finest * DISAGREEMENT {
                 let end = |axis: usize| if index >> axis & 1 == 1 { "last" } else { "first" };
                 let shown = |[x, y, z]: [f64; 3]| format!("({x:.2}, {y:.2}, {z:.2})");
                 return wrong(format!(
@@ -252,13 +250,20 @@ fn lengths(affine: &Affine) -> [f64; 3] {
     std::array::from_fn(|column| affine.iter().map(|row| row[column] * row[column]).sum::<f64>().sqrt())
 }
 
-/// The largest distance between the places of a grid's outer corners.
-fn distance(a: &Affine, b: &Affine, sides: [usize; 3]) -> f64 {
-    let apart = |index: usize| {
-        let (a, b) = (corner(a, sides, index), corner(b, sides, index));
-        (0..3).map(|row| (a[row] - b[row]).powi(2)).sum::<f64>().sqrt()
-    };
+/// The two axes beside `axis`, in their order.
+pub(super) fn others(axis: usize) -> (usize, usize) {
+    [(1, 2), (0, 2), (0, 1)][axis]
+}
+
+/// The largest distance between the outer corners of two grids, each an affine and its sides.
+pub(super) fn distance(a: (&Affine, [usize; 3]), b: (&Affine, [usize; 3])) -> f64 {
+    let apart = |index: usize| between(corner(a.0, a.1, index), corner(b.0, b.1, index));
     (0..8).map(apart).fold(0.0, f64::max)
+}
+
+/// The distance of two places.
+fn between(a: [f64; 3], b: [f64; 3]) -> f64 {
+    (0..3).map(|row| (a[row] - b[row]).powi(2)).sum::<f64>().sqrt()
 }
 
 /// The outer corner number `index` of a grid, bit by bit at the first or the last voxel of each axis.

@@ -86,8 +86,7 @@ pub fn distance(text: &str) -> Result<Distance, String> {
     if text == "iso" {
         return Ok(Distance::Iso);
     }
-    let number = text.strip_suffix("mm").unwrap_or(text).trim().parse().ok();
-    let number = number.filter(|number: &f64| number.is_finite() && *number > 0.0);
+    let number = millimetres(text).filter(|number| *number > 0.0);
     number.map(Distance::Millimetres).ok_or_else(|| "expected iso, or millimetres such as 1 or 1.5mm".into())
 }
 
@@ -96,9 +95,14 @@ pub fn distance(text: &str) -> Result<Distance, String> {
 /// # Errors
 /// What was expected.
 pub fn length(text: &str) -> Result<f64, String> {
-    let number = text.strip_suffix("mm").unwrap_or(text).trim().parse().ok();
-    let number = number.filter(|number: &f64| number.is_finite() && *number >= 0.0);
+    let number = millimetres(text).filter(|number| *number >= 0.0);
     number.ok_or_else(|| "expected millimetres of at least 0, such as 5 or 2.5mm".into())
+}
+
+/// A finite number, with or without its unit.
+fn millimetres(text: &str) -> Option<f64> {
+    let number = text.strip_suffix("mm").unwrap_or(text).trim().parse().ok();
+    number.filter(|number: &f64| number.is_finite())
 }
 
 /// Names of the axes, as in NIfTI.

@@ -47,15 +47,11 @@ pub struct Plan {
     pub geometry: Geometry,
     /// The axes of the plane, the faster one first, and the axis through it.
     pub plane: (usize, usize, usize),
-    /// Whether the axis through the plane is enlarged, and not the plane.
-    pub through: bool,
     /// Thickness of acquired slices through the plane, as a share of their distance.
     pub thickness: f64,
     /// The acquired number of voxels along i, j and k, where it is known to be less than the stored one: as source or
-    /// sidecar says, and for `native` from k-space.
+    /// sidecar says, and for `--native` from k-space.
     pub acquired: [Option<usize>; 3],
-    /// Whether slices are reduced to that first. Then `geometry` and `header` are those of what remains.
-    pub native: bool,
     /// The header of the grid that is enlarged.
     pub header: Header,
     /// Sides of the result along i, j and k.
@@ -183,22 +179,19 @@ impl Plan {
         }
         let is_copy = sides == geometry.sides && !native;
         let datatype = datatype(source.datatype(), is_copy, options, &mut warnings)?;
-        let (through, options, output) = (options.through.is_some(), options.clone(), Output::Nifti);
         Ok(Self {
             source,
-            output,
+            output: Output::Nifti,
             geometry,
             plane,
-            through,
             thickness,
             acquired,
-            native,
             header,
             sides,
             scale,
             mask,
             datatype,
-            options,
+            options: options.clone(),
             warnings,
         })
     }
@@ -235,10 +228,20 @@ impl Plan {
         [i, j, k]
     }
 
+    /// Whether the axis through the plane is enlarged, and not the plane.
+    pub fn is_through(&self) -> bool {
+        self.options.through.is_some()
+    }
+
+    /// Whether slices are reduced first to what was acquired. Then `geometry` and `header` are those of what remains.
+    pub fn is_native(&self) -> bool {
+        self.geometry.sides != self.stored()
+    }
+
     /// What reduces slices to what was acquired, if that was asked for.
     pub fn resizer(&self) -> Option<Resizer> {
         let ((a, b, _), stored, new) = (self.plane, self.stored(), self.geometry.sides);
-        self.native.then(|| Resizer::new((stored[b], stored[a]), (new[b], new[a])))
+        self.is_native().then(|| Resizer::new((stored[b], stored[a]), (new[b], new[a])))
     }
 
     /// Width and height of a slice.
@@ -281,7 +284,7 @@ impl Plan {
 
     /// Width and height of every slice that goes through the engine, and of what it makes of it.
     pub fn runs(&self) -> Vec<((usize, usize), (usize, usize))> {
-        if !self.through {
+        if !self.is_through() {
             return vec![(self.size(), self.target()); self.slices()];
         }
         let (a, b, through) = self.plane;
@@ -296,7 +299,7 @@ impl Plan {
 
     /// How many times as fine the result is.
     pub fn factor(&self) -> f64 {
-        let axis = if self.through { self.plane.2 } else { self.plane.0 };
+        let axis = if self.is_through() { self.plane.2 } else { self.plane.0 };
         self.sides[axis] as f64 / self.geometry.sides[axis] as f64
     }
 
@@ -308,7 +311,7 @@ impl Plan {
 
     /// Whether the result has the size of the input, so that its voxels are copied.
     pub fn is_copy(&self) -> bool {
-        self.sides == self.geometry.sides && !self.native
+        self.sides == self.geometry.sides && !self.is_native()
     }
 
     /// The names of the axes of the plane.

@@ -1,6 +1,6 @@
 //! A picture of a volume and its result: three planes through the middle, before, by cubic interpolation, and after.
 
-use super::geometry::{Affine, Geometry};
+use super::geometry::{Affine, Geometry, others};
 use super::intensity::Window;
 use super::nifti::Nifti;
 use super::options::AXES;
@@ -58,7 +58,7 @@ impl Planes {
         let at: [usize; 3] =
             std::array::from_fn(|axis| ((at[axis] * sides[axis] as f64) as usize).min(sides[axis] - 1));
         let plane = |normal: usize| {
-            let (a, b) = rest(normal);
+            let (a, b) = others(normal);
             Raster::new(1, sides[b], sides[a])
         };
         let mut planes = [plane(0), plane(1), plane(2)];
@@ -83,7 +83,7 @@ impl Planes {
     /// The planes of a grid of `sides`, by cubic interpolation.
     fn enlarged(&self, sides: [usize; 3]) -> Self {
         let plane = |normal: usize| {
-            let (a, b) = rest(normal);
+            let (a, b) = others(normal);
             resize(&self.planes[normal], sides[b], sides[a], Kernel::BICUBIC)
         };
         Self { sides, planes: [plane(0), plane(1), plane(2)] }
@@ -104,11 +104,6 @@ impl Planes {
         let values = self.planes.iter().flat_map(|plane| plane.data());
         values.copied().filter(|value| value.is_finite()).fold(0.0, f32::max)
     }
-}
-
-/// The two other axes.
-fn rest(normal: usize) -> (usize, usize) {
-    [(1, 2), (0, 2), (0, 1)][normal]
 }
 
 /// The picture of `input`, of its `result` and, if there is one, of the map of its `uncertainty`, which have one grid. All
@@ -191,7 +186,7 @@ pub fn draw(input: &Nifti, result: &Nifti, uncertainty: Option<&Nifti>, window: 
 fn views(geometry: &Geometry) -> Vec<View> {
     let Some(affine) = geometry.sform.as_ref().or(geometry.qform.as_ref()) else {
         let view = |normal: usize| {
-            let (a, b) = rest(normal);
+            let (a, b) = others(normal);
             let name = format!("plane {}{}, sides unknown", AXES[a], AXES[b]);
             View { name, normal, across: (a, false), down: (b, false), marks: None }
         };

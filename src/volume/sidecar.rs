@@ -103,13 +103,13 @@ impl Sidecar {
         let names: String = (0..3).filter(|&axis| new[axis] != own[axis]).map(|axis| AXES[axis]).collect();
         let along = if names.len() == 1 { "axis" } else { "axes" };
         let factor = rounded(plan.factor());
-        let than = if plan.native { "what was acquired" } else { "the source" };
+        let than = if plan.is_native() { "what was acquired" } else { "the source" };
         let mut resolution = format!("{i} x {j} x {k} mm");
         if !names.is_empty() {
             resolution.push_str(&format!(", {factor} times as fine along the {along} {names} as {than}"));
         }
         self.set("Resolution", &json!(resolution));
-        if plan.native && self.value("Interpolation2D").is_some() {
+        if plan.is_native() && self.value("Interpolation2D").is_some() {
             self.set("Interpolation2D", &json!(false));
         }
         let slices = self.axis_of("SliceEncodingDirection").unwrap_or_else(|| slice_axis(&plan.header));

@@ -117,7 +117,7 @@ impl Slices<'_> {
             self.copy(&mut data, cancel, take)?;
             return Ok(Outcome::default());
         }
-        if plan.through {
+        if plan.is_through() {
             return self.make_through(upscaler, listener, cancel, take);
         }
         let (through, voxel) = (plan.plane.2, plan.source.datatype().bytes());
@@ -143,24 +143,27 @@ impl Slices<'_> {
             return Ok(outcome);
         }
         let scratch = |datatype: Datatype| Scratch::new(self.folder, plan.sides, through, datatype.bytes());
-        let (mut results, mut maps) = (scratch(plan.datatype)?, scratch(MAP)?);
+        let mut results = scratch(plan.datatype)?;
+        let mut maps = self.options.uncertainty.map(|_| scratch(MAP)).transpose()?;
         let mut volume = vec![0; sides.iter().product::<usize>() * voxel];
         for time in 0..plan.source.shape()[3] {
             data.fill(&mut volume)?;
             results.rewind()?;
-            maps.rewind()?;
+            maps.as_mut().map_or(Ok(()), Scratch::rewind)?;
             for first in (0..sides[through]).step_by(at_once) {
                 let indices = first..sides[through].min(first + at_once);
                 let group = indices.map(|index| slice(&volume, sides, through, index, voxel)).collect();
                 for finished in work(time * sides[through] + first, group)? {
                     let (result, map) = outcome.add(finished);
                     results.push(&result)?;
-                    map.map_or(Ok(()), |map| maps.push(&map))?;
+                    if let (Some(maps), Some(map)) = (&mut maps, map) {
+                        maps.push(&map)?;
+                    }
                 }
             }
             let mut checked = |block: Block| cancel.check().and_then(|()| take(block));
             results.ordered(|block| checked(Block::Result(block)))?;
-            if self.options.uncertainty.is_some() {
+            if let Some(maps) = &mut maps {
                 maps.ordered(|block| checked(Block::Map(block)))?;
             }
         }

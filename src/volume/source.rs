@@ -1,14 +1,12 @@
 //! What a volume is made of: a NIfTI file or a DICOM series. Both give a header of NIfTI and voxels in the order of one.
 
-use std::io;
 use std::sync::Arc;
 
 use super::dicom::{self, Series};
 use super::nifti::{self, Datatype, Extension, Form, Header, Nifti};
 use super::sidecar::Sidecar;
 use super::verify::record;
-use crate::error::{Error, ErrorKind, Result};
-use crate::fs::hash::hash_file;
+use crate::error::Result;
 
 /// A volume whose header was read.
 #[derive(Clone, Debug)]
@@ -124,9 +122,8 @@ impl Source {
     /// # Errors
     /// `Input` where they cannot be read.
     pub fn hash(&self) -> Result<String> {
-        let cannot_read = |error: io::Error| Error::with_source(ErrorKind::Input, "cannot read", error);
         match self {
-            Self::Nifti(nifti) => hash_file(nifti.data_path()).map_err(cannot_read),
+            Self::Nifti(nifti) => nifti.hash(),
             Self::Series(series) => series.hash(),
         }
     }

@@ -121,7 +121,7 @@ impl Summary {
             input,
             output,
             acquired: None,
-            native: plan.native,
+            native: plan.is_native(),
             correlation,
         }
     }

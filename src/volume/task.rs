@@ -10,7 +10,7 @@ use super::dicom::{self, Making, Series};
 use super::intensity::{Survey, Window};
 use super::kspace;
 use super::mask::Mask;
-use super::nifti::{self, COMMENT, Extension, Header, field};
+use super::nifti::{self, COMMENT, Extension, Header, Nifti, field};
 use super::options::ConsistencyKernel;
 use super::plan::{Output, Plan};
 use super::region::Region;
@@ -100,7 +100,7 @@ impl VolumeTask<'_, '_> {
         let survey = Survey::of(&plan.source, cancel)?;
         survey.warning.iter().for_each(|warning| listener.warn(warning));
         self.check_range(&survey)?;
-        if plan.native && survey.nan > 0 {
+        if plan.is_native() && survey.nan > 0 {
             let message = "holds voxels that are NaN, which have no k-space: expected none with --native";
             return Err(Error::new(ErrorKind::Input, message));
         }
@@ -136,7 +136,7 @@ impl VolumeTask<'_, '_> {
             );
         }
         // After the result is in its place nothing may fail, and the source may have been replaced.
-        let is_examined = !plan.is_copy() && !plan.native && !plan.source.is_derived();
+        let is_examined = !plan.is_copy() && !plan.is_native() && !plan.source.is_derived();
         let found = if is_examined { kspace::acquired(&plan.source, cancel)? } else { [None; 3] };
         let run = Run { slices: &slices, upscaler, listener, cancel };
         let fill = |sink: Sink<'_>, map: Option<OpenMap<'_>>| match (sink, &plan.output) {
@@ -243,11 +243,11 @@ impl VolumeTask<'_, '_> {
     /// `Input` where the mask cannot be read.
     fn provenance(&self, upscaler: &Upscaler, report: &Report, hash: &str) -> Result<Provenance> {
         let (plan, options) = (self.plan, &self.plan.options);
-        let mask = plan.mask.clone().map(|mask| Source::Nifti(mask).hash()).transpose();
+        let mask = plan.mask.as_ref().map(Nifti::hash).transpose();
         Ok(Provenance {
             plane: Some(plan.plane_name()),
-            through: plan.through,
-            native: plan.native.then_some(plan.geometry.sides),
+            through: plan.is_through(),
+            native: plan.is_native().then_some(plan.geometry.sides),
             kspace: options.consistency_kernel == Some(ConsistencyKernel::Kspace),
             noise_length: Some(options.noise_length),
             mask_sha256: mask.map_err(|error| error.context("the mask"))?,
@@ -265,12 +265,14 @@ impl VolumeTask<'_, '_> {
         // A series has UIDs, which stand for its pixels.
         let (scaling, source) = match &plan.source {
             Source::Series(_) => (series.scaling, String::new()),
-            Source::Nifti(nifti) => (nifti.header.scaling(), plan.source.hash()?),
+            Source::Nifti(nifti) => {
+                (nifti.header.scaling(), self.hash.clone().map_or_else(|| nifti.hash(), Ok)?)
+            }
         };
         let settings = self.provenance(upscaler, report, &source)?;
         let text = format!("{:.2}", plan.factor());
         let factor = text.trim_end_matches('0').trim_end_matches('.').to_owned();
-        let along = if plan.through { "through" } else { "in" };
+        let along = if plan.is_through() { "through" } else { "in" };
         let steps = if settings.steps == 1 { "1 step".into() } else { format!("{} steps", settings.steps) };
         let description = format!(
             "Enlarged x{factor} {along} the plane {} (i: columns, j: rows, k: slices) by {} with the neural network {}, \

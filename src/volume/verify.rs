@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::geometry::{Affine, Geometry};
+use super::geometry::{Geometry, distance};
 use super::nifti::{COMMENT, Datatype, Extension, Header, Nifti, Order, field};
 use super::options::{self, ConsistencyKernel, Distance, VolumeOptions};
 use super::plan::Plan;
@@ -184,20 +184,9 @@ fn different_fields(expected: &Header, source: &Source, result: &Nifti) -> Vec<&
 
 /// The largest distance between outer corners, by whichever form is worse.
 fn corners_mm(source: &Geometry, result: &Geometry) -> Option<f64> {
-    let corner = |affine: &Affine, sides: [usize; 3], corner: usize| {
-        let at = |axis: usize| if corner >> axis & 1 == 1 { sides[axis] as f64 - 0.5 } else { -0.5 };
-        affine.map(|row| row[0] * at(0) + row[1] * at(1) + row[2] * at(2) + row[3])
-    };
-    let apart = |a: &Affine, b: &Affine| {
-        let distance = |index: usize| {
-            let (a, b) = (corner(a, source.sides, index), corner(b, result.sides, index));
-            a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt()
-        };
-        (0..8).map(distance).fold(0.0, f64::max)
-    };
     let forms = [(&source.qform, &result.qform), (&source.sform, &result.sform)];
     let distances = forms.into_iter().filter_map(|(a, b)| match (a, b) {
-        (Some(a), Some(b)) => Some(apart(a, b)),
+        (Some(a), Some(b)) => Some(distance((a, source.sides), (b, result.sides))),
         (None, None) => None,
         _ => Some(f64::INFINITY),
     });

@@ -48,6 +48,11 @@ impl Input {
         }
     }
 
+    /// What tells it from other series of the same path.
+    pub fn suffix(&self) -> Option<&str> {
+        self.series.as_ref()?.suffix.as_deref()
+    }
+
     /// Whether this is standard input.
     pub fn is_stdin(&self) -> bool {
         self.path == Path::new(STDIO)
@@ -109,20 +114,18 @@ pub fn collect(arguments: &[PathBuf], skip: Option<&Path>) -> Collected {
     // The same path named twice, however spelt, or named and found, is one input; what was named comes first.
     let mut seen = HashSet::new();
     all.inputs.retain(|input| {
-        let suffix = input.series.as_ref().and_then(|member| member.suffix.clone());
-        input.is_stdin() || seen.insert((resolved(&input.path), suffix))
+        input.is_stdin() || seen.insert((resolved(&input.path), input.suffix().map(str::to_owned)))
     });
     all
 }
 
 /// Adds the series of DICOM files; `folder` is where they were found, if they were not named.
 fn series(places: &[Place], folder: Option<&Path>, all: &mut Collected) {
-    let unique: HashSet<Place> =
-        places.iter().map(|place| Place { path: resolved(&place.path), ..place.clone() }).collect();
-    let mut seen = unique;
+    // The same file named twice, however spelt, is one slice.
+    let mut seen = HashSet::new();
     let places: Vec<Place> = places
         .iter()
-        .filter(|place| seen.remove(&Place { path: resolved(&place.path), ..(*place).clone() }))
+        .filter(|place| seen.insert(Place { path: resolved(&place.path), ..(*place).clone() }))
         .cloned()
         .collect();
     let Collection { members, unusable, others } = Collection::read(&places);

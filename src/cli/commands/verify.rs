@@ -17,7 +17,7 @@ use crate::cli::output::human::intensities;
 use crate::cli::output::stdout::print;
 use crate::engine::{RuntimeOptions, Target, Upscaler};
 use crate::error::{Error, ErrorKind, Result};
-use crate::fs::hash::{hash_file, sha256_hex};
+use crate::fs::hash::sha256_hex;
 use crate::image::{Image, Provenance, decode_page, page_count};
 use crate::model::Bundle;
 use crate::progress::CancelToken;
@@ -139,17 +139,10 @@ impl VerifyArgs {
     /// As [`VerifyArgs::find`], of a volume.
     fn find_volume(&self) -> Result<Finding> {
         let limits = self.resources.0.limits();
-        let named = |path: &Path| {
-            let path = shown(path);
-            move |error: Error| error.context(path)
-        };
         let result = Nifti::open(&self.output).map_err(named(&self.output))?;
         let record = volume::verify::record(&result).ok_or_else(no_record).map_err(named(&self.output))?;
         let source = Nifti::open(&self.source).map_err(named(&self.source))?;
-        let hash = hash_file(source.data_path())
-            .map_err(|error| Error::with_source(ErrorKind::Input, "cannot read", error))
-            .map_err(named(&self.source))?;
-        if hash != record.source_sha256 {
+        if source.hash().map_err(named(&self.source))? != record.source_sha256 {
             return Ok(Finding { record, provider: None, pages: Vec::new(), volume: None });
         }
         let cancel = CancelToken::new();
@@ -177,10 +170,6 @@ impl VerifyArgs {
 
     fn find(&self) -> Result<Finding> {
         let limits = self.resources.0.limits();
-        let named = |path: &Path| {
-            let path = shown(path);
-            move |error: Error| error.context(path)
-        };
         for path in [&self.output, &self.source] {
             if path.is_dir() || !files_of(path).unwrap_or_default().is_empty() {
                 let message = if path == &self.output {
@@ -297,6 +286,12 @@ fn about_volume(found: &volume::verify::Verification) -> String {
     };
     let intensities = intensities(&found.summary);
     format!("  {corners}\n  {intensities}{fields}\n  not checked: {}\n", NOT_CHECKED.join(", "))
+}
+
+/// Names the file that an error is about.
+fn named(path: &Path) -> impl FnOnce(Error) -> Error {
+    let path = shown(path);
+    move |error| error.context(path)
 }
 
 fn record(image: &Image) -> Result<Provenance> {

@@ -11,6 +11,7 @@ use super::gzip::{MAGIC, Members};
 use super::header::{Form, Header, Version};
 use super::name::{advice, companions, is_data, may_be_analyze, without_gz};
 use crate::error::{Error, ErrorKind, Result};
+use crate::fs::hash::hash_file;
 
 /// Most bytes that extensions may have.
 const MAX_EXTENSIONS: u64 = 64 << 20;
@@ -137,6 +138,14 @@ impl Nifti {
     /// The file that holds the voxels.
     pub fn data_path(&self) -> &Path {
         &self.data_path
+    }
+
+    /// SHA-256 of that file, in hexadecimal.
+    ///
+    /// # Errors
+    /// `Input` where it cannot be read.
+    pub fn hash(&self) -> Result<String> {
+        hash_file(&self.data_path).map_err(cannot_read)
     }
 
     /// Whether the voxels are compressed.

@@ -1,12 +1,11 @@
 //! A worker and what it works on.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::watch::ledger::entry::Entry;
 use crate::watch::worker::child::Child;
-use crate::watch::worker::protocol::{Job, Order, sidecar_temporary};
+use crate::watch::worker::protocol::{Job, Order, remove_temporaries};
 
 /// A job that was given out.
 #[derive(Debug)]
@@ -27,13 +26,6 @@ pub struct Running {
     pub jobs: Vec<Assignment>,
     /// When it last said something, or was given something after idleness.
     pub heard: Instant,
-}
-
-/// Removes what a worker left, or may have left.
-pub(crate) fn remove(temporary: &Path) {
-    for path in [temporary, &sidecar_temporary(temporary)] {
-        let _ = fs::remove_file(path);
-    }
 }
 
 impl Running {
@@ -66,7 +58,7 @@ impl Running {
     pub fn end(self) -> (Vec<Assignment>, String) {
         let status = self.child.end();
         for job in &self.jobs {
-            remove(&job.temporary);
+            remove_temporaries(&job.temporary);
         }
         (self.jobs, status)
     }
@@ -74,6 +66,7 @@ impl Running {
 
 #[cfg(all(test, unix))]
 mod tests {
+    use std::fs;
     use std::process::Command;
     use std::sync::mpsc::channel;
 

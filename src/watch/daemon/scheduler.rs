@@ -10,7 +10,7 @@ use super::folder::Folder;
 use super::original::{Original, Removal};
 use super::place::{Target, rename_all};
 use super::quarantine::quarantine;
-use super::running::{Assignment, remove};
+use super::running::Assignment;
 use crate::batch::naming::shown;
 use crate::error::Result;
 use crate::fs::hash::holds;
@@ -23,7 +23,7 @@ use crate::watch::report::log::Log;
 use crate::watch::settings::watch_settings::{Collision, Originals, Quarantine};
 use crate::watch::source::stamp::Stamp;
 use crate::watch::worker::failure::{CRASHES, Fault, backoff};
-use crate::watch::worker::protocol::{Made, Ready, sidecar_temporary};
+use crate::watch::worker::protocol::{Made, Ready, remove_temporaries, sidecar_temporary};
 
 /// How often is looked whether results can be placed again.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
@@ -153,7 +153,7 @@ impl<'a> Scheduler<'a> {
         let placed = match self.place(&job, made)? {
             Ok(placed) => placed,
             Err(problem) => {
-                remove(&job.temporary);
+                remove_temporaries(&job.temporary);
                 let taken = problem.kind() == io::ErrorKind::AlreadyExists;
                 let fault = if taken { Fault::File } else { Fault::Place };
                 return self.failed(job, fault, &format!("cannot place the result: {problem}"), now);

@@ -1,5 +1,6 @@
 //! What the daemon and its worker process say to each other: JSON, one object a line.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -72,6 +73,13 @@ pub fn sidecar_temporary(temporary: &Path) -> PathBuf {
     let mut name = temporary.as_os_str().to_os_string();
     name.push(".json");
     name.into()
+}
+
+/// Removes a result that was written to `temporary`, or may have been, and its sidecar.
+pub fn remove_temporaries(temporary: &Path) {
+    for path in [temporary, &sidecar_temporary(temporary)] {
+        let _ = fs::remove_file(path);
+    }
 }
 
 /// A result that only has to be copied, if it still is what was made.

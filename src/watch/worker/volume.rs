@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::making::{CANNOT_WRITE, WorkerObserver, cannot_write, fault_of_file, with_temporary};
-use super::protocol::{Job, Made, sidecar_temporary};
+use super::protocol::{Job, Made, remove_temporaries, sidecar_temporary};
 use crate::batch::naming::show_scale;
 use crate::engine::{UpscaleOptions, Upscaler};
 use crate::error::{Error, ErrorKind, Result};
@@ -107,11 +107,7 @@ impl VolumeSource {
             let hash = hash_file(&job.temporary).map_err(cannot_write).map_err(Some)?;
             if stamp(&job.input).map_err(Some)? == self.stamp { Ok((hash, sidecar)) } else { Err(None) }
         });
-        let (hash, sidecar) = checked.inspect_err(|_| {
-            for path in [&job.temporary, &sidecar_temporary(&job.temporary)] {
-                let _ = fs::remove_file(path);
-            }
-        })?;
+        let (hash, sidecar) = checked.inspect_err(|_| remove_temporaries(&job.temporary))?;
         let (width, height) = plan.target();
         Ok(Made {
             hash,

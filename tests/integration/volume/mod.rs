@@ -11,7 +11,11 @@ mod stopping;
 mod verifying;
 
 use std::fs;
+#[cfg(unix)]
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
+#[cfg(unix)]
+use std::process::Stdio;
 use std::process::{Command, Output};
 
 use crate::cli::has_runtime;
@@ -54,13 +58,39 @@ impl Place {
         names
     }
 
-    /// Runs the judge.
+    /// Runs the judge of NIfTI.
     #[track_caller]
     fn judge(&self, arguments: &[&str]) {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/integration/volume/judge.py");
-        let mut command = Command::new(python().unwrap());
-        let output = command.current_dir(self.0.path()).arg(script).args(arguments).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        NIFTI.judge(self, arguments);
+    }
+
+    /// Slices at these heights in a folder, in files whose names say nothing.
+    fn add_slices(&self, folder: &str, heights: &[f64]) {
+        for (index, height) in heights.iter().enumerate() {
+            let path = self.0.path().join(folder).join(format!("IM{index}"));
+            dicom_in::series::write(dicom_in::series::slice(*height), &path);
+        }
+    }
+
+    /// Interrupts `upscale` in the middle of its work; only what was there before may be left.
+    #[cfg(unix)]
+    #[track_caller]
+    fn interrupt(&self, arguments: &[&str]) {
+        let before = self.files();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_partdiff"))
+            .current_dir(self.0.path())
+            .args(["upscale", "--json", "--steps", "40", "--device", "cpu"])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        assert!(lines.any(|line| line.contains("\"event\":\"progress\"")));
+        assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+        let rest: Vec<String> = lines.collect();
+        assert_eq!(child.wait().unwrap().code(), Some(1));
+        assert!(rest.iter().any(|line| line.contains("\"kind\":\"cancelled\"")), "{rest:?}");
+        assert_eq!(self.files(), before);
     }
 
     /// A folder of volumes for the judgement of `what`.
@@ -73,8 +103,40 @@ impl Place {
     }
 }
 
-fn python() -> Option<String> {
-    crate::python::python("nibabel, numpy, PIL")
+/// A Python script that looks at results.
+struct Judge {
+    /// Its path below this folder.
+    script: &'static str,
+    modules: &'static str,
+    /// What brings these, in words.
+    packages: &'static str,
+}
+
+const NIFTI: Judge =
+    Judge { script: "judge.py", modules: "nibabel, numpy, PIL", packages: "nibabel and Pillow" };
+
+impl Judge {
+    fn python(&self) -> Option<String> {
+        crate::python::python(self.modules)
+    }
+
+    /// Whether the packages and the runtime are here; says on standard error what is not.
+    fn is_ready(&self) -> bool {
+        if self.python().is_none() {
+            skipped!("no python3 with {}", self.packages);
+            return false;
+        }
+        has_runtime()
+    }
+
+    #[track_caller]
+    fn judge(&self, place: &Place, arguments: &[&str]) {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/integration/volume");
+        let mut command = Command::new(self.python().unwrap());
+        command.current_dir(place.0.path()).arg(folder.join(self.script)).args(arguments);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{arguments:?} {}", String::from_utf8_lossy(&output.stderr));
+    }
 }
 
 /// The folder of public files, with mri-peers and mri in it.
@@ -82,13 +144,8 @@ fn samples() -> PathBuf {
     std::env::var_os("PARTDIFF_SAMPLES").expect("PARTDIFF_SAMPLES").into()
 }
 
-/// Whether nibabel and the runtime are here; says on standard error what is not.
 fn ready() -> bool {
-    if python().is_none() {
-        skipped!("no python3 with nibabel and Pillow");
-        return false;
-    }
-    has_runtime()
+    NIFTI.is_ready()
 }
 
 #[test]

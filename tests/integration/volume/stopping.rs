@@ -1,8 +1,5 @@
 //! Ctrl-C in the middle of a volume.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
-
 use super::Place;
 use super::bad_inputs::{nifti, put};
 use crate::cli::has_runtime;
@@ -25,18 +22,7 @@ fn an_interrupt_leaves_neither_result_nor_temporary() {
         bytes.truncate(352);
         bytes.extend(voxels);
         place.put("a.nii", &bytes);
-        let mut child = Command::new(env!("CARGO_BIN_EXE_partdiff"))
-            .current_dir(place.0.path())
-            .args(["upscale", "a.nii", "-o", "out.nii.gz", "--json", "--steps", "40", "--device", "cpu"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-        assert!(lines.any(|line| line.contains("\"event\":\"progress\"")));
-        assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
-        let rest: Vec<String> = lines.collect();
-        assert_eq!(child.wait().unwrap().code(), Some(1));
-        assert!(rest.iter().any(|line| line.contains("\"kind\":\"cancelled\"")), "{rest:?}");
+        place.interrupt(&["a.nii", "-o", "out.nii.gz"]);
         assert_eq!(place.files(), ["a.nii"]);
     }
 }

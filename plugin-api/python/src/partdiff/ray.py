@@ -33,11 +33,8 @@ from .errors import InvalidArgumentError
 
 __all__ = ["Row", "Summary", "upscale"]
 
-#: Kinds of files that are taken from a folder; what is named is tried in any case.
-_WRITTEN = frozenset((".bmp", ".jpeg", ".jpg", ".jxl", ".png", ".tif", ".tiff", ".webp"))
-"""Extensions that results can have, too."""
-
-_EXTENSIONS = frozenset(
+#: Extensions of files that are taken from a folder; what is named is tried in any case.
+_READ = frozenset(
     f".{name}"
     for names in (
         "png jpg jpeg jpe jfif webp tif tiff bmp dib gif qoi jxl",
@@ -45,6 +42,9 @@ _EXTENSIONS = frozenset(
     )
     for name in names.split()
 )
+
+#: Those of them that results can have, too.
+_WRITTEN = frozenset((".bmp", ".jpeg", ".jpg", ".jxl", ".png", ".tif", ".tiff", ".webp"))
 
 
 @dataclass(frozen=True)
@@ -299,7 +299,7 @@ def _inputs(inputs: Any, filesystem: Any) -> tuple[fs.FileSystem, list[str]]:
         if kind == fs.FileType.NotFound:
             raise FileNotFoundError(f"{name}: no such file or folder")
         found = _store.files(source, path)
-        return source, [path for path in found if posixpath.splitext(path)[1].lower() in _EXTENSIONS]
+        return source, [path for path in found if posixpath.splitext(path)[1].lower() in _READ]
     if isinstance(inputs, ray.data.Dataset):
         inputs = [row["path"] for row in inputs.select_columns(["path"]).take_all()]
     places = [_store.filesystem(os.fspath(place), filesystem) for place in inputs]

@@ -9,7 +9,7 @@ use crate::batch::naming::{NameFields, Template, format_and_extension, show_scal
 use crate::batch::planned_page::PlannedPage;
 use crate::batch::probe::probe;
 use crate::cli::args::destination::Destination;
-use crate::cli::args::inputs::Input;
+use crate::cli::args::inputs::{Collected, Input};
 use crate::cli::args::upscale_request::{Originals, UpscaleRequest};
 use crate::engine::options::Target;
 use crate::error::{Error, ErrorKind, Result};
@@ -100,13 +100,18 @@ pub struct Models<'a> {
     pub volumes: ModelFacts<'a>,
 }
 
-/// The files to make from `input`: one, or one per page where the format holds no more.
+/// The files to make from `input`: one, or one per page where the format holds no more. `like` is what `--like` names.
 ///
 /// # Errors
 /// `Input` or `Limit` for what cannot be read, `InvalidOption` or `Output` for what cannot be written.
-pub fn jobs(request: &UpscaleRequest, models: Models<'_>, input: &Input) -> Result<Vec<Job>> {
+pub fn jobs(
+    request: &UpscaleRequest,
+    models: Models<'_>,
+    like: Option<&Collected>,
+    input: &Input,
+) -> Result<Vec<Job>> {
     if input.series.is_some() || !input.is_stdin() && is_volume(&input.path) {
-        return Ok(vec![volume_job(request, models.volumes, input)?]);
+        return Ok(vec![volume_job(request, models.volumes, like, input)?]);
     }
     if request.preview.is_some() {
         return Err(Error::new(ErrorKind::InvalidOption, "--preview is for volumes"));

@@ -281,8 +281,8 @@ impl FileObserver<'_> {
     /// Whether `message` is new for the input.
     fn tell_once(&self, message: &str) -> bool {
         let mut told = self.maker.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let series = self.job.input.series.as_ref().and_then(|member| member.suffix.clone());
-        told.insert((self.job.input.path.clone(), series, message.to_owned()))
+        let input = &self.job.input;
+        told.insert((input.path.clone(), input.suffix().map(str::to_owned), message.to_owned()))
     }
 
     /// Tells each warning once per input.

@@ -239,7 +239,7 @@ impl Run<'_> {
             bytes = bytes.max(plan.bytes);
         }
         let (mut pages, mut size) = (job.pages.len(), (first.width, first.height));
-        if let Some(volume) = job.volume.as_ref().filter(|volume| volume.plan.through) {
+        if let Some(volume) = job.volume.as_ref().filter(|volume| volume.plan.is_through()) {
             // What runs are planes across the slices; what becomes of them are slices.
             let plan = &volume.plan;
             let all = |sides: [usize; 3]| sides.into_iter().product::<usize>() as u64;

@@ -51,14 +51,13 @@ impl RunPlan {
             inputs.iter().flat_map(Input::files).filter_map(FileId::of).collect();
         // What else is read must not be written over either.
         known.extend(request.volumes.mask.as_deref().and_then(FileId::of));
-        if let Some(like) = &request.like {
-            let read = collect(slice::from_ref(like), None).inputs;
-            known.extend(read.iter().flat_map(Input::files).filter_map(FileId::of));
-        }
+        let like = request.like.as_ref().map(|like| collect(slice::from_ref(like), None));
+        let read = like.iter().flat_map(|like| &like.inputs);
+        known.extend(read.flat_map(Input::files).filter_map(FileId::of));
         let is_ours = |relative: &Path| request.shard.is_none_or(|shard| shard.takes(relative));
         let mut plan = Self { failures, notes, ..Self::default() };
         for input in inputs {
-            match jobs(request, models, &input) {
+            match jobs(request, models, like.as_ref(), &input) {
                 Ok(jobs) => {
                     plan.notes.extend(note(&jobs).filter(|_| is_ours(&input.relative)));
                     plan.jobs.extend(jobs);
@@ -86,8 +85,7 @@ impl RunPlan {
     }
 
     fn count_files(&self) -> usize {
-        let series = |job: &Job| job.input.series.as_ref().and_then(|member| member.suffix.clone());
-        let jobs: HashSet<_> = self.jobs.iter().map(|job| (&job.input.path, series(job))).collect();
+        let jobs: HashSet<_> = self.jobs.iter().map(|job| (&job.input.path, job.input.suffix())).collect();
         jobs.len() + self.failures.len()
     }
 
@@ -223,22 +221,25 @@ fn verdict(job: &Job, request: &UpscaleRequest, inputs: &HashSet<FileId>) -> Res
     let verdict = judge(output, request.existing, inputs)?;
     // A sidecar without its volume is not what a run before has made.
     if let (Verdict::Go, Some((sidecar, _))) = (&verdict, job.sidecar()) {
-        let other = ["nii", "nii.gz", "img", "img.gz"].map(|extension| sidecar.with_extension(extension));
-        if let Some(other) = other.iter().find(|other| *other != output && other.exists()) {
-            let message =
-                format!("{} belongs to {}: choose another name or folder", shown(&sidecar), shown(other));
-            if sidecar.exists() {
-                return Err(Error::new(ErrorKind::Output, message));
-            }
-        }
-        if sidecar.exists() && request.existing == Existing::Skip {
-            let message =
-                format!("{} exists without its volume: move it away, or give --overwrite", shown(&sidecar));
-            return Err(Error::new(ErrorKind::Output, message));
+        if sidecar.exists() {
+            check_left_sidecar(&sidecar, output, request.existing)?;
         }
         judge(&sidecar, request.existing, inputs)?;
     }
     Ok(verdict)
+}
+
+/// Refuses a sidecar of another volume than `output`, and one that is alone where results that exist are left as they are.
+fn check_left_sidecar(sidecar: &Path, output: &Path, existing: Existing) -> Result<()> {
+    let refuse = |what: String| Err(Error::new(ErrorKind::Output, format!("{} {what}", shown(sidecar))));
+    let mut others = ["nii", "nii.gz", "img", "img.gz"].map(|ext| sidecar.with_extension(ext)).into_iter();
+    if let Some(other) = others.find(|other| other != output && other.exists()) {
+        return refuse(format!("belongs to {}: choose another name or folder", shown(&other)));
+    }
+    if existing == Existing::Skip {
+        return refuse("exists without its volume: move it away, or give --overwrite".into());
+    }
+    Ok(())
 }
 
 #[cfg(test)]

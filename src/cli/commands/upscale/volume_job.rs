@@ -2,14 +2,13 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::slice;
 use std::sync::Arc;
 
 use super::job::{Job, ModelFacts, named_output};
 use crate::batch::naming::{show_scale, shown};
 use crate::batch::planned_page::PlannedPage;
 use crate::cli::args::destination::Destination;
-use crate::cli::args::inputs::{Collected, Failure, Input, collect};
+use crate::cli::args::inputs::{Collected, Failure, Input};
 use crate::cli::args::upscale_request::{Originals, UpscaleRequest};
 use crate::engine::Target;
 use crate::error::{Error, ErrorKind, Result};
@@ -31,12 +30,17 @@ pub struct VolumeJob {
     pub sidecar: Option<Sidecar>,
 }
 
-/// The file to make from the volume `input`.
+/// The file to make from the volume `input`; `like` is what `--like` names.
 ///
 /// # Errors
 /// As [`Plan::new`]; `InvalidOption` for options that volumes do not have, and names that neither a NIfTI file nor a folder
 /// has.
-pub fn volume_job(request: &UpscaleRequest, model: ModelFacts<'_>, input: &Input) -> Result<Job> {
+pub fn volume_job(
+    request: &UpscaleRequest,
+    model: ModelFacts<'_>,
+    like: Option<&Collected>,
+    input: &Input,
+) -> Result<Job> {
     let settings = &request.settings;
     let (target, scale, options, limits) =
         (request.options.target, model.scale, &request.volumes, settings.limits());
@@ -59,8 +63,8 @@ pub fn volume_job(request: &UpscaleRequest, model: ModelFacts<'_>, input: &Input
             return Err(invalid(message));
         }
     }
-    let series = series(request, input)?;
-    if request.uncertainty.is_some() && plan.through {
+    let series = series(request, like, input)?;
+    if request.uncertainty.is_some() && plan.is_through() {
         // The result, another one, and sums over all of them.
         let bytes = plan.sides.iter().fold(16u64, |bytes, side| bytes.saturating_mul(*side as u64));
         let most = settings.limits().max_decode_bytes;
@@ -96,7 +100,7 @@ pub fn volume_job(request: &UpscaleRequest, model: ModelFacts<'_>, input: &Input
             None if packed => "nii.gz",
             None => "nii",
         };
-        let factor = plan.through.then(|| plan.factor());
+        let factor = plan.is_through().then(|| plan.factor());
         job.output = named_output(request, model, &bare, ext, &job.pages[0], factor);
         let to_file = matches!(request.destination, Destination::File(_));
         let is_named = request.template.is_some() || to_file;
@@ -152,13 +156,8 @@ pub fn volume_job(request: &UpscaleRequest, model: ModelFacts<'_>, input: &Input
         plan.warnings.push(warning);
         None
     });
-    if request.preview.is_some() && !is_file {
-        return Err(invalid("--preview cannot draw DICOM: expected NIfTI as input and result"));
-    }
-    if request.preview.is_some() && request.originals == Originals::Replace {
-        return Err(invalid(
-            "--preview compares with the original, which is lost with --no-backup: expected a backup",
-        ));
+    if request.preview.is_some() {
+        check_preview(request, &job, is_file)?;
     }
     if let Some(output) = &job.output
         && !job.in_place
@@ -174,42 +173,56 @@ pub fn volume_job(request: &UpscaleRequest, model: ModelFacts<'_>, input: &Input
         if sidecar.is_none() && !is_own && new.exists() {
             plan.warnings.push(format!("{} is of another volume, and stays beside the result", shown(&new)));
         }
-    } else if request.preview.is_some() && job.output.is_none() {
-        return Err(invalid("--preview needs a result in a file: give a file as OUT"));
     } else if sidecar.is_some() && job.output.is_none() {
         plan.warnings.push("its sidecar is left out, as the result goes to standard output".into());
     }
     Ok(Job { volume: Some(Box::new(VolumeJob { plan, packed, sidecar })), ..job })
 }
 
+/// Whether a volume and its result are files that a picture can be drawn of.
+fn check_preview(request: &UpscaleRequest, job: &Job, is_file: bool) -> Result<()> {
+    if !is_file {
+        return Err(invalid("--preview cannot draw DICOM: expected NIfTI as input and result"));
+    }
+    if request.originals == Originals::Replace {
+        return Err(invalid(
+            "--preview compares with the original, which is lost with --no-backup: expected a backup",
+        ));
+    }
+    if job.output.is_none() {
+        return Err(invalid("--preview needs a result in a file: give a file as OUT"));
+    }
+    Ok(())
+}
+
 /// The name of the result by the rules of BIDS, if that of the input at `path` follows them.
 fn bids_name(path: &Path, plan: &Plan, target: Target, scale: usize) -> Option<String> {
     let factor = match target {
-        Target::Scale(factor) if !plan.through => factor,
-        Target::Native if !plan.through => scale as f64,
+        Target::Scale(factor) if !plan.is_through() => factor,
+        Target::Native if !plan.is_through() => scale as f64,
         _ => plan.factor(),
     };
     result_name(path.file_stem()?.to_str()?, &show_scale(factor))
 }
 
 /// The series whose attributes the result of `input` may take.
-fn series(request: &UpscaleRequest, input: &Input) -> Result<Option<Arc<Series>>> {
-    let Some(like) = &request.like else {
+fn series(request: &UpscaleRequest, like: Option<&Collected>, input: &Input) -> Result<Option<Arc<Series>>> {
+    let (Some(path), Some(like)) = (&request.like, like) else {
         return Ok(input.series.as_ref().map(|member| Arc::clone(&member.series)));
     };
     if input.series.is_some() {
         return Err(invalid("--like is for NIfTI: a DICOM series has attributes of its own"));
     }
-    let Collected { inputs, failures, .. } = collect(slice::from_ref(like), None);
-    if let Some(Failure { input, error, .. }) = failures.into_iter().next() {
-        return Err(error.context(format!("--like: {}", shown(&input))));
+    if let Some(Failure { input, error, .. }) = like.failures.first() {
+        let message = format!("--like: {}: {}", shown(input), error.report());
+        return Err(Error::new(error.kind(), message));
     }
-    let mut series: Vec<_> = inputs.into_iter().filter_map(|input| input.series).collect();
-    match (series.pop(), series.len()) {
-        (Some(member), 0) => Ok(Some(member.series)),
-        (last, count) => {
-            let count = count + usize::from(last.is_some());
-            Err(invalid(format!("--like: {} holds {count} DICOM series: expected one", shown(like))))
+    let members: Vec<_> = like.inputs.iter().filter_map(|input| input.series.as_ref()).collect();
+    match members[..] {
+        [member] => Ok(Some(Arc::clone(&member.series))),
+        _ => {
+            let (path, count) = (shown(path), members.len());
+            Err(invalid(format!("--like: {path} holds {count} DICOM series: expected one")))
         }
     }
 }

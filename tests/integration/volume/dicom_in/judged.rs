@@ -1,39 +1,20 @@
 //! What is read, against pydicom and dcm2niix: voxels, places and units, at factor 1.
 
-use std::path::Path;
-use std::process::Command;
+use super::super::{Judge, Place, samples};
 
-use super::super::{Place, samples};
-use crate::cli::has_runtime;
-
-fn python() -> Option<String> {
-    crate::python::python("pydicom, dcm2niix, nibabel, numpy, openjpeg")
-}
-
-/// Whether the judges and the runtime are here; says on standard error what is not.
-fn ready() -> bool {
-    if python().is_none() {
-        skipped!("no python3 with pydicom, pylibjpeg-openjpeg, dcm2niix and nibabel");
-        return false;
-    }
-    has_runtime()
-}
-
-#[track_caller]
-fn judge(place: &Place, arguments: &[&str]) {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/integration/volume/dicom_in/judge.py");
-    let mut command = Command::new(python().unwrap());
-    let output = command.current_dir(place.0.path()).arg(script).args(arguments).output().unwrap();
-    assert!(output.status.success(), "{arguments:?} {}", String::from_utf8_lossy(&output.stderr));
-}
+const JUDGES: Judge = Judge {
+    script: "dicom_in/judge.py",
+    modules: "pydicom, dcm2niix, nibabel, numpy, openjpeg",
+    packages: "pydicom, pylibjpeg-openjpeg, dcm2niix and nibabel",
+};
 
 #[test]
 fn series_of_all_kinds_are_read_as_the_judges_read_them() {
-    if !ready() {
+    if !JUDGES.is_ready() {
         return;
     }
     let place = Place::new();
-    judge(&place, &["make", "in"]);
+    JUDGES.judge(&place, &["make", "in"]);
     let told = place.made(&["in", "-o", "out/", "--name", "{stem}.nii.gz", "-s", "1"]);
     assert!(told.contains("have RescaleSlope and RescaleIntercept of their own"), "{told}");
     let mut kinds = 0;
@@ -57,7 +38,7 @@ fn series_of_all_kinds_are_read_as_the_judges_read_them() {
             "scaled" | "enhanced-scaled" => "scaled",
             _ => "",
         };
-        judge(&place, &["compare", &format!("in/{name}"), &result, but]);
+        JUDGES.judge(&place, &["compare", &format!("in/{name}"), &result, but]);
         kinds += 1;
     }
     assert_eq!(kinds, 19);
@@ -66,7 +47,7 @@ fn series_of_all_kinds_are_read_as_the_judges_read_them() {
 #[test]
 #[ignore = "needs the public files in the folder that PARTDIFF_SAMPLES names"]
 fn public_files_are_read_as_the_judges_read_them() {
-    if !ready() {
+    if !JUDGES.is_ready() {
         return;
     }
     let samples = samples();
@@ -86,7 +67,7 @@ fn public_files_are_read_as_the_judges_read_them() {
         place.made(&[&sample(path), "-o", &result, "-s", "1"]);
         // dcm2niix takes the distance of the first two slices for all of them.
         let uneven = if name == "papaya" { "uneven" } else { "" };
-        judge(&place, &["compare", &sample(path), &result, uneven]);
+        JUDGES.judge(&place, &["compare", &sample(path), &result, uneven]);
     }
     let told = place.made(&[&sample("mri-peers/series_sagittal_t1"), "-o", "gap.nii"]);
     assert!(told.contains("slices are 4 mm thick and lie 4.8 mm apart"), "{told}");

@@ -20,12 +20,6 @@ impl Place {
         place.add_slices(folder, heights);
         place
     }
-
-    fn add_slices(&self, folder: &str, heights: &[f64]) {
-        for (index, height) in heights.iter().enumerate() {
-            write(slice(*height), &self.0.path().join(folder).join(format!("IM{index}")));
-        }
-    }
 }
 
 #[test]

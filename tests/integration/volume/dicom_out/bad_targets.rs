@@ -1,8 +1,6 @@
 //! Series that cannot be written: a message that says why, and nothing left behind.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
 
 use dicom_core::{DataElement, PrimitiveValue, VR};
 use dicom_dictionary_std::tags;
@@ -10,7 +8,7 @@ use dicom_dictionary_std::tags;
 use super::super::Place;
 use super::super::bad_inputs::{nifti, put};
 use super::super::dicom_in::series::{short, slice, text, write};
-use super::{put_series, tree};
+use super::tree;
 use crate::cli::has_runtime;
 
 /// Expects that the command fails with `message`.
@@ -41,7 +39,7 @@ fn a_source_without_uid_is_told() {
         return;
     }
     let place = Place::new();
-    put_series(&place, "head", &[5.0]);
+    place.add_slices("head", &[5.0]);
     let mut nameless = slice(0.0);
     nameless.put(text(tags::SOP_INSTANCE_UID, VR::UI, ""));
     write(nameless, &place.0.path().join("head/IM1"));
@@ -52,7 +50,7 @@ fn a_source_without_uid_is_told() {
 #[test]
 fn options_and_targets_that_do_not_suit_are_told() {
     let place = Place::new();
-    put_series(&place, "head", &[5.0, 0.0]);
+    place.add_slices("head", &[5.0, 0.0]);
     place.put("a.nii", &nifti(|_| {}));
     for (arguments, message) in [
         (&["head", "--datatype", "int16"][..], "--datatype is for NIfTI"),
@@ -77,7 +75,7 @@ fn a_volume_goes_to_dicom_only_where_the_series_lies() {
         return;
     }
     let place = Place::new();
-    put_series(&place, "head", &[0.0, 5.0, 10.0]);
+    place.add_slices("head", &[0.0, 5.0, 10.0]);
     place.made(&["head", "-o", "a.nii", "-s", "1"]);
     place.made(&["a.nii", "--like", "head", "-o", "out/", "-s", "2"]);
     assert_eq!(fs::read_dir(place.0.path().join("out/a")).unwrap().count(), 3);
@@ -123,7 +121,7 @@ fn a_full_disk_in_the_middle_of_a_series_leaves_nothing() {
     }
     let place = Place::new();
     let heights: Vec<f64> = (0..20).map(|index| 5.0 * f64::from(index)).collect();
-    put_series(&place, "head", &heights);
+    place.add_slices("head", &heights);
     // A slice of the result takes 4 KiB of a page and more.
     let Some(_mount) = Mount::new(place.0.path().join("out"), "60k") else { return };
     fails(&place, &["head", "-o", "out/"], "cannot write out/head: No space left on device");
@@ -138,19 +136,8 @@ fn an_interrupt_leaves_neither_series_nor_temporary() {
     }
     let place = Place::new();
     let heights: Vec<f64> = (0..200).map(|index| 5.0 * f64::from(index)).collect();
-    put_series(&place, "head", &heights);
-    let mut child = Command::new(env!("CARGO_BIN_EXE_partdiff"))
-        .current_dir(place.0.path())
-        .args(["upscale", "head", "--json", "--steps", "40", "--device", "cpu"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    assert!(lines.any(|line| line.contains("\"event\":\"progress\"")));
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
-    let rest: Vec<String> = lines.collect();
-    assert_eq!(child.wait().unwrap().code(), Some(1));
-    assert!(rest.iter().any(|line| line.contains("\"kind\":\"cancelled\"")), "{rest:?}");
+    place.add_slices("head", &heights);
+    place.interrupt(&["head"]);
     assert_eq!(place.files(), ["head"]);
 }
 

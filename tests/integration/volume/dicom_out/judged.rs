@@ -1,38 +1,20 @@
 //! What the judges say.
 
 use std::fs;
-use std::path::Path;
-use std::process::Command;
 
-use super::super::{Place, samples};
+use super::super::{Judge, Place, samples};
 use super::has_program;
-use crate::cli::has_runtime;
 
-fn python() -> Option<String> {
-    crate::python::python("pydicom, dcm2niix, nibabel, numpy")
-}
-
-/// Whether the judges and the runtime are here; says on standard error what is not.
-fn ready() -> bool {
-    if python().is_none() {
-        skipped!("no python3 with pydicom, dcm2niix and nibabel");
-        return false;
-    }
-    has_runtime()
-}
-
-#[track_caller]
-fn judge(place: &Place, arguments: &[&str]) {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/integration/volume/dicom_out/judge.py");
-    let mut command = Command::new(python().unwrap());
-    let output = command.current_dir(place.0.path()).arg(script).args(arguments).output().unwrap();
-    assert!(output.status.success(), "{arguments:?} {}", String::from_utf8_lossy(&output.stderr));
-}
+const JUDGES: Judge = Judge {
+    script: "dicom_out/judge.py",
+    modules: "pydicom, dcm2niix, nibabel, numpy",
+    packages: "pydicom, dcm2niix and nibabel",
+};
 
 /// Series of all kinds, in the folder `in`.
 fn with_series() -> (Place, Vec<String>) {
     let place = Place::new();
-    judge(&place, &["make", "in"]);
+    JUDGES.judge(&place, &["make", "in"]);
     let entries = fs::read_dir(place.0.path().join("in")).unwrap();
     let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
@@ -55,7 +37,7 @@ fn result(name: &str, folder: &str) -> String {
 
 #[test]
 fn attributes_change_as_listed_and_no_other_does() {
-    if !ready() {
+    if !JUDGES.is_ready() {
         return;
     }
     let (place, names) = with_series();
@@ -71,7 +53,7 @@ fn attributes_change_as_listed_and_no_other_does() {
                 !told.contains("Doe") && !told.contains("P77") && !told.contains("float32, to keep"),
                 "{told}"
             );
-            judge(&place, &["attributes", &format!("in/{name}"), &result(name, folder)]);
+            JUDGES.judge(&place, &["attributes", &format!("in/{name}"), &result(name, folder)]);
             if name == "rich" && folder == "a" {
                 let expected = "not copied from the series: private attributes; overlays, curves and \
                     shutters; icons; digital signatures; when and by what it was created; the range of pixels of the series";
@@ -83,7 +65,7 @@ fn attributes_change_as_listed_and_no_other_does() {
 
 #[test]
 fn dcm2niix_makes_of_our_series_what_we_write_as_nifti() {
-    if !ready() {
+    if !JUDGES.is_ready() {
         return;
     }
     let (place, names) = with_series();
@@ -94,14 +76,14 @@ fn dcm2niix_makes_of_our_series_what_we_write_as_nifti() {
             // Rounded to whole numbers too, where a type is asked for.
             let typed = if name == "bytes" { &["--datatype", "uint8"][..] } else { &[] };
             place.made(&[&[&input, "-o", "a.nii", "--overwrite"], how, typed].concat());
-            judge(&place, &["agree", "a.nii", &result(name, "dicom")]);
+            JUDGES.judge(&place, &["agree", "a.nii", &result(name, "dicom")]);
         }
     }
 }
 
 #[test]
 fn names_and_order_of_files_change_nothing_and_neither_does_time() {
-    if !ready() {
+    if !JUDGES.is_ready() {
         return;
     }
     let (place, _) = with_series();
@@ -112,7 +94,7 @@ fn names_and_order_of_files_change_nothing_and_neither_does_time() {
     }
     std::thread::sleep(std::time::Duration::from_millis(1100));
     place.made(&["in/rich", "-o", "b/"]);
-    judge(&place, &["same", "a/rich", "b/rich"]);
+    JUDGES.judge(&place, &["same", "a/rich", "b/rich"]);
     // Other settings are another series.
     place.made(&["in/rich", "-o", "c/", "--steps", "2"]);
     let [a, c] = ["a", "c"].map(|name| fs::read(place.0.path().join(name).join("rich/0001.dcm")).unwrap());
@@ -121,20 +103,20 @@ fn names_and_order_of_files_change_nothing_and_neither_does_time() {
 
 #[test]
 fn dciodvfy_finds_no_new_error() {
-    if !ready() || !has_program("dciodvfy") {
+    if !JUDGES.is_ready() || !has_program("dciodvfy") {
         return;
     }
     let (place, _) = with_series();
     for name in ["big", "latin", "rich", "signed", "times"] {
         place.made(&[&format!("in/{name}"), "-o", "out/"]);
-        judge(&place, &["validity", &format!("in/{name}"), &format!("out/{name}")]);
+        JUDGES.judge(&place, &["validity", &format!("in/{name}"), &format!("out/{name}")]);
     }
 }
 
 #[test]
 #[ignore = "needs the public files in the folder that PARTDIFF_SAMPLES names"]
 fn public_series_are_written_as_the_judges_want() {
-    if !ready() {
+    if !JUDGES.is_ready() {
         return;
     }
     let samples = samples();
@@ -166,12 +148,12 @@ fn public_series_are_written_as_the_judges_want() {
         let result = format!("out/{name}");
         // Of that series, slices lie 6.96 to 7.06 mm apart.
         let distances = if name == "dicom_papaya_PD" { "uneven" } else { "even" };
-        judge(&place, &["agree", "a.nii", &result, distances]);
+        JUDGES.judge(&place, &["agree", "a.nii", &result, distances]);
         if has_program("dciodvfy") {
-            judge(&place, &["validity", &input, &result]);
+            JUDGES.judge(&place, &["validity", &input, &result]);
         }
         if name != "enhanced_siemens_xa10" {
-            judge(&place, &["attributes", &input, &result]);
+            JUDGES.judge(&place, &["attributes", &input, &result]);
         }
     }
 }

@@ -9,15 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::Place;
-use super::dicom_in::series::{slice, write};
 use crate::cli::has_runtime;
-
-/// Slices `heights` millimetres up in a folder.
-fn put_series(place: &Place, folder: &str, heights: &[f64]) {
-    for (index, height) in heights.iter().enumerate() {
-        write(slice(*height), &place.0.path().join(folder).join(format!("IM{index}")));
-    }
-}
 
 /// Names of all files below the place, sorted.
 fn tree(place: &Place) -> Vec<String> {
@@ -42,7 +34,7 @@ fn a_series_goes_beside_the_input_or_into_a_folder_under_the_name_of_its_own() {
         return;
     }
     let place = Place::new();
-    put_series(&place, "head", &[5.0, 0.0]);
+    place.add_slices("head", &[5.0, 0.0]);
     let told = place.made(&["head"]);
     assert!(told.contains("head -> head_x4: 32x24x2 voxels"), "{told}");
     // A second run leaves out what the first one made.
@@ -69,7 +61,7 @@ fn existing_folders_are_treated_like_files() {
         return;
     }
     let place = Place::new();
-    put_series(&place, "head", &[5.0, 0.0]);
+    place.add_slices("head", &[5.0, 0.0]);
     let refused = |arguments: &[&str], message: &str| {
         let output = place.upscale(arguments);
         let told = String::from_utf8_lossy(&output.stderr);
