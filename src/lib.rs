@@ -48,9 +48,13 @@ mod error;
 mod fidelity;
 #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "the rest is for the command"))]
 mod fs;
+#[cfg(feature = "cli")]
+mod html;
 pub mod image;
 mod limits;
 pub mod model;
+#[cfg(feature = "cli")]
+mod preview;
 mod progress;
 #[cfg(feature = "watch")]
 #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "the rest is for the command"))]

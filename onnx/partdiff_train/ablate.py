@@ -69,7 +69,7 @@ def measure_all(chosen: dict[str, Variant], run: Path, store: Store, device: str
             sampler = partial(upscale, network.to(device), schedule, steps=n, spacing=variant.spacing)
             samplers[f"{label}, {plural(n)}"] = sampler
 
-    def methods(lr: np.ndarray) -> dict[str, Method]:
+    def methods(_: np.ndarray, lr: np.ndarray) -> dict[str, Method]:
         given = from_bytes(torch.from_numpy(lr).to(device))
         sampled = lambda sampler: lambda: to_bytes(sampler(lr=given))
         bicubic = {"bicubic": partial(interpolate, lr, store.scale, "cubic")}

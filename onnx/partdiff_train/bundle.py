@@ -10,6 +10,15 @@ from . import resample
 from .restore import read_manifest, schedule_of
 from .sampler import sample_image, sample_residual, timesteps
 
+CROPS = 16
+"""The most detailed ones of an image, from which its damage is estimated."""
+
+SMALLEST = 16
+"""Side of an image, in pixels, from which on damage can be told."""
+
+WORTHWHILE = 0.3
+"""Lower levels count as none: light damage is less than what clean-up of it costs."""
+
 
 class Bundle:
     """A directory with model.json; `upscale` mirrors what the runtime does, without tiles."""
@@ -24,12 +33,26 @@ class Bundle:
             directory / m[part]["file"], options, providers=["CPUExecutionProvider"]
         )
         self.encoder, self.denoiser = load("encoder"), load("denoiser")
+        self.estimator = load("estimator") if "estimator" in m else None
         self.scale, self.std = m["scale"], m["prediction"]["scale"]
         self.schedule, self.multiple = schedule_of(m), m["size_multiple"]
 
     def upsample(self, lr: np.ndarray) -> np.ndarray:
         """lr [C, h, w] -> u [C, sh, sw] float32."""
         return resample.upsample(torch.from_numpy(lr).double(), self.scale).float().numpy()
+
+    def level(self, lr: np.ndarray) -> float:
+        """lr [C, h, w] in [-1, 1] -> the level that its damage was bounded by; 0 without an estimator."""
+        h, w = lr.shape[1:]
+        if self.estimator is None or min(h, w) < SMALLEST:
+            return 0.0
+        side = self.manifest["estimator"]["side"]
+        height, width = min(side, h), min(side, w)
+        starts = lambda length, part: [(length % part) // 2 + part * i for i in range(length // part)]
+        crops = [lr[:, y : y + height, x : x + width] for y in starts(h, height) for x in starts(w, width)]
+        # Of flat crops hardly anything can be told.
+        chosen = sorted(crops, key=lambda crop: -crop.std(dtype=np.float64))[:CROPS]
+        return float(self.estimator.run(None, {"lr": np.stack(chosen)})[0].mean(dtype=np.float64))
 
     def encode(self, lr: np.ndarray, level: float) -> np.ndarray:
         """lr [C, h, w] in [-1, 1], level 0..1 -> features [1, F, h, w]."""

@@ -77,10 +77,28 @@ def texture(args: argparse.Namespace) -> None:
     from .dataset import Store
     from .texture import Texture
 
-    config = configured(args, "batch")
-    run = Texture(args.weights, config, Store(args.store, args.device), args.run, args.device, args.perceptual)
+    config = configured(args, "batch", "patch")
+    store = Store(args.store, args.device)
+    run = Texture(args.weights, config, store, args.run, args.device, args.perceptual, fuse=args.compile)
     run.resume()
     run.run(args.minutes, every=args.every)
+
+
+def one_step(args: argparse.Namespace) -> None:
+    from .dataset import Store
+    from .one_step import OneStep
+
+    config = configured(args, "batch", "patch")
+    run = OneStep(args.weights, config, Store(args.store, args.device), args.run, args.device, args.perceptual)
+    run.resume()
+    run.run(args.minutes, every=args.every)
+
+
+def estimator(args: argparse.Namespace) -> None:
+    from . import estimator
+    from .dataset import Store
+
+    estimator.add(args.bundle, Store(args.store, args.device), args.minutes, args.device)
 
 
 def perceptual(args: argparse.Namespace) -> None:
@@ -151,6 +169,7 @@ COMPILE = argument("--compile", action="store_true", help="use torch.compile; on
 CONFIG = argument("--config", default="natural-x4", choices=CONFIGS, help="default: natural-x4")
 DEVICE = argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="default: cuda if available")
 MINUTES = argument("--minutes", type=positive(float), help="wall-clock time; the learning rate follows it")
+PATCH = argument("--patch", type=positive(int), help="LR pixels of a patch; default: the configuration's")
 REPORT = argument("--report", type=Path, required=True, help="directory to write")
 RUN = argument("--run", type=Path, required=True, help="directory of the checkpoints and the log")
 STORE = argument("--store", type=Path, required=True, help="directory that `prepare` wrote")
@@ -175,7 +194,7 @@ COMMANDS = {
             RUN,
             argument("--every", type=positive(float), default=5.0, help="minutes between checkpoints; default: 5"),
             BATCH,
-            argument("--patch", type=positive(int), help="LR pixels of a patch; default: the configuration's"),
+            PATCH,
             argument("--lr", type=positive(float), help="peak learning rate; default: the configuration's"),
             argument("--seed", type=int, default=0, help="default: 0"),
             argument("--begin-from", type=Path, help="weights.pt of another run, or a bundle, to start from"),
@@ -195,6 +214,24 @@ COMMANDS = {
             RUN,
             argument("--every", type=positive(float), default=10.0, help="minutes between checkpoints; default: 10"),
             BATCH,
+            PATCH,
+            DEVICE,
+            COMPILE,
+        ),
+        either=(MINUTES,),
+    ),
+    "one-step": Command(
+        one_step,
+        "bring one step back to squared error after `texture`, other steps held; resumes as `train` does",
+        (
+            WEIGHTS,
+            argument("--perceptual", type=Path, required=True, help="directory that `perceptual` wrote"),
+            CONFIG,
+            STORE,
+            RUN,
+            argument("--every", type=positive(float), default=10.0, help="minutes between checkpoints; default: 10"),
+            BATCH,
+            PATCH,
             DEVICE,
         ),
         either=(MINUTES,),
@@ -219,6 +256,12 @@ COMMANDS = {
             argument("--training", default="", help="one sentence on data and compute, for the manifest"),
         ),
     ),
+    "estimator": Command(
+        estimator,
+        "train the damage estimator of a bundle, which tells `--cleanup auto` the level",
+        (argument("bundle", type=Path, help="a bundle that `export` wrote"), STORE, DEVICE),
+        either=(MINUTES,),
+    ),
     "quantise": Command(
         quantise,
         "write the int8 variant of a bundle",
@@ -234,7 +277,11 @@ COMMANDS = {
             argument("--steps", type=positive(int), nargs="+", help="default: 1, 2, 4, 8 and those of the presets"),
             argument("--limit", type=positive(int), help="images per set, for a quick look"),
             argument("--perceptual", type=Path, help="directory that `perceptual` wrote, to measure LPIPS"),
-            argument("--peer", type=Path, help="folder that `peer` made, to compare with Real-ESRGAN (slow)"),
+            argument(
+                "--peer",
+                type=Path,
+                help="folder that `peer` made, to compare with Real-ESRGAN on damaged images (slow)",
+            ),
             argument("--no-grids", action="store_true", help="no crops, for a variant that looks like its source"),
             REPORT,
         ),

@@ -1,6 +1,5 @@
 """Measures bundles on benchmark pairs against bicubic, Lanczos and published numbers; writes the report."""
 
-import io
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -12,14 +11,14 @@ import torch
 from PIL import Image
 
 from . import figures, metrics, resample
-from .batches import MAX_NOISE, jpeg_level
-from .bundle import Bundle
+from .bundle import WORTHWHILE, Bundle
+from .degradations import DEGRADATIONS, JPEG_LEVELS
 from .errors import InputError
 from .niqe import Niqe
 from .peer import RealEsrgan
 from .perceptual import Lpips
 from .pixels import from_bytes, to_bytes
-from .restore import write_manifest
+from .restore import read_manifest, write_manifest
 from .validate import distance
 
 DIAL = (1, 2, 4, 8, 16, 40)
@@ -43,11 +42,11 @@ SAMPLED = 5
 SHOWN = 3
 """Rows of a grid of crops."""
 
-DEGRADED = 20
-"""Images of the last set that are degraded before they are upscaled."""
+DAMAGED = 8
+"""Images of the last set that are damaged before they are upscaled, and compared with Real-ESRGAN."""
 
-DEGRADATIONS = {"JPEG 90": 90, "JPEG 75": 75, "JPEG 50": 50, "noise of deviation 7": -7.0}
-"""JPEG quality (Pillow, 4:2:0), or the negative standard deviation of noise, of 255."""
+DRAWN = ("JPEG 60", "phone")
+"""Kinds of damage of which crops are shown."""
 
 SETS = {1: ["mri/LR_x4_bicubic", "mri/LR_x4_kspace"], 3: ["Set5", "BSD100"]}
 """Default sets by the number of channels."""
@@ -91,8 +90,8 @@ Example = tuple[np.ndarray, dict[str, np.ndarray]]
 Method = Callable[[], np.ndarray]
 """Returns an image in 0..255."""
 
-Methods = Callable[[np.ndarray], dict[str, Method]]
-"""lr -> {label: method}."""
+Methods = Callable[[np.ndarray, np.ndarray], dict[str, Method]]
+"""(hr, lr) -> {label: method}."""
 
 
 def read(path: Path, channels: int) -> np.ndarray:
@@ -162,16 +161,6 @@ def pairs(bundle: Bundle, data: Path, name: str, limit: int | None) -> Iterator[
             yield hr, lr.float().numpy()
 
 
-def degrade(lr: np.ndarray, amount: float) -> tuple[np.ndarray, float]:
-    """lr [C, h, w] in 0..255, amount one of `DEGRADATIONS` -> the degraded image and its clean-up level."""
-    if amount < 0:
-        noise = np.random.default_rng(0).normal(0, -amount, lr.shape)
-        return np.clip(np.round(lr + noise), 0, 255).astype(np.float32), -amount / MAX_NOISE
-    buffer = io.BytesIO()
-    Image.fromarray(lr.astype(np.uint8).transpose(1, 2, 0)).save(buffer, "JPEG", quality=int(amount))
-    return np.asarray(Image.open(buffer), np.float32).transpose(2, 0, 1), jpeg_level(amount)
-
-
 def gather(
     given: Iterable[Pair], methods: Methods, judge: Lpips | None = None
 ) -> tuple[dict[str, dict[str, float]], list[Example]]:
@@ -180,7 +169,7 @@ def gather(
     examples: list[Example] = []
     for hr, lr in given:
         images = {}
-        for label, method in methods(lr).items():
+        for label, method in methods(hr, lr).items():
             images[label], row = timed(method, hr, lr, judge)
             rows.setdefault(label, []).append(row)
         if len(examples) < SHOWN:
@@ -198,16 +187,15 @@ def upscaled(bundle: Bundle, lr: np.ndarray, steps: int, level: float = 0.0, **h
     return lambda: to_bytes(bundle.upscale(from_bytes(lr), steps, level, **how))
 
 
-def plain(bundle: Bundle, steps: list[int], peer: RealEsrgan | None = None) -> Methods:
-    """Both interpolations, the bundle at all numbers of steps, and the peer."""
+def plain(bundle: Bundle, steps: list[int]) -> Methods:
+    """Both interpolations, and the bundle at all numbers of steps."""
 
-    def methods(lr: np.ndarray) -> dict[str, Method]:
+    def methods(_: np.ndarray, lr: np.ndarray) -> dict[str, Method]:
         kernels = {"bicubic": "cubic", "Lanczos": "lanczos"}
         found: dict[str, Method] = {
             label: partial(interpolate, lr, bundle.scale, kernel) for label, kernel in kernels.items()
         }
-        found |= {plural(n): upscaled(bundle, lr, n) for n in steps}
-        return found | ({PEER: partial(peer.upscale, lr)} if peer else {})
+        return found | {plural(n): upscaled(bundle, lr, n) for n in steps}
 
     return methods
 
@@ -216,25 +204,42 @@ def samplers(bundle: Bundle) -> Methods:
     """All samplers in all of `DIAL`; one step is the same for all."""
     dial = [n for n in DIAL if n <= bundle.schedule.start_step]
     chosen = [(label, n, how) for label, how in SAMPLERS.items() for n in dial if n > 1 or label == "DDIM"]
-    return lambda lr: {f"{label}, {plural(n)}": upscaled(bundle, lr, n, **how) for label, n, how in chosen}
+    return lambda _, lr: {f"{label}, {plural(n)}": upscaled(bundle, lr, n, **how) for label, n, how in chosen}
 
 
 def cleaned(bundle: Bundle, steps: Sequence[int] = (1, 2), peer: RealEsrgan | None = None) -> Methods:
-    """Every degradation, with the clean-up level at 0 and at the level of the degradation, and the peer."""
+    """Every kind of damage, without clean-up and with the level that the bundle finds; and the peer."""
 
-    def methods(lr: np.ndarray) -> dict[str, Method]:
+    def methods(hr: np.ndarray, lr: np.ndarray) -> dict[str, Method]:
         found: dict[str, Method] = {}
-        for title, amount in DEGRADATIONS.items():
-            degraded, level = degrade(lr, amount)
-            found[f"{title}: bicubic"] = partial(interpolate, degraded, bundle.scale, "cubic")
+        for title, degrade in DEGRADATIONS.items():
+            damaged = degrade(hr, lr)
+            found[f"{title}: bicubic"] = partial(interpolate, damaged, bundle.scale, "cubic")
             if peer:
-                found[f"{title}: {PEER}"] = partial(peer.upscale, degraded)
+                found[f"{title}: {PEER}"] = partial(peer.upscale, damaged)
+            levels = {"no clean-up": 0.0}
+            if bundle.estimator:
+                level = max(bundle.level(from_bytes(damaged)), JPEG_LEVELS.get(title, 0.0))
+                levels["auto"] = level if level >= WORTHWHILE else 0.0
             for n in steps:
-                for chosen in (0.0, level):
-                    found[f"{title}: level {chosen:.2f}, {plural(n)}"] = upscaled(bundle, degraded, n, chosen)
+                for label, level in levels.items():
+                    found[f"{title}: {label}, {plural(n)}"] = upscaled(bundle, damaged, n, level)
         return found
 
     return methods
+
+
+def estimated(bundle: Bundle, given: Iterable[Pair]) -> str:
+    """The mean level that the bundle finds for each kind of damage."""
+    pairs = list(given)
+    level = lambda degrade: np.mean([bundle.level(from_bytes(degrade(hr, lr))) for hr, lr in pairs])
+    return ", ".join(f"{title} {level(degrade):.2f}" for title, degrade in DEGRADATIONS.items())
+
+
+def of_kind(made: dict[str, np.ndarray], title: str) -> dict[str, np.ndarray]:
+    """The images of one kind of damage that a user would compare: no clean-up is left out."""
+    own = {label.removeprefix(f"{title}: "): image for label, image in made.items() if label.startswith(f"{title}: ")}
+    return {label: image for label, image in own.items() if not label.startswith("no clean-up")}
 
 
 def plural(n: int, noun: str = "step") -> str:
@@ -297,12 +302,12 @@ def evaluate(
         text.append(SOURCES)
     images = {chosen: list(pairs(bundle, data, chosen, limit)) for chosen in sets}
     for chosen, given in images.items():
-        results, examples = gather(given, plain(bundle, steps, other), judge)
+        results, examples = gather(given, plain(bundle, steps), judge)
         everything[chosen] = {k: {m: round(v, 4) for m, v in r.items() if np.isfinite(v)} for k, r in results.items()}
         results["original"] = originals(given, judge)
         stem = f"{name}-{chosen.replace('/', '-')}"
         if grids:
-            shown = {"bicubic", PEER, *map(plural, {*presets.values()} & {*steps} or steps)}
+            shown = {"bicubic", *map(plural, {*presets.values()} & {*steps} or steps)}
             cells = [(hr, {k: image for k, image in made.items() if k in shown}) for hr, made in examples]
             figures.grid(report / f"{stem}.webp", cells)
         text += [f"## {chosen}", f"{plural(len(given), 'image')}.", table(results)]
@@ -318,12 +323,21 @@ def evaluate(
     text += [f"Samplers, at most the first {plural(few, 'image')} of {sets[0]}:"]
     text += [table(gather(images[sets[0]][:few], samplers(bundle), judge)[0])]
     if bundle.manifest["channels"] == 3:
-        few = min(limit or DEGRADED, DEGRADED)
-        note = "degraded at low resolution; LR consistency is against the clean input."
-        text += ["## Clean-up", f"At most the first {plural(few, 'image')} of {sets[-1]}, {note}"]
+        few = min(limit or DAMAGED, DAMAGED)
+        note = "damaged at low resolution (`degradations.py`); LR consistency is against the clean input."
+        text += ["## Damaged photographs", f"At most the first {plural(few, 'image')} of {sets[-1]}, {note}"]
+        if bundle.estimator:
+            text += [f"Mean clean-up level that the estimator tells: {estimated(bundle, images[sets[-1]][:few])}."]
         methods = cleaned(bundle, sorted(presets.values()), other)
-        text += [table(gather(images[sets[-1]][:few], methods, judge)[0])]
+        results, examples = gather(images[sets[-1]][:few], methods, judge)
+        text += [table(results)]
+        for title in DRAWN if grids else ():
+            stem = f"{name}-{title.lower().replace(' ', '-')}"
+            figures.grid(report / f"{stem}.webp", [(hr, of_kind(made, title)) for hr, made in examples])
+            text += [f"![crops, {title}]({stem}.webp)"]
     (report / f"{name}.md").write_text("\n\n".join(text) + "\n")
     if limit is None:
-        write_manifest(directory, bundle.manifest | {"metrics": bundle.manifest["metrics"] | everything})
+        # Read again: this took a while.
+        manifest = read_manifest(directory)
+        write_manifest(directory, manifest | {"metrics": manifest["metrics"] | everything})
     print("\n\n".join(text))

@@ -1,6 +1,7 @@
 """Writes a bundle: encoder.onnx, denoiser.onnx and model.json, verified in ONNX Runtime."""
 
 import hashlib
+import shutil
 import tempfile
 import time
 from dataclasses import asdict
@@ -16,10 +17,12 @@ from .batches import jpeg_quality
 from .checkpoint import load_weights
 from .configs import named
 from .errors import InputError
-from .graph import denoiser_graph, encoder_graph
-from .network import PartialDiffusion
-from .restore import write_manifest
+from .graph import denoiser_graph, eight_bits, encoder_graph
+from .network import Block, PartialDiffusion
+from .restore import read_manifest, write_manifest
 from .schedule import Schedule
+
+ESTIMATOR = "estimator.onnx"
 
 LICENCE = "MIT OR Apache-2.0"
 TOLERANCE = 1e-4
@@ -31,10 +34,19 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def round_to_eight_bits(layer: nn.Conv2d) -> None:
+    """Rounds the weights as `graph.eight_bits` stores them."""
+    whole, factor = eight_bits(layer.weight.detach().numpy())
+    layer.weight.data = torch.from_numpy(whole * factor)
+
+
 def round_weights(network: PartialDiffusion) -> None:
-    """Rounds convolution weights to fp16, as they are stored."""
+    """Rounds weights as they are stored: convolutions of blocks to 8 bits, the rest to fp16."""
+    inner = {conv for block in network.modules() if isinstance(block, Block) for conv in (block.conv1, block.conv2)}
     for module in network.modules():
-        if isinstance(module, nn.Conv2d):
+        if isinstance(module, nn.Conv2d) and module in inner:
+            round_to_eight_bits(module)
+        elif isinstance(module, (nn.Conv2d, nn.Linear)):
             module.weight.data = module.weight.data.half().float()
 
 
@@ -109,7 +121,12 @@ def manifest(
         },
         "size_multiple": shape.multiple,
         "tiling": {"kind": "exact"},
-        "defaults": {"steps": 1, "sampler": "ddim", "eta": 0.0, "spacing": config.spacing},
+        "defaults": {
+            "steps": min(config.steps, schedule.start_step),
+            "sampler": "ddim",
+            "eta": 0.0,
+            "spacing": config.spacing,
+        },
         "presets": {preset.name: preset.entry(schedule.start_step) for preset in config.presets},
         "training": training,
         "metrics": {},
@@ -120,7 +137,7 @@ def export(weights: Path, directory: Path, version: str, training: str) -> float
     """Writes a bundle into `directory` and returns the largest relative error of ONNX Runtime against PyTorch.
 
     The directory changes only if the error is within TOLERANCE. `training`: a sentence for the manifest; if it is empty
-    and `weights` is a bundle, the bundle's own is kept.
+    and `weights` is a bundle, the bundle's own is kept. A bundle's damage estimator goes along.
     """
     network, schedule, about = load_weights(weights)
     if schedule.prediction != "residual":
@@ -129,7 +146,9 @@ def export(weights: Path, directory: Path, version: str, training: str) -> float
         )
     round_weights(network)
     encoder, denoiser = network.shape.flops()
-    record = about["record"] | {
+    estimator = read_manifest(weights).get("estimator") if weights.is_dir() else None
+    own = {k: v for k, v in about["record"].items() if estimator or not k.startswith("estimator_")}
+    record = own | {
         "summary": training or about["record"].get("summary", ""),
         "date": time.strftime("%Y-%m-%d"),
         "parameters": sum(p.numel() for p in network.parameters()),
@@ -142,8 +161,14 @@ def export(weights: Path, directory: Path, version: str, training: str) -> float
         onnx.save(encoder_graph(network.encoder), made / "encoder.onnx")
         onnx.save(denoiser_graph(network.denoiser), made / "denoiser.onnx")
         worst = verify(network, made)
-        write_manifest(made, manifest(network, schedule, made, about["name"], version, record))
+        content = manifest(network, schedule, made, about["name"], version, record)
+        if estimator:
+            shutil.copyfile(weights / estimator["file"], made / estimator["file"])
+            content["estimator"] = estimator
+        write_manifest(made, content)
         for path in made.iterdir():
             path.replace(directory / path.name)
+    if not estimator:
+        (directory / ESTIMATOR).unlink(missing_ok=True)
     print(f"{directory}: verified, largest relative error {worst:.1e}")
     return worst

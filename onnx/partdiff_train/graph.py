@@ -1,6 +1,7 @@
 """The two networks as ONNX graphs, written node by node: opset 17, IR 8, dynamic batch and size.
 
-Convolution weights are stored in fp16 and cast to fp32; ONNX Runtime folds the casts at load.
+Weights are stored in fp16, convolutions of the residual blocks in 8 bits with a factor for each output channel;
+ONNX Runtime makes fp32 of them at load.
 Pixel-unshuffle becomes SpaceToDepth, whose different channel order is made up for in the first convolution's weights.
 """
 
@@ -15,6 +16,9 @@ from .network import CEILING, Block, Condition, Denoiser, Encoder, NetworkShape
 
 OPSET, IR = 17, 8
 
+LEVELS = 127
+"""The largest weight of an output channel in 8 bits."""
+
 Shape = list[str | int]
 """Sizes of the axes of an input or output; a name for a size that varies."""
 
@@ -22,8 +26,9 @@ Shape = list[str | int]
 class Graph:
     """Collects nodes and initialisers; each method adds nodes and returns the output's name."""
 
-    def __init__(self, half: bool = True) -> None:
-        self.half = half
+    def __init__(self, small: bool = True) -> None:
+        """`small`: store weights in fewer bits than fp32."""
+        self.small = small
         self.nodes: list[onnx.NodeProto] = []
         self.initialisers: list[onnx.TensorProto] = []
 
@@ -37,14 +42,18 @@ class Graph:
         self.initialisers.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
         return name
 
-    def weight(self, value: np.ndarray) -> str:
-        if not self.half:
+    def weight(self, value: np.ndarray, inner: bool) -> str:
+        if not self.small:
             return self.constant(value)
-        return self.add("Cast", self.constant(value.astype(np.float16)), to=TensorProto.FLOAT)
+        if not inner:
+            return self.add("Cast", self.constant(value.astype(np.float16)), to=TensorProto.FLOAT)
+        whole, factor = eight_bits(value)
+        return self.add("Mul", self.add("Cast", self.constant(whole), to=TensorProto.FLOAT), self.constant(factor))
 
-    def conv(self, x: str, layer: nn.Conv2d, weight: np.ndarray | None = None) -> str:
+    def conv(self, x: str, layer: nn.Conv2d, weight: np.ndarray | None = None, inner: bool = False) -> str:
+        """`weight`: instead of the layer's. `inner`: inside a residual block."""
         kernel = array(layer.weight) if weight is None else weight
-        inputs = (x, self.weight(kernel), self.constant(array(layer.bias)))
+        inputs = (x, self.weight(kernel, inner), self.constant(array(layer.bias)))
         side, stride, padding = layer.kernel_size[0], layer.stride[0], layer.padding[0]
         strides: dict[str, Any] = {"strides": [stride, stride]} if stride > 1 else {}
         return self.add("Conv", *inputs, kernel_shape=[side, side], pads=[int(padding)] * 4, **strides)
@@ -53,9 +62,9 @@ class Graph:
         return self.add("Mul", x, self.add("Sigmoid", x))
 
     def block(self, x: str, layer: Block, bias: str) -> str:
-        hidden = self.add("Add", self.conv(x, layer.conv1), bias)
+        hidden = self.add("Add", self.conv(x, layer.conv1, inner=True), bias)
         hidden = self.silu(self.add("Clip", hidden, "", self.constant(np.array(CEILING, np.float32))))
-        return self.add("Add", x, self.conv(hidden, layer.conv2))
+        return self.add("Add", x, self.conv(hidden, layer.conv2, inner=True))
 
     def trunk(self, x: str, layers: nn.ModuleList, biases: list[str]) -> str:
         """The residual blocks `layers`, one after another, each with its bias."""
@@ -75,7 +84,7 @@ class Graph:
         return [self.add("Unsqueeze", self.gemm(hidden, w, b), axes) for w, b in parts]
 
     def gemm(self, x: str, weight: np.ndarray, bias: np.ndarray) -> str:
-        return self.add("Gemm", x, self.constant(weight), self.constant(bias), transB=1)
+        return self.add("Gemm", x, self.weight(weight, inner=False), self.constant(bias), transB=1)
 
     def model(self, inputs: dict[str, Shape], outputs: dict[str, Shape]) -> onnx.ModelProto:
         """The finished model; onnx.checker.ValidationError if it is invalid."""
@@ -92,6 +101,13 @@ def array(parameter: Tensor | None) -> np.ndarray:
     return parameter.detach().cpu().float().numpy()
 
 
+def eight_bits(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """[o, i, h, w] -> the same in int8, and the factor of each output channel [o, 1, 1, 1] in fp32."""
+    peak = np.abs(weight).max(axis=(1, 2, 3), keepdims=True)
+    factor = (np.where(peak > 0, peak, 1) / LEVELS).astype(np.float32)
+    return np.round(weight / factor).astype(np.int8), factor
+
+
 def colour_innermost(kernel: np.ndarray, shape: NetworkShape) -> np.ndarray:
     """[o, i, 3, 3]: SpaceToDepth puts the colour innermost, pixel-unshuffle outermost."""
     c, area = shape.image_channels, shape.scale**2
@@ -104,9 +120,9 @@ def colour_outermost(kernel: np.ndarray, shape: NetworkShape) -> np.ndarray:
     return kernel.reshape(-1, area, c, 3, 3).swapaxes(1, 2).reshape(-1, c * area, 3, 3)
 
 
-def encoder_graph(encoder: Encoder, half: bool = True) -> onnx.ModelProto:
+def encoder_graph(encoder: Encoder, small: bool = True) -> onnx.ModelProto:
     """lr [n, C, h, w], level [n] -> features [n, F, h, w]."""
-    g = Graph(half)
+    g = Graph(small)
     x = first = g.conv("lr", encoder.head)
     if (wide := encoder.wide) is not None:
         y = g.trunk(g.conv(first, wide.down), wide.blocks, g.condition("level", wide.level))
@@ -117,9 +133,9 @@ def encoder_graph(encoder: Encoder, half: bool = True) -> onnx.ModelProto:
     return g.model({"lr": ["n", channels, "h", "w"], "level": ["n"]}, {"features": ["n", width, "h", "w"]})
 
 
-def denoiser_graph(denoiser: Denoiser, half: bool = True) -> onnx.ModelProto:
+def denoiser_graph(denoiser: Denoiser, small: bool = True) -> onnx.ModelProto:
     """z [n, C, H, W] with H = s h, features [n, F, h, w], t [n] -> residual [n, C, H, W]."""
-    g, shape = Graph(half), denoiser.shape
+    g, shape = Graph(small), denoiser.shape
     z = "z"
     if shape.aligned:
         rest = g.add("Sub", g.constant(np.array(1.0, np.float32)), "t")

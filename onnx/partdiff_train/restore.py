@@ -55,7 +55,11 @@ def shape_of(manifest: dict) -> NetworkShape:
 def constants(graph: onnx.GraphProto, operator: str) -> list[list[np.ndarray]]:
     """The constant inputs (weight, bias) of every node of a kind, in the graph's order, in fp32."""
     held = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
-    held |= {n.output[0]: held[n.input[0]] for n in graph.node if n.op_type == "Cast" and n.input[0] in held}
+    for node in graph.node:
+        # Weights in fewer bits: cast to fp32, those in 8 bits then multiplied by their factors.
+        if node.op_type in ("Cast", "Mul") and all(name in held for name in node.input):
+            first, *rest = (held[name].astype(np.float32) for name in node.input)
+            held[node.output[0]] = first * rest[0] if rest else first
     return [[held[i].astype(np.float32) for i in n.input[1:]] for n in graph.node if n.op_type == operator]
 
 

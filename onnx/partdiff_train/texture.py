@@ -23,6 +23,7 @@ from .batches import Batch
 from .configs import Config, named
 from .critic import Critic
 from .dataset import Store
+from .errors import InputError
 from .perceptual import Lpips
 from .running import Run, digest, follow
 from .sampler import timesteps
@@ -66,18 +67,26 @@ class Texture(Run):
         device: str,
         perceptual: Path,
         recipe: Recipe = Recipe(),
+        fuse: bool = False,
     ):
-        """`perceptual`: the directory that `perceptual.fetch` wrote."""
+        """`perceptual`: the directory that `perceptual.fetch` wrote. `fuse`: use torch.compile."""
         torch.manual_seed(0)
         network, schedule, about = checkpoint.load_weights(weights)
         # Batch and patch come from the configuration, the network from the weights.
         spacing = named(about["name"], config).spacing
         config = replace(config, name=about["name"], shape=network.shape, schedule=schedule, spacing=spacing)
+        side, multiple = config.patch * store.scale, 8 * network.shape.multiple
+        if side % multiple:
+            raise InputError(f"--patch {config.patch}: {side} pixels of the result; expected a multiple of {multiple}")
         super().__init__(network, config, store, directory, device, seed=1)
         self.begun, self.best = digest(network.state_dict()), float("inf")
         self.about, self.recipe = about["record"], recipe
         self.VALIDATED = (1, *(steps for steps, _ in recipe.force))
-        self.eye, self.judge = (Lpips(perceptual, name).to(device) for name in ("vgg16", "alexnet"))
+        compiled = torch.compile if fuse else lambda module: module
+        self.encoder, self.denoiser = compiled(self.network.encoder), compiled(self.network.denoiser)
+        eye, self.judge = (Lpips(perceptual, name).to(device) for name in ("vgg16", "alexnet"))
+        # Most of an iteration; between its convolutions as much time goes as in them.
+        self.eye = compiled(eye)
         critic = Critic(network.shape.image_channels, recipe.width)
         self.critic = critic.to(device).to(memory_format=torch.channels_last)
         (self.optimiser,) = optimiser.make(network.denoiser, recipe.lr, muon=False)
@@ -117,7 +126,7 @@ class Texture(Run):
         """z at t, not yet scaled -> residual of unit variance."""
         o, step = self.objective, torch.full((len(z),), t, device=self.device)
         z = z * o.scale[t]
-        return o.residual(self.network.denoiser(z, features, o.fraction(step)), z, step)
+        return o.residual(self.denoiser(z, features, o.fraction(step)), z, step)
 
     def sample(self, b: Batch, features: Tensor, steps: int) -> Tensor:
         """The sampler (DDIM, eta 0, even steps), gradients from its last step -> the residual."""
@@ -134,7 +143,7 @@ class Texture(Run):
         o, k = self.objective, self.config.schedule.start_step
         share, place = torch.rand(2, len(r), device=self.device)
         step = torch.where(share < ANCHOR_AT_START, k, 1 + (k * place**2).long().clamp(max=k - 1))
-        return o.loss(lambda z, t: self.network.denoiser(z, features, t), r, b.eps, step)
+        return o.loss(lambda z, t: self.denoiser(z, features, t), r, b.eps, step)
 
     def rates(self, progress: float) -> bool:
         """Sets the rates: constant, then linear to 0 over the last third. Returns whether the encoder learns."""
@@ -157,7 +166,7 @@ class Texture(Run):
         std = self.config.schedule.residual_std
         r = (b.x0 - b.u) / std
         with torch.autocast(self.device, torch.bfloat16, enabled=self.bf16):
-            features = self.network.encoder(b.lr.contiguous(memory_format=torch.channels_last), b.level)
+            features = self.encoder(b.lr.contiguous(memory_format=torch.channels_last), b.level)
             made = self.sample(b, features, steps)
             fake = b.u + std * made
             self.critic.requires_grad_(False)

@@ -15,7 +15,8 @@ from partdiff_train import niqe as niqe_module
 from partdiff_train.ablate import ablate
 from partdiff_train.bundle import Bundle
 from partdiff_train.dataset import Store
-from partdiff_train.evaluate import DEGRADATIONS, cleaned, degrade, evaluate, gather, read
+from partdiff_train.degradations import DEGRADATIONS
+from partdiff_train.evaluate import cleaned, evaluate, gather, read
 from partdiff_train.niqe import Niqe, fit
 from partdiff_train.observe import observe
 
@@ -61,22 +62,23 @@ def test_naturalness_is_fitted(store_directory, tmp_path):
     assert np.load(tmp_path / "niqe.npz")["mean"].shape == (36,)
 
 
-def test_degradation_matches_its_level():
-    """A JPEG quality gives the level that such an input has in the program; noise has its standard deviation."""
-    lr = read(Path(__file__).parents[2] / "tests/data/house.png", 3)[:, :96, :96]
-    worse = []
-    for quality, level in ((90, 1 / 6), (75, 5 / 12), (50, 5 / 6), (20, 1.0)):
-        degraded, meant = degrade(lr, quality)
-        assert meant == pytest.approx(level) and degraded.shape == lr.shape
-        worse.append(metrics.psnr(degraded, lr))
-    assert worse == sorted(worse, reverse=True) and worse[0] < 60
-    noisy, meant = degrade(lr, -7.0)
-    assert meant == pytest.approx(0.5)
-    assert (noisy - lr).std() == pytest.approx(7, rel=0.05) and noisy.min() >= 0 and noisy.max() <= 255
+def test_damage_is_what_its_name_says():
+    """Lower JPEG quality is farther off, noise has its deviation, blur softens; each is the same every time."""
+    hr = read(Path(__file__).parents[2] / "tests/data/house.png", 3)[:, :192, :192]
+    lr = resample.downsample(torch.from_numpy(hr), 4).round().clamp(0, 255).numpy()
+    made = {title: degrade(hr, lr) for title, degrade in DEGRADATIONS.items()}
+    for title, image in made.items():
+        assert image.shape == lr.shape and image.dtype == np.float32, title
+        assert image.min() >= 0 and image.max() <= 255 and np.array_equal(image, lr) == (title == "clean"), title
+        assert np.array_equal(image, DEGRADATIONS[title](hr, lr)), title
+    worse = [metrics.psnr(made[f"JPEG {quality}"], lr) for quality in (90, 60, 40)]
+    assert worse == sorted(worse, reverse=True)
+    assert (made["noise"] - lr).std() == pytest.approx(7, rel=0.1)
+    assert metrics.sharpness(made["blur"], lr) < 0.9
 
 
-def test_clean_up_is_measured_on_degraded_input(bundle, monkeypatch):
-    """Every degradation at level 0 and at its own, against the clean original."""
+def test_clean_up_is_measured_on_damaged_input(bundle, monkeypatch):
+    """Every kind of damage at level 0 and at the one that the bundle finds, against the clean original."""
     seen = []
     b = Bundle(bundle)
     upscale = b.upscale
@@ -86,13 +88,17 @@ def test_clean_up_is_measured_on_degraded_input(bundle, monkeypatch):
         return upscale(lr, steps, level, **how)
 
     monkeypatch.setattr(b, "upscale", spy)
+    monkeypatch.setattr(b, "level", lambda lr: 0.4)
+    monkeypatch.setattr(b, "estimator", "one")
     hr = read(Path(__file__).parents[2] / "tests/data/house.png", 3)[:, :128, :128]
     lr = resample.downsample(torch.from_numpy(hr), 4).round().clamp(0, 255).numpy()
     rows, _ = gather([(hr, lr)], cleaned(b))
-    assert len(rows) == len(DEGRADATIONS) * 5
-    assert {level for level, _ in seen} == {0.0, 1 / 6, 5 / 12, 5 / 6, 0.5} and len(seen) == len(DEGRADATIONS) * 4
+    kinds = len(DEGRADATIONS)
+    assert len(rows) == 5 * kinds
+    # A JPEG file has at least the level of its quantisation tables.
+    assert {level for level, _ in seen} == {0.0, 0.4, 2 / 3, 1.0} and len(seen) == 4 * kinds
     for measure in ("psnr", "consistency"):
-        assert rows["JPEG 50: bicubic"][measure] < rows["JPEG 90: bicubic"][measure]
+        assert rows["JPEG 40: bicubic"][measure] < rows["JPEG 90: bicubic"][measure] < rows["clean: bicubic"][measure]
 
 
 def test_evaluate_writes_report_and_metrics(bundle, tmp_path, image):
@@ -108,6 +114,8 @@ def test_evaluate_writes_report_and_metrics(bundle, tmp_path, image):
     assert "DPM-Solver++(2M), 8 steps" in text and "original" in text
     measured = json.loads((directory / "model.json").read_text())["metrics"]["tiny"]
     assert set(measured) == {"bicubic", "Lanczos", "1 step", "2 steps"}
+    for kind in ("jpeg-60", "phone"):
+        assert (tmp_path / f"report/tiny-{kind}.webp").exists()
     assert (tmp_path / "report/tiny-tiny.webp").exists() and (tmp_path / "report/tiny-dial.png").exists()
 
 

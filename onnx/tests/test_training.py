@@ -1,5 +1,6 @@
 """A tiny network trains, resumes, exports and runs in ONNX Runtime, on a tiny dataset."""
 
+import copy
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from partdiff_train.dataset import Store, prepare, source
 from partdiff_train.errors import InputError
 from partdiff_train.export import digest, export, round_weights
 from partdiff_train.objective import Objective
+from partdiff_train.one_step import OneStep
 from partdiff_train.resample import upsample
 from partdiff_train.texture import Recipe, Texture
 from partdiff_train.train import Trainer
@@ -113,6 +115,25 @@ def test_a_run_resumes_from_any_iteration(run, store_directory, perceptual, tiny
     second.run(iterations=101)
     lines = (tmp_path / "log.txt").read_text().splitlines()
     assert [line.split()[4:6] for line in lines if " lpips " in line] == [["2", "steps"]]
+
+
+def test_one_step_is_brought_back_and_the_others_are_held(run, store_directory, perceptual, tiny, tmp_path):
+    """After texture, squared error of one step falls; at two steps the prediction hardly moves."""
+    store = Store(store_directory)
+    texture = begun_texture(run, store_directory, tmp_path / "texture", perceptual, tiny, lr=2e-3)
+    texture.run(iterations=20)
+    back = OneStep(tmp_path / "texture/weights.pt", tiny, store, tmp_path / "one", "cpu", perceptual)
+    before, encoder = copy.deepcopy(back.average), copy.deepcopy(back.network.encoder.state_dict())
+    rows = [back.step(i / 120) for i in range(120)]
+    mean = lambda part, key: np.mean([row[key] for row in part])
+    assert mean(rows[-20:], "error") < mean(rows[:20], "error")
+    assert mean(rows, "change") < 0.3 * mean(rows, "error")
+    assert any(not torch.equal(value, before[key]) for key, value in back.average.items())
+    for key, value in back.network.encoder.state_dict().items():
+        assert torch.equal(value, encoder[key]), key
+    back.save()
+    _, _, about = load_weights(tmp_path / "one/weights.pt")
+    assert about["record"]["one_step_iterations"] == 120 and "texture_iterations" in about["record"]
 
 
 def test_resumed_texture_is_the_same(run, store_directory, perceptual, tiny, tmp_path):
@@ -293,9 +314,14 @@ def test_files_match_their_manifest(name, bundle):
             dims = value.type.tensor_type.shape.dim
             assert all(dims[axis].dim_param for axis in range(len(dims)) if axis != 1), (part, value.name)
         assert {i.name for i in model.graph.input} == set(manifest[part]["inputs"].values())
-        kernels = [i for i in model.graph.initializer if len(i.dims) == 4]
-        allowed = {onnx.TensorProto.INT8, onnx.TensorProto.FLOAT} if "int8" in name else {onnx.TensorProto.FLOAT16}
-        assert kernels and {i.data_type for i in kernels} <= allowed
+        # The factors of weights in 8 bits have four axes too.
+        kernels = [i for i in model.graph.initializer if len(i.dims) == 4 and i.dims[2] == 3]
+        allowed = {onnx.TensorProto.INT8, onnx.TensorProto.FLOAT16}
+        assert {i.data_type for i in kernels} == allowed
+    if estimator := manifest.get("estimator"):
+        path = directory / estimator["file"]
+        assert estimator["sha256"] == digest(path)
+        assert [i.name for i in onnx.load(path).graph.input] == [estimator["input"]]
 
 
 def test_export_records_the_training_sentence(bundle, tmp_path):
@@ -305,6 +331,9 @@ def test_export_records_the_training_sentence(bundle, tmp_path):
         manifest = json.loads((directory / "model.json").read_text())
         assert (manifest["version"], manifest["training"]["summary"]) == ("2.0.0", "another")
         assert sorted(path.name for path in directory.iterdir()) == ["denoiser.onnx", "encoder.onnx", "model.json"]
+        for name in ("denoiser.onnx", "encoder.onnx"):
+            # Rounded weights are not rounded again.
+            assert digest(directory / name) == digest(bundle / name)
 
 
 def test_patterns_are_drawn(store_directory, tiny):

@@ -6,7 +6,7 @@ wheel=$(realpath "$1")
 [ -x "$2/bin/python" ] || "${PYTHON:-python3}" -m venv "$2"
 python=$(cd "$2/bin" && pwd)/python
 install() { "$python" -m pip install --quiet --disable-pip-version-check "$@"; }
-install "$wheel[pillow]" hatchling typing_extensions pytest==9.2.0 mypy==2.4.1 ruff==0.17.6
+install "$wheel[pillow]" "pyvips[binary]" hatchling typing_extensions pytest==9.2.0 mypy==2.4.1 ruff==0.17.6
 # Ray serves the newest Python some months later than others; its tests say so.
 install "$wheel[ray]" "moto[server]" || echo "Ray or moto cannot be installed here"
 # One of the same version may be there from an earlier run.

@@ -281,6 +281,7 @@ partdiff_status partdiff_job_destroy(struct partdiff_job *job);
 // Sets an option to a text; null brings the default back. Numbers may be given as text, with a point.
 //
 // "preset": one of the model's. "sampler": "ddim", "ddpm", "dpmpp-2m". "spacing": "uniform", "quadratic".
+// "cleanup": "auto" (what the damage of the image calls for, as told by the model).
 partdiff_status partdiff_job_set_text(struct partdiff_job *job, const char *key, const char *value);
 
 // Sets an option to a whole number.

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use partdiff::image::{Image, ImageFormat, SampleDepth, prepare_for_model};
-use partdiff::{CancelToken, Limits};
+use partdiff::settings::cleanup::Cleanup;
+use partdiff::{CancelToken, Limits, UpscaleOptions};
 
 use crate::abi::{
     partdiff_job, partdiff_model, partdiff_progress, partdiff_status, partdiff_status as Status,
@@ -136,14 +137,18 @@ impl Job {
         image.metadata.icc = settings.profile.clone();
         image.linear = settings.linear();
         let prepared = prepare_for_model(image);
-        let options = settings.options()?;
+        let (options, cleanup) = settings.settings()?;
+        let upscaler = &self.model.upscaler;
+        // The result leaves in strips, so clean-up that was not asked for could not be taken back.
+        let cleanup = cleanup.or(Some(Cleanup::Level(0.0)));
+        let cleanup = Cleanup::level(cleanup, &prepared.color, None, upscaler, &options)?;
+        let options = UpscaleOptions { cleanup, ..options };
         let outcome = attend(output, sink, settings.progress.as_ref(), &cancel, |exchange| {
             let strips = prepared.frame.strips((output.height, output.width));
             let mut take = |top: usize, color| {
                 let (color, alpha) = strips.restore(top, color);
                 exchange.deliver(Strip { top, color, alpha })
             };
-            let upscaler = &self.model.upscaler;
             let report = upscaler.upscale_strips(&prepared.color, &options, exchange, &cancel, &mut take)?;
             Ok(Outcome {
                 warnings: prepared.frame.image().warnings.clone(),
@@ -191,6 +196,7 @@ pub extern "C" fn partdiff_job_destroy(job: *mut partdiff_job) -> partdiff_statu
 /// Sets an option to a text; null brings the default back. Numbers may be given as text, with a point.
 ///
 /// "preset": one of the model's. "sampler": "ddim", "ddpm", "dpmpp-2m". "spacing": "uniform", "quadratic".
+/// "cleanup": "auto" (what the damage of the image calls for, as told by the model).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn partdiff_job_set_text(
     job: *mut partdiff_job,

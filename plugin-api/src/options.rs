@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use partdiff::UpscaleOptions;
 use partdiff::settings::Settings;
+use partdiff::settings::cleanup::Cleanup;
 use partdiff::settings::units::Amount;
 
 use crate::abi::partdiff_status as Status;
@@ -65,6 +66,14 @@ impl JobSettings {
     /// # Errors
     /// `InvalidOption` where options contradict each other.
     pub fn options(&self) -> Result<UpscaleOptions, Failure> {
+        self.settings().map(|(options, _)| options)
+    }
+
+    /// As [`options`](Self::options), and the clean-up that is asked for.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn settings(&self) -> Result<(UpscaleOptions, Option<Cleanup>), Failure> {
         let mut settings = Settings::default();
         for (key, text) in &self.given {
             let set = match key.as_str() {
@@ -84,7 +93,7 @@ impl JobSettings {
         // Here the memory is the engine's alone.
         let memory = settings.memory.take().map(|Amount(bytes)| bytes);
         settings.validate()?;
-        Ok(UpscaleOptions { memory, ..settings.options()? })
+        Ok((UpscaleOptions { memory, ..settings.options()? }, settings.cleanup))
     }
 
     /// Sets one option.
@@ -121,8 +130,6 @@ fn check(key: &str, value: Value<'_>, text: &str) -> Result<(), Failure> {
     match key {
         "linear" if ["0", "1"].contains(&text) => Ok(()),
         "linear" => refused("expected 0 or 1"),
-        // It depends on a file.
-        "cleanup" if text == "auto" => refused("expected 0 to 1"),
         _ if TEXTS.contains(&key) && !matches!(value, Value::Text(_)) => refused("expected a text"),
         // Beyond 2^53 not every whole number exists.
         _ if matches!(value, Value::Real(number) if number.abs() > 2f64.powi(53)) => {

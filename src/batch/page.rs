@@ -29,6 +29,8 @@ pub struct MadePage {
     frame: Frame,
     image: Raster,
     record: Option<Provenance>,
+    /// What is to be said of it.
+    note: Option<String>,
     /// How it was made.
     pub report: Report,
     /// What [`UpscaleOptions::uncertainty`] asks for.
@@ -51,6 +53,11 @@ impl Page {
         Self { index: 0, jpeg_quality: None, prepared: prepare_for_model(image) }
     }
 
+    /// Its colours: 1 or 3 channels, sRGB-coded, 0 to 1.
+    pub fn color(&self) -> &Raster {
+        &self.prepared.color
+    }
+
     /// Everything else of the page.
     pub fn rest(&self) -> &Image {
         self.prepared.frame.image()
@@ -70,8 +77,8 @@ impl Page {
         losses
     }
 
-    /// Upscales the page, with `cleanup` for that of `options`. With the `hash` of the file's contents (SHA-256 in
-    /// hexadecimal), the result records how it was made.
+    /// Upscales the page, with the clean-up that is `asked` for, or else `options`; by default what its damage calls for. With the `hash` of
+    /// the file's contents (SHA-256 in hexadecimal), the result records how it was made.
     ///
     /// # Errors
     /// As [`Cleanup::level`] and [`Upscaler::upscale`].
@@ -79,30 +86,38 @@ impl Page {
         self,
         upscaler: &Upscaler,
         options: &UpscaleOptions,
-        cleanup: Cleanup,
+        asked: Option<Cleanup>,
         hash: Option<String>,
         progress: &dyn Progress,
         cancel: &CancelToken,
     ) -> Result<MadePage> {
         let Prepared { color, frame } = self.prepared;
-        let cleanup = cleanup.level(self.jpeg_quality, upscaler.manifest())?;
-        let options = UpscaleOptions { cleanup, ..options.clone() };
-        let Upscaled { image, uncertainty, report } = upscaler.upscale(&color, &options, progress, cancel)?;
+        let level = Cleanup::level(asked, &color, self.jpeg_quality, upscaler, options)?;
+        let make = |cleanup: f32| {
+            upscaler.upscale(&color, &UpscaleOptions { cleanup, ..options.clone() }, progress, cancel)
+        };
+        let (Upscaled { image, uncertainty, report }, note) = Cleanup::careful(asked, level, make)?;
         let scale = image.width() as f64 / color.width() as f64;
         let record = hash.map(|hash| {
             let record = upscaler.provenance(&report, scale, hash);
             Provenance { page: self.index, ..record }
         });
-        Ok(MadePage { frame, image, record, report, uncertainty })
+        Ok(MadePage { frame, image, record, note, report, uncertainty })
     }
 }
 
 impl MadePage {
+    /// Its colours: 1 or 3 channels, sRGB-coded, 0 to 1.
+    pub fn color(&self) -> &Raster {
+        &self.image
+    }
+
     /// The finished image, to be written with `encoding`.
     pub fn finish(self, restore: &RestoreOptions, encoding: &EncodeOptions) -> Image {
         let flattened = self.frame.has_alpha() && !encoding.format.has_alpha();
         let unit_range = encoding.stored_depth(self.frame.image().depth) != SampleDepth::F32;
         let mut image = self.frame.restore(self.image, &RestoreOptions { unit_range, ..*restore });
+        image.warnings.extend(self.note);
         let Some(mut record) = self.record else {
             // One that the source has tells of another image.
             Provenance::remove(&mut image.metadata);
@@ -174,7 +189,7 @@ mod tests {
     fn upscale(page: Page, hash: Option<&str>) -> MadePage {
         let hash = hash.map(ToString::to_string);
         let options = UpscaleOptions::default();
-        page.upscale(&fake(), &options, Cleanup::default(), hash, &NoProgress, &CancelToken::new()).unwrap()
+        page.upscale(&fake(), &options, None, hash, &NoProgress, &CancelToken::new()).unwrap()
     }
 
     #[test]

@@ -40,6 +40,9 @@ pub trait Observer: Sync {
     /// What speaks against making it.
     fn begin(&self, index: usize, page: &Page) -> Result<()>;
 
+    /// The colours of page `index` of the result (1 or 3 channels, sRGB-coded, 0 to 1) are made.
+    fn made(&self, _index: usize, _color: &Raster) {}
+
     /// Work on page `index` goes on; false cancels it.
     fn progress(&self, index: usize, event: ProgressEvent) -> bool;
 
@@ -152,6 +155,7 @@ impl FileTask<'_> {
         let mut made = timed(&mut timings.engine_s, || {
             page.upscale(upscaler, self.options, settings.cleanup, hash, &progress, cancel)
         })?;
+        observer.made(index, made.color());
         if let Some(map) = made.uncertainty.take() {
             observer.uncertainty(map)?;
         }

@@ -20,6 +20,7 @@ use commands::doctor::DoctorArgs;
 use commands::generate::GenerateArgs;
 use commands::gimp::GimpArgs;
 use commands::model::ModelCommand;
+use commands::preview::PreviewArgs;
 use commands::runtime::RuntimeArgs;
 use commands::trial::TrialArgs;
 use commands::verify::{VERDICTS, VerifyArgs};
@@ -51,6 +52,7 @@ enum Command {
     /// Verify a result: make it again from its source, following its provenance record, and compare
     #[command(after_help = VERDICTS)]
     Verify(Box<VerifyArgs>),
+    Preview(PreviewArgs),
     /// Watch folders: whatever image lands in one appears upscaled in another
     #[command(after_help = watch::EXAMPLES)]
     Watch(Box<WatchArgs>),
@@ -98,6 +100,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
             upscale::run(&request, &cancel).map(ExitCode::from)
         }
         Command::Verify(args) => args.run(),
+        Command::Preview(args) => args.run(),
         Command::Watch(args) => args.run(),
         Command::WatchWorker => watch::run_worker(),
         Command::Model(command) => model::run(&command).map(ExitCode::from),

@@ -2,6 +2,7 @@
 
 mod admission;
 mod band;
+mod damage;
 mod enlarged;
 mod guard;
 mod meter;
@@ -10,6 +11,7 @@ mod pass;
 mod passes;
 mod probe;
 mod report;
+mod runtime_options;
 pub(crate) mod sampling;
 mod spread;
 mod strips;
@@ -20,8 +22,9 @@ mod workload;
 
 pub use options::{Target, UpscaleOptions};
 pub use report::{Plan, Report};
+pub use runtime_options::RuntimeOptions;
 pub use sampling::Sampling;
 #[cfg(feature = "volume")]
 pub(crate) use spread::Spread;
 pub use strips::TakeStrip;
-pub use upscaler::{RuntimeOptions, Upscaled, Upscaler};
+pub use upscaler::{Upscaled, Upscaler};

@@ -1,11 +1,8 @@
 //! The engine: image in, larger image out.
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
-
-use serde::{Deserialize, Serialize};
 
 use super::admission::Admission;
 use super::passes::{Finished, Run};
@@ -15,6 +12,7 @@ use crate::engine::options::UpscaleOptions;
 use crate::engine::pass::Counts;
 use crate::engine::probe::probe;
 use crate::engine::report::{Plan, Report};
+use crate::engine::runtime_options::RuntimeOptions;
 use crate::engine::sampling::Sampling;
 use crate::engine::workers::{Fallback, Workers};
 use crate::error::{Error, ErrorKind, Result};
@@ -23,41 +21,14 @@ use crate::image::{Provenance, Raster};
 use crate::model::{Bundle, Manifest, TilingKind};
 use crate::progress::{CancelToken, NoProgress, Progress};
 use crate::runtime::network::Network;
-use crate::runtime::{Device, NetworkBytes, NetworkSpec, Provider, ProviderReport, Runtime, open_networks};
+use crate::runtime::{
+    Device, Estimator, NetworkBytes, NetworkSpec, Provider, ProviderReport, Runtime, open_networks,
+};
 use crate::tiling::available_memory::available_memory;
 use crate::tiling::{MemoryPlan, Workload};
 
-/// Where and with how many threads to run.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RuntimeOptions {
-    /// The ONNX Runtime library. Default: found as [`crate::runtime::find`] says.
-    pub library: Option<PathBuf>,
-    /// The device. Default: `Device::Auto`.
-    pub device: Device,
-    /// Threads on the CPU. Default: one per core.
-    pub threads: Option<usize>,
-    /// Bytes for networks and images, as [`UpscaleOptions::memory`]; where they are few, fewer threads run, since
-    /// each has a network of its own, and networks give memory back after each inference. Default: no limit.
-    pub memory: Option<u64>,
-}
-
-/// Bytes that one more thread takes, for the natural-x4 model, as measured: weights, packed weights, small buffers.
-const THREAD_BYTES: u64 = 20 << 20;
-
 /// Pixels that the kernels of upsamplers reach.
 const UPSAMPLED: usize = 3;
-
-/// The share of the memory that networks may take.
-const NETWORKS_SHARE: u64 = 6;
-
-impl RuntimeOptions {
-    /// The number of threads on the CPU.
-    pub fn cpu_threads(&self) -> usize {
-        let wanted = self.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
-        let affordable = |memory: u64| (memory / NETWORKS_SHARE / THREAD_BYTES).max(1) as usize;
-        self.memory.map_or(wanted, |memory| wanted.min(affordable(memory)))
-    }
-}
 
 /// A bundle, loaded and ready.
 ///
@@ -71,6 +42,7 @@ pub struct Upscaler {
     admission: Admission,
     provider: Option<ProviderReport>,
     pub(super) encoder_cost: f64,
+    pub(super) estimator: Option<Estimator>,
 }
 
 /// A finished image and how it was made.
@@ -113,11 +85,17 @@ impl Upscaler {
             }))
         };
         let mut upscaler = Self::assemble(bundle.manifest(), Workers::new(networks, fallback))?;
-        // Weights are used once per low-resolution pixel, so a graph's size tells its cost.
-        upscaler.encoder_cost =
-            bundle.encoder().map_or(0.0, |encoder| encoder.len() as f64 / bundle.denoiser().len() as f64);
+        // Most weights are used once per low-resolution pixel, so without a record a graph's size tells its cost.
+        let recorded = |part: &str| bundle.manifest().training["mflop_per_lr_pixel"][part].as_f64();
+        upscaler.encoder_cost = match (recorded("encoder"), recorded("denoiser")) {
+            (Some(encoder), Some(denoiser)) if denoiser > 0.0 => encoder / denoiser,
+            _ => {
+                bundle.encoder().map_or(0.0, |encoder| encoder.len() as f64 / bundle.denoiser().len() as f64)
+            }
+        };
         upscaler.digest = bundle.digest().to_owned();
         upscaler.provider = Some(opened.provider);
+        upscaler.estimator = Estimator::open(runtime, bundle)?;
         Ok(upscaler)
     }
 
@@ -143,6 +121,7 @@ impl Upscaler {
             admission: Admission::default(),
             provider: None,
             encoder_cost: if manifest.encoder.is_some() { 1.0 } else { 0.0 },
+            estimator: None,
         })
     }
 

@@ -36,8 +36,8 @@ macro_rules! embedded {
 }
 
 static EMBEDDED: &[Embedded] = &[
-    embedded!("natural-x4": "model.json", "encoder.onnx", "denoiser.onnx"),
-    embedded!("natural-x4-int8": "model.json", "encoder.onnx", "denoiser.onnx"),
+    embedded!("natural-x4": "model.json", "encoder.onnx", "denoiser.onnx", "estimator.onnx"),
+    embedded!("natural-x4-int8": "model.json", "encoder.onnx", "denoiser.onnx", "estimator.onnx"),
     embedded!("natural-x2": "model.json", "encoder.onnx", "denoiser.onnx"),
     embedded!("mri-x4": "model.json", "encoder.onnx", "denoiser.onnx"),
 ];
@@ -48,6 +48,7 @@ pub struct Bundle {
     manifest: Manifest,
     encoder: Option<Cow<'static, [u8]>>,
     denoiser: Cow<'static, [u8]>,
+    estimator: Option<Cow<'static, [u8]>>,
     digest: String,
 }
 
@@ -145,9 +146,11 @@ impl Bundle {
         };
         let encoder = manifest.encoder.as_ref().map(|entry| load(&entry.file, &entry.sha256)).transpose()?;
         let denoiser = load(&manifest.denoiser.file, &manifest.denoiser.sha256)?;
+        let estimator =
+            manifest.estimator.as_ref().map(|entry| load(&entry.file, &entry.sha256)).transpose()?;
         // The manifest holds the graphs' hashes, so its own hash identifies the bundle.
         let digest = sha256_hex(&json);
-        Ok(Self { manifest, encoder, denoiser, digest })
+        Ok(Self { manifest, encoder, denoiser, estimator, digest })
     }
 
     /// The manifest.
@@ -163,6 +166,17 @@ impl Bundle {
     /// The denoiser graph's bytes.
     pub fn denoiser(&self) -> &[u8] {
         &self.denoiser
+    }
+
+    /// The damage estimator's bytes.
+    pub fn estimator(&self) -> Option<&[u8]> {
+        self.estimator.as_deref()
+    }
+
+    /// The size of all graphs in bytes.
+    pub fn size(&self) -> usize {
+        let optional = [self.encoder(), self.estimator()];
+        self.denoiser.len() + optional.into_iter().flatten().map(<[u8]>::len).sum::<usize>()
     }
 
     /// SHA-256 of the manifest in hexadecimal, which identifies the bundle.

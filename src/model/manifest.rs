@@ -9,6 +9,7 @@ use crate::diffusion::{
     LatentAlignment, LatentForm, PredictionType, SamplerKind, ScheduleConfig, TimestepInput, TimestepSpacing,
 };
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::{DenoiserEntry, EncoderEntry, EstimatorEntry};
 
 /// The manifest version that this program reads and `onnx/` writes.
 pub const FORMAT: u64 = 1;
@@ -59,6 +60,9 @@ pub struct Manifest {
     pub encoder: Option<EncoderEntry>,
     /// The graph that runs in every step.
     pub denoiser: DenoiserEntry,
+    /// The graph that tells the clean-up level of an image; absent where the bundle has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimator: Option<EstimatorEntry>,
     /// Low-resolution tile sides must be multiples of this.
     pub size_multiple: usize,
     /// Whether tiles reproduce the untiled result.
@@ -135,67 +139,6 @@ pub enum TilingKind {
     },
 }
 
-/// The encoder graph.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EncoderEntry {
-    /// File name inside the bundle.
-    pub file: String,
-    /// SHA-256 of the file in hexadecimal.
-    pub sha256: String,
-    /// Tensor names.
-    pub inputs: EncoderInputs,
-    /// Name of the feature tensor, [N, features, h, w].
-    pub output: String,
-    /// Feature channels.
-    pub features: usize,
-    /// Receptive field beyond a pixel, in low-resolution pixels.
-    pub halo: usize,
-    /// The JPEG qualities (1 to 100, Independent JPEG Group) that call for clean-up level 0 and 1, falling; between
-    /// them the level is linear. Absent where JPEG files say nothing about the level.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub jpeg_quality: Option<[f32; 2]>,
-}
-
-/// Input tensors of the encoder.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EncoderInputs {
-    /// Low-resolution image, [N, channels, h, w].
-    pub lr: String,
-    /// Clean-up level, `[N]`, 0 to 1; absent where the bundle takes none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub level: Option<String>,
-}
-
-/// The denoiser graph.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DenoiserEntry {
-    /// File name inside the bundle.
-    pub file: String,
-    /// SHA-256 of the file in hexadecimal.
-    pub sha256: String,
-    /// Tensor names.
-    pub inputs: DenoiserInputs,
-    /// Name of the prediction, [N, channels, scale h, scale w].
-    pub output: String,
-    /// Receptive field beyond a pixel, in low-resolution pixels.
-    pub halo: usize,
-}
-
-/// Input tensors of the denoiser.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DenoiserInputs {
-    /// The latent, [N, channels, scale h, scale w].
-    pub latent: String,
-    /// What `conditioning` names.
-    pub conditioning: String,
-    /// The timestep, `[N]`.
-    pub timestep: String,
-}
-
 /// Sampling when the user asks for nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -262,6 +205,11 @@ impl Manifest {
     pub fn cleanup_of(&self, jpeg_quality: f32) -> Option<f32> {
         let [keep, clean] = self.encoder.as_ref()?.jpeg_quality?;
         Some(((keep - jpeg_quality) / (keep - clean)).clamp(0.0, 1.0))
+    }
+
+    /// Whether the networks take a clean-up level.
+    pub fn takes_level(&self) -> bool {
+        self.encoder.as_ref().is_some_and(|encoder| encoder.inputs.level.is_some())
     }
 
     fn check(&self) -> Result<()> {
@@ -336,6 +284,16 @@ impl Manifest {
         }
         check_file("denoiser", &self.denoiser.file, &self.denoiser.sha256)?;
         rule(self.denoiser.halo <= 1024, "denoiser.halo", &self.denoiser.halo, "at most 1024")?;
+        if let Some(estimator) = &self.estimator {
+            check_file("estimator", &estimator.file, &estimator.sha256)?;
+            rule((16..=1024).contains(&estimator.side), "estimator.side", &estimator.side, "16 to 1024")?;
+            rule(
+                self.takes_level(),
+                "estimator",
+                &"present",
+                "encoder.inputs.level to be set, which takes what the estimator tells",
+            )?;
+        }
         rule((1..=256).contains(&self.size_multiple), "size_multiple", &self.size_multiple, "1 to 256")?;
         if let TilingKind::Blend { overlap } = self.tiling {
             rule((1..=1024).contains(&overlap), "tiling.overlap", &overlap, "1 to 1024")?;

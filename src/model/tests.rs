@@ -14,6 +14,9 @@ fn manifest() -> Value {
     value["encoder"]["sha256"] = sha256_hex(b"e.onnx").into();
     value["encoder"]["inputs"]["level"] = "level".into();
     value["denoiser"]["sha256"] = sha256_hex(b"d.onnx").into();
+    value["estimator"] = json!({
+        "file": "q.onnx", "sha256": sha256_hex(b"q.onnx"), "input": "lr", "output": "level", "side": 64
+    });
     value["presets"]["fine"] = json!({"steps": 2, "eta": 0.5, "start_step": 20, "consistency": 3});
     value
 }
@@ -71,6 +74,13 @@ fn each_rule_names_its_field_the_value_and_what_was_expected() {
             json!([40, 90]),
             "encoder.jpeg_quality is [40, 90]: expected two decreasing",
         ),
+        (
+            "/encoder/inputs/level",
+            Value::Null,
+            "estimator is present: expected encoder.inputs.level to be set",
+        ),
+        ("/estimator/file", json!("a/b"), "estimator.file is \"a/b\": expected a plain file name"),
+        ("/estimator/side", json!(15), "estimator.side is 15: expected 16 to 1024"),
         ("/size_multiple", json!(0), "size_multiple is 0: expected 1 to 256"),
         ("/tiling", json!({"kind": "blend", "overlap": 0}), "tiling.overlap is 0: expected 1 to 1024"),
         ("/tiling", json!({"kind": "blend"}), "missing field `overlap`"),
@@ -110,6 +120,7 @@ fn unknown_keys_are_named_wherever_they_are() {
         "/encoder",
         "/encoder/inputs",
         "/denoiser/inputs",
+        "/estimator",
         "/presets/fine",
         "/input_scaling",
     ] {
@@ -168,8 +179,12 @@ fn zipped(files: &[(&str, &[u8])]) -> Vec<u8> {
 #[test]
 fn a_bundle_is_the_same_from_a_folder_a_file_and_memory() {
     let json = manifest().to_string();
-    let files: [(&str, &[u8]); 3] =
-        [("model.json", json.as_bytes()), ("e.onnx", b"e.onnx"), ("d.onnx", b"d.onnx")];
+    let files: [(&str, &[u8]); 4] = [
+        ("model.json", json.as_bytes()),
+        ("e.onnx", b"e.onnx"),
+        ("d.onnx", b"d.onnx"),
+        ("q.onnx", b"q.onnx"),
+    ];
     let folder = folder(&files);
     let file = folder.path().join("fake.partdiff");
     fs::write(&file, zipped(&files)).unwrap();
@@ -181,6 +196,7 @@ fn a_bundle_is_the_same_from_a_folder_a_file_and_memory() {
     ] {
         let bundle = bundle.unwrap();
         assert_eq!((bundle.encoder(), bundle.denoiser()), (Some(&b"e.onnx"[..]), &b"d.onnx"[..]));
+        assert_eq!((bundle.estimator(), bundle.size()), (Some(&b"q.onnx"[..]), 18));
         assert_eq!(
             (bundle.manifest().name.as_str(), bundle.digest()),
             ("fake", sha256_hex(json.as_bytes()).as_str())
@@ -197,7 +213,12 @@ fn what_is_wrong_with_a_bundle_is_named_with_its_file() {
         value.to_string()
     };
     let files = |json: &str, encoder: &[u8]| {
-        folder(&[("model.json", json.as_bytes()), ("e.onnx", encoder), ("d.onnx", b"d.onnx")])
+        folder(&[
+            ("model.json", json.as_bytes()),
+            ("e.onnx", encoder),
+            ("d.onnx", b"d.onnx"),
+            ("q.onnx", b"q.onnx"),
+        ])
     };
     Bundle::open(files(&upper, b"e.onnx").path()).unwrap();
     let error = |path: &Path| {

@@ -87,6 +87,9 @@ pub enum Event<'a> {
         /// Where the time went, if that was asked for and it is no volume.
         #[serde(skip_serializing_if = "Option::is_none")]
         timings: Option<Timings>,
+        /// Before and after, if they were asked for and it is no volume.
+        #[serde(skip)]
+        thumbnails: Option<&'a Thumbnails>,
         /// What became of it, if it is a volume.
         #[cfg(feature = "volume")]
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -148,6 +151,15 @@ pub enum Event<'a> {
     /// Any other message of the daemon.
     #[serde(untagged)]
     Notice(Notice<'a>),
+}
+
+/// An image and its result, of the first page, as sources of `img` elements.
+#[derive(Clone, Debug, Default)]
+pub struct Thumbnails {
+    /// The image.
+    pub before: Option<String>,
+    /// The result.
+    pub after: Option<String>,
 }
 
 /// A message of the daemon.

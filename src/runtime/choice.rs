@@ -8,6 +8,7 @@ use super::provider::{Device, Provider, ProviderReport};
 use super::speed::seconds_per_tile;
 use super::trial;
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::Bundle;
 
 impl Runtime {
     /// Whether this ONNX Runtime was built with `provider`; says nothing about its working here.
@@ -65,6 +66,26 @@ impl Runtime {
             })?;
         }
         Ok(ProviderReport { device, provider, note: None, failed: false })
+    }
+
+    /// Seconds for a tile of `bundle` on `own` and on each other provider that `auto` would take, as far as they run here; on
+    /// `workers` threads of the processor. What was measured before is not measured again.
+    pub fn speeds(&self, bundle: &Bundle, own: Provider, workers: usize) -> Vec<(Provider, f64)> {
+        let spec = NetworkSpec::from(bundle.manifest());
+        let bytes = NetworkBytes { encoder: bundle.encoder(), denoiser: bundle.denoiser() };
+        let speed =
+            |provider, expected| seconds_per_tile(self, provider, &spec, bytes, workers, expected).ok();
+        let processor = speed(Provider::Cpu, None);
+        let others =
+            Provider::AUTOMATIC.into_iter().chain([own]).filter(|&provider| provider != Provider::Cpu);
+        let mut speeds: Vec<_> = processor.map(|seconds| (Provider::Cpu, seconds)).into_iter().collect();
+        for provider in others {
+            let known = speeds.iter().any(|(known, _)| *known == provider);
+            if !known && self.can_try(provider) && self.probe(provider).is_ok() {
+                speeds.extend(speed(provider, processor).map(|seconds| (provider, seconds)));
+            }
+        }
+        speeds
     }
 
     /// The fastest of those that run; the processor where none is faster.

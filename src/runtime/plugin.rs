@@ -1,7 +1,7 @@
 //! Execution providers in libraries of their own: where the library lies, and its devices.
 
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 
 use ort::session::builder::SessionBuilder;
 
@@ -104,7 +104,7 @@ fn intact(folder: &Path, flavour: Flavour) -> Result<(), String> {
 
 /// What became of each plug-in in this process; a library is registered once.
 #[derive(Default)]
-pub(super) struct Registered([OnceLock<Result<(), String>>; PlugIn::ALL.len()]);
+pub(super) struct Registered(Mutex<[Option<Result<(), String>>; PlugIn::ALL.len()]>);
 
 impl Runtime {
     /// The library of the plug-in that `provider` needs here, or what is wrong with it; `None` where it is built in, or
@@ -130,7 +130,9 @@ impl Runtime {
             api.register(self.environment(), plugin.provider(), &path)
                 .map_err(|error| format!("{} cannot be loaded: {}", path.display(), error.message()))
         };
-        self.registered.0[plugin as usize].get_or_init(register).clone().map_err(failed)?;
+        // Held until the end: the list of devices is good until another library is registered.
+        let mut registered = self.registered.0.lock().unwrap_or_else(PoisonError::into_inner);
+        registered[plugin as usize].get_or_insert_with(register).clone().map_err(failed)?;
         let devices = api.devices(self.environment()).map_err(broken)?;
         let own: Vec<_> = devices.iter().filter(|device| device.provider == plugin.provider()).collect();
         let device = own.iter().find(|device| device.is(hardware)).ok_or_else(|| {

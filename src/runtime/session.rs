@@ -342,7 +342,7 @@ fn image<'a>(name: &'a str, role: &'static str, channels: usize) -> Expected<'a>
     Expected { name, role, shape: ExpectedShape::Image(channels), elements: FLOAT }
 }
 
-fn load_graph(runtime: &Runtime, provider: Provider, file: &str, bytes: &[u8]) -> Result<Session> {
+pub(super) fn load_graph(runtime: &Runtime, provider: Provider, file: &str, bytes: &[u8]) -> Result<Session> {
     runtime
         .session_builder(provider)?
         .commit_from_memory(bytes)

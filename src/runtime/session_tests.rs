@@ -34,7 +34,8 @@ fn a_bundle_runs_at_any_size_and_workers_agree_to_the_bit() {
     let mut opened = open(&bundle, runtime, &spec(&bundle), 2).unwrap();
     assert_eq!(opened.networks.len(), 2);
     assert_eq!(opened.provider.to_string(), "cpu");
-    for (height, width) in [(12, 20), (1, 1), (7, 3)] {
+    let multiple = bundle.manifest().size_multiple;
+    for (height, width) in [(12, 20), (1, 1), (7, 3)].map(|(h, w)| (h * multiple, w * multiple)) {
         let results: Vec<(Raster, Raster)> = std::thread::scope(|scope| {
             let run = |network: &mut OrtNetwork| {
                 let features = network.encode(&image(height, width), 0.0).unwrap();

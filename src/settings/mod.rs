@@ -48,8 +48,8 @@ pub struct Settings {
     pub eta: Option<f64>,
     /// Seed of the noise.
     pub seed: u64,
-    /// How much noise and compression damage to clean up.
-    pub cleanup: Cleanup,
+    /// How much blur, noise and compression damage to clean up. Default: what the image seems to need.
+    pub cleanup: Option<Cleanup>,
     /// Rounds of back-projection at most.
     pub consistency: Option<usize>,
     /// Where the steps lie between the start step and 0.
@@ -100,7 +100,7 @@ impl Default for Settings {
             sampler: None,
             eta: None,
             seed: 0,
-            cleanup: Cleanup::default(),
+            cleanup: None,
             consistency: None,
             spacing: None,
             format: None,
@@ -137,7 +137,7 @@ impl Settings {
             "sampler" => self.sampler = Some(values::one_of(text, SamplerKind::ALL, SamplerKind::name)?),
             "eta" => self.eta = Some(values::unit(text)?),
             "seed" => self.seed = values::whole(text)?,
-            "cleanup" => self.cleanup = text.parse()?,
+            "cleanup" => self.cleanup = Some(text.parse()?),
             "consistency" => self.consistency = Some(values::whole(text)?),
             "spacing" => {
                 self.spacing = Some(values::one_of(text, TimestepSpacing::ALL, TimestepSpacing::name)?);
@@ -209,9 +209,9 @@ impl Settings {
             eta: self.eta,
             spacing: self.spacing,
             cleanup: match self.cleanup {
-                Cleanup::Level(level) => level as f32,
+                Some(Cleanup::Level(level)) => level as f32,
                 // Each page tells.
-                Cleanup::Auto => 0.0,
+                Some(Cleanup::Auto) | None => 0.0,
             },
             consistency: self.consistency,
             seed: self.seed,

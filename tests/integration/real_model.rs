@@ -123,7 +123,7 @@ fn int8_is_as_close_on_processors_that_sum_in_16_bits() {
         let options = UpscaleOptions { steps: Some(1), ..Default::default() };
         let close = psnr(&run(&int8, &image, &options), &run(&float, &image, &options));
         // Sums that overflow give 42 dB.
-        assert!(close > 46.0, "{file}: {close:.1} dB");
+        assert!(close > 44.0, "{file}: {close:.1} dB");
     }
 }
 

@@ -89,16 +89,15 @@ const FIELDS: [Field; 25] = [
         default: Some("0"),
         ..option(SAMPLING, "seed", "NUMBER", "Seed of the noise: the same seed gives the same image")
     },
-    Field {
-        default: Some("0"),
-        ..option(
-            SAMPLING,
-            "cleanup",
-            "0-1|auto",
-            "How much noise and compression damage to clean up, for models that can: 0 (none) to 1; or auto: what \
-             the quantisation tables of a JPEG file call for, and none for other files",
-        )
-    },
+    option(
+        SAMPLING,
+        "cleanup",
+        "0-1|auto",
+        "How much blur, noise and compression damage to clean up, for models that can: 0 (none) to 1; or auto: what \
+         the image seems to need, and a JPEG file by its quantisation tables at least. Default: auto where the model \
+         estimates damage, else 0; 0 where back-projection is on (--consistency, the preset faithful), where the \
+         result is not larger than the image, and for volumes",
+    ),
     option(
         SAMPLING,
         "consistency",

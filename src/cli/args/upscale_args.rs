@@ -93,7 +93,7 @@ pub struct ModelArgs {
     #[arg(long, value_name = "PATH")]
     pub library: Option<PathBuf>,
 
-    /// CPU threads; by default all, or fewer with a small --memory: each takes 20 MiB
+    /// CPU threads; by default all, or fewer with a small --memory: each takes 40 MiB
     #[arg(long, value_name = "COUNT", value_parser = values::count, help_heading = RESOURCES)]
     pub threads: Option<usize>,
 }
@@ -127,6 +127,11 @@ pub struct ReportArgs {
     /// Tell of each image where the time went: read, decoded, engine (and networks in it), restored, encoded; not of volumes
     #[arg(long, conflicts_with = "quiet")]
     pub timings: bool,
+
+    /// Write a report of the run to PAGE, a web page that holds all it shows: images before and after, numbers, and what
+    /// failed and why. An earlier report is replaced
+    #[arg(long, value_name = "PAGE", conflicts_with = "dry_run")]
+    pub report: Option<PathBuf>,
 
     /// Write an uncertainty map to MAP.tif, or of a volume MAP.nii.gz: the standard deviation of every pixel over results
     /// with different seeds, as 32-bit floating point, in levels of 255, or a volume's own units. High where detail is

@@ -83,6 +83,8 @@ pub struct UpscaleRequest {
     pub runtime: RuntimeOptions,
     /// Everything that the engine has to know.
     pub options: UpscaleOptions,
+    /// Where the report goes, a web page.
+    pub report: Option<PathBuf>,
     /// Plan only.
     pub dry_run: bool,
     /// Tell where the time goes.
@@ -146,6 +148,9 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
             let path = path.display();
             return Err(usage(format!("--preview is {path}: expected a file name ending in .png")));
         }
+        if report.report.as_deref() == Some(Path::new(STDIO)) {
+            return Err(usage("--report is -: expected the name of a file"));
+        }
         if let Some(map) = &report.uncertainty {
             // What it is of is known when it is read: several files, or a folder, may be one DICOM series.
             if ImageFormat::from_path(map) != Some(ImageFormat::Tiff) && name_means_packed(map).is_none() {
@@ -180,6 +185,7 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
             },
             shard: files.shard,
             uncertainty: report.uncertainty,
+            report: report.report,
             runtime: model.runtime(options.memory),
             model: model.model,
             options,

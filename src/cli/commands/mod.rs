@@ -5,6 +5,7 @@ pub mod generate;
 pub mod gimp;
 pub mod interrupt;
 pub mod model;
+pub mod preview;
 pub mod runtime;
 pub mod trial;
 pub mod upscale;

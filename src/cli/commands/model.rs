@@ -117,7 +117,7 @@ fn info(bundle: &Bundle, as_json: bool) -> String {
 }
 
 fn rows(bundle: &Bundle, manifest: &Manifest) -> Vec<(&'static str, String)> {
-    let size = bundle.denoiser().len() + bundle.encoder().map_or(0, <[u8]>::len);
+    let size = bundle.size();
     let halo = match &manifest.encoder {
         Some(encoder) => {
             format!("encoder {}, denoiser {} input pixels", encoder.halo, manifest.denoiser.halo)

@@ -107,6 +107,7 @@ impl Reporter for HumanReporter {
                 report,
                 timings,
                 volume,
+                thumbnails: _,
             } => {
                 self.bar().finish(output(files), true);
                 if quiet {

@@ -4,4 +4,6 @@ pub mod bar;
 pub mod exit;
 pub mod human;
 pub mod manual;
+pub mod report_page;
 pub mod stdout;
+pub mod thumbnail;

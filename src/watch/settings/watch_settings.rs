@@ -260,7 +260,7 @@ pub fn refuse_loops(watches: &[WatchSettings]) -> Result<()> {
 fn fits_model(settings: &Settings) -> Result<()> {
     let bundle = Bundle::resolve(settings.model())?;
     let manifest = bundle.manifest();
-    settings.cleanup.level(None, manifest)?;
+    settings.cleanup.map_or(Ok(()), |cleanup| cleanup.check(manifest))?;
     let trajectory = Trajectory::new(manifest.schedule.build()?, manifest.alignment, manifest.start_step)?;
     Sampling::resolve(manifest, &settings.options()?)?.plan(manifest, &trajectory).map(drop)
 }

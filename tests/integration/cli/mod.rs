@@ -10,12 +10,18 @@ mod generated;
 #[cfg(target_os = "linux")]
 mod gimp;
 mod golden;
+#[cfg(unix)]
+mod imagemagick;
 mod in_place;
 mod models;
 mod outputs;
 pub mod pages;
+#[cfg(unix)]
+mod preview;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod providers;
+#[cfg(unix)]
+mod report_page;
 mod reports;
 mod shards;
 mod verify;

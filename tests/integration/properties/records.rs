@@ -24,7 +24,7 @@ fn settings() -> impl Strategy<Value = Settings> {
         of(0.0..=1.0),
         // TOML's numbers have a sign.
         0..=i64::MAX as u64,
-        prop_oneof![Just(Cleanup::Auto), (0.0..=1.0).prop_map(Cleanup::Level)],
+        of(prop_oneof![Just(Cleanup::Auto), (0.0..=1.0).prop_map(Cleanup::Level)]),
         of(0..=1000usize),
         of(select(spacings)),
     );

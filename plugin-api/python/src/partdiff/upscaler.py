@@ -50,8 +50,9 @@ class Settings(TypedDict, total=False):
     eta: float
     #: Where the steps lie between the start step and 0.
     spacing: Literal["uniform", "quadratic"]
-    #: How much noise and compression damage to take out, 0 to 1, for models that can.
-    cleanup: float
+    #: How much blur, noise and compression damage to take out, 0 (default) to 1, or "auto" (what the image seems to
+    #: need), for models that can.
+    cleanup: float | Literal["auto"]
     #: Rounds at most that make the result agree with the input.
     consistency: int
     #: Largest side of a tile in pixels of the input (default: planned from the memory).

@@ -4,17 +4,15 @@ use std::collections::HashSet;
 use std::fs;
 use std::io::{self, Cursor, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime};
 
 use super::job::Job;
+use super::observer::FileObserver;
 use super::output_name;
 use super::volume_job::VolumeJob;
-use crate::batch::page::Page;
-use crate::batch::planned_page::PlannedPage;
 use crate::batch::probe::read_file;
-use crate::batch::processor::{FileTask, Fill, Observer};
+use crate::batch::processor::{FileTask, Fill};
 use crate::batch::timings::Timings;
 use crate::cli::args::upscale_request::{Existing, UpscaleRequest};
 use crate::engine::{UpscaleOptions, Upscaler};
@@ -24,13 +22,13 @@ use crate::fs::file_id::FileId;
 use crate::fs::hash::sha256_hex;
 use crate::fs::{atomic_file, atomic_folder};
 use crate::image::{EncodeOptions, Image, ImageFormat, Raster, SampleDepth, encode_to};
-use crate::progress::{CancelToken, Progress, ProgressEvent};
+use crate::progress::CancelToken;
 use crate::report::event::{Event, Files, Name, Reporter};
 use crate::volume::bids::reference;
 use crate::volume::dicom::is_written_here;
 use crate::volume::nifti::{Nifti, name_means_packed};
 use crate::volume::preview::draw;
-use crate::volume::{Listener, Made, Map, Origin, Output, Plan, Sidecar, Sink, VolumeTask, Window};
+use crate::volume::{Made, Map, Origin, Output, Plan, Sidecar, Sink, VolumeTask, Window};
 
 /// Makes the files of one run.
 pub struct Maker<'a> {
@@ -40,15 +38,6 @@ pub struct Maker<'a> {
     pub upscaler: &'a Upscaler,
     /// Inputs and the warnings that were given about them, by all files that become of their pages.
     pub told: Mutex<HashSet<(PathBuf, Option<String>, String)>>,
-}
-
-/// Hears how one file gets on.
-struct FileObserver<'a> {
-    maker: &'a Maker<'a>,
-    job: &'a Job,
-    output: &'a Path,
-    /// What was last told of the progress, to tell it at most once per percent and step.
-    told: AtomicUsize,
 }
 
 impl Maker<'_> {
@@ -92,8 +81,7 @@ impl Maker<'_> {
             options,
             cannot_write: &format!("cannot write {}", output.display()),
         };
-        let told = AtomicUsize::new(usize::MAX);
-        let observer = FileObserver { maker: self, job: &job, output: &output, told };
+        let observer = FileObserver::new(self, &job, &output);
         let write = |fill: Fill<'_>| {
             let lost = self.write(&job, stamp, fill)?;
             lost.iter().for_each(|lost| observer.tell_warning(lost));
@@ -103,6 +91,7 @@ impl Maker<'_> {
         let seconds = start.elapsed().as_secs_f64();
         let timings = Timings { total_s: seconds, read_s, ..made };
         let (width, height) = job.pages[0].target;
+        let thumbnails = observer.thumbnails();
         self.reporter.tell(&Event::Done {
             files: Files::new(&job.input.path, Some(&output)),
             backup: job.backup.as_deref().map(Name),
@@ -114,6 +103,7 @@ impl Maker<'_> {
             seconds,
             report: &report,
             timings: self.request.timings.then_some(timings),
+            thumbnails: thumbnails.as_ref(),
             volume: None,
         });
         Ok(())
@@ -130,8 +120,7 @@ impl Maker<'_> {
     ) -> Result<()> {
         let output = output_name(job);
         let folder = job.output.as_deref().map_or_else(std::env::temp_dir, folder_of);
-        let told = AtomicUsize::new(usize::MAX);
-        let observer = FileObserver { maker: self, job, output: &output, told };
+        let observer = FileObserver::new(self, job, &output);
         let write = |fill: crate::volume::Fill<'_>| {
             if let (Output::Dicom(_), Some(path)) = (&plan.output, &job.output) {
                 return self.write_series(path, fill);
@@ -187,6 +176,7 @@ impl Maker<'_> {
             seconds: start.elapsed().as_secs_f64(),
             report: &report,
             timings: None,
+            thumbnails: None,
             volume: Some(&summary),
         });
         Ok(())
@@ -253,7 +243,8 @@ impl Maker<'_> {
         })
     }
 
-    fn write_map(&self, path: &Path, map: Raster) -> Result<()> {
+    /// Writes the map of an uncertainty.
+    pub fn write_map(&self, path: &Path, map: Raster) -> Result<()> {
         self.write_image(path, &Image::new(map, None, SampleDepth::F32, ImageFormat::Tiff))
     }
 
@@ -277,94 +268,6 @@ impl Maker<'_> {
     }
 }
 
-impl FileObserver<'_> {
-    /// Whether `message` is new for the input.
-    fn tell_once(&self, message: &str) -> bool {
-        let mut told = self.maker.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let input = &self.job.input;
-        told.insert((input.path.clone(), input.suffix().map(str::to_owned), message.to_owned()))
-    }
-
-    /// Tells each warning once per input.
-    fn tell_warning(&self, message: &str) {
-        if self.tell_once(message) {
-            let files = Files::new(&self.job.input.path, None);
-            self.maker.reporter.tell(&Event::Warning { files, message });
-        }
-    }
-
-    /// Tells that `fraction` of the whole file is done; `part` is the part of it that is at work.
-    fn tell_progress(&self, part: usize, fraction: f64, event: ProgressEvent) {
-        let place = (part * 1000 + event.step) * 1000 + (event.fraction * 100.0) as usize;
-        if self.told.swap(place, Ordering::Relaxed) != place {
-            let ProgressEvent { step, steps, .. } = event;
-            let files = Files::new(&self.job.input.path, Some(self.output));
-            self.maker.reporter.tell(&Event::Progress { files, fraction, step, steps });
-        }
-    }
-}
-
-impl Progress for FileObserver<'_> {
-    /// Of a volume, of all its slices.
-    fn report(&self, event: ProgressEvent) -> bool {
-        // Slices are at different steps: only the whole goes forward.
-        self.tell_progress(0, event.fraction, ProgressEvent { step: event.steps, ..event });
-        true
-    }
-}
-
-impl Listener for FileObserver<'_> {
-    fn warn(&self, message: &str) {
-        self.tell_warning(message);
-    }
-}
-
-impl Observer for FileObserver<'_> {
-    fn begin(&self, _: usize, page: &Page) -> Result<()> {
-        if page.rest().animated && self.job.in_place {
-            let message = "is an animation: in place, all but its first frame would be lost";
-            return Err(Error::new(ErrorKind::Input, message));
-        }
-        Ok(())
-    }
-
-    fn progress(&self, index: usize, event: ProgressEvent) -> bool {
-        let whole = self.job.megapixels();
-        let before: f64 = self.job.pages[..index].iter().map(PlannedPage::megapixels).sum();
-        let fraction = (before + self.job.pages[index].megapixels() * event.fraction) / whole;
-        self.tell_progress(index, fraction, event);
-        true
-    }
-
-    fn damaged(&self, message: &str) -> Result<()> {
-        if self.job.in_place && self.job.backup.is_none() {
-            let message = format!(
-                "{message}; not replaced without a backup, as another program may recover more of it"
-            );
-            return Err(Error::new(ErrorKind::Input, message));
-        }
-        let input = &self.job.input.path;
-        if self.tell_once(message) {
-            self.maker.reporter.tell(&Event::Damaged { files: Files::new(input, None), message });
-        }
-        Ok(())
-    }
-
-    fn warn(&self, message: &str) {
-        self.tell_warning(message);
-    }
-
-    fn uncertainty(&self, map: Raster) -> Result<()> {
-        let Some(path) = &self.maker.request.uncertainty else { return Ok(()) };
-        if map.data().iter().all(|&deviation| deviation == 0.0) {
-            self.tell_warning(
-                "the results of all seeds are the same, so the uncertainty map is black; with more --steps they differ",
-            );
-        }
-        self.maker.write_map(path, map)
-    }
-}
-
 fn folder_of(path: &Path) -> PathBuf {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_path_buf(),
@@ -372,7 +275,11 @@ fn folder_of(path: &Path) -> PathBuf {
     }
 }
 
-fn make_folder(path: &Path) -> Result<()> {
+/// Makes the folder that `path` lies in.
+///
+/// # Errors
+/// `Output` where that fails.
+pub fn make_folder(path: &Path) -> Result<()> {
     let Some(folder) = path.parent() else { return Ok(()) };
     fs::create_dir_all(folder).map_err(|error| {
         Error::with_source(ErrorKind::Output, format!("cannot make {}", folder.display()), error)

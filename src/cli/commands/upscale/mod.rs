@@ -2,6 +2,7 @@
 
 mod job;
 mod maker;
+mod observer;
 mod plan;
 mod verdict;
 mod volume_job;
@@ -18,6 +19,8 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub use self::maker::make_folder;
+
 use self::job::{Job, ModelFacts, Models};
 use self::maker::Maker;
 use self::plan::RunPlan;
@@ -28,6 +31,7 @@ use crate::cli::args::shard::Shard;
 use crate::cli::args::upscale_request::{UpscaleRequest, Verbosity};
 use crate::cli::output::exit::{Exit, kind_name};
 use crate::cli::output::human::{HumanReporter, RESAMPLED};
+use crate::cli::output::report_page::PageReporter;
 use crate::engine::Plan;
 use crate::engine::Upscaler;
 use crate::engine::sampling::Sampling;
@@ -54,6 +58,25 @@ pub fn run(request: &UpscaleRequest, cancel: &CancelToken) -> Result<Exit> {
         Verbosity::Json => Box::new(JsonReporter::new(false, cancel.clone())),
         verbosity => Box::new(HumanReporter::new(verbosity)),
     };
+    let Some(path) = &request.report else { return run_told(request, &*reporter, cancel) };
+    let page = PageReporter::new(reporter, path)?;
+    let ended = run_told(request, &page, cancel);
+    if ended.is_err() && page.is_empty() {
+        return ended;
+    }
+    let written = page.write();
+    let exit = ended?;
+    Ok(written.map_or_else(
+        |error| {
+            eprintln!("partdiff: {}", error.report());
+            Exit::Incomplete
+        },
+        |()| exit,
+    ))
+}
+
+/// As [`run`], telling `reporter`.
+fn run_told(request: &UpscaleRequest, reporter: &dyn Reporter, cancel: &CancelToken) -> Result<Exit> {
     let target = request.options.target;
     let bundle = open_bundle(request.model.as_deref().unwrap_or(target.default_bundle().as_ref()))?;
     Sampling::resolve(bundle.manifest(), &request.options)?;
@@ -70,7 +93,7 @@ pub fn run(request: &UpscaleRequest, cancel: &CancelToken) -> Result<Exit> {
     let models = Models { images: facts(&bundle), volumes: facts(&mr_bundle) };
     let RunPlan { jobs, skipped, failures, notes, files: [files, all_files] } =
         RunPlan::make(request, models)?;
-    let run = Run { request, reporter: &*reporter, cancel, tally: Mutex::default() };
+    let run = Run { request, reporter, cancel, tally: Mutex::default() };
     let start = Instant::now();
     if let Some(Shard { index, count }) = request.shard {
         run.reporter.tell(&Event::Shard { index, count, files, all_files });
@@ -89,7 +112,12 @@ pub fn run(request: &UpscaleRequest, cancel: &CancelToken) -> Result<Exit> {
     let (volumes, images): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.volume.is_some());
     let before = images.len();
     for (bundle, jobs, before) in [(&bundle, images, 0), (&mr_bundle, volumes, before)] {
-        if !jobs.is_empty() && !cancel.is_cancelled() {
+        if jobs.is_empty() {
+            continue;
+        }
+        if cancel.is_cancelled() {
+            run.count(|tally| tally.cancelled = true);
+        } else {
             run.work(bundle, jobs, before, &all)?;
         }
     }
@@ -139,6 +167,7 @@ struct Run<'a> {
 impl Run<'_> {
     /// Makes `jobs` with one model, after `before` others of the run.
     fn work(&self, bundle: &Bundle, jobs: Vec<Job>, before: usize, all: &Totals) -> Result<()> {
+        self.request.settings.cleanup.map_or(Ok(()), |cleanup| cleanup.check(bundle.manifest()))?;
         let upscaler = Upscaler::open(bundle, &self.request.runtime)?;
         // Options that suit no image are found with the first one.
         if let Err(error) = jobs[0].pages[0].plan(&upscaler, &self.request.options)

@@ -75,7 +75,7 @@ impl RunPlan {
         if request.template.is_none() && request.originals == Originals::Stay {
             plan.drop_earlier_results(&mut known);
         }
-        plan.refuse_collisions(request.uncertainty.as_deref(), request.preview.as_deref())?;
+        plan.refuse_collisions(request)?;
         let all = plan.count_files();
         plan.jobs.retain(|job| is_ours(&job.input.relative));
         plan.failures.retain(|failure| is_ours(&failure.relative));
@@ -109,9 +109,9 @@ impl RunPlan {
         });
     }
 
-    fn refuse_collisions(&self, map: Option<&Path>, preview: Option<&Path>) -> Result<()> {
+    fn refuse_collisions(&self, request: &UpscaleRequest) -> Result<()> {
         let mut taken: HashMap<PathBuf, &Path> = HashMap::new();
-        if let Some(map) = map {
+        if let Some(map) = request.uncertainty.as_deref() {
             let invalid = |message: String| Err(Error::new(ErrorKind::InvalidOption, message));
             let images: usize =
                 self.jobs.iter().map(|job| if job.volume.is_some() { 1 } else { job.pages.len() }).sum();
@@ -129,12 +129,18 @@ impl RunPlan {
             }
             taken.insert(resolved(map), Path::new("--uncertainty"));
         }
-        if let Some(preview) = preview {
+        if let Some(preview) = request.preview.as_deref() {
             if self.jobs.len() > 1 {
                 let message = format!("--preview draws one volume: there are {} inputs", self.jobs.len());
                 return Err(Error::new(ErrorKind::InvalidOption, message));
             }
             taken.insert(resolved(preview), Path::new("--preview"));
+        }
+        if let Some(report) = &request.report
+            && let Some(other) = taken.insert(resolved(report), Path::new("--report"))
+        {
+            let message = format!("{} and --report name the same file", other.display());
+            return Err(Error::new(ErrorKind::InvalidOption, message));
         }
         let each = |job| Job::outputs(job).into_iter().map(move |output| (job, output));
         for (job, output) in self.jobs.iter().flat_map(each) {

@@ -14,6 +14,7 @@ use crate::engine::Target;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::file_id::FileId;
 use crate::image::{ImageFormat, Strip};
+use crate::settings::cleanup::Cleanup;
 use crate::volume::bids::result_name;
 use crate::volume::dicom::{EXTENSION, Member, Series};
 use crate::volume::nifti::{Form, name_means_packed, without_gz};
@@ -54,6 +55,10 @@ pub fn volume_job(
         (
             settings.strip != Strip::Nothing,
             "--strip is for images: it does not remove patient data from volumes",
+        ),
+        (
+            settings.cleanup == Some(Cleanup::Auto),
+            "--cleanup auto is for images: the noise of volumes cannot be told from anatomy; expected 0 to 1",
         ),
         (settings.format.is_some(), "--format is for images: volumes are written as NIfTI or DICOM"),
         (settings.depth.is_some(), "--depth is for images: expected --datatype for volumes"),

@@ -1,0 +1,154 @@
+"""The damage estimator: a small network that tells the clean-up level of an image from a few of its crops.
+
+The level that a photograph calls for is a number for the whole image, so tiles stay exact. The network is trained on
+the batches of `train`: it learns the level that the damage of a patch was bounded by.
+"""
+
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .batches import MARGIN, Batch, BatchSource
+from .dataset import Store
+from .errors import InputError
+from .export import ESTIMATOR, TOLERANCE, digest, round_to_eight_bits
+from .graph import Graph, array
+from .network import conv3x3
+from .restore import read_manifest, schedule_of, write_manifest
+
+SIDE = 64
+"""Of the crops that the program shows the network, in pixels."""
+
+WIDTHS = ((24, 1), (32, 2), (48, 1), (48, 2), (64, 1), (64, 2))
+"""Channels and stride of the convolutions."""
+
+BATCH, RATE = 16, 2e-3
+
+
+AROUND = 5
+"""Side of the square whose mean every pixel is compared with: damage is in fine detail."""
+
+GAIN = 8.0
+"""Brings that difference, a few levels of 255, to about 1."""
+
+
+class Estimator(nn.Module):
+    """lr [N, C, h, w] in [-1, 1], sides of 16 or more -> level [N], about 0 to 1. bf16 would round noise away."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.layers = nn.ModuleList()
+        for width, stride in WIDTHS:
+            layer = conv3x3(channels, width)
+            layer.stride = (stride, stride)
+            self.layers.append(layer)
+            channels = width
+        self.level = nn.Linear(channels, 1)
+
+    def forward(self, lr: Tensor) -> Tensor:
+        mean = F.avg_pool2d(lr, AROUND, 1, AROUND // 2, count_include_pad=False)
+        x = GAIN * (lr - mean)
+        for layer in self.layers:
+            x = F.relu(layer(x))
+        return self.level(x.mean(dim=(2, 3)))[:, 0]
+
+
+def wanted(b: Batch) -> Tensor:
+    """The level of every sample [N]; 0 for patterns, to which nothing may be added."""
+    return torch.where((b.x0 == b.u).all(dim=(1, 2, 3)), 0.0, b.level)
+
+
+def wrong(found: Tensor, level: Tensor) -> Tensor:
+    """Absolute errors [N]. The program clips levels to 0..1, so for clean images any level below 0 is right."""
+    return torch.where(level == 0, found.clamp(min=0), (found - level).abs())
+
+
+def trained(
+    store: Store, minutes: float | None, device: str, source: BatchSource, iterations: int | None = None
+) -> tuple[Estimator, int]:
+    """A network after that many minutes or iterations, and the number of its iterations."""
+    torch.manual_seed(0)
+    network = Estimator(store.hr.shape[1]).to(device).to(memory_format=torch.channels_last)
+    optimiser = torch.optim.AdamW(network.parameters(), RATE)
+    began, iteration, recent = time.monotonic(), 0, 0.0
+    spent = lambda: (time.monotonic() - began) / (60 * minutes) if minutes else iteration / (iterations or 1)
+    while (progress := spent()) < 1:
+        for group in optimiser.param_groups:
+            group["lr"] = RATE * min(1.0, 2 * (1 - progress))
+        b = source.draw(iteration)
+        found = network(b.lr.contiguous(memory_format=torch.channels_last))
+        loss = wrong(found, wanted(b)).mean()
+        loss.backward()
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+        iteration += 1
+        recent += (loss.item() - recent) / min(iteration, 100)
+        if iteration % 100 == 0:
+            print(f"{iteration:6d}  mean error {recent:.3f}  progress {progress:.3f}", flush=True)
+    return network.cpu().eval(), iteration
+
+
+def graph(network: Estimator) -> onnx.ModelProto:
+    """lr [n, C, h, w] -> level [n], 0 to 1."""
+    g = Graph()
+    mean = g.add("AveragePool", "lr", kernel_shape=[AROUND, AROUND], pads=[AROUND // 2] * 4)
+    x = g.add("Sub", "lr", mean)
+    x = g.add("Mul", x, g.constant(np.array(GAIN, np.float32)))
+    for layer in network.layers:
+        assert isinstance(layer, nn.Conv2d)
+        x = g.add("Relu", g.conv(x, layer, inner=True))
+    x = g.add("Flatten", g.add("GlobalAveragePool", x))
+    x = g.gemm(x, array(network.level.weight), array(network.level.bias))
+    x = g.add("Squeeze", x, g.constant(np.array([1])))
+    number = lambda value: g.constant(np.array(value, np.float32))
+    g.add("Clip", x, number(0.0), number(1.0), output="level")
+    first = network.layers[0]
+    assert isinstance(first, nn.Conv2d)
+    return g.model({"lr": ["n", first.in_channels, "h", "w"]}, {"level": ["n"]})
+
+
+@torch.no_grad()
+def add(bundle: Path, store: Store, minutes: float | None, device: str, iterations: int | None = None) -> None:
+    """Trains an estimator on a store, for `minutes` or `iterations`, and writes it into a bundle."""
+    manifest = read_manifest(bundle)
+    channels = store.hr.shape[1]
+    if (manifest["channels"], manifest["scale"]) != (channels, store.scale):
+        raise InputError(
+            f"{bundle}: takes images of {manifest['channels']} channels, {manifest['scale']} times larger; "
+            f"{store.directory} holds {channels} channels, {store.scale} times"
+        )
+    if store.lr.shape[-1] < SIDE + MARGIN:
+        raise InputError(
+            f"{store.directory}: low-resolution images of {store.lr.shape[-1]} pixels; {SIDE + MARGIN} needed"
+        )
+    source = BatchSource(store, schedule_of(manifest), BATCH, SIDE, seed=2)
+    began = time.monotonic()
+    with torch.enable_grad():
+        network, made_iterations = trained(store, minutes, device, source, iterations)
+    spent = round((time.monotonic() - began) / 60, 1)
+    for layer in network.layers:
+        assert isinstance(layer, nn.Conv2d)
+        round_to_eight_bits(layer)
+    network.level.weight.data = network.level.weight.data.half().float()
+    with tempfile.TemporaryDirectory(dir=bundle) as scratch:
+        made = Path(scratch, ESTIMATOR)
+        onnx.save(graph(network), made)
+        session = onnxruntime.InferenceSession(made, providers=["CPUExecutionProvider"])
+        lr = source.draw(made_iterations).lr.cpu()[:, :, : SIDE - 2]
+        error = np.abs(session.run(None, {"lr": lr.numpy()})[0] - network(lr).clamp(0, 1).numpy()).max()
+        if error > TOLERANCE:
+            raise ValueError(f"ONNX Runtime differs from PyTorch by {error:.2e}; at most {TOLERANCE:.0e} is allowed")
+        made.replace(bundle / ESTIMATOR)
+    entry = {"file": ESTIMATOR, "sha256": digest(bundle / ESTIMATOR), "input": "lr", "output": "level", "side": SIDE}
+    # Read again: training takes minutes.
+    manifest = read_manifest(bundle)
+    manifest["training"] |= {"estimator_iterations": made_iterations, "estimator_minutes": spent}
+    write_manifest(bundle, manifest | {"estimator": entry})
+    print(f"{bundle}: estimator after {made_iterations} iterations")

@@ -1,0 +1,135 @@
+//! The damage estimator of a bundle, as an ONNX Runtime session.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use ort::session::Session;
+use ort::value::TensorRef;
+
+use super::contract::{Expected, ExpectedShape, FLOAT, check_session};
+use super::environment::{Runtime, guarded};
+use super::provider::Provider;
+use super::session::load_graph;
+use crate::error::{Error, ErrorKind, Result};
+use crate::image::Raster;
+use crate::model::{Bundle, EstimatorEntry};
+
+/// How errors call the graph.
+const FILE: &str = "estimator.onnx";
+
+/// Tells the clean-up level that a crop of an image calls for. It is small, and runs on the processor.
+pub struct Estimator {
+    entry: EstimatorEntry,
+    session: Mutex<Session>,
+}
+
+impl fmt::Debug for Estimator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Estimator").field("entry", &self.entry).finish_non_exhaustive()
+    }
+}
+
+impl Estimator {
+    /// The estimator of `bundle`; `None` where it has none.
+    ///
+    /// # Errors
+    /// `Model` where the graph does not fit the manifest.
+    pub fn open(runtime: &Runtime, bundle: &Bundle) -> Result<Option<Self>> {
+        let manifest = bundle.manifest();
+        let (Some(entry), Some(bytes)) = (&manifest.estimator, bundle.estimator()) else {
+            return Ok(None);
+        };
+        guarded("ONNX Runtime failed while loading the damage estimator", || {
+            let session = load_graph(runtime, Provider::Cpu, FILE, bytes)?;
+            let tensor = |name, role, shape| Expected { name, role, shape, elements: FLOAT };
+            check_session(
+                FILE,
+                &session,
+                &[tensor(&entry.input, "low-resolution image", ExpectedShape::Image(manifest.channels))],
+                &tensor(&entry.output, "clean-up level", ExpectedShape::Single),
+            )?;
+            Ok(Some(Self { entry: entry.clone(), session: Mutex::new(session) }))
+        })
+    }
+
+    /// Side of the crops that it was trained on, in pixels.
+    pub fn side(&self) -> usize {
+        self.entry.side
+    }
+
+    /// The level, 0 to 1, for `crop` [C, h, w] in the bundle's value range.
+    ///
+    /// # Errors
+    /// `Runtime` where the inference fails, `Model` where it returns no number.
+    pub fn level(&self, crop: &Raster) -> Result<f32> {
+        let failed =
+            |error| Error::with_source(ErrorKind::Runtime, format!("{FILE}: the inference failed"), error);
+        let shape = [1, crop.channels(), crop.height(), crop.width()];
+        let input = TensorRef::from_array_view((shape, crop.data())).map_err(failed)?;
+        let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        let outputs = session.run(vec![(self.entry.input.as_str(), input)]).map_err(failed)?;
+        let (_, levels) = outputs[self.entry.output.as_str()].try_extract_tensor::<f32>().map_err(failed)?;
+        match levels {
+            [level] if level.is_finite() => Ok(level.clamp(0.0, 1.0)),
+            _ => Err(Error::new(
+                ErrorKind::Model,
+                format!("{FILE}: output \"{}\" is {levels:?}: expected one number", self.entry.output),
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::model::{DEFAULT_BUNDLE, MANIFEST_FILE};
+    use crate::runtime::test_runtime;
+
+    /// A slope from black to white with `noise`, in -1 to 1.
+    fn slope(side: usize, noise: f32) -> Raster {
+        let mut state = 1u32;
+        let mut random = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+        };
+        let data =
+            (0..3 * side * side).map(|i| (i % side) as f32 / side as f32 * 2.0 - 1.0 + noise * random());
+        Raster::from_vec(3, side, side, data.collect())
+    }
+
+    #[test]
+    fn a_crop_of_any_size_has_a_level_and_noise_changes_it() {
+        let Some(runtime) = test_runtime() else { return };
+        let bundle = Bundle::resolve(DEFAULT_BUNDLE).unwrap();
+        let estimator = Estimator::open(runtime, &bundle).unwrap().unwrap();
+        for side in [16, 21, estimator.side()] {
+            let level = |noise| estimator.level(&slope(side, noise)).unwrap();
+            let [clean, noisy] = [0.0, 0.05].map(level);
+            assert!((0.0..=1.0).contains(&clean) && (0.0..=1.0).contains(&noisy), "{side}: {clean} {noisy}");
+            assert!(clean != noisy && level(0.0) == clean, "{side}: {clean} {noisy}");
+        }
+        assert!(Estimator::open(runtime, &Bundle::resolve("mri-x4").unwrap()).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_graph_that_is_no_estimator_is_refused() {
+        let Some(runtime) = test_runtime() else { return };
+        let bundle = Bundle::resolve(DEFAULT_BUNDLE).unwrap();
+        let mut manifest = serde_json::to_value(bundle.manifest()).unwrap();
+        let sha256: Value = manifest["denoiser"]["sha256"].clone();
+        manifest["estimator"]["file"] = manifest["denoiser"]["file"].clone();
+        manifest["estimator"]["sha256"] = sha256;
+        let folder = tempfile::tempdir().unwrap();
+        let put = |name: &str, bytes: &[u8]| fs::write(folder.path().join(name), bytes).unwrap();
+        put(MANIFEST_FILE, manifest.to_string().as_bytes());
+        put(&bundle.manifest().encoder.as_ref().unwrap().file, bundle.encoder().unwrap());
+        put(&bundle.manifest().denoiser.file, bundle.denoiser());
+        let error = Estimator::open(runtime, &Bundle::open(folder.path()).unwrap()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Model);
+        assert!(error.to_string().starts_with("estimator.onnx: input \"lr\""), "{error}");
+    }
+}
