@@ -195,7 +195,7 @@ mod tests {
             RuntimeOptions { threads: Some(16), memory, ..RuntimeOptions::default() }.cpu_threads()
         };
         assert_eq!([None, Some(64 << 30)].map(threads), [16, 16]);
-        assert_eq!([Some(1 << 20), Some(272 << 20)].map(threads), [1, 2]);
+        assert_eq!([Some(1 << 20), Some(512 << 20)].map(threads), [1, 2]);
     }
 
     #[test]
