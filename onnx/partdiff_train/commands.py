@@ -163,6 +163,11 @@ def volumes(args: argparse.Namespace) -> None:
     evaluate_volumes(program, args.data, args.held_out, args.seen, args.report, args.slices, args.options or ())
 
 
+def every(minutes: float) -> Argument:
+    help = f"minutes between checkpoints; default: {minutes:g}"
+    return argument("--every", type=positive(float), default=minutes, help=help)
+
+
 BATCH = argument("--batch", type=positive(int), help="patches per iteration; default: the configuration's")
 BUNDLE = argument("bundle", type=Path, help="directory to write")
 COMPILE = argument("--compile", action="store_true", help="use torch.compile; on a CPU it needs a C++ compiler")
@@ -174,6 +179,9 @@ REPORT = argument("--report", type=Path, required=True, help="directory to write
 RUN = argument("--run", type=Path, required=True, help="directory of the checkpoints and the log")
 STORE = argument("--store", type=Path, required=True, help="directory that `prepare` wrote")
 WEIGHTS = argument("weights", type=Path, help="weights.pt of a run, or a bundle")
+
+PERCEPTUAL = argument("--perceptual", type=Path, required=True, help="directory that `perceptual` wrote")
+FINE_TUNING = (WEIGHTS, PERCEPTUAL, CONFIG, STORE, RUN, every(10.0), BATCH, PATCH, DEVICE)
 
 COMMANDS = {
     "prepare": Command(
@@ -192,7 +200,7 @@ COMMANDS = {
             CONFIG,
             STORE,
             RUN,
-            argument("--every", type=positive(float), default=5.0, help="minutes between checkpoints; default: 5"),
+            every(5.0),
             BATCH,
             PATCH,
             argument("--lr", type=positive(float), help="peak learning rate; default: the configuration's"),
@@ -206,34 +214,13 @@ COMMANDS = {
     "texture": Command(
         texture,
         "fine-tune the few-step sampler for the eye (LPIPS and a discriminator); resumes as `train` does",
-        (
-            WEIGHTS,
-            argument("--perceptual", type=Path, required=True, help="directory that `perceptual` wrote"),
-            CONFIG,
-            STORE,
-            RUN,
-            argument("--every", type=positive(float), default=10.0, help="minutes between checkpoints; default: 10"),
-            BATCH,
-            PATCH,
-            DEVICE,
-            COMPILE,
-        ),
+        (*FINE_TUNING, COMPILE),
         either=(MINUTES,),
     ),
     "one-step": Command(
         one_step,
         "bring one step back to squared error after `texture`, other steps held; resumes as `train` does",
-        (
-            WEIGHTS,
-            argument("--perceptual", type=Path, required=True, help="directory that `perceptual` wrote"),
-            CONFIG,
-            STORE,
-            RUN,
-            argument("--every", type=positive(float), default=10.0, help="minutes between checkpoints; default: 10"),
-            BATCH,
-            PATCH,
-            DEVICE,
-        ),
+        FINE_TUNING,
         either=(MINUTES,),
     ),
     "perceptual": Command(

@@ -11,6 +11,9 @@ from torch import Tensor
 
 from .schedule import Schedule
 
+Denoise = Callable[[Tensor, Tensor], Tensor]
+"""Takes z of unit variance and t as a fraction, and returns the network's output."""
+
 
 def has_bf16(device: str) -> bool:
     """Whether bf16 is worth using: processors without it emulate it, ten times slower than fp32."""
@@ -42,8 +45,18 @@ class Objective:
         at = lambda values: (values * self.scale)[step][:, None, None, None]
         return at(self.signal) * z - at(self.noise) * output.float()
 
-    def loss(self, denoise: Callable[[Tensor, Tensor], Tensor], r: Tensor, eps: Tensor, step: Tensor) -> Tensor:
-        """The loss of `denoise`, which takes z and t as a fraction and returns the network's output."""
+    def predict(self, denoise: Denoise, z: Tensor, t: int) -> Tensor:
+        """r from z at t, which is not yet scaled."""
+        step = torch.full((len(z),), t, device=z.device)
+        z = z * self.scale[t]
+        return self.residual(denoise(z, self.fraction(step)), z, step)
+
+    def ddim(self, z: Tensor, r: Tensor, t: int, s: int) -> Tensor:
+        """z at s from z at t and the r predicted there: a step of DDIM with eta 0."""
+        return self.signal[s] * r + self.noise[s] * (z - self.signal[t] * r) / self.noise[t]
+
+    def loss(self, denoise: Denoise, r: Tensor, eps: Tensor, step: Tensor) -> Tensor:
+        """The loss of `denoise`."""
         z = self.latent(r, eps, step)
         predicted = self.residual(denoise(z, self.fraction(step)), z, step)
         return (self.weight[step][:, None, None, None] * (predicted - r) ** 2).mean()

@@ -6,18 +6,16 @@ stays as it is.
 """
 
 import copy
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from . import checkpoint
-from .configs import Config, named
+from .configs import Config
 from .dataset import Store
 from .perceptual import Lpips
-from .running import Run, digest, follow
+from .running import Run, digest, follow, load_start
 from .sampler import timesteps
 
 RATE = 2e-4
@@ -40,11 +38,9 @@ class OneStep(Run):
 
     def __init__(self, weights: Path, config: Config, store: Store, directory: Path, device: str, perceptual: Path):
         """`perceptual`: the directory that `perceptual.fetch` wrote, to measure LPIPS."""
-        network, schedule, about = checkpoint.load_weights(weights)
-        spacing = named(about["name"], config).spacing
-        config = replace(config, name=about["name"], shape=network.shape, schedule=schedule, spacing=spacing)
+        network, config, self.about = load_start(weights, config)
         super().__init__(network, config, store, directory, device, seed=9)
-        self.begun, self.about = digest(network.state_dict()), about["record"]
+        self.begun = digest(network.state_dict())
         self.judge = Lpips(perceptual).to(device)
         self.network.encoder.requires_grad_(False)
         self.before: nn.Module = copy.deepcopy(self.network.denoiser).requires_grad_(False)
@@ -62,22 +58,20 @@ class OneStep(Run):
         return self.about | {"one_step_iterations": self.iteration, "one_step_minutes": round(self.elapsed / 60, 1)}
 
     def predict(self, denoiser: nn.Module, z: Tensor, features: Tensor, t: int) -> Tensor:
-        """z at t, not yet scaled -> residual of unit variance."""
-        o, step = self.objective, torch.full((len(z),), t, device=self.device)
-        z = z * o.scale[t]
-        return o.residual(denoiser(z, features, o.fraction(step)), z, step)
+        """As `Objective.predict`."""
+        return self.objective.predict(lambda z, t: denoiser(z, features, t), z, t)
 
     @torch.no_grad()
     def chain(self, z: Tensor, first: Tensor, features: Tensor) -> tuple[Tensor, int]:
         """The latent that the sampler meets at a later step, and its t; the steps take turns."""
-        o, steps = self.objective, STEPS[self.iteration % len(STEPS)]
+        steps = STEPS[self.iteration % len(STEPS)]
         ts = timesteps(self.config.schedule.start_step, steps)
         last = 1 + self.iteration // len(STEPS) % (steps - 1)
         r = first.detach()
         for i in range(last):
             t, s = ts[i], ts[i + 1]
             r = self.predict(self.network.denoiser, z, features, t) if i else r
-            z = o.signal[s] * r + o.noise[s] * (z - o.signal[t] * r) / o.noise[t]
+            z = self.objective.ddim(z, r, t, s)
         return z, ts[last]
 
     def step(self, progress: float) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from . import checkpoint, figures
 from .batches import BatchSource
-from .configs import Config
+from .configs import Config, named
 from .dataset import Store
 from .errors import InputError
 from .network import PartialDiffusion
@@ -45,6 +45,14 @@ def differences(before: dict, now: dict, place: str = "") -> list[str]:
         elif a != b:
             found.append(f"{place}{key} was {a}, is {b}")
     return found
+
+
+def load_start(weights: Path, config: Config) -> tuple[PartialDiffusion, Config, dict]:
+    """What fine-tuning starts from: a network, its configuration with the batch and patch of `config`, its record."""
+    network, schedule, about = checkpoint.load_weights(weights)
+    spacing = named(about["name"], config).spacing
+    config = replace(config, name=about["name"], shape=network.shape, schedule=schedule, spacing=spacing)
+    return network, config, about["record"]
 
 
 class Run:

@@ -9,7 +9,7 @@ Relativistic pairing as in Jolicoeur-Martineau (arXiv 1807.00734).
 """
 
 import shutil
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,12 +20,12 @@ from torch import Tensor
 
 from . import checkpoint, optimiser
 from .batches import Batch
-from .configs import Config, named
+from .configs import Config
 from .critic import Critic
 from .dataset import Store
 from .errors import InputError
 from .perceptual import Lpips
-from .running import Run, digest, follow
+from .running import Run, digest, follow, load_start
 from .sampler import timesteps
 
 ANCHOR_AT_START = 0.5
@@ -71,16 +71,13 @@ class Texture(Run):
     ):
         """`perceptual`: the directory that `perceptual.fetch` wrote. `fuse`: use torch.compile."""
         torch.manual_seed(0)
-        network, schedule, about = checkpoint.load_weights(weights)
-        # Batch and patch come from the configuration, the network from the weights.
-        spacing = named(about["name"], config).spacing
-        config = replace(config, name=about["name"], shape=network.shape, schedule=schedule, spacing=spacing)
+        network, config, record = load_start(weights, config)
         side, multiple = config.patch * store.scale, 8 * network.shape.multiple
         if side % multiple:
             raise InputError(f"--patch {config.patch}: {side} pixels of the result; expected a multiple of {multiple}")
         super().__init__(network, config, store, directory, device, seed=1)
         self.begun, self.best = digest(network.state_dict()), float("inf")
-        self.about, self.recipe = about["record"], recipe
+        self.about, self.recipe = record, recipe
         self.VALIDATED = (1, *(steps for steps, _ in recipe.force))
         compiled = torch.compile if fuse else lambda module: module
         self.encoder, self.denoiser = compiled(self.network.encoder), compiled(self.network.denoiser)
@@ -122,21 +119,15 @@ class Texture(Run):
         own = {"texture_iterations": self.iteration, "texture_minutes": round(self.elapsed / 60, 1)}
         return self.about | own
 
-    def predict(self, z: Tensor, features: Tensor, t: int) -> Tensor:
-        """z at t, not yet scaled -> residual of unit variance."""
-        o, step = self.objective, torch.full((len(z),), t, device=self.device)
-        z = z * o.scale[t]
-        return o.residual(self.denoiser(z, features, o.fraction(step)), z, step)
-
     def sample(self, b: Batch, features: Tensor, steps: int) -> Tensor:
         """The sampler (DDIM, eta 0, even steps), gradients from its last step -> the residual."""
         o, ts = self.objective, timesteps(self.config.schedule.start_step, steps)
+        denoise = lambda z, t: self.denoiser(z, features, t)
         z = o.noise[ts[0]] * b.eps
         with torch.no_grad():
             for t, s in pairwise(ts[:-1]):
-                r = self.predict(z, features, t)
-                z = o.signal[s] * r + o.noise[s] * (z - o.signal[t] * r) / o.noise[t]
-        return self.predict(z, features, ts[-2])
+                z = o.ddim(z, o.predict(denoise, z, t), t, s)
+        return o.predict(denoise, z, ts[-2])
 
     def denoising(self, b: Batch, r: Tensor, features: Tensor) -> Tensor:
         """The loss of `train`, half of it at t = K, to keep one step as it is, and much of it at low t."""

@@ -38,9 +38,8 @@ impl Model {
     fn text(&self, key: &str) -> Result<String, Failure> {
         let manifest = self.upscaler.manifest();
         let presets = || {
-            let mut presets: Vec<_> = manifest.presets.iter().collect();
-            presets.sort_by_key(|(_, preset)| preset.steps);
-            presets.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join("\n")
+            let names = manifest.presets_by_steps().into_iter().map(|(name, _)| name);
+            names.collect::<Vec<_>>().join("\n")
         };
         let texts: [(&str, &dyn Fn() -> String); 8] = [
             ("name", &|| manifest.name.clone()),
@@ -57,13 +56,12 @@ impl Model {
 
     fn int(&self, key: &str) -> Result<i64, Failure> {
         let manifest = self.upscaler.manifest();
-        let cleanup = manifest.encoder.as_ref().is_some_and(|encoder| encoder.inputs.level.is_some());
         let numbers = [
             ("scale", manifest.scale as i64),
             ("channels", manifest.channels as i64),
             ("steps", manifest.defaults.steps as i64),
             ("start_step", manifest.start_step as i64),
-            ("cleanup", cleanup.into()),
+            ("cleanup", manifest.takes_level().into()),
         ];
         entry(key, &numbers).copied()
     }

@@ -77,8 +77,8 @@ impl Page {
         losses
     }
 
-    /// Upscales the page, with the clean-up that is `asked` for, or else `options`; by default what its damage calls for. With the `hash` of
-    /// the file's contents (SHA-256 in hexadecimal), the result records how it was made.
+    /// Upscales the page as `options` say, with the clean-up that is `asked` for; by default with what its damage calls
+    /// for. With the `hash` of the file's contents (SHA-256 in hexadecimal), the result records how it was made.
     ///
     /// # Errors
     /// As [`Cleanup::level`] and [`Upscaler::upscale`].

@@ -16,8 +16,8 @@ pub struct RuntimeOptions {
     pub device: Device,
     /// Threads on the CPU. Default: one per core.
     pub threads: Option<usize>,
-    /// Bytes for networks and images, as [`memory`](crate::UpscaleOptions::memory); where they are few, fewer threads run, since
-    /// each has a network of its own, and networks give memory back after each inference. Default: no limit.
+    /// Bytes for networks and images, as [`memory`](crate::UpscaleOptions::memory); where they are few, fewer threads
+    /// run, since each has a network of its own, and networks give memory back after each inference. Default: no limit.
     pub memory: Option<u64>,
 }
 

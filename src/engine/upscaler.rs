@@ -70,7 +70,7 @@ impl Upscaler {
         }
         let runtime = Runtime::open(options.library.as_deref(), options.device)?;
         let spec = NetworkSpec::from(bundle.manifest());
-        let bytes = NetworkBytes { encoder: bundle.encoder(), denoiser: bundle.denoiser() };
+        let bytes = NetworkBytes::from(bundle);
         let opened = open_networks(runtime, &spec, bytes, options.device, threads, options.memory.is_some())?;
         let networks: Vec<Box<dyn Network>> =
             opened.networks.into_iter().map(|network| Box::new(network) as Box<dyn Network>).collect();
@@ -79,7 +79,7 @@ impl Upscaler {
         } else {
             let bundle = bundle.clone();
             Some(Box::new(move || {
-                let bytes = NetworkBytes { encoder: bundle.encoder(), denoiser: bundle.denoiser() };
+                let bytes = NetworkBytes::from(&bundle);
                 let mut opened = open_networks(runtime, &spec, bytes, Device::Cpu, 1, false)?;
                 Ok(Box::new(opened.networks.remove(0)) as Box<dyn Network>)
             }))

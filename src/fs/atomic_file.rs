@@ -5,6 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::attributes;
+use super::folder::folder_of;
 use super::temporary::Temporary;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -162,13 +163,6 @@ pub fn check_writable(path: &Path) -> Result<()> {
                 return Temporary::new(folder).map(drop).map_err(|error| cannot_write(path, error));
             }
         }
-    }
-}
-
-pub(super) fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
     }
 }
 

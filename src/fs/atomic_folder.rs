@@ -5,7 +5,8 @@ use std::io;
 use std::mem;
 use std::path::Path;
 
-use super::atomic_file::{cannot_write, folder_of, sync_folder};
+use super::atomic_file::{cannot_write, sync_folder};
+use super::folder::folder_of;
 use super::temporary::TemporaryFolder;
 use crate::error::{Error, ErrorKind, Result};
 

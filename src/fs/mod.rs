@@ -6,6 +6,7 @@ pub(crate) mod attributes;
 pub mod companion;
 #[cfg(feature = "cli")]
 pub(crate) mod file_id;
+pub(crate) mod folder;
 pub(crate) mod hash;
 pub mod no_replace;
 pub mod path_bytes;

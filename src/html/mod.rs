@@ -7,11 +7,9 @@ use serde_json::Value;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{EncodeOptions, Image, ImageFormat, Raster, SampleDepth, encode};
 
-/// What pages have in common.
-const STYLE: &str = include_str!("style.css");
-
-/// Where [`STYLE`] goes in a template.
-const STYLE_PLACE: &str = "/* shared */";
+/// What pages have in common, and where it goes in a template.
+const SHARED: [(&str, &str); 2] =
+    [("/* shared style */", include_str!("style.css")), ("/* shared script */", include_str!("shared.js"))];
 
 /// Where the data goes in a template.
 const DATA_PLACE: &str = "{\"replaced\":\"by the data\"}";
@@ -19,12 +17,22 @@ const DATA_PLACE: &str = "{\"replaced\":\"by the data\"}";
 /// The page that `template` makes of `data`.
 ///
 /// # Panics
-/// If the template lacks a place for style or data.
+/// If the template lacks a place for data or for what pages have in common.
 pub fn page(template: &str, data: &Value) -> String {
-    assert!(template.contains(STYLE_PLACE) && template.contains(DATA_PLACE), "a template has both places");
     // A tag or a comment inside the data would end it.
     let data = data.to_string().replace('<', "\\u003c");
-    template.replacen(STYLE_PLACE, STYLE, 1).replacen(DATA_PLACE, &data, 1)
+    let parts = SHARED.into_iter().chain([(DATA_PLACE, data.as_str())]);
+    parts.fold(template.to_owned(), |page, (place, text)| {
+        assert!(page.contains(place), "a template has a place for {place}");
+        page.replacen(place, text, 1)
+    })
+}
+
+/// The data of a page.
+#[cfg(test)]
+pub fn data(page: &str) -> Value {
+    let (_, rest) = page.split_once("id=\"data\">").unwrap();
+    serde_json::from_str(rest.split_once("</script>").unwrap().0).unwrap()
 }
 
 /// `picture` (1 or 3 channels, sRGB-coded, 0 to 1) as the source of an `img` element, in PNG, or in 8 bits as `encoding`
@@ -52,7 +60,9 @@ mod tests {
 
     #[test]
     fn the_data_cannot_leave_its_place() {
-        let template = format!("<style>{STYLE_PLACE}</style><script>{DATA_PLACE}</script>");
+        let [style, script] = SHARED.map(|(place, _)| place);
+        let template =
+            format!("<style>{style}</style><script>{script}</script><script>{DATA_PLACE}</script>");
         let page = page(&template, &json!({ "file": "a</script><!--b" }));
         assert!(page.ends_with(r#"<script>{"file":"a\u003c/script>\u003c!--b"}</script>"#), "{page}");
         assert!(page.contains("color-scheme"));

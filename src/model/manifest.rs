@@ -207,6 +207,13 @@ impl Manifest {
         Some(((keep - jpeg_quality) / (keep - clean)).clamp(0.0, 1.0))
     }
 
+    /// Names and values of the presets, fewest steps first.
+    pub fn presets_by_steps(&self) -> Vec<(&str, &Preset)> {
+        let mut presets: Vec<_> = self.presets.iter().map(|(name, preset)| (name.as_str(), preset)).collect();
+        presets.sort_by_key(|(_, preset)| preset.steps);
+        presets
+    }
+
     /// Whether the networks take a clean-up level.
     pub fn takes_level(&self) -> bool {
         self.encoder.as_ref().is_some_and(|encoder| encoder.inputs.level.is_some())
@@ -275,7 +282,7 @@ impl Manifest {
             rule(encoder.halo <= 1024, "encoder.halo", &encoder.halo, "at most 1024")?;
             if let Some([keep, clean]) = encoder.jpeg_quality {
                 rule(
-                    keep <= 100.0 && keep > clean && clean >= 1.0 && encoder.inputs.level.is_some(),
+                    keep <= 100.0 && keep > clean && clean >= 1.0 && self.takes_level(),
                     "encoder.jpeg_quality",
                     &format!("[{keep}, {clean}]"),
                     "two decreasing qualities from 100 to 1, and encoder.inputs.level to be set",

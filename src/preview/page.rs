@@ -137,16 +137,10 @@ mod tests {
         }
     }
 
-    /// The data of a page.
-    fn data(page: &str) -> Value {
-        let (_, rest) = page.split_once("id=\"data\">").unwrap();
-        serde_json::from_str(rest.split_once("</script>").unwrap().0).unwrap()
-    }
-
     #[test]
     fn the_page_holds_all_it_shows() {
         let page = page(&made(), &about("a </script> b.png")).unwrap();
-        let data = data(&page);
+        let data = html::data(&page);
         assert_eq!(data["file"], "a </script> b.png");
         let ids: Vec<_> =
             data["views"].as_array().unwrap().iter().map(|view| view["id"].as_str().unwrap()).collect();

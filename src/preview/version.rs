@@ -92,57 +92,59 @@ pub fn preview(
         Kernel::BICUBIC,
     );
     let interpolated = within(&enlarged, &crop, &wide, scale);
-    let mut versions = Vec::new();
-    for (index, preset) in asked.presets.iter().enumerate() {
-        let part_of = Part { index, count: asked.presets.len(), progress };
-        let version =
-            version(image, jpeg_quality, upscaler, asked, preset, &crop, &interpolated, &part_of, cancel)?;
-        versions.push(version);
-    }
+    let maker = Maker { image, jpeg_quality, upscaler, asked, interpolated: &interpolated, cancel };
+    let count = asked.presets.len();
+    let versions = asked.presets.iter().enumerate();
+    let versions = versions.map(|(index, preset)| maker.version(preset, &Part { index, count, progress }));
+    let versions = versions.collect::<Result<_>>()?;
     Ok(Preview { crop, scale, interpolated, versions })
 }
 
-#[expect(clippy::too_many_arguments)]
-fn version(
-    image: &Raster,
+/// Makes the versions of a crop.
+struct Maker<'a> {
+    image: &'a Raster,
     jpeg_quality: Option<f32>,
-    upscaler: &Upscaler,
-    asked: &Asked,
-    preset: &str,
-    crop: &Crop,
-    interpolated: &Raster,
-    progress: &dyn Progress,
-    cancel: &CancelToken,
-) -> Result<Version> {
-    let options = UpscaleOptions { preset: Some(preset.to_owned()), ..UpscaleOptions::default() };
-    let cleanup = Cleanup::level(asked.cleanup, image, jpeg_quality, upscaler, &options)?;
-    let options = UpscaleOptions { cleanup, target: Target::Native, ..options };
-    let size = (image.width(), image.height());
-    let plan = upscaler.plan(size.0, size.1, image.channels(), &options)?;
-    let scale = upscaler.manifest().scale;
-    // What the networks see around a pixel, and what back-projection spreads.
-    let wide = crop.with_margin(upscaler.reach(&plan) + MARGIN, size, upscaler.manifest().size_multiple);
-    let mut place = options.place;
-    place.origin = (wide.x as u32, wide.y as u32);
-    let steps = plan.sampling.steps;
-    let uncertainty = (steps > 1).then_some(asked.samples);
-    let part = image.crop(wide.rows(), wide.columns());
-    let make = |cleanup: f32| {
-        let options = UpscaleOptions { place, uncertainty, cleanup, ..options.clone() };
-        upscaler.upscale(&part, &options, progress, cancel)
-    };
-    let (Upscaled { image: made, uncertainty, report }, _) = Cleanup::careful(asked.cleanup, cleanup, make)?;
-    let made = within(&made, crop, &wide, scale);
-    Ok(Version {
-        preset: preset.to_owned(),
-        steps,
-        cleanup: report.cleanup,
-        added: difference(&made, interpolated),
-        image: made,
-        uncertainty: uncertainty.map(|map| within(&map, crop, &wide, scale)),
-        time: upscaler.estimate(&plan)?,
-        size: (plan.width, plan.height),
-    })
+    upscaler: &'a Upscaler,
+    asked: &'a Asked,
+    interpolated: &'a Raster,
+    cancel: &'a CancelToken,
+}
+
+impl Maker<'_> {
+    fn version(&self, preset: &str, progress: &dyn Progress) -> Result<Version> {
+        let Self { image, upscaler, asked, .. } = *self;
+        let options = UpscaleOptions { preset: Some(preset.to_owned()), ..UpscaleOptions::default() };
+        let cleanup = Cleanup::level(asked.cleanup, image, self.jpeg_quality, upscaler, &options)?;
+        let options = UpscaleOptions { cleanup, target: Target::Native, ..options };
+        let size = (image.width(), image.height());
+        let plan = upscaler.plan(size.0, size.1, image.channels(), &options)?;
+        let scale = upscaler.manifest().scale;
+        // What the networks see around a pixel, and what back-projection spreads.
+        let margin = upscaler.reach(&plan) + MARGIN;
+        let wide = asked.crop.with_margin(margin, size, upscaler.manifest().size_multiple);
+        let mut place = options.place;
+        place.origin = (wide.x as u32, wide.y as u32);
+        let steps = plan.sampling.steps;
+        let uncertainty = (steps > 1).then_some(asked.samples);
+        let part = image.crop(wide.rows(), wide.columns());
+        let make = |cleanup: f32| {
+            let options = UpscaleOptions { place, uncertainty, cleanup, ..options.clone() };
+            upscaler.upscale(&part, &options, progress, self.cancel)
+        };
+        let (Upscaled { image: made, uncertainty, report }, _) =
+            Cleanup::careful(asked.cleanup, cleanup, make)?;
+        let made = within(&made, &asked.crop, &wide, scale);
+        Ok(Version {
+            preset: preset.to_owned(),
+            steps,
+            cleanup: report.cleanup,
+            added: difference(&made, self.interpolated),
+            image: made,
+            uncertainty: uncertainty.map(|map| within(&map, &asked.crop, &wide, scale)),
+            time: upscaler.estimate(&plan)?,
+            size: (plan.width, plan.height),
+        })
+    }
 }
 
 /// The part of an enlarged `wide` that belongs to `crop`.

@@ -68,11 +68,11 @@ impl Runtime {
         Ok(ProviderReport { device, provider, note: None, failed: false })
     }
 
-    /// Seconds for a tile of `bundle` on `own` and on each other provider that `auto` would take, as far as they run here; on
-    /// `workers` threads of the processor. What was measured before is not measured again.
+    /// Seconds for a tile of `bundle` on `own` and on each other provider that `auto` would take, as far as they run
+    /// here; on `workers` threads of the processor. What was measured before is not measured again.
     pub fn speeds(&self, bundle: &Bundle, own: Provider, workers: usize) -> Vec<(Provider, f64)> {
         let spec = NetworkSpec::from(bundle.manifest());
-        let bytes = NetworkBytes { encoder: bundle.encoder(), denoiser: bundle.denoiser() };
+        let bytes = NetworkBytes::from(bundle);
         let speed =
             |provider, expected| seconds_per_tile(self, provider, &spec, bytes, workers, expected).ok();
         let processor = speed(Provider::Cpu, None);
@@ -178,7 +178,7 @@ mod tests {
         runtime.probe(Provider::Cpu).unwrap();
         let bundle = crate::model::Bundle::embedded("natural-x4").unwrap().unwrap();
         let spec = NetworkSpec::from(bundle.manifest());
-        let bytes = NetworkBytes { encoder: bundle.encoder(), denoiser: bundle.denoiser() };
+        let bytes = NetworkBytes::from(&bundle);
         let choose = |device| runtime.choose(device, &spec, bytes, 1);
         let auto = choose(Device::Auto).unwrap();
         assert!(auto.note.is_some(), "{auto}");

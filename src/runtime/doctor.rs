@@ -195,7 +195,7 @@ impl DoctorReport {
 fn speed(runtime: &Runtime, provider: Provider, processor: Option<f64>) -> Result<f64> {
     let bundle = Bundle::resolve(DEFAULT_BUNDLE)?;
     let spec = NetworkSpec::from(bundle.manifest());
-    let bytes = NetworkBytes { encoder: bundle.encoder(), denoiser: bundle.denoiser() };
+    let bytes = NetworkBytes::from(&bundle);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     guarded("the model failed", || seconds_per_tile(runtime, provider, &spec, bytes, threads, processor))
 }

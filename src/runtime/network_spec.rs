@@ -1,6 +1,6 @@
 //! The tensors of a bundle's graphs by name; the manifest says them, the graphs are checked against them.
 
-use crate::model::{Conditioning, Manifest};
+use crate::model::{Bundle, Conditioning, Manifest};
 
 /// What the denoiser is conditioned on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +61,12 @@ pub struct NetworkBytes<'a> {
     pub encoder: Option<&'a [u8]>,
     /// `denoiser.onnx`.
     pub denoiser: &'a [u8],
+}
+
+impl<'a> From<&'a Bundle> for NetworkBytes<'a> {
+    fn from(bundle: &'a Bundle) -> Self {
+        Self { encoder: bundle.encoder(), denoiser: bundle.denoiser() }
+    }
 }
 
 impl From<&Manifest> for NetworkSpec {

@@ -16,7 +16,7 @@ fn spec(bundle: &Bundle) -> NetworkSpec {
 }
 
 fn bytes(bundle: &Bundle) -> NetworkBytes<'_> {
-    NetworkBytes { encoder: bundle.encoder(), denoiser: bundle.denoiser() }
+    NetworkBytes::from(bundle)
 }
 
 fn image(height: usize, width: usize) -> Raster {

@@ -44,7 +44,7 @@ impl Cleanup {
         let manifest = upscaler.manifest();
         match asked {
             Some(Self::Level(level)) => return Ok(level as f32),
-            Some(Self::Auto) => Self::Auto.check(manifest)?,
+            Some(Self::Auto) => Self::check(asked, manifest)?,
             None if manifest.estimator.is_none() => return Ok(0.0),
             None => {
                 let options = UpscaleOptions { cleanup: 0.0, ..options.clone() };
@@ -71,6 +71,9 @@ impl Cleanup {
         make: impl Fn(f32) -> Result<Upscaled>,
     ) -> Result<(Upscaled, Option<String>)> {
         let first = make(level);
+        if asked.is_some() || level == 0.0 {
+            return first.map(|made| (made, None));
+        }
         let why = match &first {
             Ok(made) if made.report.fidelity.mean_error > MOST_CHANGE => {
                 format!("it changes the image by {:.0} levels of 255", made.report.fidelity.mean_error)
@@ -78,20 +81,17 @@ impl Cleanup {
             Err(error) if error.kind() == ErrorKind::Quality => "it breaks the image".to_owned(),
             _ => return first.map(|made| (made, None)),
         };
-        if asked.is_some() || level == 0.0 {
-            return first.map(|made| (made, None));
-        }
         let note = format!("made without clean-up, as {why}, which no usual damage would explain");
         make(0.0).map(|made| (made, Some(note)))
     }
 
-    /// Checks that a model can do it.
+    /// Checks that a model can do what is asked for, if anything is.
     ///
     /// # Errors
     /// `InvalidOption` where the level should follow the image, and the model does not say how.
-    pub fn check(self, manifest: &Manifest) -> Result<()> {
+    pub fn check(asked: Option<Self>, manifest: &Manifest) -> Result<()> {
         let told = manifest.estimator.is_some() || manifest.cleanup_of(100.0).is_some();
-        if self != Self::Auto || told {
+        if asked != Some(Self::Auto) || told {
             return Ok(());
         }
         let message =

@@ -1,7 +1,8 @@
-"""Chromium for the tests of web pages."""
+"""Chromium for the tests of web pages: PROGRAM PAGE.html [FOLDER for screenshots]."""
 
 import shutil
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -46,3 +47,12 @@ def show(driver: webdriver.Chrome, page: Path, scheme: str, width: int) -> None:
     driver.set_window_size(width, 1000)
     driver.get(page.as_uri())
     assert driver.execute_script("return document.documentElement.scrollWidth <= innerWidth"), width
+
+
+def visit(driver: webdriver.Chrome, page: Path, name: str, use: Callable[[webdriver.Chrome], None]) -> None:
+    """Opens a page in light and dark, wide and narrow, and uses it; screenshots begin with `name`."""
+    for scheme, width in (("light", 1300), ("dark", 520)):
+        show(driver, page, scheme, width)
+        use(driver)
+        if len(sys.argv) > 2:
+            driver.save_screenshot(str(Path(sys.argv[2], f"{name}-{scheme}.png")))

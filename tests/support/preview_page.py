@@ -3,22 +3,12 @@
 import sys
 from pathlib import Path
 
-from browser import browser, show
+from browser import browser, visit
 from selenium import webdriver
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
-
-
-def main() -> None:
-    page = Path(sys.argv[1]).resolve()
-    with browser() as driver:
-        for scheme, width in (("light", 1300), ("dark", 520)):
-            show(driver, page, scheme, width)
-            use(driver)
-            if len(sys.argv) > 2:
-                driver.save_screenshot(str(Path(sys.argv[2], f"preview-{scheme}.png")))
 
 
 def use(driver: webdriver.Chrome) -> None:
@@ -73,4 +63,5 @@ def use(driver: webdriver.Chrome) -> None:
     Select(at("zoom")).select_by_visible_text("100 %")
 
 
-main()
+with browser() as driver:
+    visit(driver, Path(sys.argv[1]).resolve(), "preview", use)

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from browser import browser, show
+from browser import browser, show, visit
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
@@ -74,11 +74,7 @@ def enlarged(page: Path) -> Path:
 def main() -> None:
     page = Path(sys.argv[1]).resolve()
     with browser() as driver:
-        for scheme, width in (("light", 1300), ("dark", 520)):
-            show(driver, page, scheme, width)
-            use(driver)
-            if len(sys.argv) > 2:
-                driver.save_screenshot(str(Path(sys.argv[2], f"report-{scheme}.png")))
+        visit(driver, page, "report", use)
         large = enlarged(page)
         assert large.stat().st_size < 5_000_000, large.stat().st_size
         began = time.monotonic()

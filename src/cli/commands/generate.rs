@@ -1,6 +1,5 @@
 //! `partdiff generate`: manual pages and completions, for those who make packages.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -8,8 +7,9 @@ use clap::{Args, Command, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::cli::output::manual;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::fs::atomic_file;
+use crate::fs::folder::make_folder;
 
 /// Write manual pages or completions into a folder, for packages
 #[derive(Args, Clone, Debug)]
@@ -66,8 +66,6 @@ fn completions(command: &Command) -> Vec<(String, Vec<u8>)> {
 }
 
 fn write_all(folder: &Path, files: &[(String, Vec<u8>)]) -> Result<()> {
-    fs::create_dir_all(folder).map_err(|error| {
-        Error::with_source(ErrorKind::Output, format!("cannot make {}", folder.display()), error)
-    })?;
+    make_folder(folder)?;
     files.iter().try_for_each(|(name, bytes)| atomic_file::write(&folder.join(name), bytes, true))
 }

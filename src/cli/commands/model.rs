@@ -101,9 +101,7 @@ fn info(bundle: &Bundle, as_json: bool) -> String {
         text.push_str(&format!("{name:<14}{value}\n"));
     }
     text.push_str("\npresets (--preset)\n");
-    let mut presets: Vec<_> = manifest.presets.iter().collect();
-    presets.sort_by_key(|(_, preset)| preset.steps);
-    for (name, preset) in presets {
+    for (name, preset) in manifest.presets_by_steps() {
         text.push_str(&format!("  {name:<12}{}\n", plain(preset)));
     }
     for (title, record) in [("metrics", &manifest.metrics), ("training", &manifest.training)] {

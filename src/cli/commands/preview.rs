@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use clap::Args;
 
 use super::interrupt;
-use super::upscale::{make_folder, open_bundle};
+use super::upscale::open_bundle;
 use crate::batch::naming::{format_and_extension, shown};
 use crate::batch::probe::read_file;
 use crate::cli::args::upscale_args::ModelArgs;
@@ -19,6 +19,7 @@ use crate::engine::Upscaler;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::atomic_file;
 use crate::fs::file_id::FileId;
+use crate::fs::folder::{folder_of, make_folder};
 use crate::image::{EncodeOptions, decode_page, jpeg_quality, page_count, prepare_for_model};
 use crate::limits::Limits;
 use crate::model::{Bundle, DEFAULT_BUNDLE};
@@ -79,7 +80,7 @@ impl PreviewArgs {
             ErrorKind::Input | ErrorKind::Limit => error.context(shown(&self.input)),
             _ => error,
         })?;
-        make_folder(&output)?;
+        make_folder(folder_of(&output))?;
         atomic_file::write(&output, text.as_bytes(), self.overwrite)?;
         print(&format!("{}: open it in a browser\n", shown(&output)))?;
         Ok(Exit::Done.into())
@@ -184,13 +185,12 @@ impl PreviewArgs {
 /// The presets of a bundle, fewest steps first.
 fn presets(bundle: &Bundle) -> Result<Vec<String>> {
     let manifest = bundle.manifest();
-    let mut presets: Vec<_> = manifest.presets.iter().collect();
+    let presets = manifest.presets_by_steps();
     if presets.is_empty() {
         let message = format!("model {} has no presets: expected at least one to show", manifest.name);
         return Err(Error::new(ErrorKind::Model, message));
     }
-    presets.sort_by_key(|(_, preset)| preset.steps);
-    Ok(presets.into_iter().map(|(name, _)| name.clone()).collect())
+    Ok(presets.into_iter().map(|(name, _)| name.to_owned()).collect())
 }
 
 /// `{stem}_preview.html` beside the input.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::{Generation, PLUG_IN, Profile};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::atomic_file;
+use crate::fs::folder::{folder_of, make_folder};
 
 /// The message catalogues, by language, as the build script has compiled them.
 const CATALOGUES: [(&str, &[u8]); 2] = [
@@ -122,7 +123,7 @@ impl Package {
         let target = profile.plug_in();
         for (name, bytes, program) in self.files(profile.generation)? {
             let path = target.join(name);
-            make_folder(path.parent().unwrap_or(&target))?;
+            make_folder(folder_of(&path))?;
             atomic_file::write(&path, &bytes, true)?;
             if program {
                 make_executable(&path)?;
@@ -187,12 +188,6 @@ fn program_name() -> PathBuf {
 
 fn catalogue_path(language: &str) -> PathBuf {
     Path::new("locale").join(language).join("LC_MESSAGES").join(format!("{PLUG_IN}.mo"))
-}
-
-fn make_folder(folder: &Path) -> Result<()> {
-    fs::create_dir_all(folder).map_err(|error| {
-        Error::with_source(ErrorKind::Output, format!("cannot make {}", folder.display()), error)
-    })
 }
 
 #[cfg(unix)]

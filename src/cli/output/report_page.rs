@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 
 use super::exit::kind_name;
 use super::human::RESAMPLED;
-use crate::cli::commands::upscale::make_folder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::atomic_file;
+use crate::fs::folder::{folder_of, make_folder};
 use crate::html;
 use crate::report::event::{Event, Files, Reporter, Thumbnails};
 
@@ -69,14 +69,14 @@ impl PageReporter {
         self.check_replaceable()?;
         let mut collected = self.collected();
         let Collected { about, rows, notes } = &mut *collected;
+        let mut others: BTreeMap<_, _> = notes.iter().collect();
         for row in rows.iter_mut() {
             let input = row["input"].as_str().unwrap_or_default();
+            others.remove(&input.to_owned());
             row["notes"] = json!(notes.get(input).cloned().unwrap_or_default());
         }
-        let has_row = |input: &String| rows.iter().any(|row| row["input"].as_str() == Some(input));
-        let others: BTreeMap<_, _> = notes.iter().filter(|(input, _)| !has_row(input)).collect();
         let data = json!({ "run": about, "rows": rows, "others": others });
-        make_folder(&self.path)?;
+        make_folder(folder_of(&self.path))?;
         atomic_file::write(&self.path, html::page(TEMPLATE, &data).as_bytes(), true)
     }
 
@@ -208,8 +208,7 @@ mod tests {
         first.tell(&Event::Skipped { files: Files::new(Path::new("b.png"), Some(Path::new("b_x4.png"))) });
         first.write().unwrap();
         let text = fs::read_to_string(&path).unwrap();
-        let (_, data) = text.split_once("id=\"data\">").unwrap();
-        let data: Value = serde_json::from_str(data.split_once("</script>").unwrap().0).unwrap();
+        let data = html::data(&text);
         let rows = data["rows"].as_array().unwrap();
         assert_eq!(
             (rows[0]["state"].as_str(), rows[0]["reason"].as_str()),

@@ -11,8 +11,10 @@ use super::schedule::Schedule;
 use crate::diffusion::Trajectory;
 use crate::engine::sampling::Sampling;
 use crate::error::{Error, ErrorKind, Result};
+use crate::fs::folder::make_folder;
 use crate::model::Bundle;
 use crate::settings::Settings;
+use crate::settings::cleanup::Cleanup;
 use crate::settings::units::{Amount, Period};
 use crate::volume;
 use crate::watch::source::selection::Selection;
@@ -177,9 +179,7 @@ impl WatchSettings {
     /// `Output` where they cannot be made or used.
     pub fn make_folders(&self) -> Result<()> {
         for folder in [Some(&self.output), self.move_to.as_ref()].into_iter().flatten() {
-            fs::create_dir_all(folder).map_err(|error| {
-                Error::with_source(ErrorKind::Output, format!("cannot make {}", folder.display()), error)
-            })?;
+            make_folder(folder)?;
             canonical(folder, ErrorKind::Output)?;
         }
         Ok(())
@@ -260,7 +260,7 @@ pub fn refuse_loops(watches: &[WatchSettings]) -> Result<()> {
 fn fits_model(settings: &Settings) -> Result<()> {
     let bundle = Bundle::resolve(settings.model())?;
     let manifest = bundle.manifest();
-    settings.cleanup.map_or(Ok(()), |cleanup| cleanup.check(manifest))?;
+    Cleanup::check(settings.cleanup, manifest)?;
     let trajectory = Trajectory::new(manifest.schedule.build()?, manifest.alignment, manifest.start_step)?;
     Sampling::resolve(manifest, &settings.options()?)?.plan(manifest, &trajectory).map(drop)
 }

@@ -25,6 +25,8 @@ mod report_page;
 mod reports;
 mod shards;
 mod verify;
+#[cfg(unix)]
+mod web_page;
 
 use std::ffi::OsStr;
 use std::fs;

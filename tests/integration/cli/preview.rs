@@ -1,14 +1,11 @@
 //! `partdiff preview`: what the page shows is what the whole result will be, and a browser shows it.
 
 use std::fs;
-use std::path::Path;
-use std::process::Command;
 
 use partdiff::image::{EncodeOptions, ImageFormat, Raster, encode};
-use serde_json::Value;
 
+use super::web_page::{in_browser, page_data};
 use super::{Place, Ran, has_runtime, read};
-use crate::python::python;
 use crate::real_model::data;
 
 fn preview(place: &Place, arguments: &[&str]) -> Ran {
@@ -23,13 +20,6 @@ fn photo(place: &Place) -> &'static str {
     "it's <!--b.png"
 }
 
-/// What the page knows.
-fn page(place: &Place, name: &str) -> Value {
-    let text = fs::read_to_string(place.path(name)).unwrap();
-    let (_, rest) = text.split_once("id=\"data\">").unwrap();
-    serde_json::from_str(rest.split_once("</script>").unwrap().0).unwrap()
-}
-
 #[test]
 fn the_page_shows_parts_of_the_results_that_it_promises() {
     if !has_runtime() {
@@ -38,7 +28,7 @@ fn the_page_shows_parts_of_the_results_that_it_promises() {
     let place = Place::new();
     let file = photo(&place);
     preview(&place, &[file, "-o", "page.html", "--crop", "24x20+61+33", "--samples", "2"]).expect(0);
-    let page = page(&place, "page.html");
+    let page = page_data(&place, "page.html");
     assert_eq!((page["file"].as_str(), &page["size"]), (Some(file), &serde_json::json!([130, 101])));
     let views = page["views"].as_array().unwrap();
     for row in page["presets"].as_array().unwrap() {
@@ -110,20 +100,4 @@ fn a_browser_shows_the_page_and_its_divider_moves() {
     let file = photo(&place);
     preview(&place, &[file, "-o", "page.html", "--samples", "2"]).expect(0);
     in_browser(&place, "preview_page.py", "page.html");
-}
-
-/// Uses `page` in Chromium, as `script` of `tests/support` does. With PARTDIFF_SCREENSHOTS, pictures of it go there.
-pub fn in_browser(place: &Place, script: &str, page: &str) {
-    let Some(python) = python("selenium") else {
-        skipped!("no Python with selenium");
-        return;
-    };
-    if Command::new("chromedriver").arg("--version").output().is_err() {
-        skipped!("no chromedriver");
-        return;
-    }
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support").join(script);
-    let pictures = std::env::var_os("PARTDIFF_SCREENSHOTS");
-    let ran = Command::new(python).arg(script).arg(place.path(page)).args(pictures).output().unwrap();
-    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
 }

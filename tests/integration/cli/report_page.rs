@@ -3,18 +3,10 @@
 use std::fs;
 
 use partdiff::image::{EncodeOptions, Image, ImageFormat, Raster, SampleDepth, encode};
-use serde_json::Value;
 
+use super::web_page::{in_browser, page_data};
 use super::{Place, has_runtime, read, test_image};
-use crate::cli::preview::in_browser;
 use crate::real_model::data;
-
-/// What the page knows.
-fn known(place: &Place, name: &str) -> Value {
-    let text = fs::read_to_string(place.path(name)).unwrap();
-    let (_, rest) = text.split_once("id=\"data\">").unwrap();
-    serde_json::from_str(rest.split_once("</script>").unwrap().0).unwrap()
-}
 
 #[test]
 fn a_report_shows_every_image_and_a_browser_shows_the_report() {
@@ -35,7 +27,7 @@ fn a_report_shows_every_image_and_a_browser_shows_the_report() {
         place.upscale(["in", "-o", "out/", "--report", "new/report.html", "-q"].iter().chain(more))
     };
     run(&[]).expect(1);
-    let page = known(&place, "new/report.html");
+    let page = page_data(&place, "new/report.html");
     assert_eq!((&page["run"]["done"], &page["run"]["failed"]), (&2.into(), &1.into()));
     let rows = page["rows"].as_array().unwrap();
     let row = |name: &str| rows.iter().find(|row| row["input"].as_str().unwrap().ends_with(name)).unwrap();
@@ -53,7 +45,7 @@ fn a_report_shows_every_image_and_a_browser_shows_the_report() {
 
     // The next run replaces it; something else is not replaced, and nothing is made.
     run(&["--skip-existing"]).expect(1);
-    assert_eq!(known(&place, "new/report.html")["run"]["skipped"], 2);
+    assert_eq!(page_data(&place, "new/report.html")["run"]["skipped"], 2);
     fs::remove_dir_all(place.path("out")).unwrap();
     place.put("new/report.html", b"mine");
     run(&[]).expect(2).says("report.html exists and is no report of partdiff");

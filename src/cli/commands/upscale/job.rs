@@ -14,6 +14,7 @@ use crate::cli::args::upscale_request::{Originals, UpscaleRequest};
 use crate::engine::options::Target;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::file_id::FileId;
+use crate::fs::folder::folder_of;
 use crate::image::ImageFormat;
 use crate::volume::Output;
 use crate::volume::nifti::{is_volume, name_means_packed};
@@ -265,13 +266,6 @@ fn named(request: &UpscaleRequest, folder: &Path, fields: &NameFields<'_>) -> Pa
 /// Whether two files lie, or would lie, in one folder.
 pub fn same_folder(a: &Path, b: &Path) -> bool {
     FileId::of(folder_of(a)).is_some_and(|id| FileId::of(folder_of(b)) == Some(id))
-}
-
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use crate::engine::{UpscaleOptions, Upscaler};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::companion::Companion;
 use crate::fs::file_id::FileId;
+use crate::fs::folder::{folder_of, make_folder};
 use crate::fs::hash::sha256_hex;
 use crate::fs::{atomic_file, atomic_folder};
 use crate::image::{EncodeOptions, Image, ImageFormat, Raster, SampleDepth, encode_to};
@@ -119,7 +120,7 @@ impl Maker<'_> {
         start: Instant,
     ) -> Result<()> {
         let output = output_name(job);
-        let folder = job.output.as_deref().map_or_else(std::env::temp_dir, folder_of);
+        let folder = job.output.as_deref().map_or_else(std::env::temp_dir, |path| folder_of(path).to_owned());
         let observer = FileObserver::new(self, job, &output);
         let write = |fill: crate::volume::Fill<'_>| {
             if let (Output::Dicom(_), Some(path)) = (&plan.output, &job.output) {
@@ -151,7 +152,7 @@ impl Maker<'_> {
         let ((), Made { report, summary, window }) = match uncertainty {
             None => make(None)?,
             Some(path) => {
-                make_folder(path)?;
+                make_folder(folder_of(path))?;
                 let packed = name_means_packed(path).unwrap_or(false);
                 let cannot_write = &format!("cannot write {}", path.display());
                 atomic_file::write_with(path, self.request.existing == Existing::Replace, |out| {
@@ -194,7 +195,7 @@ impl Maker<'_> {
         let source = if job.in_place { job.backup.as_deref() } else { Some(job.input.path.as_path()) };
         let manifest = self.upscaler.manifest();
         let origin = Origin {
-            source: source.map(|source| reference(source, &folder_of(&path))),
+            source: source.map(|source| reference(source, folder_of(&path))),
             model: &format!("{} {}", manifest.name, manifest.version),
         };
         let is_recorded = self.request.settings.provenance();
@@ -219,7 +220,7 @@ impl Maker<'_> {
                 Error::with_source(ErrorKind::Output, "cannot write to standard output", error)
             });
         };
-        make_folder(path)?;
+        make_folder(folder_of(path))?;
         let fill = |file: &mut io::BufWriter<&fs::File>| {
             fill(file)?;
             // The last moment at which nothing has happened.
@@ -234,7 +235,7 @@ impl Maker<'_> {
 
     /// Lets `fill` write the files of a series to the folder `path`.
     fn write_series(&self, path: &Path, fill: crate::volume::Fill<'_>) -> Result<()> {
-        make_folder(path)?;
+        make_folder(folder_of(path))?;
         let may_go = |old: &Path| self.request.existing == Existing::Replace && is_written_here(old);
         atomic_folder::write_with(path, may_go, |folder| {
             fill(Sink::Folder(folder))?;
@@ -257,7 +258,7 @@ impl Maker<'_> {
     }
 
     fn write_image(&self, path: &Path, image: &Image) -> Result<()> {
-        make_folder(path)?;
+        make_folder(folder_of(path))?;
         let options = EncodeOptions::new(image.format);
         atomic_file::write_with(path, self.request.existing == Existing::Replace, |file| {
             encode_to(image, &options, file)
@@ -266,24 +267,6 @@ impl Maker<'_> {
         })
         .map(drop)
     }
-}
-
-fn folder_of(path: &Path) -> PathBuf {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder.to_path_buf(),
-        _ => PathBuf::from("."),
-    }
-}
-
-/// Makes the folder that `path` lies in.
-///
-/// # Errors
-/// `Output` where that fails.
-pub fn make_folder(path: &Path) -> Result<()> {
-    let Some(folder) = path.parent() else { return Ok(()) };
-    fs::create_dir_all(folder).map_err(|error| {
-        Error::with_source(ErrorKind::Output, format!("cannot make {}", folder.display()), error)
-    })
 }
 
 /// By what a change of a file is noticed.

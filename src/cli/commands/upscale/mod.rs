@@ -19,8 +19,6 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub use self::maker::make_folder;
-
 use self::job::{Job, ModelFacts, Models};
 use self::maker::Maker;
 use self::plan::RunPlan;
@@ -41,6 +39,7 @@ use crate::progress::CancelToken;
 use crate::report::event::{Event, Files, Name, Reporter};
 use crate::report::json::JsonReporter;
 use crate::runtime::Runtime;
+use crate::settings::cleanup::Cleanup;
 use crate::volume;
 use crate::volume::dicom::files_of;
 use crate::volume::nifti::is_volume;
@@ -167,7 +166,7 @@ struct Run<'a> {
 impl Run<'_> {
     /// Makes `jobs` with one model, after `before` others of the run.
     fn work(&self, bundle: &Bundle, jobs: Vec<Job>, before: usize, all: &Totals) -> Result<()> {
-        self.request.settings.cleanup.map_or(Ok(()), |cleanup| cleanup.check(bundle.manifest()))?;
+        Cleanup::check(self.request.settings.cleanup, bundle.manifest())?;
         let upscaler = Upscaler::open(bundle, &self.request.runtime)?;
         // Options that suit no image are found with the first one.
         if let Err(error) = jobs[0].pages[0].plan(&upscaler, &self.request.options)
