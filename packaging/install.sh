@@ -19,13 +19,15 @@ put() { # MODE FOLDER FILE...
 
 "$here/plugin-api/install.sh" "$prefix"
 put 755 "$prefix/bin" "$built/partdiff"
-# `partdiff gimp install` looks for them there.
+# `partdiff gimp install` and `partdiff krita install` look for them there.
 put 755 "$prefix/lib/partdiff" "$built/partdiff-gimp2" "$built/partdiff-gimp3"
+"$here/plugin-api/hosts/krita/gather.sh" "$root$prefix/lib/partdiff/krita"
 if [ "$libdir" != "$prefix/lib" ]; then
     ln -sf "../${libdir#"$prefix/lib/"}/libpartdiff.so.1" "$root$prefix/lib/partdiff/libpartdiff.so.1"
 fi
 if [ "$(uname)" = Linux ]; then
     put 644 "$prefix/lib/systemd/user" "$here/packaging/systemd/partdiff-watch.service"
+    "$built/partdiff" generate desktop "$root$prefix/share"
 fi
 generated=$(mktemp -d)
 trap 'rm -rf "$generated"' EXIT

@@ -48,7 +48,8 @@ mod error;
 mod fidelity;
 #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "the rest is for the command"))]
 mod fs;
-#[cfg(feature = "cli")]
+#[cfg(feature = "watch")]
+#[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "the rest is for the command"))]
 mod html;
 pub mod image;
 mod limits;

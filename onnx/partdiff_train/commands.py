@@ -79,9 +79,11 @@ def texture(args: argparse.Namespace) -> None:
 
     config = configured(args, "batch", "patch")
     store = Store(args.store, args.device)
-    run = Texture(args.weights, config, store, args.run, args.device, args.perceptual, fuse=args.compile)
+    run = Texture(
+        args.weights, config, store, args.run, args.device, args.perceptual, fuse=args.compile, critic=args.critic
+    )
     run.resume()
-    run.run(args.minutes, every=args.every)
+    run.run(args.minutes, args.iterations, args.every)
 
 
 def one_step(args: argparse.Namespace) -> None:
@@ -173,6 +175,7 @@ BUNDLE = argument("bundle", type=Path, help="directory to write")
 COMPILE = argument("--compile", action="store_true", help="use torch.compile; on a CPU it needs a C++ compiler")
 CONFIG = argument("--config", default="natural-x4", choices=CONFIGS, help="default: natural-x4")
 DEVICE = argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="default: cuda if available")
+ITERATIONS = argument("--iterations", type=positive(int), help="number of iterations")
 MINUTES = argument("--minutes", type=positive(float), help="wall-clock time; the learning rate follows it")
 PATCH = argument("--patch", type=positive(int), help="LR pixels of a patch; default: the configuration's")
 REPORT = argument("--report", type=Path, required=True, help="directory to write")
@@ -209,13 +212,17 @@ COMMANDS = {
             DEVICE,
             COMPILE,
         ),
-        either=(MINUTES, argument("--iterations", type=positive(int), help="number of iterations")),
+        either=(MINUTES, ITERATIONS),
     ),
     "texture": Command(
         texture,
         "fine-tune the few-step sampler for the eye (LPIPS and a discriminator); resumes as `train` does",
-        (*FINE_TUNING, COMPILE),
-        either=(MINUTES,),
+        (
+            *FINE_TUNING,
+            COMPILE,
+            argument("--critic", type=Path, help="directory of an earlier run, whose discriminator goes on learning"),
+        ),
+        either=(MINUTES, ITERATIONS),
     ),
     "one-step": Command(
         one_step,

@@ -9,7 +9,7 @@ Relativistic pairing as in Jolicoeur-Martineau (arXiv 1807.00734).
 """
 
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -37,7 +37,8 @@ class Recipe:
     """`force`: pairs of (number of steps, weight of what the eye sees there: the three below it).
 
     `chroma`: weight of the squared error of colour, the error less its mean over channels: colour texture looks like
-    specks. `release`: the progress of the run, 0..1, from which the encoder learns too, at `encoder` of the rate.
+    specks. `release`: the progress of the run, 0..1, from which the encoder learns too, at `encoder` of the rate; with
+    a discriminator that has learnt, from the start.
     """
 
     force: tuple[tuple[int, float], ...] = ((2, 2.5), (4, 4.0))
@@ -48,7 +49,7 @@ class Recipe:
     chroma: float = 0.8
     anchor: float = 1.5
     lr: float = 4e-4
-    encoder: float = 0.1
+    encoder: float = 0.4
     release: float = 0.3
     critic_lr: float = 3e-4
     width: int = 48
@@ -68,31 +69,44 @@ class Texture(Run):
         perceptual: Path,
         recipe: Recipe = Recipe(),
         fuse: bool = False,
+        critic: Path | None = None,
     ):
-        """`perceptual`: the directory that `perceptual.fetch` wrote. `fuse`: use torch.compile."""
+        """`perceptual`: the directory that `perceptual.fetch` wrote. `fuse`: use torch.compile. `critic`: the directory
+        of an earlier run, whose discriminator goes on learning."""
         torch.manual_seed(0)
         network, config, record = load_start(weights, config)
         side, multiple = config.patch * store.scale, 8 * network.shape.multiple
         if side % multiple:
             raise InputError(f"--patch {config.patch}: {side} pixels of the result; expected a multiple of {multiple}")
-        super().__init__(network, config, store, directory, device, seed=1)
         self.begun, self.best = digest(network.state_dict()), float("inf")
-        self.about, self.recipe = record, recipe
+        # A second run sees other patches than the first.
+        super().__init__(network, config, store, directory, device, seed=int(self.begun[:4], 16))
+        self.about = record
+        self.recipe = replace(recipe, release=0.0) if critic else recipe
         self.VALIDATED = (1, *(steps for steps, _ in recipe.force))
         compiled = torch.compile if fuse else lambda module: module
         self.encoder, self.denoiser = compiled(self.network.encoder), compiled(self.network.denoiser)
         eye, self.judge = (Lpips(perceptual, name).to(device) for name in ("vgg16", "alexnet"))
         # Most of an iteration; between its convolutions as much time goes as in them.
         self.eye = compiled(eye)
-        critic = Critic(network.shape.image_channels, recipe.width)
-        self.critic = critic.to(device).to(memory_format=torch.channels_last)
-        (self.optimiser,) = optimiser.make(network.denoiser, recipe.lr, muon=False)
-        (self.encoder_optimiser,) = optimiser.make(network.encoder, recipe.lr, muon=False)
+        own = Critic(network.shape.image_channels, recipe.width)
+        self.critic = own.to(device).to(memory_format=torch.channels_last)
+        # After 180 iterations from the same weights, LPIPS was 2 % lower than with AdamW, and PSNR 0.3 dB higher.
+        self.optimisers = optimiser.make(network.denoiser, recipe.lr, muon=True)
+        self.encoder_optimisers = optimiser.make(network.encoder, recipe.lr, muon=True)
         self.critic_optimiser = torch.optim.AdamW(self.critic.parameters(), recipe.critic_lr, betas=(0.5, 0.95))
+        if critic:
+            state = checkpoint.read(critic / "state.pt", "state.pt of a run of `texture`")
+            try:
+                self.critic.load_state_dict(state["critic"])
+                self.critic_optimiser.load_state_dict(state["critic_optimiser"])
+            except (KeyError, RuntimeError, ValueError) as error:
+                raise InputError(f"{critic / 'state.pt'}: holds no discriminator of this kind") from error
 
     def parts(self) -> dict:
-        names = ("network", "critic", "optimiser", "encoder_optimiser", "critic_optimiser")
-        return {name: getattr(self, name) for name in names}
+        named = {name: getattr(self, name) for name in ("network", "critic", "critic_optimiser")}
+        named |= {f"optimiser{i}": o for i, o in enumerate(self.optimisers)}
+        return named | {f"encoder_optimiser{i}": o for i, o in enumerate(self.encoder_optimisers)}
 
     def state(self) -> dict:
         return super().state() | {"best": self.best}
@@ -116,8 +130,11 @@ class Texture(Run):
         return super().fixed() | {"weights": self.begun, "texture": asdict(self.recipe)}
 
     def record(self) -> dict:
-        own = {"texture_iterations": self.iteration, "texture_minutes": round(self.elapsed / 60, 1)}
-        return self.about | own
+        before = lambda key: self.about.get(key, 0)
+        return self.about | {
+            "texture_iterations": before("texture_iterations") + self.iteration,
+            "texture_minutes": round(before("texture_minutes") + self.elapsed / 60, 1),
+        }
 
     def sample(self, b: Batch, features: Tensor, steps: int) -> Tensor:
         """The sampler (DDIM, eta 0, even steps), gradients from its last step -> the residual."""
@@ -139,9 +156,13 @@ class Texture(Run):
     def rates(self, progress: float) -> bool:
         """Sets the rates: constant, then linear to 0 over the last third. Returns whether the encoder learns."""
         d, fall = self.recipe, min(1.0, 3 * (1 - min(progress, 1.0)))
-        encoder = (self.encoder_optimiser, d.lr * d.encoder)
-        for o, peak in ((self.optimiser, d.lr), encoder, (self.critic_optimiser, d.critic_lr)):
-            for group in o.param_groups:
+        of = (
+            (self.optimisers, d.lr),
+            (self.encoder_optimisers, d.lr * d.encoder),
+            ([self.critic_optimiser], d.critic_lr),
+        )
+        for optimisers, peak in of:
+            for group in (group for o in optimisers for group in o.param_groups):
                 group["lr"] = peak * fall
         return progress >= d.release and d.encoder > 0
 
@@ -175,7 +196,7 @@ class Texture(Run):
             loss = loss + force * (d.perceptual * perceived + d.adversarial * adversarial + d.matching * distance)
             self.critic.requires_grad_(True)
         loss.backward()
-        for o in (self.optimiser, self.encoder_optimiser) if released else (self.optimiser,):
+        for o in (*self.optimisers, *(self.encoder_optimisers if released else ())):
             o.step()
             o.zero_grad(set_to_none=True)
         critic_loss = self.teach_critic(b, fake.detach())

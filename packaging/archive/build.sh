@@ -14,8 +14,9 @@ mkdir "$stage/$name"
 cp "$here"/LICENSE-* "$here/README.md" "$here/CHANGELOG.md" "$stage/$name"
 case $(uname) in
     MINGW* | MSYS*)
-        # Everything beside the program, where `partdiff gimp install` finds it, too.
+        # Everything beside the program, where `partdiff gimp install` and `krita install` find it, too.
         cp "$PARTDIFF_BUILT"/{partdiff.exe,partdiff-gimp2.exe,partdiff-gimp3.exe,partdiff_capi.dll,partdiff_capi.dll.lib} "$stage/$name"
+        "$here/plugin-api/hosts/krita/gather.sh" "$stage/$name/krita"
         mkdir "$stage/$name/include"
         cp "$here"/plugin-api/include/partdiff.h* "$stage/$name/include"
         "$PARTDIFF_BUILT/partdiff.exe" generate completions "$stage/$name/completions"

@@ -69,8 +69,16 @@ user mkdir -p /home/user/.config/GIMP/2.10 /home/user/.config/GIMP/3.0
 user partdiff gimp install
 [ "$(user partdiff gimp status | grep -c 'has this version')" = 2 ] || fail "not both profiles have the plug-in"
 
+step "plug-in for Krita"
+user mkdir -p /home/user/.local/share/krita
+user partdiff krita install
+user partdiff krita status | grep -q 'has this version' || fail "Krita does not have the plug-in"
+
+step "an image, from a file manager"
+user sh -c 'cd && rm photo_dog_x4.png && partdiff desktop upscale photo_dog.png && test -s photo_dog_x4.png'
+
 step "purge"
-root sh -c "apt-get purge -y -qq partdiff partdiff-gimp libpartdiff1 libpartdiff-dev" | tail -4
+root sh -c "apt-get purge -y -qq partdiff partdiff-gimp partdiff-krita libpartdiff1 libpartdiff-dev" | tail -4
 left=$(files | comm -13 "$tree.before" - | grep -i partdiff || true)
 [ -z "$left" ] || fail "left behind: $left"
 step "done"

@@ -2,8 +2,11 @@
 
 mod args;
 mod commands;
+mod desktop;
 mod gimp;
+mod krita;
 mod output;
+mod plug_in;
 mod process;
 
 use std::process::ExitCode;
@@ -16,9 +19,11 @@ use crate::runtime::TRIAL;
 use crate::tiling::available_memory::return_freed_memory;
 use args::upscale_args::{EVENTS, EXAMPLES, UpscaleArgs};
 use args::upscale_request::UpscaleRequest;
+use commands::desktop::DesktopArgs;
 use commands::doctor::DoctorArgs;
 use commands::generate::GenerateArgs;
 use commands::gimp::GimpArgs;
+use commands::krita::KritaArgs;
 use commands::model::ModelCommand;
 use commands::preview::PreviewArgs;
 use commands::runtime::RuntimeArgs;
@@ -68,6 +73,9 @@ enum Command {
     TryProvider(TrialArgs),
     /// Install the plug-ins for GIMP
     Gimp(GimpArgs),
+    /// Install the plug-in for Krita
+    Krita(KritaArgs),
+    Desktop(DesktopArgs),
     /// Say what works on this machine, what does not, and what to do about it
     Doctor(DoctorArgs),
     #[command(hide = true)]
@@ -107,6 +115,8 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Runtime(args) => args.run(),
         Command::TryProvider(args) => args.run(),
         Command::Gimp(args) => args.run(),
+        Command::Krita(args) => args.run(),
+        Command::Desktop(args) => args.run(),
         Command::Doctor(args) => args.run(),
         Command::Generate(args) => args.run(Cli::command()),
     }

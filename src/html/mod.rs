@@ -1,5 +1,7 @@
 //! Web pages that hold everything they show, and fetch nothing.
 
+pub mod thumbnail;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;

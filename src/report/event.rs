@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::{Serialize, Serializer};
 
+use super::shown::Thumbnails;
 use crate::batch::timings::Timings;
 #[cfg(feature = "volume")]
 use crate::volume::Summary;
@@ -151,15 +152,6 @@ pub enum Event<'a> {
     /// Any other message of the daemon.
     #[serde(untagged)]
     Notice(Notice<'a>),
-}
-
-/// An image and its result, of the first page, as sources of `img` elements.
-#[derive(Clone, Debug, Default)]
-pub struct Thumbnails {
-    /// The image.
-    pub before: Option<String>,
-    /// The result.
-    pub after: Option<String>,
 }
 
 /// A message of the daemon.

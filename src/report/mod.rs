@@ -3,3 +3,4 @@
 pub mod event;
 pub mod json;
 pub mod line;
+pub mod shown;

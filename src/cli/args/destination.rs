@@ -22,11 +22,12 @@ pub enum Destination {
 }
 
 impl Destination {
-    /// Judges `-o`: a folder if it is one, ends in a separator, or several results have to fit in.
+    /// Judges `-o`: a folder if it is one, ends in a separator, or several results have to fit in; also one without an
+    /// extension where results are `series`, which are folders themselves.
     ///
     /// # Errors
     /// `InvalidOption` where several images would go to standard output, or to one file.
-    pub fn choose(output: Option<&Path>, inputs: &[PathBuf]) -> Result<Self> {
+    pub fn choose(output: Option<&Path>, inputs: &[PathBuf], series: bool) -> Result<Self> {
         let several = inputs.len() > 1 || inputs.iter().any(|input| input.is_dir());
         let Some(output) = output else {
             let piped = !several && inputs.iter().all(|input| input == Path::new(STDIO));
@@ -41,7 +42,7 @@ impl Destination {
         }
         let last = output.as_os_str().as_encoded_bytes().last();
         let marked = last.is_some_and(|&byte| byte == b'/' || byte == MAIN_SEPARATOR as u8);
-        let folder = marked || output.is_dir();
+        let folder = marked || output.is_dir() || series && output.extension().is_none();
         // Several files may be one DICOM series, which is known when they are read.
         let may_be_one = name_means_packed(output).is_some();
         if several
@@ -78,7 +79,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let choose = |out: Option<&str>, inputs: &[&str]| {
             let inputs: Vec<_> = inputs.iter().map(PathBuf::from).collect();
-            Destination::choose(out.map(Path::new), &inputs)
+            Destination::choose(out.map(Path::new), &inputs, false)
         };
         let here = folder.path().to_str().unwrap();
         assert_eq!(choose(None, &["a.png"]).unwrap(), Destination::Beside);
@@ -93,5 +94,8 @@ mod tests {
         assert_eq!(choose(Some(here), &["a.png"]).unwrap(), Destination::Folder(here.into()));
         assert_eq!(choose(Some("o"), &["a.png", "b.png"]).unwrap(), Destination::Folder("o".into()));
         assert_eq!(choose(Some("o"), &[here]).unwrap(), Destination::Folder("o".into()));
+        let series = |out| Destination::choose(Some(Path::new(out)), &["a.nii".into()], true).unwrap();
+        assert_eq!(series("o"), Destination::Folder("o".into()));
+        assert_eq!(series("o.nii"), Destination::File("o.nii".into()));
     }
 }

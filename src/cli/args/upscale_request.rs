@@ -101,7 +101,8 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
         if files.inputs.iter().filter(|input| *input == Path::new(STDIO)).count() > 1 {
             return Err(usage("standard input (-) is given more than once: expected at most once"));
         }
-        let destination = Destination::choose(files.output.as_deref(), &files.inputs)?;
+        let destination =
+            Destination::choose(files.output.as_deref(), &files.inputs, volumes.like.is_some())?;
         let template = files.name.as_deref().map(Template::parse).transpose()?;
         if template.is_some() && matches!(destination, Destination::File(_) | Destination::Stdout) {
             return Err(usage(

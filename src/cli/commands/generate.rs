@@ -1,4 +1,4 @@
-//! `partdiff generate`: manual pages and completions, for those who make packages.
+//! `partdiff generate`: manual pages, completions and entries of file managers, for those who make packages.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -6,12 +6,14 @@ use std::process::ExitCode;
 use clap::{Args, Command, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::cli::desktop::entries::entries;
 use crate::cli::output::manual;
+use crate::cli::plug_in;
 use crate::error::Result;
 use crate::fs::atomic_file;
 use crate::fs::folder::make_folder;
 
-/// Write manual pages or completions into a folder, for packages
+/// Write manual pages, completions or entries of file managers into a folder, for packages
 #[derive(Args, Clone, Debug)]
 pub struct GenerateArgs {
     /// What to write
@@ -28,6 +30,12 @@ pub enum Generated {
         #[arg(value_name = "DIR")]
         folder: PathBuf,
     },
+    /// Entries of file managers, below a folder such as /usr/share
+    Desktop {
+        /// Where they go; made if missing
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
     /// Completions for bash, zsh, fish, PowerShell and Elvish
     Completions {
         /// Where they go; made if missing
@@ -40,6 +48,13 @@ impl GenerateArgs {
     /// Writes the files; they replace others of the same names. `command` is the whole command line.
     pub fn run(&self, command: Command) -> Result<ExitCode> {
         let (folder, files) = match &self.what {
+            Generated::Desktop { folder } => {
+                let mut entries = entries(Path::new("partdiff"))?;
+                // Folders of the system are trusted as they are.
+                entries.iter_mut().for_each(|entry| entry.program = false);
+                plug_in::install(folder, &entries)?;
+                return Ok(ExitCode::SUCCESS);
+            }
             Generated::Man { folder } => (folder, manual::pages(command)),
             Generated::Completions { folder } => (folder, completions(&command)),
         };

@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use crate::cli::gimp::{Package, Profile, Removed, State, profiles, uninstall};
+use crate::cli::gimp::{self, Profile, profiles};
 use crate::cli::output::stdout::print;
+use crate::cli::plug_in::Package;
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime::{Device, find};
 
@@ -28,6 +29,9 @@ pub enum GimpCommand {
     Status,
 }
 
+/// What is installed, for messages.
+const WHAT: &str = "plug-in";
+
 impl GimpArgs {
     /// Does what the subcommand says.
     pub fn run(&self) -> Result<ExitCode> {
@@ -41,22 +45,14 @@ impl GimpArgs {
             GimpCommand::Install => install(&profiles)?,
             GimpCommand::Uninstall => {
                 for profile in &profiles {
-                    let what = match uninstall(profile)? {
-                        Removed::Nothing => "had no plug-in",
-                        Removed::All => "removed",
-                        Removed::Others => "removed, except for files that are not ours",
-                    };
+                    let what = gimp::uninstall(profile)?.text(WHAT);
                     print(&format!("{profile}: {what}\n"))?;
                 }
             }
             GimpCommand::Status => {
                 let package = Package::beside_program()?;
                 for profile in &profiles {
-                    let what = match package.state(profile)? {
-                        State::Absent => "no plug-in; `partdiff gimp install` puts it there",
-                        State::Current => "has this version of the plug-in",
-                        State::Different => "has another version; `partdiff gimp install` replaces it",
-                    };
+                    let what = gimp::state(&package, profile)?.text(WHAT, "gimp");
                     print(&format!("{profile}: {what}\n"))?;
                 }
             }
@@ -69,7 +65,7 @@ fn install(profiles: &[Profile]) -> Result<()> {
     let package = Package::beside_program()?;
     let runtime = find(None, Device::Auto);
     for profile in profiles {
-        package.install(profile, runtime.as_ref().ok().map(|library| library.path.as_path()))?;
+        gimp::install(&package, profile, runtime.as_ref().ok().map(|library| library.path.as_path()))?;
         print(&format!("{profile}: installed in {}\n", profile.plug_in().display()))?;
     }
     if let Err(error) = runtime {

@@ -1,9 +1,11 @@
 //! One file a command.
 
+pub mod desktop;
 pub mod doctor;
 pub mod generate;
 pub mod gimp;
 pub mod interrupt;
+pub mod krita;
 pub mod model;
 pub mod preview;
 pub mod runtime;

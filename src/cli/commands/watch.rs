@@ -48,6 +48,7 @@ Examples:
   partdiff watch scans/ large/ -r --hours 22:00-06:00 --format png
   partdiff watch --config ~/.config/partdiff/watch.toml
   partdiff watch status                             how many are in which state; what failed, and why
+  partdiff watch status --html page.html            the same as a web page, with every file before and after
 
 SIGTERM and Ctrl-C end it within seconds, and nothing is lost; SIGHUP reads the configuration again.
 Exit status: 0 at the end; 1 with --once if something failed or waits, or it was interrupted; 2 if it could not start.";

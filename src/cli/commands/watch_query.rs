@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::batch::naming::shown;
 use crate::cli::output::exit::Exit;
+use crate::cli::output::watch_page::write_page;
 use crate::error::{Error, ErrorKind, Result};
 use crate::report::event::Files;
 use crate::watch::Ledger;
@@ -21,7 +22,13 @@ use crate::watch::report::entry_text;
 #[derive(Subcommand, Clone, Debug)]
 pub enum WatchQuery {
     /// Show the number of files in each state, and which failed or wait and why; or the state of one file
-    Status(ViewArgs),
+    Status {
+        /// Write a web page instead, with every file before and after, its numbers, and what failed and why
+        #[arg(long, value_name = "PAGE", conflicts_with_all = ["json", "file"])]
+        html: Option<PathBuf>,
+        #[command(flatten)]
+        view: ViewArgs,
+    },
     /// Process files again: the named ones, whatever their state, or all that failed or wait
     Retry {
         /// Files to do again, as paths below the watched folder; all that failed or wait if none is named
@@ -67,7 +74,7 @@ pub struct StateArgs {
 impl WatchQuery {
     /// Answers.
     pub fn run(self) -> Result<ExitCode> {
-        let (Self::Status(ViewArgs { state, .. })
+        let (Self::Status { view: ViewArgs { state, .. }, .. }
         | Self::History(ViewArgs { state, .. })
         | Self::Retry { state, .. }
         | Self::Forget { state, .. }) = &self;
@@ -79,7 +86,11 @@ impl WatchQuery {
         }
         let ledger = Ledger::open(&state)?;
         let exit = match &self {
-            Self::Status(args) => status(&ledger, args)?,
+            Self::Status { html: Some(page), .. } => {
+                write_page(&ledger, page)?;
+                Exit::Done
+            }
+            Self::Status { view, .. } => status(&ledger, view)?,
             Self::History(args) => history(&ledger, args)?,
             Self::Retry { files, .. } if files.is_empty() => {
                 told("retried", &ledger.retry(None)?);

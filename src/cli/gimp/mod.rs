@@ -3,7 +3,7 @@
 mod package;
 mod profile;
 
-pub use package::{Package, Removed, State, uninstall};
+pub use package::{install, state, uninstall};
 pub use profile::{Generation, Profile, profiles};
 
 /// Name of the plug-in's folder, of the program in it, and of its message catalogues.

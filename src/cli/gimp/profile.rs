@@ -49,9 +49,14 @@ pub struct Profile {
 }
 
 impl Profile {
+    /// The folder of its plug-ins.
+    pub fn plug_ins(&self) -> PathBuf {
+        self.folder.join("plug-ins")
+    }
+
     /// The folder of our plug-in in it.
     pub fn plug_in(&self) -> PathBuf {
-        self.folder.join("plug-ins").join(super::PLUG_IN)
+        self.plug_ins().join(super::PLUG_IN)
     }
 }
 

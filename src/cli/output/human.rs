@@ -11,11 +11,9 @@ use crate::batch::timings::Timings;
 use crate::cli::args::upscale_request::Verbosity;
 use crate::error::ErrorKind;
 use crate::report::event::{Event, Files, Reporter};
+use crate::report::shown::RESAMPLED;
 use crate::settings::values::{show_bytes, show_seconds};
 use crate::volume::{Side, Summary};
-
-/// How a result came about that is no larger than its input.
-pub const RESAMPLED: &str = "only resampled, no model needed";
 
 /// Writes lines and a progress bar; plans go to standard output, since they are what was asked for.
 pub struct HumanReporter {

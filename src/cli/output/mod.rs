@@ -6,4 +6,4 @@ pub mod human;
 pub mod manual;
 pub mod report_page;
 pub mod stdout;
-pub mod thumbnail;
+pub mod watch_page;

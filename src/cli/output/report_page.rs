@@ -9,14 +9,17 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::{Value, json};
 
 use super::exit::kind_name;
-use super::human::RESAMPLED;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::atomic_file;
 use crate::fs::folder::{folder_of, make_folder};
 use crate::html;
-use crate::report::event::{Event, Files, Reporter, Thumbnails};
+use crate::report::event::{Event, Files, Reporter};
+use crate::report::shown::Shown;
 
 const TEMPLATE: &str = include_str!("report_page.html");
+
+/// What names the page of a run.
+const OPTION: &str = "--report";
 
 /// How pages begin, by which an earlier report is known.
 const MARK: &str = "<meta name=\"generator\" content=\"partdiff report\">";
@@ -26,6 +29,40 @@ const BEGINNING: u64 = 1024;
 
 /// Rows with pictures, the first ones of a run; so many take about 15 MB.
 const PICTURED: usize = 5000;
+
+/// Writes the page of `data` to the `path` that `option` names.
+///
+/// # Errors
+/// `Output` where that fails, or something else lies at `path`.
+pub fn write(path: &Path, option: &str, data: &Value) -> Result<()> {
+    check_replaceable(path, option)?;
+    make_folder(folder_of(path))?;
+    atomic_file::write(path, html::page(TEMPLATE, data).as_bytes(), true)
+}
+
+/// Refuses to replace what is no report.
+fn check_replaceable(path: &Path, option: &str) -> Result<()> {
+    let begins_so = || {
+        let mut text = Vec::new();
+        let file = fs::File::open(path).ok().filter(|_| path.is_file())?;
+        file.take(BEGINNING).read_to_end(&mut text).ok()?;
+        Some(String::from_utf8_lossy(&text).contains(MARK))
+    };
+    if path.symlink_metadata().is_err() || begins_so() == Some(true) {
+        return Ok(());
+    }
+    let message =
+        format!("{} exists and is no report of partdiff: expected another name for {option}", path.display());
+    Err(Error::new(ErrorKind::Output, message))
+}
+
+/// An object with the fields of both.
+pub fn merged(mut object: Value, more: Value) -> Value {
+    if let (Value::Object(object), Value::Object(more)) = (&mut object, more) {
+        object.extend(more);
+    }
+    object
+}
 
 /// Collects what happens to the images of a run, for a page, and tells it on.
 pub struct PageReporter {
@@ -51,9 +88,8 @@ impl PageReporter {
     /// `Output` where the page cannot be written, or something else is there.
     pub fn new(inner: Box<dyn Reporter>, path: &Path) -> Result<Self> {
         atomic_file::check_writable(path)?;
-        let reporter = Self { inner, path: path.to_path_buf(), collected: Mutex::default() };
-        reporter.check_replaceable()?;
-        Ok(reporter)
+        check_replaceable(path, OPTION)?;
+        Ok(Self { inner, path: path.to_path_buf(), collected: Mutex::default() })
     }
 
     /// Whether nothing has happened to any image yet.
@@ -66,7 +102,6 @@ impl PageReporter {
     /// # Errors
     /// `Output` where that fails, or something else lies there by now.
     pub fn write(&self) -> Result<()> {
-        self.check_replaceable()?;
         let mut collected = self.collected();
         let Collected { about, rows, notes } = &mut *collected;
         let mut others: BTreeMap<_, _> = notes.iter().collect();
@@ -76,26 +111,7 @@ impl PageReporter {
             row["notes"] = json!(notes.get(input).cloned().unwrap_or_default());
         }
         let data = json!({ "run": about, "rows": rows, "others": others });
-        make_folder(folder_of(&self.path))?;
-        atomic_file::write(&self.path, html::page(TEMPLATE, &data).as_bytes(), true)
-    }
-
-    /// Refuses to replace what is no report.
-    fn check_replaceable(&self) -> Result<()> {
-        let begins_so = || {
-            let mut text = Vec::new();
-            let file = fs::File::open(&self.path).ok().filter(|_| self.path.is_file())?;
-            file.take(BEGINNING).read_to_end(&mut text).ok()?;
-            Some(String::from_utf8_lossy(&text).contains(MARK))
-        };
-        if self.path.symlink_metadata().is_err() || begins_so() == Some(true) {
-            return Ok(());
-        }
-        let message = format!(
-            "{} exists and is no report of partdiff: expected another name for --report",
-            self.path.display()
-        );
-        Err(Error::new(ErrorKind::Output, message))
+        write(&self.path, OPTION, &data)
     }
 
     fn collected(&self) -> std::sync::MutexGuard<'_, Collected> {
@@ -108,10 +124,8 @@ impl PageReporter {
     }
 
     fn row(&self, files: &Files<'_>, state: &str, more: Value) {
-        let mut row = json!({ "state": state, "input": files.input, "output": files.output });
-        if let (Value::Object(row), Value::Object(more)) = (&mut row, more) {
-            row.extend(more);
-        }
+        let row = json!({ "state": state, "input": files.input, "output": files.output });
+        let mut row = merged(row, more);
         let mut collected = self.collected();
         if collected.rows.len() >= PICTURED {
             row["before"] = Value::Null;
@@ -132,29 +146,12 @@ impl Reporter for PageReporter {
                 runs.as_array_mut().into_iter().for_each(|runs| runs.push(json!(made)));
             }
             Event::Done { files, pages, width, height, seconds, report, thumbnails, volume, .. } => {
-                let picture = |side: fn(&Thumbnails) -> &Option<String>| {
-                    thumbnails.and_then(|thumbnails| side(thumbnails).as_deref())
+                let shown = match volume {
+                    Some(volume) => Shown::volume(report, volume.is_copy()),
+                    None => Shown::image(report, thumbnails.cloned().unwrap_or_default()),
                 };
-                let mut more = json!({
-                    "pages": pages,
-                    "width": width,
-                    "height": height,
-                    "seconds": seconds,
-                    "cleanup": report.cleanup,
-                    "before": picture(|thumbnails| &thumbnails.before),
-                    "after": picture(|thumbnails| &thumbnails.after),
-                });
-                // A volume is compared slice by slice, and what was only resampled owes the model nothing.
-                if report.passes > 0 && volume.is_none() {
-                    more["mean"] = json!(report.fidelity.mean_error);
-                    more["most"] = json!(report.fidelity.max_error);
-                }
-                match volume {
-                    Some(volume) if volume.is_copy() => more["how"] = json!("copied"),
-                    _ if report.passes == 0 => more["how"] = json!(RESAMPLED),
-                    _ => more["steps"] = json!(report.sampling.steps),
-                }
-                self.row(files, "done", more);
+                let size = json!({ "pages": pages, "width": width, "height": height, "seconds": seconds });
+                self.row(files, "done", merged(size, json!(shown)));
             }
             Event::Skipped { files } => self.row(files, "skipped", json!({})),
             Event::Failed { files, kind, reason } => {

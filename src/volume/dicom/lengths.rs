@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 
+use dicom_core::VR;
 use dicom_dictionary_std::uids;
 
 use super::content::BIG_ENDIAN;
@@ -9,13 +10,34 @@ use super::content::BIG_ENDIAN;
 /// The length of a sequence whose end is marked.
 const UNDEFINED: u32 = u32::MAX;
 
-/// Value representations whose length has 32 bits (PS3.5, 7.1.2).
-const LONG: [&[u8; 2]; 13] =
-    [b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"];
+/// Value representations whose length has 16 bits (PS3.5, 7.1.2).
+const SHORT: [VR; 21] = [
+    VR::AE,
+    VR::AS,
+    VR::AT,
+    VR::CS,
+    VR::DA,
+    VR::DS,
+    VR::DT,
+    VR::FL,
+    VR::FD,
+    VR::IS,
+    VR::LO,
+    VR::LT,
+    VR::PN,
+    VR::SH,
+    VR::SL,
+    VR::SS,
+    VR::ST,
+    VR::TM,
+    VR::UI,
+    VR::UL,
+    VR::US,
+];
 
 /// Whether every value of a file of `size` bytes could lie in it; `file` begins with the magic number. It looks at
-/// elements one after the other, those of items too, up to the `pixels`, and those if asked. Whatever else is odd is left
-/// to the parser.
+/// elements one after the other as the parser does, those of items too, up to the `pixels`, and those if asked. Whatever
+/// else is odd is left to the parser.
 ///
 /// # Errors
 /// As the file cannot be read.
@@ -48,9 +70,11 @@ pub fn are_plausible(file: &mut dyn Read, size: u64, pixels: bool) -> io::Result
         let long =
             |bytes: [u8; 4]| if is_big { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) };
         let (group, is_item) = (short([a, b]), short([a, b]) == 0xfffe);
+        // As for the parser, which takes what is no value representation for an unknown one.
+        let vr = VR::from_binary([e, f]).unwrap_or(VR::UN);
         let length = if is_item || !is_explicit {
             long([e, f, g, h])
-        } else if LONG.contains(&&[e, f]) {
+        } else if !SHORT.contains(&vr) {
             let mut bytes = [0; 4];
             if file.read_exact(&mut bytes).is_err() {
                 return Ok(true);
@@ -63,13 +87,8 @@ pub fn are_plausible(file: &mut dyn Read, size: u64, pixels: bool) -> io::Result
         if group >= 0x7fe0 && !is_item && !pixels {
             return Ok(true);
         }
-        // What has no value representation, or sequences without one, has lengths of another kind inside.
-        let has_kind = e.is_ascii_uppercase() && f.is_ascii_uppercase();
-        if is_explicit && !is_item && (!has_kind || [e, f] == *b"UN" && length == UNDEFINED) {
-            return Ok(true);
-        }
         // What is inside follows, but for the fragments of compressed pixels.
-        if is_item && !are_fragments || length == UNDEFINED || is_explicit && [e, f] == *b"SQ" {
+        if is_item && !are_fragments || length == UNDEFINED || is_explicit && vr == VR::SQ {
             are_fragments |= group == 0x7fe0;
             continue;
         }
@@ -129,6 +148,14 @@ mod tests {
         // Inside a sequence, too.
         let item = b"\x08\0\x40\x11SQ\0\0\xff\xff\xff\xff\xfe\xff\0\xe0\xff\xff\xff\xff";
         assert!(!are(&[&item[..], b"\x09\0\x10\0OB\0\0\0\0\0\x80\x01\0"].concat(), explicit));
+        // And inside one of unknown kind, in which the parser goes on in the same way.
+        let unknown = b"\x09\0\x10\x10UN\0\0\xff\xff\xff\xff\xfe\xff\0\xe0\xff\xff\xff\xff";
+        let ends = b"\xfe\xff\x0d\xe0\0\0\0\0\xfe\xff\xdd\xe0\0\0\0\0";
+        assert!(are(&[&unknown[..], b"\x08\0\x08\0CS\x02\0AB", ends].concat(), explicit));
+        assert!(!are(&[&unknown[..], b"\x09\0\x10\0OB\0\0\0\0\0\x80\x01\0"].concat(), explicit));
+        assert!(!are(&[&unknown[..], ends, b"\x08\0\x08\0CS\x02\xffAB"].concat(), explicit));
+        // What is no value representation has 32 bits of length.
+        assert!(!are(b"\x08\0\x08\0\0\0\0\0\0\0\0\x80\x01\0", explicit));
         let fragment = b"\xe0\x7f\x10\0OB\0\0\xff\xff\xff\xff\xfe\xff\0\xe0\x04\0\0\0";
         let end = b"\xfe\xff\xdd\xe0\0\0\0\0";
         assert!(are(&[&fragment[..], b"\x08\0\x08\0", end].concat(), explicit));

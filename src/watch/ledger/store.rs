@@ -25,6 +25,12 @@ const BUSY: Duration = Duration::from_secs(10);
 /// Lines of history that are kept.
 const HISTORY: i64 = 200_000;
 
+/// Results, the latest, whose pictures are kept; so many take about 10 MB.
+pub const PICTURED: u32 = 5000;
+
+/// So often, in results, older pictures are removed.
+pub(super) const PRUNED_EVERY: i64 = 256;
+
 const VERSION: i64 = 1;
 
 const SCHEMA: &str = "
@@ -115,6 +121,19 @@ impl Ledger {
         }
         transaction.commit().map_err(failed)?;
         Ok(Self { connection })
+    }
+
+    /// Removes the pictures of results that came before the latest [`PICTURED`], of so many as came since the last call.
+    ///
+    /// # Errors
+    /// As writing fails.
+    pub(super) fn prune_pictures(&self) -> Result<()> {
+        self.execute(
+            "UPDATE inputs SET details = json_remove(details, '$.shown.before', '$.shown.after')
+             WHERE id IN (SELECT id FROM inputs WHERE output IS NOT NULL ORDER BY updated DESC, id DESC LIMIT ?2 OFFSET ?1)
+             AND json_valid(details) AND json_extract(details, '$.shown.before') IS NOT NULL",
+            params![PICTURED, 2 * PRUNED_EVERY],
+        )
     }
 
     /// Runs `work` as one transaction: all of its changes hold, or none.

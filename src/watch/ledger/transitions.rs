@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::params;
 
 use super::entry::{Entry, Placed, State};
-use super::store::{Ledger, failed, unix_millis};
+use super::store::{Ledger, PRUNED_EVERY, failed, unix_millis};
 use crate::error::Result;
 use crate::fs::path_bytes::to_bytes;
 use crate::watch::source::stamp::Stamp;
@@ -98,6 +98,9 @@ impl Ledger {
              WHERE id = ?1",
             params![entry.id, to_bytes(&placed.output), placed.hash, placed.details, unix_millis()],
         )?;
+        if entry.id % PRUNED_EVERY == 0 {
+            self.prune_pictures()?;
+        }
         self.note(entry, State::Done, Some(&placed.output.to_string_lossy()))
     }
 

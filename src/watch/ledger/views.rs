@@ -165,6 +165,30 @@ mod tests {
     }
 
     #[test]
+    fn only_the_latest_results_keep_their_pictures() {
+        use crate::watch::ledger::store::{PICTURED, PRUNED_EVERY};
+        let (_folder, ledger) = ledger();
+        let details = r#"{"width":8,"shown":{"before":"data:1","after":"data:2","cleanup":0.5}}"#;
+        let placed = Placed { details: details.into(), ..placed("out") };
+        ledger
+            .batch(|ledger| {
+                for number in 0..PICTURED + PRUNED_EVERY as u32 {
+                    let entry = queued(ledger, &number.to_string());
+                    ledger.finish(&entry, &placed)?;
+                }
+                Ok(())
+            })
+            .unwrap();
+        let of =
+            |number: u32| ledger.get("w", Path::new(&number.to_string())).unwrap().unwrap().made().unwrap();
+        // The last time was at some result of the last PRUNED_EVERY.
+        let (old, new) = (of(0), of(PRUNED_EVERY as u32));
+        assert_eq!((old.width, old.shown.cleanup), (8, 0.5));
+        assert_eq!((old.shown.thumbnails.before, old.shown.thumbnails.after), (None, None));
+        assert_eq!(new.shown.thumbnails.before.as_deref(), Some("data:1"));
+    }
+
+    #[test]
     fn an_input_goes_its_way_and_survives_reopening() {
         let (folder, ledger) = ledger();
         let a = queued(&ledger, "a");

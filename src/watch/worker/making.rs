@@ -17,8 +17,10 @@ use crate::batch::processor::{FileTask, Fill, Observer};
 use crate::engine::{UpscaleOptions, Upscaler};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::hash::{hash_file, sha256_hex};
+use crate::html::thumbnail::thumbnail;
 use crate::image::{ImageFormat, Raster};
 use crate::progress::{CancelToken, Progress, ProgressEvent};
+use crate::report::shown::{Shown, Thumbnails};
 use crate::volume::nifti::is_volume;
 use crate::volume::{Listener, Plan};
 
@@ -144,7 +146,7 @@ fn make_image(
     let observer = WorkerObserver::new(warnings);
     let write = |fill: Fill<'_>| with_temporary(&job.temporary, |file| fill(file));
     let ((), report, _) = task.make(upscaler, &observer, cancel, write)?;
-    let State { engine_began, warnings, damage, .. } = observer.end();
+    let State { engine_began, warnings, damage, thumbnails, .. } = observer.end();
     let (width, height) = pages[0].target;
     Ok(Made {
         hash: hash_file(&job.temporary).map_err(cannot_write)?,
@@ -161,6 +163,7 @@ fn make_image(
         warnings,
         damage,
         sidecar: None,
+        shown: Shown::image(&report, thumbnails),
     })
 }
 
@@ -181,12 +184,19 @@ pub(super) struct State {
     /// Each once.
     pub(super) warnings: Vec<String>,
     damage: Option<String>,
+    thumbnails: Thumbnails,
 }
 
 impl WorkerObserver {
     /// One that has these `warnings` to tell.
     pub(super) fn new(warnings: Vec<String>) -> Self {
-        Self(Mutex::new(State { alive: Instant::now(), engine_began: 0.0, warnings, damage: None }))
+        Self(Mutex::new(State {
+            alive: Instant::now(),
+            engine_began: 0.0,
+            warnings,
+            damage: None,
+            thumbnails: Thumbnails::default(),
+        }))
     }
 
     /// What it gathered.
@@ -226,11 +236,20 @@ impl Listener for WorkerObserver {
 }
 
 impl Observer for WorkerObserver {
-    fn begin(&self, index: usize, _: &Page) -> Result<()> {
+    fn begin(&self, index: usize, page: &Page) -> Result<()> {
         if index == 0 {
             self.mark();
+            let small = thumbnail(page.color());
+            self.state().thumbnails.before = small;
         }
         Ok(())
+    }
+
+    fn made(&self, index: usize, color: &Raster) {
+        if index == 0 {
+            let small = thumbnail(color);
+            self.state().thumbnails.after = small;
+        }
     }
 
     fn progress(&self, _: usize, event: ProgressEvent) -> bool {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::failure::Fault;
 use crate::engine::RuntimeOptions;
+use crate::report::shown::Shown;
 use crate::settings::Settings;
 use crate::volume::DEFAULT_MODEL;
 use crate::volume::nifti::is_volume;
@@ -158,6 +159,8 @@ pub struct Made {
     pub damage: Option<String>,
     /// SHA-256 of the result's sidecar, in hexadecimal, if it has one.
     pub sidecar: Option<String>,
+    /// For the page of `status --html`.
+    pub shown: Shown,
 }
 
 #[cfg(test)]
@@ -203,6 +206,7 @@ mod tests {
                     warnings,
                     damage,
                     sidecar: None,
+                    shown: Shown::default(),
                 }
             },
         )

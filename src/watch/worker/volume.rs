@@ -13,6 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fs::hash::{hash_file, sha256_hex};
 use crate::image::Strip;
 use crate::progress::CancelToken;
+use crate::report::shown::Shown;
 use crate::volume::bids::reference;
 use crate::volume::nifti::{Form, is_volume};
 use crate::volume::{Origin, Plan, Sidecar, Sink, VolumeOptions, VolumeTask};
@@ -124,6 +125,7 @@ impl VolumeSource {
             warnings: state.warnings,
             damage: None,
             sidecar,
+            shown: Shown::volume(&made.report, plan.is_copy()),
         })
     }
 }

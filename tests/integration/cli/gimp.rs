@@ -21,12 +21,8 @@ const TOO_OLD: &str = "home/.config/GIMP/2.8";
 /// A copy of the command in `bin`, and an empty home.
 fn place() -> Place {
     let place = Place::new();
-    fs::create_dir_all(place.path("bin")).unwrap();
     fs::create_dir_all(place.path("home")).unwrap();
-    // Not by this process: a child that another test starts meanwhile would hold the file open, and it could not run.
-    let mut copy = Command::new("cp");
-    copy.arg(env!("CARGO_BIN_EXE_partdiff")).arg(place.path("bin/partdiff"));
-    copy.assert().success();
+    place.put_command("bin/partdiff");
     place
 }
 

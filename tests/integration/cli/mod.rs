@@ -4,6 +4,10 @@ mod bad_inputs;
 #[cfg(unix)]
 mod cancelling;
 mod color;
+#[cfg(target_os = "linux")]
+mod darktable;
+#[cfg(target_os = "linux")]
+mod desktop;
 mod fidelity;
 mod files;
 mod generated;
@@ -13,6 +17,8 @@ mod golden;
 #[cfg(unix)]
 mod imagemagick;
 mod in_place;
+#[cfg(target_os = "linux")]
+mod krita;
 mod models;
 mod outputs;
 pub mod pages;
@@ -66,11 +72,19 @@ impl Ran {
     fn says(&self, text: &str) {
         assert!(self.stderr.contains(text), "{text:?} is missing from:\n{}", self.stderr);
     }
+
+    #[track_caller]
+    #[cfg(unix)]
+    fn prints(&self, text: &str) {
+        let stdout = String::from_utf8_lossy(&self.stdout);
+        assert!(stdout.contains(text), "{text:?} is missing from:\n{stdout}");
+    }
 }
 
 impl Place {
     fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        // Some programs do not look into hidden folders.
+        Self(tempfile::Builder::new().prefix("partdiff").tempdir().unwrap())
     }
 
     fn path(&self, name: impl AsRef<OsStr>) -> PathBuf {
@@ -82,6 +96,18 @@ impl Place {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, bytes).unwrap();
         path
+    }
+
+    /// Puts a copy of the command there.
+    #[cfg(unix)]
+    fn put_command(&self, name: &str) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        // Not by this process: a child that another test starts meanwhile would hold the file open, and it could not
+        // run.
+        let mut copy = Command::new("cp");
+        copy.arg(env!("CARGO_BIN_EXE_partdiff")).arg(path);
+        copy.assert().success();
     }
 
     /// Runs `partdiff upscale` on the processor.

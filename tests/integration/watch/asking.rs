@@ -39,6 +39,34 @@ fn the_status_of_one_file_is_of_that_file_alone() {
 }
 
 #[test]
+fn a_page_shows_every_file() {
+    let place = place();
+    let page = place.path("status.html");
+    let words = ["status", "--html", page.to_str().unwrap()];
+    for _ in 0..2 {
+        assert_eq!(answer(&place, &words), (Some(0), String::new(), String::new()));
+    }
+    let text = fs::read_to_string(&page).unwrap();
+    let (_, rest) = text.split_once("id=\"data\">").unwrap();
+    let data: Value = serde_json::from_str(rest.split_once("</script>").unwrap().0).unwrap();
+    assert_eq!(data["run"]["title"], "1 done, 1 failed");
+    let rows = data["rows"].as_array().unwrap();
+    let row = |name: &str| rows.iter().find(|row| row["input"] == name).unwrap();
+    let (good, bad) = (row("in: good.ppm"), row("in: bad.ppm"));
+    assert_eq!((rows.len(), &good["width"], &good["state"]), (2, &16.into(), &"done".into()));
+    for picture in ["before", "after"] {
+        assert!(good[picture].as_str().unwrap().starts_with("data:image/"), "{good}");
+    }
+    assert!(good["mean"].as_f64().is_some() && good["steps"].as_u64().is_some(), "{good}");
+    assert_eq!(bad["reason"], "the PNM data is truncated: the file ends too early");
+    fs::write(&page, "mine").unwrap();
+    let (code, _, complaint) = answer(&place, &words);
+    assert!(code == Some(2) && complaint.contains("is no report of partdiff"), "{complaint}");
+    assert_eq!(fs::read(&page).unwrap(), b"mine");
+    assert_eq!(answer(&place, &[&words[..], &["--json"]].concat()).0, Some(2));
+}
+
+#[test]
 fn files_that_nobody_knows_are_named() {
     let place = place();
     for words in [&["status", "nope.ppm"][..], &["history", "nope.ppm"], &["retry", "nope.ppm"]] {

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from . import errors
+from ._command import command
 
 #: The ABI that this package is written for.
 ABI = (1, 0)
@@ -94,8 +95,6 @@ def library() -> c.CDLL:
         # ONNX Runtime reads it when it starts, and sends an event where it is not set.
         os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         # Execution providers are tried in a process of the command first.
-        from ._worker import command
-
         program = command()
         if program.is_file():
             os.environ.setdefault("PARTDIFF_COMMAND", str(program))

@@ -10,13 +10,13 @@ import json
 import os
 import subprocess
 import sys
-import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from . import _onnxruntime
+from ._command import command
 from .errors import InvalidOptionError, OnnxRuntimeError
 
 
@@ -41,12 +41,6 @@ class Outcome:
 
 class WorkerDiedError(Exception):
     """The process ended over its orders."""
-
-
-def command() -> Path:
-    """The command of this environment; PARTDIFF_COMMAND names another."""
-    name = "partdiff.exe" if sys.platform == "win32" else "partdiff"
-    return Path(os.environ.get("PARTDIFF_COMMAND") or Path(sysconfig.get_path("scripts")) / name)
 
 
 class Worker:

@@ -9,11 +9,12 @@ use super::maker::Maker;
 use crate::batch::page::Page;
 use crate::batch::planned_page::PlannedPage;
 use crate::batch::processor::Observer;
-use crate::cli::output::thumbnail::thumbnail;
 use crate::error::{Error, ErrorKind, Result};
+use crate::html::thumbnail::thumbnail;
 use crate::image::Raster;
 use crate::progress::{Progress, ProgressEvent};
-use crate::report::event::{Event, Files, Thumbnails};
+use crate::report::event::{Event, Files};
+use crate::report::shown::Thumbnails;
 use crate::volume::Listener;
 
 /// Hears how one file gets on.

@@ -79,6 +79,9 @@ fn a_volume_goes_to_dicom_only_where_the_series_lies() {
     place.made(&["head", "-o", "a.nii", "-s", "1"]);
     place.made(&["a.nii", "--like", "head", "-o", "out/", "-s", "2"]);
     assert_eq!(fs::read_dir(place.0.path().join("out/a")).unwrap().count(), 3);
+    // A folder that does not exist yet needs no slash.
+    place.made(&["a.nii", "--like", "head", "-o", "new", "-s", "2"]);
+    assert_eq!(fs::read_dir(place.0.path().join("new/a")).unwrap().count(), 3);
     // What is finer already lies there too.
     place.made(&["head", "-o", "fine.nii", "-s", "2"]);
     place.made(&["fine.nii", "--like", "head", "-o", "out/", "-s", "1"]);

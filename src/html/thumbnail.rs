@@ -1,6 +1,6 @@
 //! Images so small that a page can hold a thousand of them.
 
-use crate::html::source;
+use super::source;
 use crate::image::{EncodeOptions, ImageFormat, Kernel, Raster, resize};
 
 /// Longest side in pixels.
