@@ -147,7 +147,7 @@ fn bf16_is_what_the_record_says_and_verify_makes() {
     assert_eq!(record.provider, "openvino:bf16");
     place.upscale(["a.png", "-o", "cpu.png"]).expect(0);
     let worst = difference(&place.path("bf16.png"), &place.path("cpu.png"));
-    assert!(worst > 0.5 && worst < 8.0, "{worst} levels");
+    assert!(worst > 0.5 && worst < 20.0, "{worst} levels");
     let ran = run(&["verify", "bf16.png", "a.png"]).expect(0);
     assert!(
         String::from_utf8_lossy(&ran.stdout).contains("identical"),
