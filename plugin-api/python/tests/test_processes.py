@@ -25,7 +25,7 @@ OWN = """
 import multiprocessing, numpy, partdiff
 def work(seed):
     with partdiff.Upscaler(device="cpu", threads=1) as upscaler:
-        return int(upscaler.upscale(numpy.full((8, 8), seed, numpy.uint8)).mean())
+        return round(upscaler.upscale(numpy.full((8, 8), seed, numpy.uint8), preset="faithful").mean())
 if __name__ == "__main__":
     with multiprocessing.get_context("METHOD").Pool(2) as pool:
         print(pool.map(work, [10, 200, 30]))

@@ -130,7 +130,8 @@ def test_a_folder_is_made_once_and_what_is_bad_is_told(
 
 
 def test_a_node_is_lost_and_no_file_is(cluster: Cluster, store: fs.S3FileSystem, picture: Picture) -> None:
-    paths = fill(store, "photos/small", picture, 24, 96)
+    # So many that the second node has begun before the first has done all.
+    paths = fill(store, "photos/small", picture, 24, 240)
     node = cluster.add_node(num_cpus=1, object_store_memory=200 << 20)
     cluster.wait_for_nodes()
     lost = threading.Event()
