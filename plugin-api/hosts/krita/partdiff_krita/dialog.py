@@ -79,9 +79,7 @@ class Dialog(QDialog):
         form.addRow(label, field)
         self._fields[name] = field
 
-    def _choice(
-        self, form: QFormLayout, name: str, label: str, values: tuple[tuple[str, str], ...], tip: str
-    ) -> None:
+    def _choice(self, form: QFormLayout, name: str, label: str, values: tuple[tuple[str, str], ...], tip: str) -> None:
         field = QComboBox()
         for value, text in values:
             field.addItem(text, value)

@@ -1,1 +1,1 @@
-"""The part of the Python package partdiff that needs no numpy; its modules are put here when the plug-in is installed."""
+"""The part of the Python package partdiff that needs no numpy; its modules come when the plug-in is installed."""

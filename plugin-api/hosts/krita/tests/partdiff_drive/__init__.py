@@ -13,7 +13,17 @@ from pathlib import Path
 
 from krita import Document, Extension, Krita
 from PyQt5.QtCore import QTimer
-from PyQt5.QtWidgets import QApplication, QComboBox, QDialog, QMessageBox, QProgressDialog, QPushButton, QSpinBox, QTextEdit, QWidget
+from PyQt5.QtWidgets import (
+    QApplication,
+    QComboBox,
+    QDialog,
+    QMessageBox,
+    QProgressDialog,
+    QPushButton,
+    QSpinBox,
+    QTextEdit,
+    QWidget,
+)
 
 FOLDER, SHOTS = Path(os.environ["PARTDIFF_DRIVE"]), os.environ.get("PARTDIFF_SCREENSHOTS")
 PATIENCE = 30
@@ -51,7 +61,15 @@ def compare(path: Path, expected: Path) -> None:
         "resolution": abs(large.xRes() - small.xRes()) < 0.01,
         "new images": Krita.instance().readSetting("", "imageWidthDef", "") == "1234",
     }
-    say(file=path.name, kind=kind, profile=large.colorProfile(), unequal=unequal, kept=same, warnings=warnings, asks=large.modified())
+    say(
+        file=path.name,
+        kind=kind,
+        profile=large.colorProfile(),
+        unequal=unequal,
+        kept=same,
+        warnings=warnings,
+        asks=large.modified(),
+    )
     for document in (small, wanted, large):
         document.setBatchmode(True)
         document.close()
@@ -104,7 +122,11 @@ class User:
     def menu(self) -> None:
         """Chooses the entry; its dialog is modal, so this returns at once and the story goes on within it."""
         action = self.app.action("partdiff_upscale")
-        menus = [menu.text() for menu in self.window.qwindow().menuBar().actions() if menu.menu() and action in menu.menu().actions()]
+        menus = [
+            menu.text()
+            for menu in self.window.qwindow().menuBar().actions()
+            if menu.menu() and action in menu.menu().actions()
+        ]
         say(menus=[text.replace("&", "") for text in menus])
         QTimer.singleShot(0, action.trigger)
 
