@@ -1,12 +1,16 @@
 //! What the installers of plug-ins share: files beside this program, a folder that they fill, the link to ONNX Runtime.
 
 use std::env;
+use std::fmt::Display;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::cli::output::stdout::print;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::atomic_file;
 use crate::fs::folder::{folder_of, make_folder};
+use crate::runtime::{Device, find};
 
 /// The library's name where cargo has built it.
 pub const BUILT_LIBRARY: &str = if cfg!(windows) {
@@ -91,6 +95,75 @@ impl Package {
     }
 }
 
+/// A program of the user that takes a plug-in of ours.
+pub trait Host: Display {
+    /// What it is called.
+    const NAME: &'static str;
+    /// The subcommand that installs the plug-in.
+    const COMMAND: &'static str;
+
+    /// The folder that the plug-in is put into.
+    fn target(&self) -> PathBuf;
+
+    /// Puts the plug-in there, each file whole or not at all. `runtime` is linked to.
+    ///
+    /// # Errors
+    /// `Output` naming the file that is missing or cannot be written.
+    fn install(&self, package: &Package, runtime: Option<&Path>) -> Result<()>;
+
+    /// What it has.
+    ///
+    /// # Errors
+    /// As [`install`](Self::install), where this program lacks the files to compare with.
+    fn state(&self, package: &Package) -> Result<State>;
+
+    /// Takes our files out; others in the plug-in's folder stay, and it with them.
+    ///
+    /// # Errors
+    /// `Output` naming the file that cannot be removed.
+    fn uninstall(&self) -> Result<Removed>;
+}
+
+/// What a host gets, for messages.
+const PLUG_IN: &str = "plug-in";
+
+/// Installs the plug-in in all `hosts`, and says so.
+///
+/// # Errors
+/// As [`Host::install`].
+pub fn install_in<H: Host>(hosts: &[H]) -> Result<()> {
+    let package = Package::beside_program()?;
+    let runtime = find(None, Device::Auto);
+    for host in hosts {
+        host.install(&package, runtime.as_ref().ok().map(|library| library.path.as_path()))?;
+        print(&format!("{host}: installed in {}\n", host.target().display()))?;
+    }
+    if let Err(error) = runtime {
+        eprintln!("The plug-in will not run yet: {}", error.report());
+    }
+    eprintln!("Start {} anew; the entry is Image > Upscale with PartDiff….", H::NAME);
+    Ok(())
+}
+
+/// Removes the plug-in from all `hosts`, and says so.
+///
+/// # Errors
+/// As [`Host::uninstall`].
+pub fn uninstall_from<H: Host>(hosts: &[H]) -> Result<()> {
+    hosts.iter().try_for_each(|host| print(&format!("{host}: {}\n", host.uninstall()?.text(PLUG_IN))))
+}
+
+/// Says what all `hosts` have.
+///
+/// # Errors
+/// As [`Host::state`].
+pub fn tell_states<H: Host>(hosts: &[H]) -> Result<()> {
+    let package = Package::beside_program()?;
+    hosts
+        .iter()
+        .try_for_each(|host| print(&format!("{host}: {}\n", host.state(&package)?.text(PLUG_IN, H::COMMAND))))
+}
+
 /// A file of an installed plug-in.
 #[derive(Debug)]
 pub struct Installed {
@@ -100,6 +173,13 @@ pub struct Installed {
     pub bytes: Vec<u8>,
     /// Whether it is to be run.
     pub program: bool,
+}
+
+impl Installed {
+    /// A file that is not to be run.
+    pub fn file(path: impl Into<PathBuf>, bytes: Vec<u8>) -> Self {
+        Self { path: path.into(), bytes, program: false }
+    }
 }
 
 /// What a folder has of a plug-in.
@@ -181,21 +261,19 @@ pub fn state(
     Ok(if same { State::Current } else { State::Different })
 }
 
-/// Removes the files at `paths` from `folder`, what Python has compiled of them, and the folders above them in it that are
-/// then empty. `own` is the file or folder in it that only ours should be in.
+/// Removes the files at `paths` from `folder`, what Python has compiled of them, and the folders above them in it that
+/// are then empty. `own` is the file or folder in it that only ours should be in.
 ///
 /// # Errors
 /// `Output` naming the file that cannot be removed.
 pub fn remove(folder: &Path, own: &Path, paths: &[PathBuf]) -> Result<Removed> {
     let mut removed = Removed::Nothing;
     for path in paths.iter().flat_map(|path| with_compiled(&folder.join(path))) {
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                let message = format!("cannot remove {}", path.display());
-                return Err(Error::with_source(ErrorKind::Output, message, error));
-            }
-            Err(_) => {}
-            Ok(()) => removed = Removed::All,
+        let was_there = remove_file(&path).map_err(|error| {
+            Error::with_source(ErrorKind::Output, format!("cannot remove {}", path.display()), error)
+        })?;
+        if was_there {
+            removed = Removed::All;
         }
     }
     for path in paths {
@@ -204,6 +282,14 @@ pub fn remove(folder: &Path, own: &Path, paths: &[PathBuf]) -> Result<Removed> {
         }
     }
     Ok(if removed == Removed::All && folder.join(own).exists() { Removed::Others } else { removed })
+}
+
+/// Removes the file at `path`; returns whether it was there.
+fn remove_file(path: &Path) -> io::Result<bool> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        result => result.map(|()| true),
+    }
 }
 
 /// `path`, and of a Python module what lies beside it in `__pycache__`, called `module.version.pyc`.
@@ -234,10 +320,7 @@ pub fn link_runtime(runtime: &Path, folder: &Path) -> Result<()> {
     let path = folder.join(RUNTIME);
     let fail =
         |error| Error::with_source(ErrorKind::Output, format!("cannot link {}", path.display()), error);
-    match fs::remove_file(&path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(fail(error)),
-        _ => {}
-    }
+    remove_file(&path).map_err(fail)?;
     std::os::unix::fs::symlink(runtime, &path).map_err(fail)
 }
 

@@ -17,6 +17,8 @@ mod foreign;
 mod hostile;
 #[cfg(target_os = "linux")]
 mod memory;
+#[cfg(feature = "cli")]
+mod program;
 mod properties;
 #[path = "../support/python.rs"]
 #[cfg(feature = "cli")]

@@ -35,8 +35,8 @@ pub struct FileArgs {
     #[arg(required = true, value_name = "INPUT", help_heading = None)]
     pub inputs: Vec<PathBuf>,
 
-    /// Where results go: a file, a folder (also one to be made, if it ends in / or, with --like, has no extension), or - for standard output.
-    /// Without it, each result lies beside its input. A result in DICOM is a folder inside it
+    /// Where results go: a file, a folder (also one to be made, if it ends in / or, with --like, has no extension), or -
+    /// for standard output. Without it, each result lies beside its input. A result in DICOM is a folder inside it
     #[arg(short, long, value_name = "OUT")]
     pub output: Option<PathBuf>,
 

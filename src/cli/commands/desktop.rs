@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::cli::desktop::entries::{entries, paths};
 use crate::cli::desktop::notification::Notification;
 use crate::cli::output::stdout::print;
-use crate::cli::plug_in::{self, Installed};
+use crate::cli::plug_in;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Put "Upscale with PartDiff" into the menus of file managers (Nautilus, Dolphin, Thunar, and Open With of others)
@@ -50,9 +50,12 @@ impl DesktopArgs {
     pub fn run(&self) -> Result<ExitCode> {
         let program = env::current_exe()
             .map_err(|error| Error::with_source(ErrorKind::Output, "cannot find this program", error))?;
-        if let DesktopCommand::Upscale { files } = &self.command {
-            return upscale(&program, files);
-        }
+        let act: fn(&Path, &Path) -> Result<String> = match &self.command {
+            DesktopCommand::Upscale { files } => return upscale(&program, files),
+            DesktopCommand::Install => install,
+            DesktopCommand::Uninstall => uninstall,
+            DesktopCommand::Status => status,
+        };
         if !cfg!(target_os = "linux") {
             let message =
                 "the entries are for file managers of Linux: expected `partdiff desktop upscale` here";
@@ -60,31 +63,32 @@ impl DesktopArgs {
         }
         let base = BaseDirs::new()
             .ok_or_else(|| Error::new(ErrorKind::Output, "this user has no home folder: set HOME"))?;
-        let share = base.data_dir();
-        let said = match self.command {
-            DesktopCommand::Uninstall => plug_in::remove(share, &paths()[0], &paths())?.text(WHAT),
-            DesktopCommand::Status => {
-                plug_in::state(share, &paths(), || entries(&program))?.text(WHAT, "desktop")
-            }
-            _ => install(share, &entries(&program)?)?,
-        };
-        if !matches!(self.command, DesktopCommand::Status) {
-            tell_open_with(share);
-        }
-        print(&format!("{}: {said}\n", share.display()))?;
+        let said = act(&program, base.data_dir())?;
+        print(&format!("{}: {said}\n", base.data_dir().display()))?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn install(share: &Path, entries: &[Installed]) -> Result<String> {
-    plug_in::install(share, entries)?;
+fn install(program: &Path, share: &Path) -> Result<String> {
+    plug_in::install(share, &entries(program)?)?;
+    refresh_open_with(share);
     eprintln!("Nautilus needs its package python3-nautilus for the entry; start file managers anew.");
     Ok("installed".to_owned())
 }
 
+fn uninstall(_: &Path, share: &Path) -> Result<String> {
+    let removed = plug_in::remove(share, &paths()[0], &paths())?;
+    refresh_open_with(share);
+    Ok(removed.text(WHAT))
+}
+
+fn status(program: &Path, share: &Path) -> Result<String> {
+    Ok(plug_in::state(share, &paths(), || entries(program))?.text(WHAT, "desktop"))
+}
+
 /// Has the cache made anew from which menus take what can open a file. Without the program that makes it, menus of some
 /// desktops lack the entry in Open With.
-fn tell_open_with(share: &Path) {
+fn refresh_open_with(share: &Path) {
     let mut command = Command::new("update-desktop-database");
     let _ = command.arg(share.join("applications")).stdout(Stdio::null()).stderr(Stdio::null()).status();
 }

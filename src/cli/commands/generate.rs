@@ -8,9 +8,8 @@ use clap_complete::Shell;
 
 use crate::cli::desktop::entries::entries;
 use crate::cli::output::manual;
-use crate::cli::plug_in;
+use crate::cli::plug_in::{self, Installed};
 use crate::error::Result;
-use crate::fs::atomic_file;
 use crate::fs::folder::make_folder;
 
 /// Write manual pages, completions or entries of file managers into a folder, for packages
@@ -47,18 +46,21 @@ pub enum Generated {
 impl GenerateArgs {
     /// Writes the files; they replace others of the same names. `command` is the whole command line.
     pub fn run(&self, command: Command) -> Result<ExitCode> {
+        let listed = |files: Vec<(String, Vec<u8>)>| -> Vec<Installed> {
+            files.into_iter().map(|(name, bytes)| Installed::file(name, bytes)).collect()
+        };
         let (folder, files) = match &self.what {
+            Generated::Man { folder } => (folder, listed(manual::pages(command))),
+            Generated::Completions { folder } => (folder, listed(completions(&command))),
             Generated::Desktop { folder } => {
                 let mut entries = entries(Path::new("partdiff"))?;
                 // Folders of the system are trusted as they are.
                 entries.iter_mut().for_each(|entry| entry.program = false);
-                plug_in::install(folder, &entries)?;
-                return Ok(ExitCode::SUCCESS);
+                (folder, entries)
             }
-            Generated::Man { folder } => (folder, manual::pages(command)),
-            Generated::Completions { folder } => (folder, completions(&command)),
         };
-        write_all(folder, &files)?;
+        make_folder(folder)?;
+        plug_in::install(folder, &files)?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -78,9 +80,4 @@ fn completions(command: &Command) -> Vec<(String, Vec<u8>)> {
         (clap_complete::Generator::file_name(shell, NAME), bytes)
     };
     Shell::value_variants().iter().map(script).collect()
-}
-
-fn write_all(folder: &Path, files: &[(String, Vec<u8>)]) -> Result<()> {
-    make_folder(folder)?;
-    files.iter().try_for_each(|(name, bytes)| atomic_file::write(&folder.join(name), bytes, true))
 }

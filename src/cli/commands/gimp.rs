@@ -4,11 +4,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use crate::cli::gimp::{self, Profile, profiles};
-use crate::cli::output::stdout::print;
-use crate::cli::plug_in::Package;
+use crate::cli::gimp::profiles;
+use crate::cli::plug_in;
 use crate::error::{Error, ErrorKind, Result};
-use crate::runtime::{Device, find};
 
 /// Put the plug-in into GIMP's profiles, take it out, or say where it is
 #[derive(Args, Clone, Debug)]
@@ -29,9 +27,6 @@ pub enum GimpCommand {
     Status,
 }
 
-/// What is installed, for messages.
-const WHAT: &str = "plug-in";
-
 impl GimpArgs {
     /// Does what the subcommand says.
     pub fn run(&self) -> Result<ExitCode> {
@@ -42,35 +37,10 @@ impl GimpArgs {
             return Err(Error::new(ErrorKind::Output, message));
         }
         match self.command {
-            GimpCommand::Install => install(&profiles)?,
-            GimpCommand::Uninstall => {
-                for profile in &profiles {
-                    let what = gimp::uninstall(profile)?.text(WHAT);
-                    print(&format!("{profile}: {what}\n"))?;
-                }
-            }
-            GimpCommand::Status => {
-                let package = Package::beside_program()?;
-                for profile in &profiles {
-                    let what = gimp::state(&package, profile)?.text(WHAT, "gimp");
-                    print(&format!("{profile}: {what}\n"))?;
-                }
-            }
+            GimpCommand::Install => plug_in::install_in(&profiles)?,
+            GimpCommand::Uninstall => plug_in::uninstall_from(&profiles)?,
+            GimpCommand::Status => plug_in::tell_states(&profiles)?,
         }
         Ok(ExitCode::SUCCESS)
     }
-}
-
-fn install(profiles: &[Profile]) -> Result<()> {
-    let package = Package::beside_program()?;
-    let runtime = find(None, Device::Auto);
-    for profile in profiles {
-        gimp::install(&package, profile, runtime.as_ref().ok().map(|library| library.path.as_path()))?;
-        print(&format!("{profile}: installed in {}\n", profile.plug_in().display()))?;
-    }
-    if let Err(error) = runtime {
-        eprintln!("The plug-in will not run yet: {}", error.report());
-    }
-    eprintln!("Start GIMP anew; the entry is Image > Upscale with PartDiff….");
-    Ok(())
 }

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use crate::cli::plug_in::Installed;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Where each goes below `share`, its text, and whether Dolphin wants it executable (outside of system folders it does).
+/// Where each goes below `share`, its text, and whether it must be executable: outside of system folders Dolphin wants
+/// that.
 const ENTRIES: [(&str, &str, bool); 4] = [
     ("applications/partdiff-upscale.desktop", include_str!("open_with.desktop"), false),
     ("kio/servicemenus/partdiff-upscale.desktop", include_str!("dolphin.desktop"), true),

@@ -3,7 +3,6 @@
 mod package;
 mod profile;
 
-pub use package::{install, state, uninstall};
 pub use profile::{Generation, Profile, profiles};
 
 /// Name of the plug-in's folder, of the program in it, and of its message catalogues.

@@ -4,7 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use super::{Generation, PLUG_IN, Profile};
-use crate::cli::plug_in::{self, BUILT_LIBRARY, Installed, LIBRARY, Package, RUNTIME, Removed, State};
+use crate::cli::plug_in::{self, BUILT_LIBRARY, Host, Installed, LIBRARY, Package, RUNTIME, Removed, State};
 use crate::error::Result;
 
 /// The message catalogues, by language, as the build script has compiled them.
@@ -17,40 +17,38 @@ const CATALOGUES: [(&str, &[u8]); 2] = [
 fn files(package: &Package, generation: Generation) -> Result<Vec<Installed>> {
     let program = package.read(&[&generation.program()])?;
     let library = package.read(&[LIBRARY, BUILT_LIBRARY])?;
-    let file = |path, bytes| Installed { path, bytes, program: false };
     let mut files = vec![
         Installed { path: program_name(), bytes: program, program: true },
-        file(place(LIBRARY), library),
+        Installed::file(place(LIBRARY), library),
     ];
-    files.extend(CATALOGUES.map(|(language, bytes)| file(catalogue_path(language), bytes.to_vec())));
+    files.extend(
+        CATALOGUES.map(|(language, bytes)| Installed::file(catalogue_path(language), bytes.to_vec())),
+    );
     Ok(files)
 }
 
-/// Puts the plug-in into `profile`, each file whole or not at all. `runtime` is linked to.
-///
-/// # Errors
-/// `Output` naming the file that is missing or cannot be written.
-pub fn install(package: &Package, profile: &Profile, runtime: Option<&Path>) -> Result<()> {
-    plug_in::install(&profile.plug_ins(), &files(package, profile.generation)?)?;
-    runtime.map_or(Ok(()), |runtime| plug_in::link_runtime(runtime, &profile.plug_in()))
-}
+impl Host for Profile {
+    const NAME: &'static str = "GIMP";
+    const COMMAND: &'static str = "gimp";
 
-/// What `profile` has.
-///
-/// # Errors
-/// As [`install`], where this program lacks the files to compare with.
-pub fn state(package: &Package, profile: &Profile) -> Result<State> {
-    plug_in::state(&profile.plug_ins(), &[program_name()], || files(package, profile.generation))
-}
+    fn target(&self) -> PathBuf {
+        self.plug_in()
+    }
 
-/// Takes our files out of `profile`; others in the plug-in's folder stay, and it with them.
-///
-/// # Errors
-/// `Output` naming the file that cannot be removed.
-pub fn uninstall(profile: &Profile) -> Result<Removed> {
-    let mut ours = vec![program_name(), place(LIBRARY), place(RUNTIME)];
-    ours.extend(CATALOGUES.map(|(language, _)| catalogue_path(language)));
-    plug_in::remove(&profile.plug_ins(), Path::new(PLUG_IN), &ours)
+    fn install(&self, package: &Package, runtime: Option<&Path>) -> Result<()> {
+        plug_in::install(&self.plug_ins(), &files(package, self.generation)?)?;
+        runtime.map_or(Ok(()), |runtime| plug_in::link_runtime(runtime, &self.plug_in()))
+    }
+
+    fn state(&self, package: &Package) -> Result<State> {
+        plug_in::state(&self.plug_ins(), &[program_name()], || files(package, self.generation))
+    }
+
+    fn uninstall(&self) -> Result<Removed> {
+        let mut ours = vec![program_name(), place(LIBRARY), place(RUNTIME)];
+        ours.extend(CATALOGUES.map(|(language, _)| catalogue_path(language)));
+        plug_in::remove(&self.plug_ins(), Path::new(PLUG_IN), &ours)
+    }
 }
 
 /// Path of a file of the plug-in's own folder, from the folder of all plug-ins.
@@ -87,11 +85,11 @@ mod tests {
     fn what_is_installed_is_current_until_it_changes_and_goes_without_a_trace() {
         let (built, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let (package, profile) = (package(built.path()), profile(home.path(), Generation::Three));
-        assert_eq!(state(&package, &profile).unwrap(), State::Absent);
-        assert_eq!(uninstall(&profile).unwrap(), Removed::Nothing);
+        assert_eq!(profile.state(&package).unwrap(), State::Absent);
+        assert_eq!(profile.uninstall().unwrap(), Removed::Nothing);
         for _ in 0..2 {
-            install(&package, &profile, Some(Path::new("/nowhere/libonnxruntime.so"))).unwrap();
-            assert_eq!(state(&package, &profile).unwrap(), State::Current);
+            profile.install(&package, Some(Path::new("/nowhere/libonnxruntime.so"))).unwrap();
+            assert_eq!(profile.state(&package).unwrap(), State::Current);
         }
         let target = profile.plug_in();
         #[cfg(unix)]
@@ -101,8 +99,8 @@ mod tests {
             assert_eq!(mode & 0o777, 0o755);
         }
         fs::write(target.join(LIBRARY), "older").unwrap();
-        assert_eq!(state(&package, &profile).unwrap(), State::Different);
-        assert_eq!(uninstall(&profile).unwrap(), Removed::All);
+        assert_eq!(profile.state(&package).unwrap(), State::Different);
+        assert_eq!(profile.uninstall().unwrap(), Removed::All);
         assert!(!target.exists());
     }
 
@@ -122,10 +120,10 @@ mod tests {
     fn files_of_others_stay() {
         let (built, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let (package, profile) = (package(built.path()), profile(home.path(), Generation::Three));
-        install(&package, &profile, None).unwrap();
+        profile.install(&package, None).unwrap();
         let mine = profile.plug_in().join("locale/notes.txt");
         fs::write(&mine, "mine").unwrap();
-        assert_eq!(uninstall(&profile).unwrap(), Removed::Others);
+        assert_eq!(profile.uninstall().unwrap(), Removed::Others);
         assert_eq!(fs::read_dir(profile.plug_in()).unwrap().count(), 1);
         assert!(mine.exists());
     }
@@ -134,7 +132,7 @@ mod tests {
     fn a_missing_program_is_named_and_nothing_is_made() {
         let (built, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let (package, profile) = (package(built.path()), profile(home.path(), Generation::Two));
-        let error = install(&package, &profile, None).unwrap_err().to_string();
+        let error = profile.install(&package, None).unwrap_err().to_string();
         assert!(error.starts_with(&Generation::Two.program()), "{error}");
         assert!(!profile.plug_in().exists());
     }

@@ -23,11 +23,6 @@ pub struct Installation {
 }
 
 impl Installation {
-    /// The folder of its Python plug-ins.
-    pub fn plug_ins(&self) -> PathBuf {
-        self.resources.join("pykrita")
-    }
-
     /// Has Krita load the plug-in when it starts next, unless the user has said otherwise; returns whether it will.
     ///
     /// # Errors

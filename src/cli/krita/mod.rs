@@ -4,7 +4,6 @@ mod installation;
 mod package;
 
 pub use installation::{Installation, installations};
-pub use package::{install, state, uninstall};
 
 /// Name of the plug-in's package.
 pub const PLUG_IN: &str = "partdiff_krita";

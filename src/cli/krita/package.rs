@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Installation, PLUG_IN};
-use crate::cli::plug_in::{self, BUILT_LIBRARY, Installed, LIBRARY, Package, RUNTIME, Removed, State};
+use crate::cli::plug_in::{self, BUILT_LIBRARY, Host, Installed, LIBRARY, Package, RUNTIME, Removed, State};
 use crate::error::Result;
 
 /// Where a clone has the plug-in.
@@ -50,49 +50,47 @@ fn shared_place(name: &str) -> PathBuf {
 fn files(package: &Package) -> Result<Vec<Installed>> {
     let package = package.clone().and(Path::new(SOURCE));
     let mut files = Vec::new();
-    for name in FILES {
-        let path = place(name);
+    for path in FILES.map(place) {
         let bytes = package.read(&[&format!("krita/{}", path.display())])?;
-        files.push(Installed { path, bytes, program: false });
+        files.push(Installed::file(path, bytes));
     }
     for name in SHARED {
         let installed = format!("krita/{PLUG_IN}/partdiff/{name}");
         let bytes = package.read(&[&installed, &format!("../python/src/partdiff/{name}")])?;
-        files.push(Installed { path: shared_place(name), bytes, program: false });
+        files.push(Installed::file(shared_place(name), bytes));
     }
     let library = package.read(&[LIBRARY, BUILT_LIBRARY])?;
-    files.push(Installed { path: shared_place(MODULE_LIBRARY), bytes: library, program: false });
+    files.push(Installed::file(shared_place(MODULE_LIBRARY), library));
     Ok(files)
 }
 
-/// Puts the plug-in into `krita`, each file whole or not at all, and switches it on; returns whether it is on, as the user
-/// may have switched it off. `runtime` is linked to.
-///
-/// # Errors
-/// `Output` naming the file that is missing or cannot be written.
-pub fn install(package: &Package, krita: &Installation, runtime: Option<&Path>) -> Result<bool> {
-    let target = krita.plug_ins();
-    plug_in::install(&target, &files(package)?)?;
-    if let Some(runtime) = runtime {
-        plug_in::link_runtime(runtime, &target.join(PLUG_IN))?;
+impl Host for Installation {
+    const NAME: &'static str = "Krita";
+    const COMMAND: &'static str = "krita";
+
+    fn target(&self) -> PathBuf {
+        self.resources.join("pykrita")
     }
-    krita.enable()
-}
 
-/// What `krita` has.
-///
-/// # Errors
-/// As [`install`], where this program lacks the files to compare with.
-pub fn state(package: &Package, krita: &Installation) -> Result<State> {
-    plug_in::state(&krita.plug_ins(), &ours(), || files(package))
-}
+    /// Switches it on too, and says so where the user has switched it off.
+    fn install(&self, package: &Package, runtime: Option<&Path>) -> Result<()> {
+        plug_in::install(&self.target(), &files(package)?)?;
+        runtime.map_or(Ok(()), |runtime| plug_in::link_runtime(runtime, &self.target().join(PLUG_IN)))?;
+        if !self.enable()? {
+            eprintln!(
+                "It is switched off there: switch it on in Settings > Configure Krita > Python Plugin Manager."
+            );
+        }
+        Ok(())
+    }
 
-/// Takes our files out of `krita`; others in the plug-in's folder stay, and it with them.
-///
-/// # Errors
-/// `Output` naming the file that cannot be removed.
-pub fn uninstall(krita: &Installation) -> Result<Removed> {
-    plug_in::remove(&krita.plug_ins(), Path::new(PLUG_IN), &ours())
+    fn state(&self, package: &Package) -> Result<State> {
+        plug_in::state(&self.target(), &ours(), || files(package))
+    }
+
+    fn uninstall(&self) -> Result<Removed> {
+        plug_in::remove(&self.target(), Path::new(PLUG_IN), &ours())
+    }
 }
 
 /// Paths of all files that an installation may have put there.

@@ -6,16 +6,12 @@ use std::process::Command;
 
 use partdiff::runtime::{Device, find};
 
-use super::{Place, has_runtime, read};
+use super::{Place, has_runtime, path_with_command, read};
+use crate::program::are_there;
 
 #[test]
 fn an_export_is_enlarged_and_keeps_its_metadata() {
-    let there = |program: &str| Command::new(program).arg("--version").output().is_ok();
-    if !["darktable", "xvfb-run", "xdotool", "dbus-run-session"].into_iter().all(there) {
-        skipped!("no darktable, xvfb-run, xdotool or dbus-run-session");
-        return;
-    }
-    if !has_runtime() {
+    if !are_there(&["darktable", "xvfb-run", "xdotool", "dbus-run-session"]) || !has_runtime() {
         return;
     }
     let place = Place::new();
@@ -26,14 +22,13 @@ fn an_export_is_enlarged_and_keeps_its_metadata() {
     let photo = fs::read(root.join("tests/data/samples/exif_orientation6.jpg")).unwrap();
     place.put("in/photo.jpg", &photo);
     place.put("photo_x4.png", b"of somebody else");
-    let program = Path::new(env!("CARGO_BIN_EXE_partdiff")).parent().unwrap();
-    let path = std::env::join_paths(
-        std::iter::once(program.to_owned()).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
-    );
     let mut window = Command::new("xvfb-run");
     window.args(["-a", "-s", "-screen 0 1280x900x24", "dbus-run-session", "--", "bash"]);
     window.arg(root.join("tests/support/darktable.sh")).arg(place.0.path());
-    window.env("HOME", place.path("")).env("XDG_RUNTIME_DIR", place.path("")).env("PATH", path.unwrap());
+    window
+        .env("HOME", place.path(""))
+        .env("XDG_RUNTIME_DIR", place.path(""))
+        .env("PATH", path_with_command());
     window.env("ORT_DYLIB_PATH", find(None, Device::Cpu).unwrap().path);
     let output = window.output().unwrap();
     let said = [output.stdout, output.stderr].concat();

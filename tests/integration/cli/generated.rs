@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::Place;
+use crate::program::are_there;
 
 /// Subcommands that the help of `words` lists.
 fn subcommands(place: &Place, words: &[String]) -> Vec<String> {
@@ -36,14 +37,6 @@ fn long_options(text: &str) -> BTreeSet<String> {
     words.filter(|word| word.len() > 2 && word.starts_with("--")).map(str::to_owned).collect()
 }
 
-fn is_there(program: &str) -> bool {
-    let found = Command::new(program).arg("--version").output().is_ok();
-    if !found {
-        skipped!("{program} is missing");
-    }
-    found
-}
-
 fn names(folder: &Path) -> BTreeSet<String> {
     let entries = fs::read_dir(folder).unwrap();
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
@@ -71,7 +64,7 @@ fn every_subcommand_has_a_page_that_says_what_its_help_says() {
             long_options(&help(&place, words)).difference(&long_options(&text)).cloned().collect();
         assert!(missing.is_empty(), "{words:?} lacks {missing:?}");
     }
-    if !is_there("man") {
+    if !are_there(&["man"]) {
         return;
     }
     for words in &commands {
@@ -105,16 +98,16 @@ fn completions_parse_and_offer_what_there_is() {
         assert!(output.status.success() && output.stderr.is_empty(), "{program}: {output:?}");
         String::from_utf8(output.stdout).unwrap()
     };
-    if is_there("bash") {
+    if are_there(&["bash"]) {
         let script = "source partdiff.bash; COMP_WORDS=(partdiff upscale --skip) COMP_CWORD=2; \
                       _partdiff partdiff --skip upscale; printf '%s\n' \"${COMPREPLY[@]}\"";
         assert_eq!(run("bash", script), "--skip-existing\n");
     }
-    if is_there("fish") {
+    if are_there(&["fish"]) {
         let script = "source partdiff.fish; complete --do-complete 'partdiff upscale --skip'";
         assert!(run("fish", script).starts_with("--skip-existing\t"));
     }
-    if is_there("zsh") {
+    if are_there(&["zsh"]) {
         run(
             "zsh",
             "autoload -U compinit && compinit -D && source ./_partdiff && whence _partdiff > /dev/null",

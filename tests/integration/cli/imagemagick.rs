@@ -1,29 +1,22 @@
 //! ImageMagick reads images through the command, as packaging/imagemagick says.
 
-use std::path::Path;
 use std::process::Command;
 
 use partdiff::image::ImageFormat;
 
-use super::{Place, has_runtime, read, test_image};
+use super::{Place, has_runtime, path_with_command, read, test_image};
+use crate::program::are_there;
 
 #[test]
 fn an_image_is_enlarged_while_it_is_read() {
-    if !has_runtime() {
-        return;
-    }
-    if Command::new("convert").arg("-version").output().is_err() {
-        skipped!("no ImageMagick");
+    if !has_runtime() || !are_there(&["convert"]) {
         return;
     }
     let place = Place::new();
     place.put("a b.png", &test_image(20, 15, ImageFormat::Png));
-    let program = Path::new(env!("CARGO_BIN_EXE_partdiff")).parent().unwrap();
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let path = std::env::join_paths(std::iter::once(program.to_owned()).chain(std::env::split_paths(&path)));
     let ran = Command::new("convert")
         .current_dir(place.0.path())
-        .env("PATH", path.unwrap())
+        .env("PATH", path_with_command())
         .env("MAGICK_CONFIGURE_PATH", concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/imagemagick"))
         .args(["partdiff:a b.png", "-flip", "out.png"])
         .output()

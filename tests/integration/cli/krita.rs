@@ -9,6 +9,7 @@ use partdiff::runtime::{Device, find};
 use serde_json::Value;
 
 use super::{Place, Ran, has_runtime, read};
+use crate::program::are_there;
 
 const RESOURCES: &str = "home/.local/share/krita";
 const SETTINGS: &str = "home/.config/kritarc";
@@ -82,12 +83,9 @@ fn krita_gets_the_plug_in_and_loses_it_again() {
 /// The folder of the built programs, with the library; says on standard error what is missing.
 fn built() -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_BIN_EXE_partdiff")).parent()?.to_owned();
-    let there = |program: &str| std::process::Command::new(program).arg("--help").output().is_ok();
     if !folder.join("libpartdiff_capi.so").exists() {
         skipped!("no libpartdiff beside the command: cargo build --workspace");
-    } else if !["krita", "xvfb-run", "dbus-run-session"].into_iter().all(there) {
-        skipped!("no krita, xvfb-run or dbus-run-session");
-    } else if has_runtime() {
+    } else if are_there(&["krita", "xvfb-run", "dbus-run-session"]) && has_runtime() {
         return Some(folder);
     }
     None

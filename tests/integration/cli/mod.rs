@@ -32,9 +32,9 @@ mod reports;
 mod shards;
 mod verify;
 #[cfg(unix)]
-mod web_page;
+pub mod web_page;
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -138,6 +138,14 @@ impl Place {
         names.sort();
         names
     }
+}
+
+/// PATH with the folder of the command before all others.
+#[cfg(unix)]
+fn path_with_command() -> OsString {
+    let command = Path::new(env!("CARGO_BIN_EXE_partdiff")).parent().unwrap();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::join_paths(std::iter::once(command.to_owned()).chain(std::env::split_paths(&path))).unwrap()
 }
 
 /// A small image with some shape in it, as a file.

@@ -28,7 +28,7 @@ fn the_page_shows_parts_of_the_results_that_it_promises() {
     let place = Place::new();
     let file = photo(&place);
     preview(&place, &[file, "-o", "page.html", "--crop", "24x20+61+33", "--samples", "2"]).expect(0);
-    let page = page_data(&place, "page.html");
+    let page = page_data(&place.path("page.html"));
     assert_eq!((page["file"].as_str(), &page["size"]), (Some(file), &serde_json::json!([130, 101])));
     let views = page["views"].as_array().unwrap();
     for row in page["presets"].as_array().unwrap() {
@@ -99,5 +99,5 @@ fn a_browser_shows_the_page_and_its_divider_moves() {
     let place = Place::new();
     let file = photo(&place);
     preview(&place, &[file, "-o", "page.html", "--samples", "2"]).expect(0);
-    in_browser(&place, "preview_page.py", "page.html");
+    in_browser("preview_page.py", &place.path("page.html"));
 }

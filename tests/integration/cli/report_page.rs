@@ -27,7 +27,7 @@ fn a_report_shows_every_image_and_a_browser_shows_the_report() {
         place.upscale(["in", "-o", "out/", "--report", "new/report.html", "-q"].iter().chain(more))
     };
     run(&[]).expect(1);
-    let page = page_data(&place, "new/report.html");
+    let page = page_data(&place.path("new/report.html"));
     assert_eq!((&page["run"]["done"], &page["run"]["failed"]), (&2.into(), &1.into()));
     let rows = page["rows"].as_array().unwrap();
     let row = |name: &str| rows.iter().find(|row| row["input"].as_str().unwrap().ends_with(name)).unwrap();
@@ -41,11 +41,11 @@ fn a_report_shows_every_image_and_a_browser_shows_the_report() {
         "{}",
         row("bad.png")
     );
-    in_browser(&place, "report_page.py", "new/report.html");
+    in_browser("report_page.py", &place.path("new/report.html"));
 
     // The next run replaces it; something else is not replaced, and nothing is made.
     run(&["--skip-existing"]).expect(1);
-    assert_eq!(page_data(&place, "new/report.html")["run"]["skipped"], 2);
+    assert_eq!(page_data(&place.path("new/report.html"))["run"]["skipped"], 2);
     fs::remove_dir_all(place.path("out")).unwrap();
     place.put("new/report.html", b"mine");
     run(&[]).expect(2).says("report.html exists and is no report of partdiff");

@@ -6,28 +6,27 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::Place;
+use crate::program::are_there;
 use crate::python::python;
 
-/// The data of the page `name`.
-pub fn page_data(place: &Place, name: &str) -> Value {
-    let text = fs::read_to_string(place.path(name)).unwrap();
+/// The data of the page at `path`.
+pub fn page_data(path: &Path) -> Value {
+    let text = fs::read_to_string(path).unwrap();
     let (_, rest) = text.split_once("id=\"data\">").unwrap();
     serde_json::from_str(rest.split_once("</script>").unwrap().0).unwrap()
 }
 
 /// Uses `page` in Chromium, as `script` of `tests/support` does. With PARTDIFF_SCREENSHOTS, pictures of it go there.
-pub fn in_browser(place: &Place, script: &str, page: &str) {
+pub fn in_browser(script: &str, page: &Path) {
     let Some(python) = python("selenium") else {
         skipped!("no Python with selenium");
         return;
     };
-    if Command::new("chromedriver").arg("--version").output().is_err() {
-        skipped!("no chromedriver");
+    if !are_there(&["chromedriver"]) {
         return;
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support").join(script);
     let pictures = std::env::var_os("PARTDIFF_SCREENSHOTS");
-    let ran = Command::new(python).arg(script).arg(place.path(page)).args(pictures).output().unwrap();
+    let ran = Command::new(python).arg(script).arg(page).args(pictures).output().unwrap();
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::place::{Place, ppm};
 use super::stub::once;
+use crate::cli::web_page::page_data;
 
 /// A place with an image that was made and one that failed for good.
 fn place() -> Place {
@@ -46,9 +47,7 @@ fn a_page_shows_every_file() {
     for _ in 0..2 {
         assert_eq!(answer(&place, &words), (Some(0), String::new(), String::new()));
     }
-    let text = fs::read_to_string(&page).unwrap();
-    let (_, rest) = text.split_once("id=\"data\">").unwrap();
-    let data: Value = serde_json::from_str(rest.split_once("</script>").unwrap().0).unwrap();
+    let data = page_data(&page);
     assert_eq!(data["run"]["title"], "1 done, 1 failed");
     let rows = data["rows"].as_array().unwrap();
     let row = |name: &str| rows.iter().find(|row| row["input"] == name).unwrap();

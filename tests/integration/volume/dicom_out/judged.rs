@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::super::{Judge, Place, samples};
-use super::has_program;
+use crate::program::are_there;
 
 const JUDGES: Judge = Judge {
     script: "dicom_out/judge.py",
@@ -103,7 +103,7 @@ fn names_and_order_of_files_change_nothing_and_neither_does_time() {
 
 #[test]
 fn dciodvfy_finds_no_new_error() {
-    if !JUDGES.is_ready() || !has_program("dciodvfy") {
+    if !JUDGES.is_ready() || !are_there(&["dciodvfy"]) {
         return;
     }
     let (place, _) = with_series();
@@ -149,7 +149,7 @@ fn public_series_are_written_as_the_judges_want() {
         // Of that series, slices lie 6.96 to 7.06 mm apart.
         let distances = if name == "dicom_papaya_PD" { "uneven" } else { "even" };
         JUDGES.judge(&place, &["agree", "a.nii", &result, distances]);
-        if has_program("dciodvfy") {
+        if are_there(&["dciodvfy"]) {
             JUDGES.judge(&place, &["validity", &input, &result]);
         }
         if name != "enhanced_siemens_xa10" {

@@ -6,7 +6,6 @@ mod judged;
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use super::Place;
 use crate::cli::has_runtime;
@@ -91,13 +90,4 @@ fn existing_folders_are_treated_like_files() {
         "head_x2 is no folder, and a DICOM series is written to one",
     );
     assert_eq!(tree(&place).len(), 2 + 3 + 1);
-}
-
-/// Whether `program` can be started; says on standard error if it cannot.
-fn has_program(program: &str) -> bool {
-    let found = Command::new(program).output().is_ok();
-    if !found {
-        skipped!("no {program}");
-    }
-    found
 }
