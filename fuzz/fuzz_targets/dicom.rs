@@ -2,6 +2,7 @@
 //! contents are read or refused.
 #![no_main]
 
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::HashSet;
 use std::fs;
 use std::path::PathBuf;
@@ -9,6 +10,29 @@ use std::sync::LazyLock;
 
 use partdiff::volume::dicom::found::{Details, Found, Key, Plane, Time};
 use partdiff::volume::dicom::{Collection, Component, Group, Place, Sample, files_of, sort};
+
+/// Most bytes that may be set aside at once: a small file needs no more, whatever lengths it states.
+const MOST: usize = 64 << 20;
+
+/// The system's allocator, which ends the process where more is asked for: a length that was taken for true.
+struct Capped;
+
+// SAFETY: everything is the system's.
+unsafe impl GlobalAlloc for Capped {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if layout.size() > MOST {
+            std::process::abort();
+        }
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static CAPPED: Capped = Capped;
 
 static FOLDER: LazyLock<tempfile::TempDir> = LazyLock::new(|| tempfile::tempdir().expect("a folder"));
 
@@ -75,14 +99,19 @@ fn frame(file: usize, bytes: &[u8]) -> Found {
     }
 }
 
-/// Slices of a series stand in order, each once.
+/// Slices of a series stand in order along their normal, each once.
 fn check(group: &Group) {
     let Ok(series) = &group.outcome else { return };
     let grid = &series.grid;
     assert_eq!(series.frames.len(), grid.slices * grid.times);
     assert_eq!(series.frames.len(), group.files.len());
-    let along = |position: [f64; 3]| position.iter().zip(grid.step).map(|(a, b)| a * b).sum::<f64>();
+    let (along, down) = (grid.along_row, grid.along_column);
+    let normal: [f64; 3] = std::array::from_fn(|axis| {
+        let (b, c) = ((axis + 1) % 3, (axis + 2) % 3);
+        along[b] * down[c] - along[c] * down[b]
+    });
+    let height = |position: [f64; 3]| position.iter().zip(normal).map(|(a, b)| a * b).sum::<f64>();
     for time in series.frames.chunks_exact(grid.slices) {
-        assert!(time.windows(2).all(|two| along(two[0].position) < along(two[1].position)));
+        assert!(time.windows(2).all(|two| height(two[0].position) < height(two[1].position)));
     }
 }

@@ -19,11 +19,11 @@ from .schedule import Schedule
 MAX_NOISE = 14.0
 """Standard deviation of sensor noise at level 1, of 255."""
 
-CLEAN = 0.4
+CLEAN = 0.3
 OTHER_KERNELS = 0.1
 """Shares of all LR images: clean ones, and ones downsampled by area or Lanczos."""
 
-MIXTURE = 0.4
+MIXTURE = 0.35
 """Share of photographs that go through two rounds of damage (`damage.py`)."""
 
 HARSH = 0.1

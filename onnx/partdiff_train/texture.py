@@ -37,8 +37,8 @@ class Recipe:
     """`force`: pairs of (number of steps, weight of what the eye sees there: the three below it).
 
     `chroma`: weight of the squared error of colour, the error less its mean over channels: colour texture looks like
-    specks. `release`: the progress of the run, 0..1, from which the encoder learns too, at `encoder` of the rate; with
-    a discriminator that has learnt, from the start.
+    specks. `release`: the progress of the run, 0..1, from which the encoder learns too, at `encoder` of the rate.
+    `fall`: the share of the run, at its end, over which all rates fall to 0.
     """
 
     force: tuple[tuple[int, float], ...] = ((2, 2.5), (4, 4.0))
@@ -51,9 +51,14 @@ class Recipe:
     lr: float = 4e-4
     encoder: float = 0.4
     release: float = 0.3
+    fall: float = 1 / 3
     critic_lr: float = 3e-4
     width: int = 48
     ema: float = 0.999
+
+
+CONTINUED = {"lr": 2.5e-4, "release": 0.0, "fall": 1.0}
+"""What differs with a discriminator that has learnt. LPIPS hardly moves at a high rate, and falls with the rate."""
 
 
 class Texture(Run):
@@ -82,7 +87,7 @@ class Texture(Run):
         # A second run sees other patches than the first.
         super().__init__(network, config, store, directory, device, seed=int(self.begun[:4], 16))
         self.about = record
-        self.recipe = replace(recipe, release=0.0) if critic else recipe
+        self.recipe = replace(recipe, **CONTINUED) if critic else recipe
         self.VALIDATED = (1, *(steps for steps, _ in recipe.force))
         compiled = torch.compile if fuse else lambda module: module
         self.encoder, self.denoiser = compiled(self.network.encoder), compiled(self.network.denoiser)
@@ -154,8 +159,9 @@ class Texture(Run):
         return o.loss(lambda z, t: self.denoiser(z, features, t), r, b.eps, step)
 
     def rates(self, progress: float) -> bool:
-        """Sets the rates: constant, then linear to 0 over the last third. Returns whether the encoder learns."""
-        d, fall = self.recipe, min(1.0, 3 * (1 - min(progress, 1.0)))
+        """Sets the rates: constant, then linear to 0. Returns whether the encoder learns."""
+        d = self.recipe
+        fall = min(1.0, (1 - min(progress, 1.0)) / d.fall)
         of = (
             (self.optimisers, d.lr),
             (self.encoder_optimisers, d.lr * d.encoder),

@@ -6,7 +6,6 @@ import hashlib
 import io
 import os
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,11 +30,14 @@ import partdiff.ray  # noqa: E402
 Picture = Callable[..., NDArray[Any]]
 
 
+NODE = {"num_cpus": 1, "object_store_memory": 200 << 20, "resources": {"half": 1}}
+
+
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    """A head node with room for two actors, to which tests add nodes."""
+    """A head node with room for two actors, to which tests add nodes. `half` is a resource of which each node has 1."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "object_store_memory": 200 << 20})
+    cluster = Cluster(initialize_head=True, head_node_args=NODE | {"num_cpus": 2})
     ray.init(address=cluster.address, log_to_driver=False)
     ray.data.DataContext.get_current().enable_progress_bars = False
     yield cluster
@@ -129,22 +131,26 @@ def test_a_folder_is_made_once_and_what_is_bad_is_told(
     assert (tmp_path / "other/0.png").read_bytes() == (tmp_path / "0.png").read_bytes()
 
 
-def test_a_node_is_lost_and_no_file_is(cluster: Cluster, store: fs.S3FileSystem, picture: Picture) -> None:
-    # So many that the second node has begun before the first has done all.
+def test_a_node_is_lost_and_no_file_is(
+    cluster: Cluster, store: fs.S3FileSystem, picture: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     paths = fill(store, "photos/small", picture, 24, 240)
-    node = cluster.add_node(num_cpus=1, object_store_memory=200 << 20)
+    node = cluster.add_node(**NODE)
     cluster.wait_for_nodes()
-    lost = threading.Event()
+    # Both actors are there before the first file, one on each node.
+    monkeypatch.setattr(ray.data.DataContext.get_current(), "wait_for_min_actors_s", 120)
+    lost, ended = threading.Event(), threading.Event()
 
     def at_work() -> set[str]:
         noted = store.get_file_info(fs.FileSelector("photos/large/.partdiff-parts", allow_not_found=True))
         return {line["node"] for info in noted for line in rows(store, info.path)}
 
     def lose() -> None:
-        while node.node_id not in at_work() or len(at_work()) < 2:
-            time.sleep(0.3)
-        cluster.remove_node(node, allow_graceful=False)
-        lost.set()
+        while not ended.wait(0.3):
+            if node.node_id in (nodes := at_work()) and len(nodes) == 2:
+                cluster.remove_node(node, allow_graceful=False)
+                lost.set()
+                return
 
     thread = threading.Thread(target=lose, daemon=True)
     thread.start()
@@ -156,10 +162,11 @@ def test_a_node_is_lost_and_no_file_is(cluster: Cluster, store: fs.S3FileSystem,
         threads=1,
         actors=2,
         batch_size=2,
-        ray_remote_args={"scheduling_strategy": "SPREAD"},
+        ray_remote_args={"resources": {"half": 1}},
     )
+    ended.set()
     thread.join(60)
-    assert lost.is_set()
+    assert lost.is_set(), "all was made before the second node had made any"
     assert (summary.done, summary.skipped, summary.failed) == (24, 0, 0)
     lines = rows(store, "photos/large/manifest.parquet")
     assert sorted(line["input"] for line in lines) == sorted(paths)

@@ -25,6 +25,28 @@ pub fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
+/// The length of the part of `offset` that lies in the plane with that normal.
+fn in_plane(offset: [f64; 3], normal: [f64; 3]) -> f64 {
+    let along = dot(offset, normal);
+    let part: [f64; 3] = std::array::from_fn(|axis| offset[axis] - along * normal[axis]);
+    dot(part, part).sqrt()
+}
+
+fn apart(a: &Plane, b: &Plane) -> [f64; 3] {
+    std::array::from_fn(|axis| b.position[axis] - a.position[axis])
+}
+
+/// How far `other` is shifted against `plane`, to which it is parallel, within it; none if it stands in the same place.
+pub fn shift(plane: &Plane, other: &Plane) -> Option<f64> {
+    let aside = in_plane(apart(plane, other), normal(&plane.directions));
+    (!is_in_row(plane, aside)).then_some(aside)
+}
+
+/// NaN is shifted too.
+fn is_in_row(plane: &Plane, aside: f64) -> bool {
+    aside <= ASKEW * plane.spacing[0].min(plane.spacing[1])
+}
+
 /// A position as people write it.
 pub fn shown(position: [f64; 3]) -> String {
     // Adding 0 takes the sign of -0.
@@ -39,9 +61,7 @@ pub fn shown(position: [f64; 3]) -> String {
 pub fn step(planes: &[Plane], name: impl Fn(usize) -> String) -> Result<[f64; 3], String> {
     let first = planes[0];
     let normal = normal(&first.directions);
-    let apart = |a: [f64; 3], b: [f64; 3]| -> [f64; 3] { std::array::from_fn(|axis| b[axis] - a[axis]) };
-    let gaps: Vec<f64> =
-        planes.windows(2).map(|two| dot(apart(two[0].position, two[1].position), normal)).collect();
+    let gaps: Vec<f64> = planes.windows(2).map(|two| dot(apart(&two[0], &two[1]), normal)).collect();
     let mut sorted = gaps.clone();
     sorted.sort_by(f64::total_cmp);
     // The lower median: of two gaps the smaller one is right.
@@ -65,14 +85,9 @@ pub fn step(planes: &[Plane], name: impl Fn(usize) -> String) -> Result<[f64; 3]
         }
     }
     let last = planes.len() - 1;
-    let whole = apart(first.position, planes[last].position);
+    let whole = apart(&first, &planes[last]);
     let distance = dot(whole, normal) / last as f64;
-    let shift = |from: [f64; 3], along: f64| -> [f64; 3] {
-        std::array::from_fn(|axis| from[axis] - along * normal[axis])
-    };
-    let in_plane = shift(whole, dot(whole, normal));
-    let pixel = first.spacing[0].min(first.spacing[1]);
-    let is_askew = dot(in_plane, in_plane).sqrt() > ASKEW * pixel;
+    let is_askew = !is_in_row(&first, in_plane(whole, normal));
     let step: [f64; 3] =
         std::array::from_fn(
             |axis| {
@@ -93,10 +108,8 @@ pub fn step(planes: &[Plane], name: impl Fn(usize) -> String) -> Result<[f64; 3]
                 UNEVEN * 100.0
             ));
         }
-        let aside = shift(off, across);
-        let aside = dot(aside, aside).sqrt();
-        let is_in_row = aside <= ASKEW * pixel;
-        if !is_in_row {
+        let aside = in_plane(off, normal);
+        if !is_in_row(&first, aside) {
             return Err(format!(
                 "{} is shifted by {aside:.2} mm within its plane: expected slices in a row",
                 name(at)

@@ -2,10 +2,12 @@
 
 use std::io::{self, Read};
 
-use dicom_core::VR;
-use dicom_dictionary_std::uids;
+use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
+use dicom_core::{Tag, VR};
+use dicom_dictionary_std::{StandardDataDictionary, tags, uids};
 
 use super::content::BIG_ENDIAN;
+use super::nesting::{Nesting, Next};
 
 /// The length of a sequence whose end is marked.
 const UNDEFINED: u32 = u32::MAX;
@@ -35,7 +37,24 @@ const SHORT: [VR; 21] = [
     VR::US,
 ];
 
-/// Whether every value of a file of `size` bytes could lie in it; `file` begins with the magic number. It looks at
+/// Bytes of one number of a value representation: the parser reads whole ones, and loses its place if some are left.
+fn unit(vr: VR) -> u32 {
+    match vr {
+        VR::US | VR::SS | VR::OW => 2,
+        VR::AT | VR::UL | VR::SL | VR::OL | VR::FL | VR::OF => 4,
+        VR::UV | VR::SV | VR::OV | VR::FD | VR::OD => 8,
+        _ => 1,
+    }
+}
+
+/// The file meta group.
+const META: u16 = 2;
+
+const ITEM: Tag = Tag(0xfffe, 0xe000);
+const ITEM_END: Tag = Tag(0xfffe, 0xe00d);
+const SEQUENCE_END: Tag = Tag(0xfffe, 0xe0dd);
+
+/// Whether every value of a file of `size` bytes could lie in it, in whole numbers; `file` begins with the magic number. It looks at
 /// elements one after the other as the parser does, those of items too, up to the `pixels`, and those if asked. Whatever
 /// else is odd is left to the parser.
 ///
@@ -44,10 +63,27 @@ const SHORT: [VR; 21] = [
 pub fn are_plausible(file: &mut dyn Read, size: u64, pixels: bool) -> io::Result<bool> {
     let mut at = 4;
     io::copy(&mut file.take(at), &mut io::sink())?;
-    let (mut syntax, mut are_fragments) = (String::new(), false);
-    // Where the file meta group ends, by its first element; the parser goes on from there.
-    let mut meta_end = None;
+    let mut syntax = String::new();
+    // The file meta group comes first, and ends where its first element says; the parser goes on from there.
+    let (mut is_meta, mut meta_end) = (true, None);
+    let mut nesting = Nesting::default();
     loop {
+        if let Some(end) = meta_end.filter(|&end| is_meta && end <= at) {
+            if end < at {
+                return Ok(false);
+            }
+            is_meta = false;
+        }
+        let next = match nesting.next(at) {
+            None => return Ok(true),
+            Some(Next::Fragment(end)) if end > size => return Ok(false),
+            Some(Next::Fragment(end)) => {
+                io::copy(&mut file.take(end - at), &mut io::sink())?;
+                at = end;
+                continue;
+            }
+            Some(next) => next,
+        };
         let mut head = [0; 8];
         match file.read_exact(&mut head) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(true),
@@ -56,10 +92,6 @@ pub fn are_plausible(file: &mut dyn Read, size: u64, pixels: bool) -> io::Result
         at += 8;
         let [a, b, c, d, e, f, g, h] = head;
         // The file meta group is little-endian and explicit.
-        let is_meta = [a, b] == [2, 0];
-        if !is_meta && meta_end.take().is_some_and(|end| end + 8 != at) {
-            return Ok(false);
-        }
         let is_big = !is_meta && syntax == BIG_ENDIAN;
         let is_explicit = is_meta || syntax != uids::IMPLICIT_VR_LITTLE_ENDIAN;
         if !is_meta && syntax == uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN {
@@ -69,10 +101,17 @@ pub fn are_plausible(file: &mut dyn Read, size: u64, pixels: bool) -> io::Result
             |bytes: [u8; 2]| if is_big { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) };
         let long =
             |bytes: [u8; 4]| if is_big { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) };
-        let (group, is_item) = (short([a, b]), short([a, b]) == 0xfffe);
+        let tag = Tag(short([a, b]), short([c, d]));
+        if next == Next::Root && is_meta != (tag.0 == META) {
+            return Ok(false);
+        }
         // As for the parser, which takes what is no value representation for an unknown one.
-        let vr = VR::from_binary([e, f]).unwrap_or(VR::UN);
-        let length = if is_item || !is_explicit {
+        let vr = if is_explicit {
+            VR::from_binary([e, f]).unwrap_or(VR::UN)
+        } else {
+            StandardDataDictionary.by_tag(tag).map_or(VR::UN, |entry| entry.vr().relaxed())
+        };
+        let length = if tag.0 == ITEM.0 || !is_explicit {
             long([e, f, g, h])
         } else if !SHORT.contains(&vr) {
             let mut bytes = [0; 4];
@@ -84,25 +123,38 @@ pub fn are_plausible(file: &mut dyn Read, size: u64, pixels: bool) -> io::Result
         } else {
             u32::from(short([g, h]))
         };
-        if group >= 0x7fe0 && !is_item && !pixels {
-            return Ok(true);
-        }
-        // What is inside follows, but for the fragments of compressed pixels.
-        if is_item && !are_fragments || length == UNDEFINED || is_explicit && vr == VR::SQ {
-            are_fragments |= group == 0x7fe0;
+        let end = (length != UNDEFINED).then(|| at + u64::from(length));
+        if next == Next::Item {
+            match tag {
+                ITEM => nesting.open_item(end),
+                ITEM_END => nesting.close_item(),
+                SEQUENCE_END => nesting.close_sequence(),
+                _ => return Ok(true),
+            }
             continue;
         }
-        if u64::from(length) > size.saturating_sub(at) {
-            return Ok(false);
-        }
-        if group >= 0x7fe0 && !is_item {
+        let is_behind = if pixels { tag > tags::PIXEL_DATA } else { tag >= tags::FLOAT_PIXEL_DATA };
+        if next == Next::Root && is_behind && tag.0 != ITEM.0 {
             return Ok(true);
         }
+        if tag == ITEM_END {
+            nesting.close_item();
+            continue;
+        }
+        // What is inside follows.
+        if !is_meta && (end.is_none() || vr == VR::SQ && tag.0 != ITEM.0) {
+            nesting.open_sequence(end, tag == tags::PIXEL_DATA && end.is_none());
+            continue;
+        }
+        let is_whole = tag == tags::PIXEL_DATA || length % unit(vr) == 0;
+        if !is_whole || u64::from(length) > size.saturating_sub(at) {
+            return Ok(false);
+        }
         let mut value = Vec::new();
-        if [a, b, c, d] == [2, 0, 0x10, 0] && length <= 64 {
+        if is_meta && tag == tags::TRANSFER_SYNTAX_UID && length <= 64 {
             file.take(length.into()).read_to_end(&mut value)?;
             syntax = String::from_utf8_lossy(&value).trim_matches(['\0', ' ']).to_owned();
-        } else if [a, b, c, d] == [2, 0, 0, 0] && length == 4 {
+        } else if is_meta && tag == tags::FILE_META_INFORMATION_GROUP_LENGTH && length == 4 {
             file.take(4).read_to_end(&mut value)?;
             let stated = value.try_into().map_or(0, u32::from_le_bytes);
             meta_end = Some(at + 4 + u64::from(stated));
@@ -118,8 +170,11 @@ mod tests {
     use super::*;
 
     fn are(bytes: &[u8], syntax: &str) -> bool {
-        let mut file = b"DICM\x02\0\x10\0UI".to_vec();
-        file.extend((syntax.len() as u16).to_le_bytes());
+        let length = syntax.len() as u16;
+        let mut file = b"DICM\x02\0\0\0UL\x04\0".to_vec();
+        file.extend((8 + u32::from(length)).to_le_bytes());
+        file.extend(b"\x02\0\x10\0UI");
+        file.extend(length.to_le_bytes());
         file.extend(syntax.as_bytes());
         file.extend(bytes);
         are_plausible(&mut &file[..], file.len() as u64, true).unwrap()
@@ -156,6 +211,24 @@ mod tests {
         assert!(!are(&[&unknown[..], ends, b"\x08\0\x08\0CS\x02\xffAB"].concat(), explicit));
         // What is no value representation has 32 bits of length.
         assert!(!are(b"\x08\0\x08\0\0\0\0\0\0\0\0\x80\x01\0", explicit));
+        // A value that is cut within a number.
+        assert!(are(b"\x28\0\x10\0US\x04\0\x01\0\x01\0", explicit));
+        assert!(!are(b"\x28\0\x10\0US\x03\0\x01\0\x01", explicit));
+        // A tag above that of the pixels is the end only outside of items, and those of pixels begin below it.
+        let inner = b"\x08\0\x40\x11SQ\0\0\xff\xff\xff\xff\xfe\xff\0\xe0\x0c\0\0\0";
+        let (long, late) = (b"OB\0\0\0\0\0\x80\x01\0", |tag: &[u8]| [tag, b"OB\0\0\0\0\0\x80"].concat());
+        assert!(!are(&[&inner[..], b"\xf0\x7f\x10\0", long].concat(), explicit));
+        assert!(are(&late(b"\xf0\x7f\x10\0"), explicit) && !are(&late(b"\xe0\x7f\x01\0"), explicit));
+        // Sequences of stated length, and in the implicit encoding, which tells them by their tag.
+        let stated = b"\x08\0\x40\x11\x12\0\0\0\xfe\xff\0\xe0\x0a\0\0\0\x08\0\x08\0";
+        assert!(are(&[&stated[..], b"\x02\0\0\0AB"].concat(), implicit));
+        assert!(!are(&[&stated[..], b"\x02\0\0\x10AB"].concat(), implicit));
+        // After the fragments of an icon, items are items again.
+        let icon = b"\x88\0\0\x02SQ\0\0\xff\xff\xff\xff\xfe\xff\0\xe0\xff\xff\xff\xff";
+        let icon =
+            [&icon[..], b"\xe0\x7f\x10\0OB\0\0\xff\xff\xff\xff\xfe\xff\xdd\xe0\0\0\0\0", ends].concat();
+        assert!(are(&icon, explicit));
+        assert!(!are(&[&icon[..], &inner[..], b"\x09\0\x10\0", long].concat(), explicit));
         let fragment = b"\xe0\x7f\x10\0OB\0\0\xff\xff\xff\xff\xfe\xff\0\xe0\x04\0\0\0";
         let end = b"\xfe\xff\xdd\xe0\0\0\0\0";
         assert!(are(&[&fragment[..], b"\x08\0\x08\0", end].concat(), explicit));

@@ -17,6 +17,7 @@ pub mod found;
 mod grid;
 mod header;
 mod lengths;
+mod nesting;
 mod pixels;
 mod place;
 mod series;

@@ -91,6 +91,18 @@ fn series(files: &[Place], key: &Key, mut stack: Vec<(Plane, Found)>) -> Result<
         });
     }
     let times = times(&slices, name)?;
+    for slice in &slices {
+        for (plane, frame) in &slice[1..] {
+            if let Some(aside) = grid::shift(&slice[0].0, plane) {
+                return Err(format!(
+                    "{} is shifted by {aside:.2} mm within its plane against {}, another time of this slice: \
+                     expected both in one place",
+                    name(frame),
+                    name(&slice[0].1)
+                ));
+            }
+        }
+    }
     let planes: Vec<Plane> = slices.iter().map(|slice| slice[0].0).collect();
     let first = &slices[0][0];
     let step = if slices.len() > 1 {
@@ -230,6 +242,28 @@ mod tests {
         let names: Vec<_> = series.frames.iter().map(|frame| series.files[frame.file].to_string()).collect();
         assert_eq!((series.grid.slices, series.grid.times), (2, 2));
         assert_eq!(names, ["f2", "f3", "f1", "f0"]);
+    }
+
+    #[test]
+    fn times_of_a_slice_lie_in_one_place() {
+        let stack = |aside: f64| {
+            let frames = [(0.0, 1), (0.0, 2), (3.0, 1), (3.0, 2)].into_iter().enumerate();
+            only(
+                frames
+                    .map(|(file, (height, time))| {
+                        let mut frame = frame(file, height);
+                        frame.time.position = Some(time);
+                        if let (3, Ok(plane)) = (file, &mut frame.plane) {
+                            plane.position[1] += aside;
+                        }
+                        frame
+                    })
+                    .collect(),
+            )
+        };
+        assert_eq!(stack(0.2).unwrap().grid.times, 2);
+        let refused = stack(20.0).unwrap_err();
+        assert!(refused.starts_with("f3 is shifted by 20.00 mm within its plane against f2"), "{refused}");
     }
 
     #[test]
