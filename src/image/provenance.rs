@@ -56,6 +56,10 @@ pub struct Provenance {
     /// Whether a volume was enlarged through that plane, and not in it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub through: bool,
+    /// Millimetres of the thickness that slices were taken to have, where they were made finer through the plane and that is
+    /// not their distance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thickness: Option<f64>,
     /// The sides along i, j and k to which a volume was reduced in k-space first; `scale` is from there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub native: Option<[usize; 3]>,

@@ -5,6 +5,7 @@
 
 pub mod bids;
 pub mod dicom;
+mod distances;
 mod enlarge;
 mod geometry;
 mod histogram;
@@ -17,6 +18,7 @@ mod noise;
 pub mod options;
 mod plan;
 pub mod preview;
+mod record;
 mod refusal;
 mod region;
 mod sidecar;

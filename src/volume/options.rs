@@ -12,6 +12,9 @@ pub struct VolumeOptions {
     pub plane: Option<(usize, usize)>,
     /// The distance of slices to be made through the plane, instead of finer pixels in it. Default: none.
     pub through: Option<Distance>,
+    /// How thick slices were acquired, in millimetres, for `through`. Default: what the sidecar or the series says, else
+    /// the distance of slices.
+    pub thickness: Option<f64>,
     /// A volume of the same grid, outside of whose voxels other than 0 there is only interpolation. Default: none.
     pub mask: Option<PathBuf>,
     /// Millimetres over which the noise of slices is alike; 0 for independent slices. Default: 2.
@@ -36,6 +39,7 @@ impl Default for VolumeOptions {
         Self {
             plane: None,
             through: None,
+            thickness: None,
             mask: None,
             noise_length: DEFAULT_LENGTH,
             consistency_kernel: None,
@@ -88,6 +92,15 @@ pub fn distance(text: &str) -> Result<Distance, String> {
     }
     let number = millimetres(text).filter(|number| *number > 0.0);
     number.map(Distance::Millimetres).ok_or_else(|| "expected iso, or millimetres such as 1 or 1.5mm".into())
+}
+
+/// A thickness in millimetres.
+///
+/// # Errors
+/// What was expected.
+pub fn thickness(text: &str) -> Result<f64, String> {
+    let number = millimetres(text).filter(|number| *number > 0.0);
+    number.ok_or_else(|| "expected millimetres above 0, such as 4 or 2.5mm".into())
 }
 
 /// A length in millimetres.
@@ -154,6 +167,8 @@ mod tests {
         assert!(datatype("short").unwrap_err().contains("int16"));
         assert_eq!((length("0"), length("2.5mm")), (Ok(0.0), Ok(2.5)));
         assert!(length("-1").is_err() && length("inf").is_err() && length("").is_err());
+        assert_eq!((thickness("4"), thickness("2.5mm")), (Ok(4.0), Ok(2.5)));
+        assert!(thickness("0").is_err() && thickness("-1").is_err() && thickness("thick").is_err());
         assert!(gz_level("9").is_ok() && gz_level("10").is_err());
     }
 }

@@ -4,28 +4,23 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::dicom::{self, Series};
+use super::distances;
 use super::geometry::Geometry;
 use super::kspace::{self, Resizer};
 use super::mask;
 use super::nifti::{Datatype, Header, Nifti};
 use super::noise;
-use super::options::{AXES, ConsistencyKernel, Distance, VolumeOptions};
+use super::options::{AXES, ConsistencyKernel, VolumeOptions};
 use super::refusal::refusal;
 use super::source::Source;
 use crate::diffusion::NoisePlace;
 use crate::engine::Target;
-use crate::engine::options::MAX_SCALE;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 use crate::progress::CancelToken;
 
 /// Most slices that a volume may have, of all its time points together.
 const MAX_SLICES: usize = 1 << 20;
-
-/// Bounds of the thickness of slices as a share of their distance. Beyond the upper one the correction through the plane
-/// would not settle: the mean over such a slice turns the finest waves round.
-const THINNEST: f64 = 0.05;
-const THICKEST: f64 = 2.0;
 
 /// What a result is written as.
 #[derive(Clone, Debug)]
@@ -47,7 +42,7 @@ pub struct Plan {
     pub geometry: Geometry,
     /// The axes of the plane, the faster one first, and the axis through it.
     pub plane: (usize, usize, usize),
-    /// Thickness of acquired slices through the plane, as a share of their distance.
+    /// Thickness of acquired slices through the plane in millimetres.
     pub thickness: f64,
     /// The acquired number of voxels along i, j and k, where it is known to be less than the stored one: as source or
     /// sidecar says, and for `--native` from k-space.
@@ -150,9 +145,8 @@ impl Plan {
         }
         let native = own != stored.sides;
         let geometry = Geometry::of(&header, own);
-        let thickness =
-            source.thickness(plane.2).map_or(1.0, |thickness| thickness / geometry.voxel_mm()[plane.2]);
-        let thickness = thickness.clamp(THINNEST, THICKEST);
+        let distance = geometry.voxel_mm()[plane.2];
+        let thickness = distances::thickness(&source, plane.2, distance, options, &mut warnings)?;
         let (width, height) = (geometry.sides[a], geometry.sides[b]);
         limits.check(width as u64, height as u64, 1, 8)?;
         let slices = geometry.sides[plane.2].saturating_mul(times);
@@ -165,7 +159,7 @@ impl Plan {
             if target != Target::Native {
                 return Err(invalid("--through and --scale are given: expected one of them"));
             }
-            sides[plane.2] = count(&geometry, plane, distance)?;
+            sides[plane.2] = distances::count(&geometry, plane, distance)?;
             let bytes = sides.iter().fold(4u64, |bytes, side| bytes.saturating_mul(*side as u64));
             if bytes > limits.max_decode_bytes {
                 let message = format!(
@@ -231,6 +225,12 @@ impl Plan {
     /// Whether the axis through the plane is enlarged, and not the plane.
     pub fn is_through(&self) -> bool {
         self.options.through.is_some()
+    }
+
+    /// The thickness of acquired slices in millimetres, where it matters and is not their distance.
+    pub fn profile(&self) -> Option<f64> {
+        let distance = self.geometry.voxel_mm()[self.plane.2];
+        Some(self.thickness).filter(|thickness| self.is_through() && *thickness != distance)
     }
 
     /// Whether slices are reduced first to what was acquired. Then `geometry` and `header` are those of what remains.
@@ -340,38 +340,6 @@ fn acquired(source: &Source, options: &VolumeOptions) -> Result<[Option<usize>; 
     }
     let measured = kspace::acquired(source, &CancelToken::new())?;
     Ok(std::array::from_fn(|axis| stated[axis].or(measured[axis])))
-}
-
-/// The number of slices at `distance`.
-fn count(geometry: &Geometry, (a, b, through): (usize, usize, usize), distance: Distance) -> Result<usize> {
-    let (voxel, sides) = (geometry.voxel_mm(), geometry.sides);
-    let wanted = match distance {
-        Distance::Iso => voxel[a].min(voxel[b]),
-        Distance::Millimetres(wanted) => wanted,
-    };
-    if sides[through] == 1 || sides[a].max(sides[b]) == 1 {
-        return Err(invalid(
-            "--through needs several slices of several voxels: expected a volume in three dimensions",
-        ));
-    }
-    let factor = voxel[through] / wanted;
-    let count = (sides[through] as f64 * factor).round();
-    if distance == Distance::Iso && factor <= 1.0 {
-        return Err(invalid(format!(
-            "voxels are {:.4} mm through the plane and {wanted:.4} mm in it: --through iso has nothing to do; give a smaller \
-             distance, such as --through {:.3}mm",
-            voxel[through],
-            voxel[through] / 2.0
-        )));
-    }
-    if !(factor <= MAX_SCALE && count > sides[through] as f64) {
-        return Err(invalid(format!(
-            "slices lie {:.4} mm apart, and --through asks for {wanted:.4} mm: expected a smaller distance, at most \
-             {MAX_SCALE} times as fine",
-            voxel[through]
-        )));
-    }
-    Ok(count as usize)
 }
 
 fn invalid(message: impl Into<String>) -> Error {

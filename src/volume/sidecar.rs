@@ -14,7 +14,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
 use super::geometry::slice_axis;
-use super::nifti::without_gz;
+use super::nifti::{Header, without_gz};
 use super::options::AXES;
 use super::plan::Plan;
 
@@ -112,7 +112,7 @@ impl Sidecar {
         if plan.is_native() && self.value("Interpolation2D").is_some() {
             self.set("Interpolation2D", &json!(false));
         }
-        let slices = self.axis_of("SliceEncodingDirection").unwrap_or_else(|| slice_axis(&plan.header));
+        let slices = self.slice_axis(&plan.header);
         let phase =
             self.axis_of("PhaseEncodingDirection").filter(|&axis| new[axis] != old[axis] && old[axis] > 1);
         if let Some(axis) = phase {
@@ -168,6 +168,16 @@ impl Sidecar {
                 .map(|count| count as usize);
         }
         acquired
+    }
+
+    /// The thickness of slices across `axis` in millimetres, where that is the axis along which they were acquired.
+    pub fn thickness(&self, axis: usize, header: &Header) -> Option<f64> {
+        self.number("SliceThickness").filter(|_| self.slice_axis(header) == axis)
+    }
+
+    /// The axis along which slices were acquired.
+    fn slice_axis(&self, header: &Header) -> usize {
+        self.axis_of("SliceEncodingDirection").unwrap_or_else(|| slice_axis(header))
     }
 
     /// The axis that a field of a direction, such as `j-`, names.
@@ -260,6 +270,7 @@ impl<'de> Deserialize<'de> for Sidecar {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::volume::nifti::{Order, Version, field};
 
     #[test]
     fn what_was_acquired_is_read_from_what_scanners_state() {
@@ -281,6 +292,23 @@ mod tests {
         let nonsense = r#"{"PhaseEncodingDirection": "i", "AcquisitionMatrixPE": 0, "ReconMatrixPE": 256}"#;
         assert_eq!(acquired(nonsense), [None; 3]);
         assert_eq!(acquired(&nonsense.replace("\": 256", "\": 0")), [None; 3]);
+    }
+
+    #[test]
+    fn the_thickness_is_that_along_the_axis_of_the_slices() {
+        let mut header = Header::new(Version::One, Order::Little);
+        let along = |text: &str, header: &Header| {
+            let sidecar: Sidecar = serde_json::from_str(text).unwrap();
+            [0, 1, 2].map(|axis| sidecar.thickness(axis, header))
+        };
+        let (plain, coronal) =
+            (r#"{"SliceThickness": 4}"#, r#"{"SliceThickness": 4, "SliceEncodingDirection": "j-"}"#);
+        assert_eq!(along(plain, &header), [None, None, Some(4.0)]);
+        assert_eq!(along(coronal, &header), [None, Some(4.0), None]);
+        // Slices lie along i.
+        header.set(field::DIM_INFO, 0, 16.0);
+        assert_eq!(along(plain, &header), [Some(4.0), None, None]);
+        assert_eq!(along(r#"{"SliceThickness": "4"}"#, &header), [None; 3]);
     }
 
     #[test]

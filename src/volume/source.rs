@@ -81,10 +81,13 @@ impl Source {
         }
     }
 
-    /// The thickness of slices across `axis` in millimetres, where it is known not to be their distance.
+    /// The thickness of slices across `axis` in millimetres, as a file's sidecar or a series states it.
     pub fn thickness(&self, axis: usize) -> Option<f64> {
         match self {
-            Self::Nifti(_) => None,
+            // What is wrong with a sidecar is told by those who copy it.
+            Self::Nifti(nifti) => {
+                Sidecar::of(nifti.data_path()).ok().flatten()?.thickness(axis, &nifti.header)
+            }
             Self::Series(series) => series.grid.thickness.filter(|_| axis == 2),
         }
     }

@@ -10,7 +10,7 @@ use super::dicom::{self, Making, Series};
 use super::intensity::{Survey, Window};
 use super::kspace;
 use super::mask::Mask;
-use super::nifti::{self, COMMENT, Extension, Header, Nifti, field};
+use super::nifti::{self, Extension, Header, field};
 use super::options::ConsistencyKernel;
 use super::plan::{Output, Plan};
 use super::region::Region;
@@ -20,7 +20,6 @@ use super::summary::Summary;
 use crate::engine::{Report, Target, UpscaleOptions, Upscaler};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fidelity::Fidelity;
-use crate::image::Provenance;
 use crate::progress::{CancelToken, Progress};
 
 /// Blocks of finished voxels that may wait until they are written.
@@ -217,84 +216,6 @@ impl VolumeTask<'_, '_> {
             options.consistency = Some(0);
         }
         Ok(options)
-    }
-
-    /// The extensions of the result: the input's, and how it was made.
-    ///
-    /// # Errors
-    /// `Input` where the mask cannot be read.
-    fn record(&self, header: &mut Header, upscaler: &Upscaler, report: &Report) -> Result<Vec<Extension>> {
-        let mut extensions = self.plan.source.extensions().to_vec();
-        if let Some(hash) = &self.hash {
-            let record = self.provenance(upscaler, report, hash)?;
-            let text = serde_json::to_string(&record).unwrap_or_default();
-            extensions.push(Extension::comment(&text, header.order()));
-            debug_assert_eq!(extensions.last().map(Extension::code), Some(COMMENT));
-            if !header.has_text(field::DESCRIP) {
-                header.set_text(field::DESCRIP, &record.software);
-            }
-        }
-        Ok(extensions)
-    }
-
-    /// How the volume is made, of a source with this hash.
-    ///
-    /// # Errors
-    /// `Input` where the mask cannot be read.
-    fn provenance(&self, upscaler: &Upscaler, report: &Report, hash: &str) -> Result<Provenance> {
-        let (plan, options) = (self.plan, &self.plan.options);
-        let mask = plan.mask.as_ref().map(Nifti::hash).transpose();
-        Ok(Provenance {
-            plane: Some(plan.plane_name()),
-            through: plan.is_through(),
-            native: plan.is_native().then_some(plan.geometry.sides),
-            kspace: options.consistency_kernel == Some(ConsistencyKernel::Kspace),
-            noise_length: Some(options.noise_length),
-            mask_sha256: mask.map_err(|error| error.context("the mask"))?,
-            ..upscaler.provenance(report, plan.factor(), hash.to_owned())
-        })
-    }
-
-    /// What a DICOM series tells of how it was made.
-    ///
-    /// # Errors
-    /// `Input` where the source cannot be read.
-    fn making(&self, series: &Series, upscaler: &Upscaler, report: &Report) -> Result<Making> {
-        let plan = self.plan;
-        let [columns, rows, slices] = plan.sides;
-        // A series has UIDs, which stand for its pixels.
-        let (scaling, source) = match &plan.source {
-            Source::Series(_) => (series.scaling, String::new()),
-            Source::Nifti(nifti) => {
-                (nifti.header.scaling(), self.hash.clone().map_or_else(|| nifti.hash(), Ok)?)
-            }
-        };
-        let settings = self.provenance(upscaler, report, &source)?;
-        let text = format!("{:.2}", plan.factor());
-        let factor = text.trim_end_matches('0').trim_end_matches('.').to_owned();
-        let along = if plan.is_through() { "through" } else { "in" };
-        let steps = if settings.steps == 1 { "1 step".into() } else { format!("{} steps", settings.steps) };
-        let description = format!(
-            "Enlarged x{factor} {along} the plane {} (i: columns, j: rows, k: slices) by {} with the neural network {}, \
-             {steps}. What lies between the acquired values is a prediction. Not for diagnosis.",
-            plan.plane_name(),
-            settings.software,
-            settings.model
-        );
-        let json = |record: &Provenance| serde_json::to_string(record).unwrap_or_default();
-        Ok(Making {
-            sides: [columns, rows, slices],
-            datatype: plan.datatype,
-            order: plan.source.header().order(),
-            scaling: scaling.unwrap_or((1.0, 0.0)),
-            factor,
-            description,
-            settings: format!("{} {:?}", json(&settings), plan.sides),
-            record: self
-                .hash
-                .as_ref()
-                .map(|hash| json(&Provenance { source_sha256: hash.clone(), ..settings })),
-        })
     }
 
     /// Makes slices in one thread and writes them to a file in another.

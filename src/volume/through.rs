@@ -182,7 +182,8 @@ impl Slices<'_> {
         let (through, old) = (self.plan.plane.2, self.plan.geometry.sides);
         let axes = (through, self.plan.families()[0]);
         let size = (self.plan.sides[through], old[axes.1]);
-        let profile = Profile::new(old[through], size.0, self.plan.thickness);
+        let share = self.plan.thickness / self.plan.geometry.voxel_mm()[through];
+        let profile = Profile::new(old[through], size.0, share);
         for index in 0..old[3 - axes.0 - axes.1] {
             cancel.check()?;
             let slice = Slice::new(input.slice(axes, index), old[through], old[axes.1]);

@@ -145,6 +145,8 @@ fn plan(
     let target = if record.through {
         let distance = own.geometry.voxel_mm()[through] * old[through] as f64 / new[through] as f64;
         options.through = Some(Distance::Millimetres(distance));
+        // Whatever lies beside the source now.
+        options.thickness = Some(record.thickness.unwrap_or(own.geometry.voxel_mm()[through]));
         Target::Native
     } else {
         // The longer side says more exactly what the factor was.

@@ -30,14 +30,15 @@ import partdiff.ray  # noqa: E402
 Picture = Callable[..., NDArray[Any]]
 
 
-NODE = {"num_cpus": 1, "object_store_memory": 200 << 20, "resources": {"half": 1}}
+NODE = {"num_cpus": 1, "object_store_memory": 200 << 20, "resources": {"place": 1}}
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    """A head node with room for two actors, to which tests add nodes. `half` is a resource of which each node has 1."""
+    """A head node with room for two actors, to which tests add nodes. An actor that asks for `place` takes one of two
+    places there, or the only one of another node."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    cluster = Cluster(initialize_head=True, head_node_args=NODE | {"num_cpus": 2})
+    cluster = Cluster(initialize_head=True, head_node_args=NODE | {"num_cpus": 2, "resources": {"place": 2}})
     ray.init(address=cluster.address, log_to_driver=False)
     ray.data.DataContext.get_current().enable_progress_bars = False
     yield cluster
@@ -131,13 +132,24 @@ def test_a_folder_is_made_once_and_what_is_bad_is_told(
     assert (tmp_path / "other/0.png").read_bytes() == (tmp_path / "0.png").read_bytes()
 
 
+@ray.remote
+class Holder:
+    """Takes a place on a node."""
+
+    def ready(self) -> bool:
+        return True
+
+
 def test_a_node_is_lost_and_no_file_is(
     cluster: Cluster, store: fs.S3FileSystem, picture: Picture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths = fill(store, "photos/small", picture, 24, 240)
+    # With one place of the head taken, each node has one actor, until the other node is lost.
+    holder = Holder.options(num_cpus=0, resources={"place": 1}).remote()
+    ray.get(holder.ready.remote())
     node = cluster.add_node(**NODE)
     cluster.wait_for_nodes()
-    # Both actors are there before the first file, one on each node.
+    # Both actors are there before the first file.
     monkeypatch.setattr(ray.data.DataContext.get_current(), "wait_for_min_actors_s", 120)
     lost, ended = threading.Event(), threading.Event()
 
@@ -148,6 +160,7 @@ def test_a_node_is_lost_and_no_file_is(
     def lose() -> None:
         while not ended.wait(0.3):
             if node.node_id in (nodes := at_work()) and len(nodes) == 2:
+                ray.kill(holder)
                 cluster.remove_node(node, allow_graceful=False)
                 lost.set()
                 return
@@ -162,7 +175,7 @@ def test_a_node_is_lost_and_no_file_is(
         threads=1,
         actors=2,
         batch_size=2,
-        ray_remote_args={"resources": {"half": 1}},
+        ray_remote_args={"resources": {"place": 1}},
     )
     ended.set()
     thread.join(60)

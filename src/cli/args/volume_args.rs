@@ -20,6 +20,11 @@ pub struct VolumeArgs {
     #[arg(long, value_name = "iso|MM", value_parser = options::distance)]
     pub through: Option<Distance>,
 
+    /// How thick slices were acquired, for --through, where they have gaps or overlap; by default what DICOM or the JSON
+    /// sidecar says (SliceThickness), else as thick as they lie apart
+    #[arg(long, value_name = "MM", requires = "through", value_parser = options::thickness)]
+    pub thickness: Option<f64>,
+
     /// A volume on the same grid: only where its voxels are not 0 does the model run; all else is interpolated
     #[arg(long, value_name = "MASK.nii.gz")]
     pub mask: Option<PathBuf>,
@@ -68,6 +73,7 @@ impl From<VolumeArgs> for VolumeOptions {
         let VolumeArgs {
             plane,
             through,
+            thickness,
             mask,
             noise_length,
             consistency_kernel,
@@ -81,6 +87,7 @@ impl From<VolumeArgs> for VolumeOptions {
         Self {
             plane,
             through,
+            thickness,
             mask,
             noise_length,
             consistency_kernel,

@@ -20,7 +20,13 @@ enum Failure {
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        Self::Io(error)
+        match error.kind() {
+            // As of deflated data that are damaged or cut.
+            io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
+                Self::Damaged
+            }
+            _ => Self::Io(error),
+        }
     }
 }
 
@@ -45,15 +51,12 @@ fn read(place: &Place, pixels: bool) -> Result<DefaultDicomObject> {
     let options =
         if pixels { options.read_to(tags::PIXEL_DATA) } else { options.read_until(tags::FLOAT_PIXEL_DATA) };
     let object = || {
-        let size = place.size()?;
-        let are_plausible = |file: &mut dyn Read| {
-            let (mut whole, added) = whole(file)?;
-            Ok::<_, Failure>(lengths::are_plausible(&mut whole, size + added, pixels)?)
-        };
+        let are_plausible =
+            |file: &mut dyn Read| lengths::are_plausible(&mut whole(file)?, pixels).map_err(Failure::from);
         if !place.read(are_plausible)? {
             return Err(Failure::Damaged);
         }
-        place.read(|file| options.from_reader(whole(file)?.0).map_err(|_| Failure::Damaged))
+        place.read(|file| options.from_reader(whole(file)?).map_err(|_| Failure::Damaged))
     };
     object().map_err(|failure| match failure {
         Failure::Io(error) => Error::with_source(ErrorKind::Input, format!("cannot read {place}"), error),
@@ -64,8 +67,8 @@ fn read(place: &Place, pixels: bool) -> Result<DefaultDicomObject> {
     })
 }
 
-/// A file from its magic number on, with what is missing of its beginning, and the number of bytes of that.
-fn whole(file: &mut dyn Read) -> Result<(impl Read, u64), Failure> {
+/// A file from its magic number on, with what is missing of its beginning.
+fn whole(file: &mut dyn Read) -> Result<impl Read, Failure> {
     let mut begin = Vec::with_capacity(TOLD_BY);
     file.take(TOLD_BY as u64).read_to_end(&mut begin)?;
     let (skipped, before) = match content::start(&begin).ok_or(Failure::Damaged)? {
@@ -74,9 +77,8 @@ fn whole(file: &mut dyn Read) -> Result<(impl Read, u64), Failure> {
         Start::Meta => (0, b"DICM".to_vec()),
         Start::Bare(syntax) => (0, meta(syntax)?),
     };
-    let added = before.len() as u64;
     begin.drain(..skipped);
-    Ok((Cursor::new(before).chain(Cursor::new(begin)).chain(file), added))
+    Ok(Cursor::new(before).chain(Cursor::new(begin)).chain(file))
 }
 
 /// A file meta group that names only the transfer syntax.

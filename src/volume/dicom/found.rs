@@ -18,7 +18,7 @@ const FARTHEST: f64 = 1e6;
 const MAX_FRAMES: i64 = 1 << 20;
 
 /// The transfer syntaxes that are read.
-const READ: [&str; 9] = [
+const READ: &[&str] = &[
     uids::IMPLICIT_VR_LITTLE_ENDIAN,
     uids::EXPLICIT_VR_LITTLE_ENDIAN,
     BIG_ENDIAN,
@@ -28,7 +28,18 @@ const READ: [&str; 9] = [
     uids::JPEG_LOSSLESS_SV1,
     uids::JPEG2000_LOSSLESS,
     uids::JPEG2000,
+    #[cfg(feature = "jpegls")]
+    uids::JPEGLS_LOSSLESS,
+    #[cfg(feature = "jpegls")]
+    uids::JPEGLS_NEAR_LOSSLESS,
 ];
+
+/// The compressions among them, as people write them.
+const COMPRESSIONS: &str = if cfg!(feature = "jpegls") {
+    "deflate, RLE, lossless JPEG, JPEG 2000 or JPEG-LS"
+} else {
+    "deflate, RLE, lossless JPEG or JPEG 2000"
+};
 
 /// What all frames of a series share, beside their orientation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -179,7 +190,7 @@ pub fn contents(file: usize, object: &DefaultDicomObject) -> Contents {
         );
         return Contents::Refused(key, why);
     }
-    let lossy = object.meta().transfer_syntax() == uids::JPEG2000
+    let lossy = [uids::JPEG2000, uids::JPEGLS_NEAR_LOSSLESS].contains(&object.meta().transfer_syntax())
         || all.text(tags::LOSSY_IMAGE_COMPRESSION).as_deref() == Some("01");
     let frames =
         (0..count as usize).map(|number| frame(file, number, lossy, &key, &Attributes::new(object, number)));
@@ -198,9 +209,7 @@ fn refusal(object: &DefaultDicomObject, all: &Attributes<'_>, class: &str, sampl
     let syntax = object.meta().transfer_syntax();
     if !READ.contains(&syntax) {
         let name = TransferSyntaxRegistry.get(syntax).map_or(syntax, |known| known.name());
-        return Some(format!(
-            "is compressed as {name}: expected no compression, deflate, RLE, lossless JPEG or JPEG 2000"
-        ));
+        return Some(format!("is compressed as {name}: expected no compression, {COMPRESSIONS}"));
     }
     let colour = all.text(tags::PHOTOMETRIC_INTERPRETATION).unwrap_or_else(|| "not stated".into());
     if !colour.starts_with("MONOCHROME")

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::{StandardDataDictionary, tags, uids};
+use flate2::read::DeflateDecoder;
 
 use super::content::BIG_ENDIAN;
 use super::nesting::{Nesting, Next};
@@ -54,15 +55,16 @@ const ITEM: Tag = Tag(0xfffe, 0xe000);
 const ITEM_END: Tag = Tag(0xfffe, 0xe00d);
 const SEQUENCE_END: Tag = Tag(0xfffe, 0xe0dd);
 
-/// Whether every value of a file of `size` bytes could lie in it, in whole numbers; `file` begins with the magic number. It looks at
-/// elements one after the other as the parser does, those of items too, up to the `pixels`, and those if asked. Whatever
-/// else is odd is left to the parser.
+/// Whether every value lies in its file, in whole numbers; `file` begins with the magic number. It looks at elements one
+/// after the other as the parser does, those of items too, up to the `pixels`, and those if asked. Whatever else is odd is
+/// left to the parser.
 ///
 /// # Errors
 /// As the file cannot be read.
-pub fn are_plausible(file: &mut dyn Read, size: u64, pixels: bool) -> io::Result<bool> {
+pub fn are_plausible(file: &mut dyn Read, pixels: bool) -> io::Result<bool> {
+    let mut file: Box<dyn Read + '_> = Box::new(file);
     let mut at = 4;
-    io::copy(&mut file.take(at), &mut io::sink())?;
+    has(&mut file, at)?;
     let mut syntax = String::new();
     // The file meta group comes first, and ends where its first element says; the parser goes on from there.
     let (mut is_meta, mut meta_end) = (true, None);
@@ -73,12 +75,16 @@ pub fn are_plausible(file: &mut dyn Read, size: u64, pixels: bool) -> io::Result
                 return Ok(false);
             }
             is_meta = false;
+            if syntax == uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN {
+                file = Box::new(DeflateDecoder::new(file));
+            }
         }
         let next = match nesting.next(at) {
             None => return Ok(true),
-            Some(Next::Fragment(end)) if end > size => return Ok(false),
             Some(Next::Fragment(end)) => {
-                io::copy(&mut file.take(end - at), &mut io::sink())?;
+                if !has(&mut file, end - at)? {
+                    return Ok(false);
+                }
                 at = end;
                 continue;
             }
@@ -94,9 +100,6 @@ pub fn are_plausible(file: &mut dyn Read, size: u64, pixels: bool) -> io::Result
         // The file meta group is little-endian and explicit.
         let is_big = !is_meta && syntax == BIG_ENDIAN;
         let is_explicit = is_meta || syntax != uids::IMPLICIT_VR_LITTLE_ENDIAN;
-        if !is_meta && syntax == uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN {
-            return Ok(true);
-        }
         let short =
             |bytes: [u8; 2]| if is_big { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) };
         let long =
@@ -147,26 +150,36 @@ pub fn are_plausible(file: &mut dyn Read, size: u64, pixels: bool) -> io::Result
             continue;
         }
         let is_whole = tag == tags::PIXEL_DATA || length % unit(vr) == 0;
-        if !is_whole || u64::from(length) > size.saturating_sub(at) {
+        if !is_whole {
             return Ok(false);
         }
-        let mut value = Vec::new();
         if is_meta && tag == tags::TRANSFER_SYNTAX_UID && length <= 64 {
-            file.take(length.into()).read_to_end(&mut value)?;
+            let mut value = Vec::new();
+            (&mut file).take(length.into()).read_to_end(&mut value)?;
             syntax = String::from_utf8_lossy(&value).trim_matches(['\0', ' ']).to_owned();
         } else if is_meta && tag == tags::FILE_META_INFORMATION_GROUP_LENGTH && length == 4 {
-            file.take(4).read_to_end(&mut value)?;
-            let stated = value.try_into().map_or(0, u32::from_le_bytes);
-            meta_end = Some(at + 4 + u64::from(stated));
-        } else {
-            io::copy(&mut file.take(length.into()), &mut io::sink())?;
+            let mut value = [0; 4];
+            file.read_exact(&mut value)?;
+            meta_end = Some(at + 4 + u64::from(u32::from_le_bytes(value)));
+        } else if !has(&mut file, length.into())? {
+            return Ok(false);
         }
         at += u64::from(length);
     }
 }
 
+/// Skips `length` bytes, if there are as many.
+fn has(file: &mut dyn Read, length: u64) -> io::Result<bool> {
+    Ok(io::copy(&mut file.take(length), &mut io::sink())? == length)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::DeflateEncoder;
+
     use super::*;
 
     fn are(bytes: &[u8], syntax: &str) -> bool {
@@ -177,7 +190,7 @@ mod tests {
         file.extend(length.to_le_bytes());
         file.extend(syntax.as_bytes());
         file.extend(bytes);
-        are_plausible(&mut &file[..], file.len() as u64, true).unwrap()
+        are_plausible(&mut &file[..], true).unwrap()
     }
 
     #[test]
@@ -186,7 +199,7 @@ mod tests {
             let mut file = b"DICM\x02\0\0\0UL\x04\0".to_vec();
             file.extend(stated.to_le_bytes());
             file.extend(b"\x02\0\x10\0UI\x14\x001.2.840.10008.1.2.1\0\x08\0\x08\0CS\x02\0AB");
-            are_plausible(&mut &file[..], file.len() as u64, true).unwrap()
+            are_plausible(&mut &file[..], true).unwrap()
         };
         assert!(file(28));
         assert!(!file(26) && !file(0) && !file(u32::MAX));
@@ -229,6 +242,14 @@ mod tests {
             [&icon[..], b"\xe0\x7f\x10\0OB\0\0\xff\xff\xff\xff\xfe\xff\xdd\xe0\0\0\0\0", ends].concat();
         assert!(are(&icon, explicit));
         assert!(!are(&[&icon[..], &inner[..], b"\x09\0\x10\0", long].concat(), explicit));
+        // What is inside of a deflated file.
+        let deflated = |bytes: &[u8]| {
+            let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
+            encoder.write_all(bytes).unwrap();
+            are(&encoder.finish().unwrap(), uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN)
+        };
+        assert!(deflated(b"\x08\0\x08\0CS\x02\0AB\x28\0\x10\0US\x02\0\x01\0"));
+        assert!(!deflated(b"\x08\0\x08\0CS\x02\0AB\x09\0\x10\0OB\0\0\0\0\0\x80\x01\0"));
         let fragment = b"\xe0\x7f\x10\0OB\0\0\xff\xff\xff\xff\xfe\xff\0\xe0\x04\0\0\0";
         let end = b"\xfe\xff\xdd\xe0\0\0\0\0";
         assert!(are(&[&fragment[..], b"\x08\0\x08\0", end].concat(), explicit));

@@ -67,19 +67,6 @@ impl Place {
         Ok(found)
     }
 
-    /// The number of bytes.
-    ///
-    /// # Errors
-    /// As the file cannot be read.
-    pub fn size(&self) -> io::Result<u64> {
-        match &self.entry {
-            None => std::fs::metadata(&self.path).map(|data| data.len()),
-            Some((index, _)) => {
-                open_zip(&self.path)?.by_index(*index).map(|entry| entry.size()).map_err(io::Error::other)
-            }
-        }
-    }
-
     /// Hands all bytes to `read`.
     ///
     /// # Errors

@@ -104,6 +104,7 @@ fn record() -> impl Strategy<Value = Provenance> {
             source_sha256,
             plane: (page % 2 == 0).then(|| "jk".to_owned()),
             through: page % 3 == 2,
+            thickness: (page % 3 == 2).then_some(3.75),
             native: (page % 2 == 1).then_some([steps as usize, 5, 7]),
             kspace: page % 3 == 1,
             noise_length: (page % 2 == 0).then_some(2.5),

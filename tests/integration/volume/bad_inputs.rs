@@ -33,7 +33,7 @@ pub fn nifti(change: impl FnOnce(&mut [u8])) -> Vec<u8> {
     bytes
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
@@ -136,6 +136,8 @@ fn values_that_mean_nothing_between_voxels_are_refused_unless_forced() {
     }
     fails("a_dseg.nii", &nifti(|_| {}), "holds labels (_dseg in its name)");
     fails("a_mask.nii", &nifti(|_| {}), "expected intensities, or give --force");
+    fails("4_gre_0.5mm_e2_ph.nii", &nifti(|_| {}), "holds phases (_ph in its name)");
+    fails("flow_vel.nii", &nifti(|_| {}), "holds velocities (_vel in its name)");
     fails("a.nii", &nifti(|header| put(header, 68, 1007i16.to_le_bytes())), "intent_code is 1007");
     let place = Place::new();
     place.put("a_mask.nii", &nifti(|_| {}));

@@ -12,7 +12,7 @@ use crate::cli::has_runtime;
 impl Place {
     /// The verdict, checked against the exit status.
     #[track_caller]
-    fn verdict(&self, result: &str, source: &str) -> Value {
+    pub(super) fn verdict(&self, result: &str, source: &str) -> Value {
         let mut command = Command::new(env!("CARGO_BIN_EXE_partdiff"));
         command.current_dir(self.0.path()).args(["verify", result, source, "--json", "--device", "cpu"]);
         let output = command.output().unwrap();
@@ -55,6 +55,7 @@ fn results_of_every_kind_are_made_again() {
         &["--steps", "2", "--seed", "9"][..],
         &["-s", "2.5", "--datatype", "float32", "--cleanup", "0.3"],
         &["--through", "1", "--steps", "1"],
+        &["--through", "1.5", "--thickness", "2.2"],
         &["--plane", "ik", "-s", "1.7"],
         &["-s", "1"],
         &["--steps", "3", "--noise-length", "7"],

@@ -1,6 +1,6 @@
 """What pydicom and dcm2niix say of series and of what was read of them; nothing of ours reads here what ours wrote.
 
-    judge.py make FOLDER           series of all kinds that are read, each in a folder of its own
+    judge.py make FOLDER [jpegls]  series of all kinds that are read, each in a folder of its own
     judge.py compare SERIES NIFTI [uneven|scaled|apart]
         NIFTI has the voxels of SERIES as pydicom decodes them, where dcm2niix puts them; with uneven, distances of slices
         may differ, with scaled, dcm2niix's values, and with apart, dcm2niix is not asked
@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 import dcm2niix
+import gdcm
 import nibabel as nib
 import numpy as np
 import pydicom
@@ -24,9 +25,15 @@ from pydicom.uid import (
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
     RLELossless,
 )
 
+GDCM = {
+    JPEGLosslessSV1: gdcm.TransferSyntax.JPEGLosslessProcess14_1,
+    JPEGLSLossless: gdcm.TransferSyntax.JPEGLSLossless,
+}
 COLUMNS, ROWS = 40, 33
 ORIENTATIONS = {
     "axial": [1, 0, 0, 0, 1, 0],
@@ -51,6 +58,8 @@ def slice_of(orientation, index, signed=False, distance=5.0):
     file.file_meta.MediaStorageSOPClassUID = file.SOPClassUID = pydicom.uid.MRImageStorage
     file.file_meta.MediaStorageSOPInstanceUID = file.SOPInstanceUID = f"2.25.1000{index}"
     file.StudyInstanceUID, file.SeriesInstanceUID, file.FrameOfReferenceUID = "2.25.1", "2.25.2", "2.25.3"
+    # Else GDCM takes the time of now, which differs from slice to slice.
+    file.StudyDate, file.StudyTime = "20260102", "030405"
     file.Modality, file.SeriesNumber = "MR", 4
     file.ImageType = ["ORIGINAL", "PRIMARY", "M", "ND"]
     # Against the order of the slices.
@@ -89,7 +98,25 @@ def save(file, path, syntax=ExplicitVRLittleEndian):
         file.file_meta.TransferSyntaxUID = syntax
     if syntax == ExplicitVRBigEndian:
         file.PixelData = np.frombuffer(file.PixelData, "<u2").astype(">u2").tobytes()
+    if syntax in GDCM:
+        file.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     file.save_as(path, enforce_file_format=True)
+    if syntax in GDCM:
+        compress(path, GDCM[syntax])
+
+
+def compress(path, syntax):
+    """Writes the file again in a syntax that pydicom cannot write."""
+    reader, change, writer = gdcm.ImageReader(), gdcm.ImageChangeTransferSyntax(), gdcm.ImageWriter()
+    reader.SetFileName(str(path))
+    assert reader.Read()
+    change.SetTransferSyntax(gdcm.TransferSyntax(syntax))
+    change.SetInput(reader.GetImage())
+    assert change.Change()
+    writer.SetFileName(str(path))
+    writer.SetFile(reader.GetFile())
+    writer.SetImage(change.GetOutput())
+    assert writer.Write()
 
 
 def enhanced(times=1, own_scale=False):
@@ -129,7 +156,7 @@ def enhanced(times=1, own_scale=False):
         yield file
 
 
-def make(folder):
+def make(folder, *more):
     for name, orientation in {**ORIENTATIONS, "oblique": oblique()}.items():
         for index in range(4):
             save(slice_of(orientation, index), folder / name / f"{3 * index % 4}.x")
@@ -139,6 +166,8 @@ def make(folder):
         "deflated": DeflatedExplicitVRLittleEndian,
         "rle": RLELossless,
         "jpeg2000": JPEG2000Lossless,
+        "jpeg-lossless": JPEGLosslessSV1,
+        **{kind: JPEGLSLossless for kind in more},
     }.items():
         for index in range(3):
             save(slice_of(ORIENTATIONS["axial"], index), folder / name / f"{index}", syntax)
@@ -236,6 +265,6 @@ def compare(series, path, but=""):
 
 if __name__ == "__main__":
     if sys.argv[1] == "make":
-        make(Path(sys.argv[2]))
+        make(Path(sys.argv[2]), *sys.argv[3:])
     else:
         compare(Path(sys.argv[2]), Path(sys.argv[3]), *sys.argv[4:])

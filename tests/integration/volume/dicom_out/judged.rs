@@ -127,6 +127,7 @@ fn public_series_are_written_as_the_judges_want() {
         ("MR_small", "mri-peers/MR_small.dcm"),
         ("MR_small_implicit", "mri-peers/MR_small_implicit.dcm"),
         ("MR_overlay_siemens", "mri-peers/MR_overlay_siemens.dcm"),
+        ("MR2_J2KR", "mri-peers/MR2_J2KR.dcm"),
         ("series_sagittal_t1", "mri-peers/series_sagittal_t1"),
         ("enhanced_siemens_xa10", "mri-peers/enhanced_siemens_xa10"),
     ] {
