@@ -92,9 +92,15 @@ fuzz seconds="60":
 bench:
     cargo build --release
     cargo bench --bench end_to_end
+    cargo bench --bench providers
     cargo bench --bench watch
     cargo bench -p partdiff-capi --bench overhead
     cargo bench -p partdiff-gimp --bench in_gimp
+
+# time and memory from small images to large ones, plotted for docs/hardware.md (`python` has numpy, Pillow and matplotlib)
+growth python="python3":
+    cargo build --release
+    {{ python }} benches/growth.py target/release/partdiff docs/images/growth.svg
 
 # coverage of the tests, to target/llvm-cov/html; needs cargo-llvm-cov and the component llvm-tools
 coverage:

@@ -4,6 +4,8 @@
 //! Every contender runs once per round, in turn, so that a busy machine is unfair to all alike; ratios are of
 //! the best times. Set PARTDIFF_PYTHON to a Python with numpy, Pillow and onnxruntime (torch if wanted).
 
+mod shared;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
@@ -51,7 +53,7 @@ fn main() {
     let steps = arguments.get(1).map_or(4, |steps| steps.parse().expect("STEPS is a number"));
     let rounds = arguments.get(2).map_or(5, |rounds| rounds.parse().expect("ROUNDS is a number"));
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let image = image.unwrap_or_else(|| sample(folder.path()));
+    let image = image.unwrap_or_else(|| shared::sample(folder.path()));
     let input = decode(&image);
     println!("{} ({}x{}), {steps} steps, best of {rounds}", image.display(), input.width(), input.height());
 
@@ -83,7 +85,7 @@ fn main() {
         ]);
         command
     };
-    let (steps_text, model) = (steps.to_string(), model_folder());
+    let (steps_text, model) = (steps.to_string(), shared::model_folder());
     let mut contenders: Vec<Contender<'_>> = vec![
         (
             "engine",
@@ -102,22 +104,19 @@ fn main() {
     ];
     contenders.push((
         "partdiff upscale, process start to file written",
-        Box::new(|| succeeds(command(&steps_text))),
+        Box::new(|| shared::printed(command(&steps_text)).is_some()),
     ));
-    let python = std::env::var("PARTDIFF_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     for (name, engine) in [
         ("Python loop, numpy and onnxruntime, start to file written", "onnxruntime"),
         ("Python loop, PyTorch eager, start to file written", "torch"),
     ] {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/python_loop.py");
-        let (python, image, output, model) =
-            (python.clone(), image.clone(), folder.path().join("python.png"), model.clone());
+        let (image, output, model) = (image.clone(), folder.path().join("python.png"), model.clone());
         contenders.push((
             name,
             Box::new(move || {
-                let mut command = Command::new(&python);
-                command.arg(&script).arg(engine).arg(&model).arg(&image).arg(&output).arg(steps.to_string());
-                succeeds(command)
+                let mut command = shared::python("python_loop.py");
+                command.arg(engine).arg(&model).arg(&image).arg(&output).arg(steps.to_string());
+                shared::printed(command).is_some()
             }),
         ));
     }
@@ -174,30 +173,6 @@ fn replay(networks: &mut [Box<dyn Network>], bundle: &Bundle, calls: &[Call]) {
             });
         }
     });
-}
-
-fn succeeds(mut command: Command) -> bool {
-    command.output().is_ok_and(|output| {
-        if !output.status.success() {
-            eprint!("{}", String::from_utf8_lossy(&output.stderr));
-        }
-        output.status.success()
-    })
-}
-
-fn model_folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("onnx/models").join(DEFAULT_BUNDLE)
-}
-
-/// A photograph of 512x384 pixels, cut from a committed one.
-fn sample(folder: &Path) -> PathBuf {
-    let photo = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/house.png");
-    let photo = image::open(photo).expect("tests/data/house.png").to_rgb8();
-    let path = folder.join("house-512x384.png");
-    image::imageops::resize(&photo, 512, 384, image::imageops::FilterType::CatmullRom)
-        .save(&path)
-        .expect("saved");
-    path
 }
 
 fn decode(path: &Path) -> Raster {
