@@ -57,8 +57,9 @@ class Recipe:
     ema: float = 0.999
 
 
-CONTINUED = {"lr": 2.5e-4, "release": 0.0, "fall": 1.0}
-"""What differs with a discriminator that has learnt. LPIPS hardly moves at a high rate, and falls with the rate."""
+def continued(recipe: Recipe) -> Recipe:
+    """For a discriminator that has learnt. LPIPS hardly moves at a high rate, and falls with the rate."""
+    return replace(recipe, lr=2.5e-4, release=0.0, fall=1.0)
 
 
 class Texture(Run):
@@ -87,7 +88,7 @@ class Texture(Run):
         # A second run sees other patches than the first.
         super().__init__(network, config, store, directory, device, seed=int(self.begun[:4], 16))
         self.about = record
-        self.recipe = replace(recipe, **CONTINUED) if critic else recipe
+        self.recipe = continued(recipe) if critic else recipe
         self.VALIDATED = (1, *(steps for steps, _ in recipe.force))
         compiled = torch.compile if fuse else lambda module: module
         self.encoder, self.denoiser = compiled(self.network.encoder), compiled(self.network.denoiser)

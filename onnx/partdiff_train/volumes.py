@@ -152,8 +152,8 @@ original's (squared for NMSE). Sharpness: mean absolute Laplacian in the head re
 part is noise. Neighbours: mean absolute difference of neighbouring slices in the head relative to the original's; where
 one axis was coarse, of neighbours along it. The axis that is coarse alone is j. Coarse volumes are float32. One step is
 the preset faithful, whose back-projection is left out for volumes. Of each of the three volumes, measures are of the 12
-slices in the middle. Both openms volumes were interpolated by the scanner: along i, k-space falls to the noise floor at 70
-to 75 %, so that detail beyond that is not asked of results at x2."""
+slices in the middle. Both openms volumes were interpolated by the scanner: along i, k-space falls to the noise floor at
+70 to 75 %, so that detail beyond that is not asked of results at x2."""
 
 ELSEWHERE = """The aligned chain from K against the full chain at equal numbers of denoiser calls:
 [ablation-mri-x4.md](ablation-mri-x4.md), on other slices, as it needs models trained for it."""
