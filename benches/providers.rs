@@ -2,9 +2,10 @@
 //! a Python loop over the same graphs, and Real-ESRGAN. `cargo bench --bench providers [-- IMAGE [ROUNDS]]`
 //!
 //! Every contender runs once per round, in turn, so that a busy machine is unfair to all alike; the best times count.
-//! PARTDIFF_PYTHON is a Python with numpy, Pillow and onnxruntime, PARTDIFF_PEER the folder that `python -m partdiff_train
-//! peer` filled (without it Real-ESRGAN is left out; it runs in the first round only), PARTDIFF_DEVICES the devices, each with
-//! `@` and its library if that is not the usual one, else all that need no GPU. A provider that cannot run says why.
+//! PARTDIFF_PYTHON is a Python with numpy, Pillow, onnxruntime and what onnx/ imports, PARTDIFF_PEER the folder that
+//! `python -m partdiff_train peer` filled (without it Real-ESRGAN is left out; it runs in the first round only),
+//! PARTDIFF_DEVICES the devices, each with `@` and its library if that is not the usual one, else all that need no GPU. A
+//! provider that cannot run says why.
 
 mod shared;
 

@@ -7,12 +7,10 @@ use crate::engine::options::MAX_SCALE;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Bounds of the thickness of slices as a share of their distance. Beyond the upper one the correction through the plane
-/// would not settle: the mean over such a slice turns the finest waves round.
-const THINNEST: f64 = 0.05;
-const THICKEST: f64 = 2.0;
-
-/// The least share that is believed of an option or a sidecar: less is likely in another unit.
+/// would not settle: the mean over such a slice turns the finest waves round. Below the lower one it is likely in another
+/// unit.
 const LEAST: f64 = 0.1;
+const THICKEST: f64 = 2.0;
 
 /// Sizes are rounded in files: those that differ by less than this share are the same.
 const SAME: f64 = 1e-3;
@@ -74,33 +72,30 @@ pub fn thickness(
     if options.through.is_none() {
         return Ok(distance);
     }
-    let (thickness, told) = match source {
-        _ if options.thickness.is_some() => {
-            let (thickness, told) = chosen(options.thickness, None, distance)?;
-            (thickness, told.filter(|_| matches!(source, Source::Nifti(_))))
-        }
-        // A series tells of gaps itself.
-        Source::Series(_) => {
-            let stated = source.thickness(axis).unwrap_or(distance);
-            (stated.clamp(THINNEST * distance, THICKEST * distance), None)
-        }
-        Source::Nifti(_) => chosen(None, source.thickness(axis), distance)?,
+    let whose = match source {
+        Source::Series(_) => "SliceThickness of the series",
+        Source::Nifti(_) => "SliceThickness of its sidecar",
     };
+    let (thickness, told) =
+        chosen(options.thickness, source.thickness(axis).map(|stated| (stated, whose)), distance)?;
+    // A series tells of its gaps itself.
+    let is_told = matches!(source, Source::Series(_)) && options.thickness.is_none() && thickness != distance;
+    let told = told.filter(|_| !is_told);
     warnings.extend(told);
     Ok(thickness)
 }
 
-/// The thickness of slices that lie `distance` apart, of those that an option and a sidecar state; and a warning.
-fn chosen(option: Option<f64>, sidecar: Option<f64>, distance: f64) -> Result<(f64, Option<String>)> {
-    let Some(stated) = option.or(sidecar) else { return Ok((distance, None)) };
+/// The thickness of slices that lie `distance` apart, of those that an option and a source state; and a warning.
+fn chosen(option: Option<f64>, source: Option<(f64, &str)>, distance: f64) -> Result<(f64, Option<String>)> {
+    let stated = option.map(|option| (option, "--thickness")).or(source);
+    let Some((stated, whose)) = stated else { return Ok((distance, None)) };
     let (share, apart) = (stated / distance, rounded(distance));
     if (share - 1.0).abs() < SAME {
         return Ok((distance, None));
     }
     if !(LEAST * (1.0 - SAME)..=THICKEST * (1.0 + SAME)).contains(&share) {
-        let who = if option.is_some() { "--thickness" } else { "SliceThickness of its sidecar" };
         let message = format!(
-            "{who} is {stated} mm, and slices lie {apart} mm apart: expected {} to {} mm",
+            "{whose} is {stated} mm, and slices lie {apart} mm apart: expected {} to {} mm",
             rounded(LEAST * distance),
             rounded(THICKEST * distance)
         );
@@ -133,7 +128,9 @@ mod tests {
 
     #[test]
     fn an_option_says_more_than_a_sidecar_and_that_more_than_the_distance() {
-        let chosen = |option, sidecar| chosen(option, sidecar, 5.0).unwrap();
+        let chosen = |option, sidecar: Option<f64>| {
+            chosen(option, sidecar.map(|stated| (stated, "SliceThickness")), 5.0).unwrap()
+        };
         assert_eq!(chosen(None, None), (5.0, None));
         let (thickness, told) = chosen(None, Some(4.0));
         assert_eq!(thickness, 4.0);
@@ -151,14 +148,17 @@ mod tests {
 
     #[test]
     fn what_cannot_be_is_an_error_of_an_option_and_a_warning_of_a_sidecar() {
-        let wrong = |option| chosen(Some(option), Some(4.0), 3.000_000_2).unwrap_err().to_string();
+        let wrong = |option| {
+            chosen(Some(option), Some((4.0, "SliceThickness")), 3.000_000_2).unwrap_err().to_string()
+        };
         for (option, shown) in [(0.2, "0.2"), (7.0, "7"), (f64::NAN, "NaN")] {
             let expected =
                 format!("--thickness is {shown} mm, and slices lie 3 mm apart: expected 0.3 to 6 mm");
             assert_eq!(wrong(option), expected);
         }
         for (stated, shown) in [(0.0, "0"), (-4.0, "-4"), (0.005, "0.005"), (4000.0, "4000")] {
-            let (thickness, told) = chosen(None, Some(stated), 5.0).unwrap();
+            let (thickness, told) =
+                chosen(None, Some((stated, "SliceThickness of its sidecar")), 5.0).unwrap();
             let expected = format!(
                 "SliceThickness of its sidecar is {shown} mm, and slices lie 5 mm apart: expected 0.5 to 10 mm; taken to \
                  be as thick as they lie apart"

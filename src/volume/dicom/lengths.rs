@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
+use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry, VirtualVr};
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::{StandardDataDictionary, tags, uids};
 use flate2::read::DeflateDecoder;
@@ -48,6 +48,9 @@ fn unit(vr: VR) -> u32 {
     }
 }
 
+/// Most bytes of a data set that is stored deflated: few bytes inflate to a thousand times as many.
+const MOST_INFLATED: u64 = 1 << 30;
+
 /// The file meta group.
 const META: u16 = 2;
 
@@ -69,6 +72,7 @@ pub fn are_plausible(file: &mut dyn Read, pixels: bool) -> io::Result<bool> {
     // The file meta group comes first, and ends where its first element says; the parser goes on from there.
     let (mut is_meta, mut meta_end) = (true, None);
     let mut nesting = Nesting::default();
+    let mut most = u64::MAX;
     loop {
         if let Some(end) = meta_end.filter(|&end| is_meta && end <= at) {
             if end < at {
@@ -77,12 +81,13 @@ pub fn are_plausible(file: &mut dyn Read, pixels: bool) -> io::Result<bool> {
             is_meta = false;
             if syntax == uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN {
                 file = Box::new(DeflateDecoder::new(file));
+                most = MOST_INFLATED;
             }
         }
         let next = match nesting.next(at) {
-            None => return Ok(true),
+            None => return Ok(false),
             Some(Next::Fragment(end)) => {
-                if !has(&mut file, end - at)? {
+                if end > most || !has(&mut file, end - at)? {
                     return Ok(false);
                 }
                 at = end;
@@ -132,7 +137,7 @@ pub fn are_plausible(file: &mut dyn Read, pixels: bool) -> io::Result<bool> {
                 ITEM => nesting.open_item(end),
                 ITEM_END => nesting.close_item(),
                 SEQUENCE_END => nesting.close_sequence(),
-                _ => return Ok(true),
+                _ => return Ok(false),
             }
             continue;
         }
@@ -146,11 +151,14 @@ pub fn are_plausible(file: &mut dyn Read, pixels: bool) -> io::Result<bool> {
         }
         // What is inside follows.
         if !is_meta && (end.is_none() || vr == VR::SQ && tag.0 != ITEM.0) {
-            nesting.open_sequence(end, tag == tags::PIXEL_DATA && end.is_none());
+            nesting.open_sequence(end, tag == tags::PIXEL_DATA && end.is_none() && vr != VR::SQ);
             continue;
         }
-        let is_whole = tag == tags::PIXEL_DATA || length % unit(vr) == 0;
-        if !is_whole {
+        // What may be of two kinds (US or SS) is read as the second whatever the file says, where pixels are signed.
+        let either = StandardDataDictionary.by_tag(tag).is_some_and(|entry| entry.vr() == VirtualVr::Xs);
+        let unit = if either { unit(VR::SS) } else { unit(vr) };
+        let is_whole = next == Next::Root && tag == tags::PIXEL_DATA || length % unit == 0;
+        if !is_whole || end.is_some_and(|end| end > most) {
             return Ok(false);
         }
         if is_meta && tag == tags::TRANSFER_SYNTAX_UID && length <= 64 {
@@ -227,6 +235,8 @@ mod tests {
         // A value that is cut within a number.
         assert!(are(b"\x28\0\x10\0US\x04\0\x01\0\x01\0", explicit));
         assert!(!are(b"\x28\0\x10\0US\x03\0\x01\0\x01", explicit));
+        // One whose second kind has numbers of two bytes.
+        assert!(!are(b"\x28\0\x20\x01OB\0\0\x03\0\0\0abc", explicit));
         // A tag above that of the pixels is the end only outside of items, and those of pixels begin below it.
         let inner = b"\x08\0\x40\x11SQ\0\0\xff\xff\xff\xff\xfe\xff\0\xe0\x0c\0\0\0";
         let (long, late) = (b"OB\0\0\0\0\0\x80\x01\0", |tag: &[u8]| [tag, b"OB\0\0\0\0\0\x80"].concat());
@@ -250,6 +260,9 @@ mod tests {
         };
         assert!(deflated(b"\x08\0\x08\0CS\x02\0AB\x28\0\x10\0US\x02\0\x01\0"));
         assert!(!deflated(b"\x08\0\x08\0CS\x02\0AB\x09\0\x10\0OB\0\0\0\0\0\x80\x01\0"));
+        // Pixels in an item are a sequence if they say so.
+        let pixels = b"\xe0\x7f\x10\0SQ\0\0\xff\xff\xff\xff\xfe\xff\0\xe0\x0c\0\0\0\x09\0\x10\0";
+        assert!(!are(&[&pixels[..], b"OB\0\0\0\0\0\x80\x01\0\x01\0"].concat(), explicit));
         let fragment = b"\xe0\x7f\x10\0OB\0\0\xff\xff\xff\xff\xfe\xff\0\xe0\x04\0\0\0";
         let end = b"\xfe\xff\xdd\xe0\0\0\0\0";
         assert!(are(&[&fragment[..], b"\x08\0\x08\0", end].concat(), explicit));

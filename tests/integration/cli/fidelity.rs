@@ -5,7 +5,7 @@ use std::fs;
 use partdiff::image::{EncodeOptions, Image, ImageFormat, Kernel, Raster, SampleDepth, encode, resize};
 use serde_json::Value;
 
-use super::{Place, Ran, has_runtime, png, read};
+use super::{Place, Ran, has_runtime, png, read, waves};
 use crate::real_model::data;
 
 /// Runs with `--json` and returns the event of the finished image.
@@ -180,7 +180,7 @@ fn damage_says_how_much_to_clean_up() {
     }
     assert!(level("q55.jpg", &["--preset", "faithful", "--cleanup", "auto"]) > 0.73);
     // Drawn waves are taken for blurred, and cleaning them would change them much: left alone, and said.
-    place.put("waves.png", &png(64, 64));
+    place.put("waves.png", &waves(64, 64));
     assert!(level("waves.png", &["--cleanup", "auto"]) > 0.1);
     assert_eq!(level("waves.png", &[]), 0.0);
     place

@@ -166,6 +166,20 @@ fn png(width: usize, height: usize) -> Vec<u8> {
     test_image(width, height, ImageFormat::Png)
 }
 
+/// Waves of full contrast, which are taken for a blurred photograph.
+fn waves(width: usize, height: usize) -> Vec<u8> {
+    let mut color = Raster::new(3, height, width);
+    for channel in 0..3 {
+        for y in 0..height {
+            for (x, sample) in color.row_mut(channel, y).iter_mut().enumerate() {
+                *sample = 0.5 + 0.5 * (x as f32 * 0.6 + y as f32 * 0.5).sin();
+            }
+        }
+    }
+    let image = Image::new(color, None, SampleDepth::U8, ImageFormat::Png);
+    encode(&image, &EncodeOptions::new(ImageFormat::Png)).unwrap().bytes
+}
+
 fn read(path: &Path) -> Image {
     decode(&fs::read(path).unwrap(), &Limits::default()).unwrap()
 }

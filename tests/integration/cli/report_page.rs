@@ -5,7 +5,7 @@ use std::fs;
 use partdiff::image::{EncodeOptions, Image, ImageFormat, Raster, SampleDepth, encode};
 
 use super::web_page::{in_browser, page_data};
-use super::{Place, has_runtime, read, test_image};
+use super::{Place, has_runtime, read, waves};
 use crate::real_model::data;
 
 #[test]
@@ -15,7 +15,7 @@ fn a_report_shows_every_image_and_a_browser_shows_the_report() {
     }
     let place = Place::new();
     // Drawn waves, whose clean-up is taken back with a note.
-    place.put("in/a.png", &test_image(40, 30, ImageFormat::Png));
+    place.put("in/a.png", &waves(40, 30));
     place.put("in/bad.png", b"no image");
     place.put("in/grey.jpg", &{
         let photo = read(&data("dog.png")).color;
