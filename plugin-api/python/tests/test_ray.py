@@ -23,6 +23,7 @@ pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
 
 from pyarrow import fs  # noqa: E402
 from ray.cluster_utils import Cluster  # noqa: E402
+from ray.util import placement_group, remove_placement_group  # noqa: E402
 
 import partdiff  # noqa: E402
 import partdiff.ray  # noqa: E402
@@ -132,21 +133,13 @@ def test_a_folder_is_made_once_and_what_is_bad_is_told(
     assert (tmp_path / "other/0.png").read_bytes() == (tmp_path / "0.png").read_bytes()
 
 
-@ray.remote
-class Holder:
-    """Takes a place on a node."""
-
-    def ready(self) -> bool:
-        return True
-
-
 def test_a_node_is_lost_and_no_file_is(
     cluster: Cluster, store: fs.S3FileSystem, picture: Picture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths = fill(store, "photos/small", picture, 24, 240)
     # With one place of the head taken, each node has one actor, until the other node is lost.
-    holder = Holder.options(num_cpus=0, resources={"place": 1}).remote()
-    ray.get(holder.ready.remote())
+    taken = placement_group([{"place": 1}])
+    assert taken.wait(60)
     node = cluster.add_node(**NODE)
     cluster.wait_for_nodes()
     # Both actors are there before the first file.
@@ -160,7 +153,7 @@ def test_a_node_is_lost_and_no_file_is(
     def lose() -> None:
         while not ended.wait(0.3):
             if node.node_id in (nodes := at_work()) and len(nodes) == 2:
-                ray.kill(holder)
+                remove_placement_group(taken)
                 cluster.remove_node(node, allow_graceful=False)
                 lost.set()
                 return
