@@ -97,10 +97,10 @@ bench:
     cargo bench -p partdiff-capi --bench overhead
     cargo bench -p partdiff-gimp --bench in_gimp
 
-# time and memory from small images to large ones, plotted for docs/hardware.md (`python` has numpy, Pillow and matplotlib)
+# time and memory from small images to large ones, plotted to target/growth.svg (`python` has numpy, Pillow and matplotlib)
 growth python="python3":
     cargo build --release
-    {{ python }} benches/growth.py target/release/partdiff docs/images/growth.svg
+    {{ python }} benches/growth.py target/release/partdiff target/growth.svg
 
 # coverage of the tests, to target/llvm-cov/html; needs cargo-llvm-cov and the component llvm-tools
 coverage:
