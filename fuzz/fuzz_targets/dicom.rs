@@ -105,12 +105,7 @@ fn check(group: &Group) {
     let grid = &series.grid;
     assert_eq!(series.frames.len(), grid.slices * grid.times);
     assert_eq!(series.frames.len(), group.files.len());
-    let (along, down) = (grid.along_row, grid.along_column);
-    let normal: [f64; 3] = std::array::from_fn(|axis| {
-        let (b, c) = ((axis + 1) % 3, (axis + 2) % 3);
-        along[b] * down[c] - along[c] * down[b]
-    });
-    let height = |position: [f64; 3]| position.iter().zip(normal).map(|(a, b)| a * b).sum::<f64>();
+    let height = |position: [f64; 3]| position.iter().zip(grid.normal()).map(|(a, b)| a * b).sum::<f64>();
     for time in series.frames.chunks_exact(grid.slices) {
         assert!(time.windows(2).all(|two| height(two[0].position) < height(two[1].position)));
     }

@@ -1,5 +1,6 @@
 //! Through the plane: how many slices are made, and how thick those are that were acquired.
 
+use super::gaps::{gaps, rounded};
 use super::geometry::Geometry;
 use super::options::{Distance, VolumeOptions};
 use super::source::Source;
@@ -14,9 +15,6 @@ const THICKEST: f64 = 2.0;
 
 /// Sizes are rounded in files: those that differ by less than this share are the same.
 const SAME: f64 = 1e-3;
-
-/// Slices that are thinner than this share of their distance have gaps worth telling of.
-const GAPS: f64 = 0.95;
 
 /// The number of slices at `distance`.
 ///
@@ -104,18 +102,7 @@ fn chosen(option: Option<f64>, source: Option<(f64, &str)>, distance: f64) -> Re
             None => Ok((distance, Some(message + "; taken to be as thick as they lie apart"))),
         };
     }
-    let gaps = (share < GAPS).then(|| {
-        format!(
-            "slices are {stated} mm thick and lie {apart} mm apart: the gaps were not measured, and what --through puts \
-             there is a guess"
-        )
-    });
-    Ok((stated.clamp(LEAST * distance, THICKEST * distance), gaps))
-}
-
-/// A length without the noise of single precision.
-fn rounded(millimetres: f64) -> f64 {
-    (millimetres * 1e4).round() / 1e4
+    Ok((stated.clamp(LEAST * distance, THICKEST * distance), gaps(stated, distance)))
 }
 
 fn invalid(message: String) -> Error {

@@ -7,6 +7,7 @@ pub mod bids;
 pub mod dicom;
 mod distances;
 mod enlarge;
+mod gaps;
 mod geometry;
 mod histogram;
 mod intensity;

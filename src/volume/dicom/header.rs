@@ -1,7 +1,7 @@
 //! The NIfTI header of a series: the affine that dcm2niix gives.
 
 use super::found::Details;
-use super::grid::{dot, normal};
+use super::grid::dot;
 use super::series::{Grid, Sample};
 use crate::volume::nifti::{Datatype, Header, Order, Version, field};
 
@@ -60,7 +60,7 @@ fn place(header: &mut Header, grid: &Grid) {
         .for_each(|(axis, side)| header.set(field::PIXDIM, axis + 1, side));
     // The axes are left-handed: k turns round.
     header.set(field::PIXDIM, 0, -1.0);
-    let across = normal(&[grid.along_row, grid.along_column]);
+    let across = grid.normal();
     // A quaternion has no room for slices that are stacked askew.
     if dot(across, grid.step) < distance * (1.0 - 1e-9) {
         return;
@@ -102,6 +102,7 @@ fn quaternion([x, y, z]: [[f64; 3]; 3]) -> [f64; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::volume::dicom::grid::normal;
     use crate::volume::geometry::Geometry;
 
     #[test]

@@ -67,7 +67,7 @@ const SEQUENCE_END: Tag = Tag(0xfffe, 0xe0dd);
 pub fn are_plausible(file: &mut dyn Read, pixels: bool) -> io::Result<bool> {
     let mut file: Box<dyn Read + '_> = Box::new(file);
     let mut at = 4;
-    has(&mut file, at)?;
+    skip(&mut file, at)?;
     let mut syntax = String::new();
     // The file meta group comes first, and ends where its first element says; the parser goes on from there.
     let (mut is_meta, mut meta_end) = (true, None);
@@ -87,7 +87,7 @@ pub fn are_plausible(file: &mut dyn Read, pixels: bool) -> io::Result<bool> {
         let next = match nesting.next(at) {
             None => return Ok(false),
             Some(Next::Fragment(end)) => {
-                if end > most || !has(&mut file, end - at)? {
+                if end > most || !skip(&mut file, end - at)? {
                     return Ok(false);
                 }
                 at = end;
@@ -169,15 +169,15 @@ pub fn are_plausible(file: &mut dyn Read, pixels: bool) -> io::Result<bool> {
             let mut value = [0; 4];
             file.read_exact(&mut value)?;
             meta_end = Some(at + 4 + u64::from(u32::from_le_bytes(value)));
-        } else if !has(&mut file, length.into())? {
+        } else if !skip(&mut file, length.into())? {
             return Ok(false);
         }
         at += u64::from(length);
     }
 }
 
-/// Skips `length` bytes, if there are as many.
-fn has(file: &mut dyn Read, length: u64) -> io::Result<bool> {
+/// Skips `length` bytes; returns whether there are as many.
+fn skip(file: &mut dyn Read, length: u64) -> io::Result<bool> {
     Ok(io::copy(&mut file.take(length), &mut io::sink())? == length)
 }
 

@@ -6,10 +6,12 @@ use sha2::{Digest, Sha256};
 
 use super::component::Component;
 use super::found::{Details, Key};
+use super::grid;
 use super::header::header;
 use super::place::Place;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::hash::hex;
+use crate::volume::gaps::gaps;
 use crate::volume::nifti::{Datatype, Header};
 
 /// One series: frames of the same size and orientation, evenly apart along their normal, at one or several times.
@@ -134,13 +136,7 @@ fn warnings(grid: &Grid, frames: &[Frame], scaling: Option<(f64, f64)>, details:
     if grid.slices > 1
         && let Some(thickness) = grid.thickness
     {
-        let distance = (grid.distance() * 1e4).round() / 1e4;
-        if thickness < 0.95 * distance {
-            warnings.push(format!(
-                "slices are {thickness} mm thick and lie {distance} mm apart: the gaps were not measured, and what --through puts there \
-                 is a guess"
-            ));
-        }
+        warnings.extend(gaps(thickness, grid.distance()));
     }
     warnings
 }
@@ -187,6 +183,11 @@ impl Grid {
     /// Distance of slices.
     pub fn distance(&self) -> f64 {
         self.step.iter().map(|part| part * part).sum::<f64>().sqrt()
+    }
+
+    /// The direction across slices.
+    pub fn normal(&self) -> [f64; 3] {
+        grid::normal(&[self.along_row, self.along_column])
     }
 }
 

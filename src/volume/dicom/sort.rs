@@ -206,6 +206,13 @@ mod tests {
         }
     }
 
+    /// The same at one of several times.
+    fn timed(file: usize, height: f64, position: i64) -> Found {
+        let mut frame = frame(file, height);
+        frame.time.position = Some(position);
+        frame
+    }
+
     fn sorted(frames: Vec<Found>) -> Vec<Group> {
         let places: Vec<_> = (0..frames.len())
             .map(|file| Place { path: PathBuf::from(format!("f{file}")), entry: None })
@@ -227,16 +234,11 @@ mod tests {
         assert_eq!(names, ["f1", "f2", "f0", "f3"]);
         assert_eq!((series.grid.slices, series.grid.times), (4, 1));
         assert!((series.grid.distance() - 3.0).abs() < 1e-12);
-        assert!(dot(series.grid.step, normal(&[series.grid.along_row, series.grid.along_column])) > 0.0);
+        assert!(dot(series.grid.step, series.grid.normal()) > 0.0);
     }
 
     #[test]
     fn frames_at_one_place_are_times_in_the_order_of_what_tells_them_apart() {
-        let timed = |file: usize, height: f64, position: i64| {
-            let mut frame = frame(file, height);
-            frame.time.position = Some(position);
-            frame
-        };
         let series =
             only(vec![timed(0, 3.0, 2), timed(1, 0.0, 2), timed(2, 0.0, 1), timed(3, 3.0, 1)]).unwrap();
         let names: Vec<_> = series.frames.iter().map(|frame| series.files[frame.file].to_string()).collect();
@@ -247,19 +249,11 @@ mod tests {
     #[test]
     fn times_of_a_slice_lie_in_one_place() {
         let stack = |aside: f64| {
-            let frames = [(0.0, 1), (0.0, 2), (3.0, 1), (3.0, 2)].into_iter().enumerate();
-            only(
-                frames
-                    .map(|(file, (height, time))| {
-                        let mut frame = frame(file, height);
-                        frame.time.position = Some(time);
-                        if let (3, Ok(plane)) = (file, &mut frame.plane) {
-                            plane.position[1] += aside;
-                        }
-                        frame
-                    })
-                    .collect(),
-            )
+            let mut frames = vec![timed(0, 0.0, 1), timed(1, 0.0, 2), timed(2, 3.0, 1), timed(3, 3.0, 2)];
+            if let Ok(plane) = &mut frames[3].plane {
+                plane.position[1] += aside;
+            }
+            only(frames)
         };
         assert_eq!(stack(0.2).unwrap().grid.times, 2);
         let refused = stack(20.0).unwrap_err();

@@ -16,7 +16,7 @@ use super::classic::{classic, is_enhanced};
 use super::derived::{Derivation, DerivedSlice, Reference, text};
 use super::dropped::{Dropped, kept, told};
 use super::file::read_header;
-use super::grid::{dot, normal};
+use super::grid::dot;
 use super::series::{Frame, Series};
 use super::uid::uid;
 use crate::error::{Error, ErrorKind, Result};
@@ -100,7 +100,7 @@ impl<'a> Writer<'a> {
         let sides = format!("{columns} {rows} {slices}");
         let parts = sources.iter().map(|(_, instance)| instance.as_str());
         let finer = slices as f64 / grid.slices as f64;
-        let normal = normal(&[grid.along_row, grid.along_column]);
+        let normal = grid.normal();
         let distance = dot(grid.step, normal) / finer;
         let derivation = Derivation {
             series: uid(parts.chain([making.settings.as_str(), &sides])),
@@ -195,7 +195,7 @@ impl<'a> Writer<'a> {
             instance: uid([self.derivation.series.as_str(), &number.to_string()]),
             number,
             position,
-            location: dot(position, normal(&[series.grid.along_row, series.grid.along_column])),
+            location: dot(position, series.grid.normal()),
             range,
             signed: series.sample.signed,
             sources: sources.iter().map(reference).collect(),

@@ -150,11 +150,21 @@ fn path_with_command() -> OsString {
 
 /// A small image with some shape in it, as a file.
 fn test_image(width: usize, height: usize, format: ImageFormat) -> Vec<u8> {
+    drawn(width, height, format, |channel, y, x| 0.5 + 0.3 * ((x + channel * y) as f32 * 0.4).sin())
+}
+
+/// The file of an image whose samples are `value` of channel, row and column.
+fn drawn(
+    width: usize,
+    height: usize,
+    format: ImageFormat,
+    value: impl Fn(usize, usize, usize) -> f32,
+) -> Vec<u8> {
     let mut color = Raster::new(3, height, width);
     for channel in 0..3 {
         for y in 0..height {
             for (x, sample) in color.row_mut(channel, y).iter_mut().enumerate() {
-                *sample = 0.5 + 0.3 * ((x + channel * y) as f32 * 0.4).sin();
+                *sample = value(channel, y, x);
             }
         }
     }
@@ -168,16 +178,7 @@ fn png(width: usize, height: usize) -> Vec<u8> {
 
 /// Waves of full contrast, which are taken for a blurred photograph.
 fn waves(width: usize, height: usize) -> Vec<u8> {
-    let mut color = Raster::new(3, height, width);
-    for channel in 0..3 {
-        for y in 0..height {
-            for (x, sample) in color.row_mut(channel, y).iter_mut().enumerate() {
-                *sample = 0.5 + 0.5 * (x as f32 * 0.6 + y as f32 * 0.5).sin();
-            }
-        }
-    }
-    let image = Image::new(color, None, SampleDepth::U8, ImageFormat::Png);
-    encode(&image, &EncodeOptions::new(ImageFormat::Png)).unwrap().bytes
+    drawn(width, height, ImageFormat::Png, |_, y, x| 0.5 + 0.5 * (x as f32 * 0.6 + y as f32 * 0.5).sin())
 }
 
 fn read(path: &Path) -> Image {

@@ -23,6 +23,16 @@ impl Place {
     }
 }
 
+/// The header of a pair, whose voxels begin at `offset` of the other file.
+fn head_of_pair(offset: f32) -> Vec<u8> {
+    let mut head = nifti(|header| {
+        put(header, 344, *b"ni1\0");
+        put(header, 108, offset.to_le_bytes());
+    });
+    head.truncate(348);
+    head
+}
+
 #[test]
 fn a_gzipped_pair_is_read_as_the_single_file() {
     if !has_runtime() {
@@ -32,21 +42,18 @@ fn a_gzipped_pair_is_read_as_the_single_file() {
     let whole = nifti(|_| {});
     place.put("single.nii", &whole);
     let expected = place.result("single.nii");
-    let head = nifti(|header| {
-        put(header, 344, *b"ni1\0");
-        put(header, 108, 0f32.to_le_bytes());
-    });
-    place.put("pair.hdr.gz", &gzip(&head[..348]));
+    let head = head_of_pair(0.0);
+    place.put("pair.hdr.gz", &gzip(&head));
     place.put("pair.img.gz", &gzip(&whole[352..]));
     assert_eq!(place.result("pair.hdr.gz"), expected);
     assert_eq!(place.result("pair.img.gz"), expected);
     // One of the two alone may be packed.
-    place.put("mixed.hdr", &head[..348]);
+    place.put("mixed.hdr", &head);
     place.put("mixed.img.gz", &gzip(&whole[352..]));
     assert_eq!(place.result("mixed.hdr"), expected);
     // In a folder, the header stands for both.
     fs::create_dir(place.0.path().join("in")).unwrap();
-    place.put("in/pair.hdr.gz", &gzip(&head[..348]));
+    place.put("in/pair.hdr.gz", &gzip(&head));
     place.put("in/pair.img.gz", &gzip(&whole[352..]));
     place.made(&["in", "-o", "out/"]);
     let made: Vec<_> = fs::read_dir(place.0.path().join("out")).unwrap().map(Result::unwrap).collect();
@@ -70,11 +77,7 @@ fn voxels_begin_where_vox_offset_says() {
     assert_eq!(place.result("b.nii"), expected);
     place.put("b.nii.gz", &gzip(&far));
     assert_eq!(place.result("b.nii.gz"), expected);
-    let head = nifti(|header| {
-        put(header, 344, *b"ni1\0");
-        put(header, 108, 48f32.to_le_bytes());
-    });
-    place.put("c.hdr", &head[..348]);
+    place.put("c.hdr", &head_of_pair(48.0));
     place.put("c.img", &[&rubbish, &whole[352..]].concat());
     assert_eq!(place.result("c.hdr"), expected);
 }
