@@ -64,6 +64,10 @@ class Batch:
     step: Tensor
     eps: Tensor
 
+    def cleanup(self) -> Tensor:
+        """The level that every sample calls for [N]: its own, and 0 for patterns, to which nothing may be added."""
+        return torch.where((self.x0 == self.u).all(dim=(1, 2, 3)), 0.0, self.level)
+
 
 class BatchSource:
     """Draws batches from the training part of a store, on the store's device."""

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .batches import MARGIN, Batch, BatchSource
+from .batches import MARGIN, BatchSource
 from .dataset import Store
 from .errors import InputError
 from .export import ESTIMATOR, TOLERANCE, digest, round_to_eight_bits
@@ -26,11 +26,19 @@ from .restore import read_manifest, schedule_of, write_manifest
 SIDE = 64
 """Of the crops that the program shows the network, in pixels."""
 
-WIDTHS = ((24, 1), (32, 2), (48, 1), (48, 2), (64, 1), (64, 2))
+WHOLE = 120
+"""Side of the patches of every second iteration, in pixels: what several crops tell together."""
+
+WIDTHS = ((32, 1), (32, 2), (64, 1), (64, 2), (96, 1), (96, 2))
 """Channels and stride of the convolutions."""
 
-BATCH, RATE = 16, 2e-3
+HIDDEN = 48
+"""Features of the image that the level is told from."""
 
+GREY = 0.2
+"""Share of samples without colour, which else passes for damage: black-and-white photographs are clean too."""
+
+BATCH, RATE = 16, 2e-3
 
 AROUND = 5
 """Side of the square whose mean every pixel is compared with: damage is in fine detail."""
@@ -40,7 +48,10 @@ GAIN = 8.0
 
 
 class Estimator(nn.Module):
-    """lr [N, C, h, w] in [-1, 1], sides of 16 or more -> level [N], about 0 to 1. bf16 would round noise away."""
+    """lr [N, C, h, w] in [-1, 1], sides of 16 or more -> level [N], about 0 to 1. bf16 would round noise away.
+
+    The features are averaged before the level is told: a crop that shows nothing leaves the others their word.
+    """
 
     def __init__(self, channels: int):
         super().__init__()
@@ -50,19 +61,22 @@ class Estimator(nn.Module):
             layer.stride = (stride, stride)
             self.layers.append(layer)
             channels = width
-        self.level = nn.Linear(channels, 1)
+        self.inner = nn.Linear(channels, HIDDEN)
+        self.level = nn.Linear(HIDDEN, 1)
 
-    def forward(self, lr: Tensor) -> Tensor:
+    def features(self, lr: Tensor) -> Tensor:
+        """[N, channels], the mean over every image."""
         mean = F.avg_pool2d(lr, AROUND, 1, AROUND // 2, count_include_pad=False)
         x = GAIN * (lr - mean)
         for layer in self.layers:
             x = F.relu(layer(x))
-        return self.level(x.mean(dim=(2, 3)))[:, 0]
+        return x.mean(dim=(2, 3))
 
+    def told(self, features: Tensor) -> Tensor:
+        return self.level(F.relu(self.inner(features)))[:, 0]
 
-def wanted(b: Batch) -> Tensor:
-    """The level of every sample [N]; 0 for patterns, to which nothing may be added."""
-    return torch.where((b.x0 == b.u).all(dim=(1, 2, 3)), 0.0, b.level)
+    def forward(self, lr: Tensor) -> Tensor:
+        return self.told(self.features(lr))
 
 
 def wrong(found: Tensor, level: Tensor) -> Tensor:
@@ -71,7 +85,7 @@ def wrong(found: Tensor, level: Tensor) -> Tensor:
 
 
 def trained(
-    store: Store, minutes: float | None, device: str, source: BatchSource, iterations: int | None = None
+    store: Store, minutes: float | None, device: str, sources: list[BatchSource], iterations: int | None = None
 ) -> tuple[Estimator, int]:
     """A network after that many minutes or iterations, and the number of its iterations."""
     torch.manual_seed(0)
@@ -82,9 +96,11 @@ def trained(
     while (progress := spent()) < 1:
         for group in optimiser.param_groups:
             group["lr"] = RATE * min(1.0, 2 * (1 - progress))
-        b = source.draw(iteration)
-        found = network(b.lr.contiguous(memory_format=torch.channels_last))
-        loss = wrong(found, wanted(b)).mean()
+        b = sources[iteration % len(sources)].draw(iteration)
+        grey = torch.rand(len(b.lr), 1, 1, 1, device=device) < GREY
+        lr = torch.where(grey, b.lr.mean(dim=1, keepdim=True), b.lr)
+        found = network(lr.contiguous(memory_format=torch.channels_last))
+        loss = wrong(found, b.cleanup()).mean()
         loss.backward()
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
@@ -96,7 +112,7 @@ def trained(
 
 
 def graph(network: Estimator) -> onnx.ModelProto:
-    """lr [n, C, h, w] -> level [n], 0 to 1."""
+    """lr [n, C, h, w], crops of one image -> level [1], 0 to 1."""
     g = Graph()
     mean = g.add("AveragePool", "lr", kernel_shape=[AROUND, AROUND], pads=[AROUND // 2] * 4)
     x = g.add("Sub", "lr", mean)
@@ -105,13 +121,15 @@ def graph(network: Estimator) -> onnx.ModelProto:
         assert isinstance(layer, nn.Conv2d)
         x = g.add("Relu", g.conv(x, layer, inner=True))
     x = g.add("Flatten", g.add("GlobalAveragePool", x))
+    x = g.add("ReduceMean", x, axes=[0], keepdims=1)
+    x = g.add("Relu", g.gemm(x, array(network.inner.weight), array(network.inner.bias)))
     x = g.gemm(x, array(network.level.weight), array(network.level.bias))
     x = g.add("Squeeze", x, g.constant(np.array([1])))
     number = lambda value: g.constant(np.array(value, np.float32))
     g.add("Clip", x, number(0.0), number(1.0), output="level")
     first = network.layers[0]
     assert isinstance(first, nn.Conv2d)
-    return g.model({"lr": ["n", first.in_channels, "h", "w"]}, {"level": ["n"]})
+    return g.model({"lr": ["n", first.in_channels, "h", "w"]}, {"level": [1]})
 
 
 @torch.no_grad()
@@ -128,21 +146,27 @@ def add(bundle: Path, store: Store, minutes: float | None, device: str, iteratio
         raise InputError(
             f"{store.directory}: low-resolution images of {store.lr.shape[-1]} pixels; {SIDE + MARGIN} needed"
         )
-    source = BatchSource(store, schedule_of(manifest), BATCH, SIDE, seed=2)
+    whole = min(WHOLE, store.lr.shape[-1] - MARGIN)
+    sources = [
+        BatchSource(store, schedule_of(manifest), batch, side, seed)
+        for seed, (batch, side) in enumerate(((BATCH, SIDE), (BATCH // 2, whole)), start=2)
+    ]
     began = time.monotonic()
     with torch.enable_grad():
-        network, made_iterations = trained(store, minutes, device, source, iterations)
+        network, made_iterations = trained(store, minutes, device, sources, iterations)
     spent = round((time.monotonic() - began) / 60, 1)
     for layer in network.layers:
         assert isinstance(layer, nn.Conv2d)
         round_to_eight_bits(layer)
-    network.level.weight.data = network.level.weight.data.half().float()
+    for linear in (network.inner, network.level):
+        linear.weight.data = linear.weight.data.half().float()
     with tempfile.TemporaryDirectory(dir=bundle) as scratch:
         made = Path(scratch, ESTIMATOR)
         onnx.save(graph(network), made)
         session = onnxruntime.InferenceSession(made, providers=["CPUExecutionProvider"])
-        lr = source.draw(made_iterations).lr.cpu()[:, :, : SIDE - 2]
-        error = np.abs(session.run(None, {"lr": lr.numpy()})[0] - network(lr).clamp(0, 1).numpy()).max()
+        lr = sources[0].draw(made_iterations).lr.cpu()[:, :, : SIDE - 2]
+        told = network.told(network.features(lr).mean(dim=0, keepdim=True)).clamp(0, 1).numpy()
+        error = np.abs(session.run(None, {"lr": lr.numpy()})[0] - told).max()
         if error > TOLERANCE:
             raise ValueError(f"ONNX Runtime differs from PyTorch by {error:.2e}; at most {TOLERANCE:.0e} is allowed")
         made.replace(bundle / ESTIMATOR)

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::image::Raster;
 use crate::model::Manifest;
 
-/// Crops that are looked at, the most detailed of an image: of flat ones hardly anything can be told.
+/// Crops that are looked at, from the most detailed to the flattest: edges show blur, flat places noise and JPEG blocks.
 const CROPS: usize = 16;
 
 /// The side of an image, in pixels, from which on damage can be told.
@@ -26,17 +26,17 @@ impl Upscaler {
         if size.0.min(size.1) < SMALLEST {
             return Ok(Some(0.0));
         }
-        let chosen = most_detailed(image, estimator.side());
-        let mut sum = 0.0;
-        for crop in &chosen {
-            sum += f64::from(estimator.level(&as_the_model_sees(crop, manifest))?);
-        }
-        Ok(Some((sum / chosen.len() as f64) as f32))
+        let crops: Vec<_> = of_every_detail(image, estimator.side())
+            .iter()
+            .map(|crop| as_the_model_sees(crop, manifest))
+            .collect();
+        estimator.level(&crops).map(Some)
     }
 }
 
-/// Squares of `side` pixels (less where the image is smaller), those of the largest variance first, at most [`CROPS`].
-fn most_detailed(image: &Raster, side: usize) -> Vec<Raster> {
+/// Squares of `side` pixels (less where the image is smaller), at most [`CROPS`], spread evenly from the one of the largest
+/// variance down.
+fn of_every_detail(image: &Raster, side: usize) -> Vec<Raster> {
     let (height, width) = (side.min(image.height()), side.min(image.width()));
     let starts =
         |length: usize, part: usize| (0..length / part).map(move |index| (length % part) / 2 + part * index);
@@ -46,8 +46,9 @@ fn most_detailed(image: &Raster, side: usize) -> Vec<Raster> {
         .collect();
     // Stable: of equal ones the first.
     places.sort_by(|a, b| b.0.total_cmp(&a.0));
-    places.truncate(CROPS);
-    places.into_iter().map(|(_, y, x)| image.crop(y..y + height, x..x + width)).collect()
+    let count = places.len().min(CROPS);
+    let chosen = (0..count).map(|index| places[index * places.len() / count]);
+    chosen.map(|(_, y, x)| image.crop(y..y + height, x..x + width)).collect()
 }
 
 /// The variance of the samples of a rectangle, over all channels.
@@ -99,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_most_detailed_crops_are_taken_and_small_images_whole() {
+    fn crops_of_every_detail_are_taken_and_small_images_whole() {
         let mut image = Raster::new(3, 200, 300);
         for channel in 0..3 {
             for y in 4..36 {
@@ -108,15 +109,17 @@ mod tests {
                 }
             }
         }
-        let crops = most_detailed(&image, 32);
+        let crops = of_every_detail(&image, 32);
         assert_eq!(crops.len(), CROPS);
         assert_eq!(crops[0], image.crop(4..36, 6..38));
+        // Of 54, every third or fourth.
+        assert_eq!(crops[15], image.crop(164..196, 166..198));
         assert_eq!(
-            most_detailed(&image.crop(0..20, 0..100), 32),
+            of_every_detail(&image.crop(0..20, 0..100), 32),
             [0, 1, 2].map(|i| image.crop(0..20, 2 + 32 * i..34 + 32 * i))
         );
         let small = image.crop(0..17, 0..18);
-        assert_eq!(most_detailed(&small, 32), [small]);
+        assert_eq!(of_every_detail(&small, 32), [small]);
     }
 
     #[test]

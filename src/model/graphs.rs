@@ -71,9 +71,9 @@ pub struct EstimatorEntry {
     pub file: String,
     /// SHA-256 of the file in hexadecimal.
     pub sha256: String,
-    /// Name of the input: crops of the low-resolution image, [N, channels, h, w].
+    /// Name of the input: crops of one low-resolution image, [N, channels, h, w].
     pub input: String,
-    /// Name of the output: a level for each, `[N]`, 0 to 1.
+    /// Name of the output: the level, `[1]`, or one for each crop, `[N]`, of which the mean counts; 0 to 1.
     pub output: String,
     /// Side of the crops, in pixels; smaller images are shown whole.
     pub side: usize,

@@ -17,7 +17,7 @@ use crate::model::{Bundle, EstimatorEntry};
 /// How errors call the graph.
 const FILE: &str = "estimator.onnx";
 
-/// Tells the clean-up level that a crop of an image calls for. It is small, and runs on the processor.
+/// Tells from crops of an image which clean-up level it calls for. It is small, and runs on the processor.
 pub struct Estimator {
     entry: EstimatorEntry,
     session: Mutex<Session>,
@@ -57,25 +57,28 @@ impl Estimator {
         self.entry.side
     }
 
-    /// The level, 0 to 1, for `crop` [C, h, w] in the bundle's value range.
+    /// The level, 0 to 1, for the image that `crops`, at least one and of equal size, are of: [C, h, w] in the bundle's
+    /// value range. Where the graph tells a level for each, their mean.
     ///
     /// # Errors
     /// `Runtime` where the inference fails, `Model` where it returns no number.
-    pub fn level(&self, crop: &Raster) -> Result<f32> {
+    pub fn level(&self, crops: &[Raster]) -> Result<f32> {
         let failed =
             |error| Error::with_source(ErrorKind::Runtime, format!("{FILE}: the inference failed"), error);
-        let shape = [1, crop.channels(), crop.height(), crop.width()];
-        let input = TensorRef::from_array_view((shape, crop.data())).map_err(failed)?;
+        let shape = [crops.len(), crops[0].channels(), crops[0].height(), crops[0].width()];
+        let data = crops.iter().map(Raster::data).collect::<Vec<_>>().concat();
+        let input = TensorRef::from_array_view((shape, &data[..])).map_err(failed)?;
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         let outputs = session.run(vec![(self.entry.input.as_str(), input)]).map_err(failed)?;
         let (_, levels) = outputs[self.entry.output.as_str()].try_extract_tensor::<f32>().map_err(failed)?;
-        match levels {
-            [level] if level.is_finite() => Ok(level.clamp(0.0, 1.0)),
-            _ => Err(Error::new(
-                ErrorKind::Model,
-                format!("{FILE}: output \"{}\" is {levels:?}: expected one number", self.entry.output),
-            )),
+        let mean = levels.iter().sum::<f32>() / levels.len() as f32;
+        if mean.is_finite() {
+            return Ok(mean.clamp(0.0, 1.0));
         }
+        Err(Error::new(
+            ErrorKind::Model,
+            format!("{FILE}: output \"{}\" is {levels:?}: expected numbers", self.entry.output),
+        ))
     }
 }
 
@@ -107,10 +110,13 @@ mod tests {
         let bundle = Bundle::resolve(DEFAULT_BUNDLE).unwrap();
         let estimator = Estimator::open(runtime, &bundle).unwrap().unwrap();
         for side in [16, 21, estimator.side()] {
-            let level = |noise| estimator.level(&slope(side, noise)).unwrap();
-            let [clean, noisy] = [0.0, 0.05].map(level);
+            let crop = |noise| slope(side, noise);
+            let level = |crops: &[Raster]| estimator.level(crops).unwrap();
+            let [clean, noisy] = [0.0, 0.05].map(|noise| level(&[crop(noise)]));
             assert!((0.0..=1.0).contains(&clean) && (0.0..=1.0).contains(&noisy), "{side}: {clean} {noisy}");
-            assert!(clean != noisy && level(0.0) == clean, "{side}: {clean} {noisy}");
+            assert!(clean != noisy && level(&[crop(0.0)]) == clean, "{side}: {clean} {noisy}");
+            let both = level(&[crop(0.0), crop(0.05)]);
+            assert!(both != clean && both != noisy, "{side}: {clean} {noisy} {both}");
         }
         assert!(Estimator::open(runtime, &Bundle::resolve("mri-x4").unwrap()).unwrap().is_none());
     }
