@@ -1,12 +1,12 @@
 """Checkpoints: the full training state for an exact resume, or the averaged weights alone."""
 
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
 
-from .configs import Config
+from .configs import Config, named
 from .errors import InputError
 from .network import NetworkShape, PartialDiffusion
 from .restore import load_bundle
@@ -49,3 +49,23 @@ def load_weights(path: Path) -> tuple[PartialDiffusion, Schedule, dict]:
     except (KeyError, TypeError, RuntimeError) as error:
         raise InputError(f"{path}: expected {expected}") from error
     return network.eval(), Schedule(**content["schedule"]), {k: content[k] for k in ("name", "record")}
+
+
+def average(paths: list[Path], shares: list[float], output: Path) -> None:
+    """Writes the weighted mean of the weights of networks of one shape, with the record of the first.
+
+    Networks that went on from one another lie in one valley of the loss, and their mean has less of what is their own:
+    grain (Wortsman et al., arXiv 2203.05482). InputError if the shapes or schedules differ.
+    """
+    if len(shares) != len(paths):
+        raise InputError(f"--shares: {len(shares)} numbers for {len(paths)} files; expected one for each")
+    first, schedule, about = load_weights(paths[0])
+    total = {name: torch.zeros_like(value) for name, value in first.state_dict().items()}
+    for path, share in zip(paths, shares):
+        network, own, _ = load_weights(path)
+        if (network.shape, own) != (first.shape, schedule):
+            raise InputError(f"{path}: another shape or schedule than {paths[0]}")
+        for name, value in network.state_dict().items():
+            total[name] += share / sum(shares) * value
+    config = replace(named(about["name"]), name=about["name"], shape=first.shape, schedule=schedule)
+    save_weights(output, config, total, about["record"])

@@ -96,6 +96,12 @@ def one_step(args: argparse.Namespace) -> None:
     run.run(args.minutes, every=args.every)
 
 
+def average(args: argparse.Namespace) -> None:
+    from .checkpoint import average
+
+    average(args.weights, args.shares or [1.0] * len(args.weights), args.output)
+
+
 def estimator(args: argparse.Namespace) -> None:
     from . import estimator
     from .dataset import Store
@@ -229,6 +235,17 @@ COMMANDS = {
         "bring one step back to squared error after `texture`, other steps held; resumes as `train` does",
         FINE_TUNING,
         either=(MINUTES,),
+    ),
+    "average": Command(
+        average,
+        "average the weights of runs that went on from one another",
+        (
+            argument(
+                "weights", type=Path, nargs="+", help="weights.pt of runs, or bundles; the first gives the record"
+            ),
+            argument("--shares", type=positive(float), nargs="+", help="of each, in any unit; default: equal ones"),
+            argument("--output", type=Path, required=True, help="weights.pt to write"),
+        ),
     ),
     "perceptual": Command(
         perceptual,

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from . import checkpoint, optimiser
+from . import checkpoint, optimiser, targets
 from .batches import Batch
 from .configs import Config
 from .critic import Critic
@@ -34,7 +34,7 @@ ANCHOR_AT_START = 0.5
 
 @dataclass(frozen=True)
 class Recipe:
-    """`force`: pairs of (number of steps, weight of what the eye sees there: the three below it).
+    """`force`: pairs of (number of steps, weight of what the eye sees there: the four below it).
 
     `chroma`: weight of the squared error of colour, the error less its mean over channels: colour texture looks like
     specks. `release`: the progress of the run, 0..1, from which the encoder learns too, at `encoder` of the rate.
@@ -43,8 +43,9 @@ class Recipe:
 
     force: tuple[tuple[int, float], ...] = ((2, 2.5), (4, 4.0))
     perceptual: float = 16.0
-    adversarial: float = 0.3
+    adversarial: float = 0.5
     matching: float = 0.1
+    grain: float = 10.0
     squared: float = 0.2
     chroma: float = 0.8
     anchor: float = 1.5
@@ -184,38 +185,41 @@ class Texture(Run):
         self.iteration += 1
         std = self.config.schedule.residual_std
         r = (b.x0 - b.u) / std
+        wished = targets.cleaned(b.x0, b.cleanup())
         with torch.autocast(self.device, torch.bfloat16, enabled=self.bf16):
             features = self.encoder(b.lr.contiguous(memory_format=torch.channels_last), b.level)
             made = self.sample(b, features, steps)
             fake = b.u + std * made
             self.critic.requires_grad_(False)
-            score, seen = self.critic(fake, b.u)
+            score, features_made = self.critic(fake, b.u)
             with torch.no_grad():
-                wanted, original = self.critic(b.x0, b.u)
+                wanted, original = self.critic(wished, b.u)
             # Distance between the image and the original in the critic's features.
-            distance = sum((a - o).abs().mean() / o.abs().mean() for a, o in zip(seen, original)).float()
+            distance = sum((a - o).abs().mean() / o.abs().mean() for a, o in zip(features_made, original)).float()
             adversarial = F.softplus(wanted.float() - score.float()).mean()
-            perceived = self.eye(fake, b.x0).mean()
-            wrong = made - r
+            perceived = self.eye(fake, wished).mean()
+            grain = targets.grain(fake.float(), wished) / std
+            wrong = made - (wished - b.u) / std
             coloured = wrong - wrong.mean(dim=1, keepdim=True)
             loss = d.squared * wrong.square().mean() + d.chroma * coloured.square().mean()
             loss = loss + d.anchor * self.denoising(b, r, features)
-            loss = loss + force * (d.perceptual * perceived + d.adversarial * adversarial + d.matching * distance)
+            seen = d.perceptual * perceived + d.adversarial * adversarial + d.matching * distance + d.grain * grain
+            loss = loss + force * seen
             self.critic.requires_grad_(True)
         loss.backward()
         for o in (*self.optimisers, *(self.encoder_optimisers if released else ())):
             o.step()
             o.zero_grad(set_to_none=True)
-        critic_loss = self.teach_critic(b, fake.detach())
+        critic_loss = self.teach_critic(b, wished, fake.detach())
         follow(self.average, self.network, d.ema, self.iteration)
         error = 10 * torch.log10(wrong.detach().square().mean())
-        measures = {"lpips": perceived, "error": error, "critic": critic_loss, "distance": distance}
+        measures = {"lpips": perceived, "error": error, "critic": critic_loss, "distance": distance, "grain": grain}
         return {"steps": steps} | {name: value.item() for name, value in measures.items()}
 
-    def teach_critic(self, b: Batch, fake: Tensor) -> Tensor:
-        """One update of the discriminator on originals and made images; returns its loss."""
+    def teach_critic(self, b: Batch, wished: Tensor, fake: Tensor) -> Tensor:
+        """One update of the discriminator on wished and made images; returns its loss."""
         with torch.autocast(self.device, torch.bfloat16, enabled=self.bf16):
-            scores = self.critic(torch.cat([b.x0, fake]), torch.cat([b.u, b.u]))[0].float()
+            scores = self.critic(torch.cat([wished, fake]), torch.cat([b.u, b.u]))[0].float()
             loss = F.softplus(scores[len(fake) :] - scores[: len(fake)]).mean()
         loss.backward()
         self.critic_optimiser.step()

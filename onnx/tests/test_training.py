@@ -14,11 +14,12 @@ import torch
 
 from partdiff_train.batches import BatchSource
 from partdiff_train.bundle import Bundle
-from partdiff_train.checkpoint import load_weights
+from partdiff_train.checkpoint import average, load_weights, save_weights
 from partdiff_train.configs import NATURAL_X4
 from partdiff_train.dataset import Store, prepare, source
 from partdiff_train.errors import InputError
 from partdiff_train.export import digest, export, round_weights
+from partdiff_train.network import PartialDiffusion
 from partdiff_train.objective import Objective
 from partdiff_train.one_step import OneStep
 from partdiff_train.resample import upsample
@@ -378,3 +379,21 @@ def test_slices_are_downsampled_in_both_ways(archive, tiny, tmp_path):
     assert batch.lr.shape == (64, 1, 16, 16) and batch.x0.shape == (64, 1, 64, 64)
     black = (batch.lr[batch.level == 0] == -1).flatten(1).all(dim=1).float().mean()
     assert 0.25 < black < 0.75
+
+
+def test_weights_are_averaged_by_their_shares(run, tiny, tmp_path):
+    network, _, about = load_weights(run / "weights.pt")
+    other = {name: value + 1 for name, value in network.state_dict().items()}
+    save_weights(tmp_path / "other.pt", tiny, other, {"iterations": 7})
+    files = [run / "weights.pt", tmp_path / "other.pt"]
+    average(files, [1.0, 3.0], tmp_path / "mean.pt")
+    mean, _, record = load_weights(tmp_path / "mean.pt")
+    assert record == about
+    for name, value in mean.state_dict().items():
+        assert torch.allclose(value, network.state_dict()[name] + 0.75, atol=1e-5)
+    with pytest.raises(InputError, match="1 numbers for 2 files"):
+        average(files, [1.0], tmp_path / "mean.pt")
+    wider = PartialDiffusion(replace(tiny.shape, width=64))
+    save_weights(tmp_path / "wide.pt", replace(tiny, shape=wider.shape), wider.state_dict(), {})
+    with pytest.raises(InputError, match="another shape or schedule"):
+        average([*files, tmp_path / "wide.pt"], [1.0, 1.0, 1.0], tmp_path / "mean.pt")
