@@ -11,7 +11,7 @@ from .restore import read_manifest, schedule_of
 from .sampler import sample_image, sample_residual, timesteps
 
 CROPS = 16
-"""The most detailed ones of an image, from which its damage is estimated."""
+"""Of an image, from the most detailed down, from which its damage is estimated."""
 
 SMALLEST = 16
 """Side of an image, in pixels, from which on damage can be told."""
@@ -50,7 +50,7 @@ class Bundle:
         height, width = min(side, h), min(side, w)
         starts = lambda length, part: [(length % part) // 2 + part * i for i in range(length // part)]
         crops = [lr[:, y : y + height, x : x + width] for y in starts(h, height) for x in starts(w, width)]
-        # From the most detailed down: edges show blur, flat places noise and JPEG blocks.
+        # Edges show blur, flat places noise and JPEG blocks.
         ranked = sorted(crops, key=lambda crop: -crop.std(dtype=np.float64))
         count = min(CROPS, len(ranked))
         chosen = [ranked[i * len(ranked) // count] for i in range(count)]

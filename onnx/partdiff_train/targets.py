@@ -12,7 +12,7 @@ RADIUS = 3
 """Of the windows in which an image counts as flat or not, in pixels."""
 
 GRAIN = 5.5
-"""Deviation of detail, of 255, of which half goes (guided filter, He et al., ECCV 2010); ten times it stays."""
+"""Detail of this deviation, of 255, is halved; ten times as strong it stays (guided filter, He et al., ECCV 2010)."""
 
 SHARPENING = 0.35
 """Share of an unsharp mask that is added at edges."""
@@ -26,7 +26,8 @@ FULL = 0.3
 FLAT = 6.0
 """Deviation of detail, of 255, at which a place counts half as flat."""
 
-LEVEL = 2 / 255
+STEP = 2 / 255
+"""One level of 255 where black is -1 and white 1."""
 
 
 def local(image: Tensor) -> tuple[Tensor, Tensor]:
@@ -39,21 +40,21 @@ def local(image: Tensor) -> tuple[Tensor, Tensor]:
 def quiet(image: Tensor) -> Tensor:
     """image [N, C, H, W] in [-1, 1] without fine grain; edges stay. A guided filter that the image guides itself."""
     mean, variance = local(image)
-    kept = variance / (variance + (GRAIN * LEVEL) ** 2)
+    kept = variance / (variance + (GRAIN * STEP) ** 2)
     smoothed, _ = local(kept)
     base, _ = local(mean * (1 - kept))
     return smoothed * image + base
 
 
 def sharp(image: Tensor) -> Tensor:
-    """image with an unsharp mask at edges (deviation about 2 pixels)."""
+    """image [N, C, H, W] in [-1, 1], sides of 7 or more, with an unsharp mask at edges (deviation 2 pixels)."""
     axis = torch.arange(-6, 7, device=image.device, dtype=image.dtype)
     bell = torch.exp(-0.5 * (axis / 2.0) ** 2)
     bell = (bell / bell.sum()).expand(image.shape[1], 1, 1, -1)
     padded = F.pad(image, (6, 6, 6, 6), mode="reflect")
     soft = F.conv2d(F.conv2d(padded, bell, groups=image.shape[1]), bell.mT, groups=image.shape[1])
     mask = image - soft
-    at_edges = mask.square() / (mask.square() + (EDGE * LEVEL) ** 2)
+    at_edges = mask.square() / (mask.square() + (EDGE * STEP) ** 2)
     return (image + SHARPENING * at_edges * mask).clamp(-1, 1)
 
 
@@ -66,7 +67,7 @@ def cleaned(original: Tensor, level: Tensor) -> Tensor:
 def grain(made: Tensor, wanted: Tensor) -> Tensor:
     """Mean absolute error of fine detail where `wanted` is flat; both [N, C, H, W] in [-1, 1]."""
     _, variance = local(wanted)
-    flat = 1 / (1 + variance.mean(dim=1, keepdim=True) / (FLAT * LEVEL) ** 2)
+    flat = 1 / (1 + variance.mean(dim=1, keepdim=True) / (FLAT * STEP) ** 2)
     error = made - wanted
     fine = error - F.avg_pool2d(error, 5, 1, 2, count_include_pad=False)
     return (flat * fine.abs()).mean()

@@ -2,8 +2,10 @@
 
 Regression smooths what it cannot predict, and a small network turns only part of the latent's noise into texture.
 Here the sampler runs as in the program, at even steps, and its last step learns from LPIPS (`perceptual.py`) and from a
-discriminator that sees pairs of (image, upsampled input), on damaged images as on clean ones. An anchor, the loss of
-`train`, keeps one step plain regression and low t free of grain, since all weights are shared between steps.
+discriminator that sees pairs of (image, upsampled input), on damaged images as on clean ones. Fine detail where the
+original is flat has a loss of its own, and damaged samples are compared with cleaned originals (`targets.py`).
+An anchor, the loss of `train` on the originals themselves, keeps one step plain regression and low t free of grain,
+since all weights are shared between steps.
 
 Relativistic pairing as in Jolicoeur-Martineau (arXiv 1807.00734).
 """
@@ -193,9 +195,11 @@ class Texture(Run):
             self.critic.requires_grad_(False)
             score, features_made = self.critic(fake, b.u)
             with torch.no_grad():
-                wanted, original = self.critic(wished, b.u)
-            # Distance between the image and the original in the critic's features.
-            distance = sum((a - o).abs().mean() / o.abs().mean() for a, o in zip(features_made, original)).float()
+                wanted, features_wished = self.critic(wished, b.u)
+            # Distance between the image and the wished one in the critic's features.
+            distance = sum(
+                (made - wish).abs().mean() / wish.abs().mean() for made, wish in zip(features_made, features_wished)
+            ).float()
             adversarial = F.softplus(wanted.float() - score.float()).mean()
             perceived = self.eye(fake, wished).mean()
             grain = targets.grain(fake.float(), wished) / std

@@ -61,9 +61,12 @@ def test_crops_of_every_detail_are_shown(bundle):
     b.estimator = Spy()
     image = np.zeros((3, 200, 300), np.float32)
     image[:, 4:36, 6:38] = np.random.default_rng(0).uniform(-1, 1, (3, 32, 32))
+    image[:, 164:196, 166:198] = 0.5
     assert b.level(image) == 0.5
     (crops,) = shown
     assert crops.shape == (16, 3, 32, 32) and np.array_equal(crops[0], image[:, 4:36, 6:38])
+    # The flat places stay in their order: of 54, the last one shown is the 51st.
+    assert (crops[15] == 0.5).all()
 
 
 def test_a_store_of_another_kind_is_refused(bundle, store_directory, tmp_path):

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::image::Raster;
 use crate::model::Manifest;
 
-/// Crops that are looked at, from the most detailed to the flattest: edges show blur, flat places noise and JPEG blocks.
+/// Crops that are looked at, from the most detailed down: edges show blur, flat places noise and JPEG blocks.
 const CROPS: usize = 16;
 
 /// The side of an image, in pixels, from which on damage can be told.

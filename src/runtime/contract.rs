@@ -25,6 +25,8 @@ pub(super) struct Expected<'a> {
 pub(super) enum ExpectedShape {
     /// [1, channels, any height, any width].
     Image(usize),
+    /// [any number, channels, any height, any width].
+    Crops(usize),
     /// One number: a scalar, [1] or [1, 1].
     Single,
 }
@@ -37,6 +39,7 @@ impl fmt::Display for ExpectedShape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Image(channels) => write!(f, "[1, {channels}, ?, ?]"),
+            Self::Crops(channels) => write!(f, "[?, {channels}, ?, ?]"),
             Self::Single => f.write_str("[1]"),
         }
     }
@@ -113,9 +116,10 @@ fn check_tensor(file: &str, side: &str, declared: &[Declared], expected: &Expect
     let fits = match *shape {
         // Some exporters leave an output's shape out; every run checks it anyway.
         ExpectedShape::Image(_) if side == "output" && tensor.dims.is_empty() => true,
-        ExpectedShape::Image(channels) => {
+        ExpectedShape::Image(channels) | ExpectedShape::Crops(channels) => {
+            let one = matches!(shape, ExpectedShape::Image(_)) && tensor.dims.first() == Some(&1);
             tensor.dims.len() == 4
-                && matches!(tensor.dims[0], -1 | 1)
+                && (one || tensor.dims[0] == -1)
                 && (tensor.dims[1] == -1 || tensor.dims[1] == channels as i64)
                 // A fixed tile size would bind the plan of tiles to one graph.
                 && tensor.dims[2] == -1

@@ -45,7 +45,7 @@ impl Estimator {
             check_session(
                 FILE,
                 &session,
-                &[tensor(&entry.input, "low-resolution image", ExpectedShape::Image(manifest.channels))],
+                &[tensor(&entry.input, "low-resolution image", ExpectedShape::Crops(manifest.channels))],
                 &tensor(&entry.output, "clean-up level", ExpectedShape::Single),
             )?;
             Ok(Some(Self { entry: entry.clone(), session: Mutex::new(session) }))
@@ -61,7 +61,7 @@ impl Estimator {
     /// value range. Where the graph tells a level for each, their mean.
     ///
     /// # Errors
-    /// `Runtime` where the inference fails, `Model` where it returns no number.
+    /// `Runtime` where the inference fails, `Model` where it returns neither one number nor one for each.
     pub fn level(&self, crops: &[Raster]) -> Result<f32> {
         let failed =
             |error| Error::with_source(ErrorKind::Runtime, format!("{FILE}: the inference failed"), error);
@@ -72,12 +72,15 @@ impl Estimator {
         let outputs = session.run(vec![(self.entry.input.as_str(), input)]).map_err(failed)?;
         let (_, levels) = outputs[self.entry.output.as_str()].try_extract_tensor::<f32>().map_err(failed)?;
         let mean = levels.iter().sum::<f32>() / levels.len() as f32;
-        if mean.is_finite() {
+        if mean.is_finite() && (levels.len() == 1 || levels.len() == crops.len()) {
             return Ok(mean.clamp(0.0, 1.0));
         }
         Err(Error::new(
             ErrorKind::Model,
-            format!("{FILE}: output \"{}\" is {levels:?}: expected numbers", self.entry.output),
+            format!(
+                "{FILE}: output \"{}\" is {levels:?}: expected one number, or one for each crop",
+                self.entry.output
+            ),
         ))
     }
 }
@@ -117,6 +120,8 @@ mod tests {
             assert!(clean != noisy && level(&[crop(0.0)]) == clean, "{side}: {clean} {noisy}");
             let both = level(&[crop(0.0), crop(0.05)]);
             assert!(both != clean && both != noisy, "{side}: {clean} {noisy} {both}");
+            let turned = level(&[crop(0.05), crop(0.0)]);
+            assert!((turned - both).abs() < 1e-5, "{side}: {turned} {both}");
         }
         assert!(Estimator::open(runtime, &Bundle::resolve("mri-x4").unwrap()).unwrap().is_none());
     }
