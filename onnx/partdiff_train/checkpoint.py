@@ -59,13 +59,12 @@ def average(paths: list[Path], shares: list[float], output: Path) -> None:
     """
     if len(shares) != len(paths):
         raise InputError(f"--shares: {len(shares)} numbers for {len(paths)} files; expected one for each")
-    first, schedule, about = load_weights(paths[0])
-    total = {name: torch.zeros_like(value) for name, value in first.state_dict().items()}
-    for path, share in zip(paths, shares):
-        network, own, _ = load_weights(path)
+    loaded = [load_weights(path) for path in paths]
+    first, schedule, about = loaded[0]
+    for path, (network, own, _) in zip(paths, loaded):
         if (network.shape, own) != (first.shape, schedule):
             raise InputError(f"{path}: another shape or schedule than {paths[0]}")
-        for name, value in network.state_dict().items():
-            total[name] += share / sum(shares) * value
-    config = replace(named(about["name"]), name=about["name"], shape=first.shape, schedule=schedule)
-    save_weights(output, config, total, about["record"])
+    states = [network.state_dict() for network, _, _ in loaded]
+    mean = {name: sum(s / sum(shares) * state[name] for s, state in zip(shares, states)) for name in states[0]}
+    config = replace(named(about["name"]), shape=first.shape, schedule=schedule)
+    save_weights(output, config, mean, about["record"])

@@ -21,6 +21,7 @@ from .errors import InputError
 from .export import ESTIMATOR, TOLERANCE, digest, round_to_eight_bits
 from .graph import Graph, array
 from .network import conv3x3
+from .resample import mean_around
 from .restore import read_manifest, schedule_of, write_manifest
 
 SIDE = 64
@@ -67,8 +68,7 @@ class Estimator(nn.Module):
 
     def features(self, lr: Tensor) -> Tensor:
         """lr [N, C, h, w] -> [N, F], the mean over each."""
-        mean = F.avg_pool2d(lr, AROUND, 1, AROUND // 2, count_include_pad=False)
-        x = GAIN * (lr - mean)
+        x = GAIN * (lr - mean_around(lr, AROUND))
         for layer in self.layers:
             x = F.relu(layer(x))
         return x.mean(dim=(2, 3))

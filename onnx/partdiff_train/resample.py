@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 
 def cubic(x: np.ndarray, a: float = -0.5) -> np.ndarray:
@@ -66,6 +67,16 @@ def apply(x: torch.Tensor, rows: np.ndarray, columns: np.ndarray) -> torch.Tenso
     """x [..., H, W] float -> [..., H', W'] with rows [H', H] and columns [W', W]."""
     left, right = (torch.as_tensor(m, dtype=x.dtype, device=x.device) for m in (rows, columns))
     return left @ x @ right.T
+
+
+def blur(x: torch.Tensor, sigma: float) -> torch.Tensor:
+    """x [..., H, W] float after a Gaussian blur of `sigma` pixels."""
+    return apply(x, *(blur_matrix(size, sigma) for size in x.shape[-2:]))
+
+
+def mean_around(x: torch.Tensor, side: int) -> torch.Tensor:
+    """x [N, C, H, W] -> the mean around every pixel, over a square of that odd side, as far as inside the image."""
+    return F.avg_pool2d(x, side, 1, side // 2, count_include_pad=False)
 
 
 def upsample(lr: torch.Tensor, scale: int, kernel: str = "cubic") -> torch.Tensor:

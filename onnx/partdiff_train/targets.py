@@ -5,11 +5,12 @@ that has to guess them spreads grain over walls and skies.
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-RADIUS = 3
-"""Of the windows in which an image counts as flat or not, in pixels."""
+from .resample import blur, mean_around
+
+WINDOW = 7
+"""Side of the squares in which an image counts as flat or not, in pixels."""
 
 GRAIN = 5.5
 """Detail of this deviation, of 255, is halved; ten times as strong it stays (guided filter, He et al., ECCV 2010)."""
@@ -32,28 +33,20 @@ STEP = 2 / 255
 
 def local(image: Tensor) -> tuple[Tensor, Tensor]:
     """image [N, C, H, W] -> mean and variance in windows, of the same shape."""
-    mean = lambda x: F.avg_pool2d(x, 2 * RADIUS + 1, 1, RADIUS, count_include_pad=False)
-    middle = mean(image)
-    return middle, (mean(image * image) - middle * middle).clamp(min=0)
+    mean = mean_around(image, WINDOW)
+    return mean, (mean_around(image * image, WINDOW) - mean * mean).clamp(min=0)
 
 
 def quiet(image: Tensor) -> Tensor:
     """image [N, C, H, W] in [-1, 1] without fine grain; edges stay. A guided filter that the image guides itself."""
     mean, variance = local(image)
     kept = variance / (variance + (GRAIN * STEP) ** 2)
-    smoothed, _ = local(kept)
-    base, _ = local(mean * (1 - kept))
-    return smoothed * image + base
+    return mean_around(kept, WINDOW) * image + mean_around(mean * (1 - kept), WINDOW)
 
 
 def sharp(image: Tensor) -> Tensor:
-    """image [N, C, H, W] in [-1, 1], sides of 7 or more, with an unsharp mask at edges (deviation 2 pixels)."""
-    axis = torch.arange(-6, 7, device=image.device, dtype=image.dtype)
-    bell = torch.exp(-0.5 * (axis / 2.0) ** 2)
-    bell = (bell / bell.sum()).expand(image.shape[1], 1, 1, -1)
-    padded = F.pad(image, (6, 6, 6, 6), mode="reflect")
-    soft = F.conv2d(F.conv2d(padded, bell, groups=image.shape[1]), bell.mT, groups=image.shape[1])
-    mask = image - soft
+    """image [N, C, H, W] in [-1, 1] with an unsharp mask at edges (deviation 2 pixels)."""
+    mask = image - blur(image, 2.0)
     at_edges = mask.square() / (mask.square() + (EDGE * STEP) ** 2)
     return (image + SHARPENING * at_edges * mask).clamp(-1, 1)
 
@@ -69,5 +62,4 @@ def grain(made: Tensor, wanted: Tensor) -> Tensor:
     _, variance = local(wanted)
     flat = 1 / (1 + variance.mean(dim=1, keepdim=True) / (FLAT * STEP) ** 2)
     error = made - wanted
-    fine = error - F.avg_pool2d(error, 5, 1, 2, count_include_pad=False)
-    return (flat * fine.abs()).mean()
+    return (flat * (error - mean_around(error, 5)).abs()).mean()

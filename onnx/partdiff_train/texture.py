@@ -198,7 +198,7 @@ class Texture(Run):
                 wanted, features_wished = self.critic(wished, b.u)
             # Distance between the image and the wished one in the critic's features.
             distance = sum(
-                (made - wish).abs().mean() / wish.abs().mean() for made, wish in zip(features_made, features_wished)
+                (a - w).abs().mean() / w.abs().mean() for a, w in zip(features_made, features_wished)
             ).float()
             adversarial = F.softplus(wanted.float() - score.float()).mean()
             perceived = self.eye(fake, wished).mean()

@@ -116,15 +116,8 @@ fn check_tensor(file: &str, side: &str, declared: &[Declared], expected: &Expect
     let fits = match *shape {
         // Some exporters leave an output's shape out; every run checks it anyway.
         ExpectedShape::Image(_) if side == "output" && tensor.dims.is_empty() => true,
-        ExpectedShape::Image(channels) | ExpectedShape::Crops(channels) => {
-            let one = matches!(shape, ExpectedShape::Image(_)) && tensor.dims.first() == Some(&1);
-            tensor.dims.len() == 4
-                && (one || tensor.dims[0] == -1)
-                && (tensor.dims[1] == -1 || tensor.dims[1] == channels as i64)
-                // A fixed tile size would bind the plan of tiles to one graph.
-                && tensor.dims[2] == -1
-                && tensor.dims[3] == -1
-        }
+        ExpectedShape::Image(channels) => are_images(&tensor.dims, &[-1, 1], channels),
+        ExpectedShape::Crops(channels) => are_images(&tensor.dims, &[-1], channels),
         ExpectedShape::Single => {
             tensor.dims.len() <= 2 && tensor.dims.iter().all(|dim| matches!(dim, -1 | 1))
         }
@@ -133,6 +126,12 @@ fn check_tensor(file: &str, side: &str, declared: &[Declared], expected: &Expect
         return Ok(());
     }
     fail(format!("\"{name}\" ({role}) has shape {}, expected {shape} (? is free)", tensor.shape()))
+}
+
+/// Whether a graph with these dimensions takes images of `channels`, as many as one of `counts` says (-1: any number).
+fn are_images(dims: &[i64], counts: &[i64], channels: usize) -> bool {
+    // A fixed tile size would bind the plan of tiles to one graph.
+    matches!(dims, [count, planes, -1, -1] if counts.contains(count) && [-1, channels as i64].contains(planes))
 }
 
 #[cfg(test)]
@@ -168,6 +167,20 @@ mod tests {
             check_inputs("d", &[tensor("z", Float32, &[-1, 3, -1, -1]), t.clone()], &expected()).unwrap();
             check_inputs("d", &[t, tensor("z", Float32, &[1, -1, -1, -1])], &expected()).unwrap();
         }
+    }
+
+    #[test]
+    fn a_graph_for_one_crop_is_none_for_several() {
+        let expected =
+            [Expected { name: "lr", role: "image", shape: ExpectedShape::Crops(3), elements: FLOAT }];
+        let check =
+            |dims: &[i64]| check_inputs("e", &[tensor("lr", TensorElementType::Float32, dims)], &expected);
+        check(&[-1, 3, -1, -1]).unwrap();
+        let error = check(&[1, 3, -1, -1]).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "e: input \"lr\" (image) has shape [1, 3, ?, ?], expected [?, 3, ?, ?] (? is free)"
+        );
     }
 
     #[test]
