@@ -212,6 +212,7 @@ partdiff_status partdiff_context_destroy(struct partdiff_context *context);
 // "device": "auto" (default: the fastest that really runs here with 32-bit results), "cpu", "openvino",
 // "openvino:bf16", "openvino:gpu", "openvino:npu", "webgpu", "cuda", "tensorrt".
 // "library": path of ONNX Runtime's library (default: found as the command finds it).
+// "memory": what the library may take with a model and its jobs, as "2G" or in bytes (default: what the jobs say).
 partdiff_status partdiff_context_set_text(struct partdiff_context *context,
                                           const char *key,
                                           const char *value);
@@ -291,7 +292,7 @@ partdiff_status partdiff_job_set_text(struct partdiff_job *job, const char *key,
 // keeps the proportions. "fit_width" with "fit_height": as large as fits into that box. "tile": largest side of a
 // tile in pixels of the input (default: planned). "consistency": rounds at most that make the result agree with the
 // input, which need the whole result in memory (default: the preset's). "memory": bytes that the engine may use
-// (default: half of what is free). "linear": 1 if the samples are linear light instead of coded (default 0).
+// (default: the context's when the model was opened, else half of what is free). "linear": 1 if the samples are linear light instead of coded (default 0).
 partdiff_status partdiff_job_set_int(struct partdiff_job *job,
                                      const char *key,
                                      int64_t value);

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use partdiff::RuntimeOptions;
 use partdiff::model::{Bundle, DEFAULT_BUNDLE};
 use partdiff::runtime::{Device, Runtime};
+use partdiff::settings::Settings;
 
 use crate::abi::{
     PARTDIFF_ABI_MAJOR, PARTDIFF_ABI_MINOR, partdiff_context, partdiff_status, partdiff_status as Status,
@@ -14,6 +15,7 @@ use crate::abi::{
 use crate::failure::Failure;
 use crate::guard::{guard, guard_alone};
 use crate::handles::{self, Object};
+use crate::options::expected;
 use crate::strings::{give, optional, put, required, unknown_key};
 
 /// Behind a `partdiff_context`.
@@ -35,6 +37,16 @@ impl Context {
     /// A copy of the settings as they are now.
     pub fn runtime(&self) -> RuntimeOptions {
         self.runtime.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn limit(&self, memory: Option<&str>) -> Result<(), Failure> {
+        let mut settings = Settings::default();
+        if let Some(text) = memory {
+            settings.set("memory", text).map_err(|problem| expected("memory", text, &problem))?;
+        }
+        let memory = settings.options()?.memory;
+        self.change(|runtime| runtime.memory = memory);
+        Ok(())
     }
 
     fn change(&self, change: impl FnOnce(&mut RuntimeOptions)) {
@@ -74,6 +86,7 @@ pub extern "C" fn partdiff_context_destroy(context: *mut partdiff_context) -> pa
 /// "device": "auto" (default: the fastest that really runs here with 32-bit results), "cpu", "openvino",
 /// "openvino:bf16", "openvino:gpu", "openvino:npu", "webgpu", "cuda", "tensorrt".
 /// "library": path of ONNX Runtime's library (default: found as the command finds it).
+/// "memory": what the library may take with a model and its jobs, as "2G" or in bytes (default: what the jobs say).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn partdiff_context_set_text(
     context: *mut partdiff_context,
@@ -89,7 +102,8 @@ pub unsafe extern "C" fn partdiff_context_set_text(
                 context.change(|runtime| runtime.device = device);
             }
             "library" => context.change(|runtime| runtime.library = value.map(PathBuf::from)),
-            _ => return Err(unknown_key(key, &["device", "library"])),
+            "memory" => context.limit(value)?,
+            _ => return Err(unknown_key(key, &["device", "library", "memory"])),
         }
         Ok(())
     })

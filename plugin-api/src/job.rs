@@ -217,7 +217,7 @@ pub unsafe extern "C" fn partdiff_job_set_text(
 /// keeps the proportions. "fit_width" with "fit_height": as large as fits into that box. "tile": largest side of a
 /// tile in pixels of the input (default: planned). "consistency": rounds at most that make the result agree with the
 /// input, which need the whole result in memory (default: the preset's). "memory": bytes that the engine may use
-/// (default: half of what is free). "linear": 1 if the samples are linear light instead of coded (default 0).
+/// (default: the context's when the model was opened, else half of what is free). "linear": 1 if the samples are linear light instead of coded (default 0).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn partdiff_job_set_int(
     job: *mut partdiff_job,

@@ -145,7 +145,8 @@ fn check(key: &str, value: Value<'_>, text: &str) -> Result<(), Failure> {
     }
 }
 
-fn expected(key: &str, text: &str, problem: &str) -> Failure {
+/// A failure that names the option, its value and what was expected.
+pub fn expected(key: &str, text: &str, problem: &str) -> Failure {
     invalid(format!("{key} is \"{text}\": {problem}"))
 }
 

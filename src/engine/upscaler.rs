@@ -41,6 +41,7 @@ pub struct Upscaler {
     pub(super) workers: Workers,
     admission: Admission,
     provider: Option<ProviderReport>,
+    memory: Option<u64>,
     pub(super) encoder_cost: f64,
     pub(super) estimator: Option<Estimator>,
 }
@@ -95,6 +96,7 @@ impl Upscaler {
         };
         upscaler.digest = bundle.digest().to_owned();
         upscaler.provider = Some(opened.provider);
+        upscaler.memory = options.memory;
         upscaler.estimator = Estimator::open(runtime, bundle)?;
         Ok(upscaler)
     }
@@ -120,6 +122,7 @@ impl Upscaler {
             workers,
             admission: Admission::default(),
             provider: None,
+            memory: None,
             encoder_cost: if manifest.encoder.is_some() { 1.0 } else { 0.0 },
             estimator: None,
         })
@@ -179,7 +182,12 @@ impl Upscaler {
         channels: usize,
         options: &UpscaleOptions,
     ) -> Result<Plan> {
-        self.planned((width, height, channels), options, budget(options), false)
+        self.planned((width, height, channels), options, self.budget(options), false)
+    }
+
+    /// Bytes that a call may take.
+    fn budget(&self, options: &UpscaleOptions) -> u64 {
+        options.memory.or(self.memory).unwrap_or_else(|| available_memory() / 2)
     }
 
     /// As [`plan`](Self::plan), within `budget` bytes; a `streamed` result is not held.
@@ -301,7 +309,7 @@ impl Upscaler {
         body: impl FnOnce(&mut Run<'_, '_>) -> Result<(T, Fidelity)>,
     ) -> Result<(T, Report)> {
         let start = Instant::now();
-        let budget = budget(options);
+        let budget = self.budget(options);
         let size = (image.width(), image.height(), image.channels());
         let plan = self.planned(size, options, budget, streamed)?;
         let total: f64 = plan
@@ -337,11 +345,6 @@ impl Upscaler {
 /// Whether a result of `to` (width, height) needs no model, neither to enlarge nor to clean up.
 fn only_shrinks(from: (usize, usize), to: (usize, usize), options: &UpscaleOptions) -> bool {
     to.0 <= from.0 && to.1 <= from.1 && options.cleanup == 0.0
-}
-
-/// Bytes that a call may take.
-fn budget(options: &UpscaleOptions) -> u64 {
-    options.memory.unwrap_or_else(|| available_memory() / 2)
 }
 
 /// Runs `work` while a thread stops running inferences once `meter` is cancelled.

@@ -31,6 +31,12 @@ fn null_and_wrong_texts_are_refused() {
             Status::InvalidOption,
         );
         expect((f.partdiff_context_set_text)(handle, c"?".as_ptr(), ptr::null()), Status::UnknownKey);
+        for wrong in [c"much", c"1M"] {
+            expect(
+                (f.partdiff_context_set_text)(handle, c"memory".as_ptr(), wrong.as_ptr()),
+                Status::InvalidOption,
+            );
+        }
         expect((f.partdiff_context_set_int)(handle, c"threads".as_ptr(), -1), Status::InvalidOption);
         expect((f.partdiff_context_set_int)(handle, c"threads".as_ptr(), i64::MAX), Status::InvalidOption);
         expect((f.partdiff_context_set_int)(handle, c"device".as_ptr(), 1), Status::UnknownKey);
