@@ -71,16 +71,6 @@ CONFIGS = {
             patch=48,
             lr=5e-4,
         ),
-        replace(
-            NATURAL_X4,
-            name="natural-x2",
-            description="Photographs, 2 times larger.",
-            # Four times the input pixels for the same output: a narrower network keeps it fit for a CPU.
-            shape=NetworkShape(scale=2, width=64),
-            schedule=Schedule(start_step=25, residual_std=0.06),
-            patch=48,
-            steps=1,
-        ),
         Config(
             "mri-x4",
             "Magnetic resonance slices, 4 times larger. Not for diagnosis.",

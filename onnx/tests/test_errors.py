@@ -37,7 +37,6 @@ def places(store_directory, run, bundle, archive, tmp_path) -> dict[str, Path]:
             "train --config mri-x4 --store {store} --run {tmp}/new --minutes 1",
             "{store}: images of 3 channels for scale 4",
         ),
-        ("train --config natural-x2 --store {store} --run {tmp}/new --minutes 1", "the network takes 3 and 2"),
         ("train --store {store} --run {tmp}/new", "one of the arguments --minutes --iterations is required"),
         ("train --config huge --store {store} --run {tmp}/new --minutes 1", "natural-x4-large"),
         ("export {tmp}/none.pt {tmp}/new --version 1", "{tmp}/none.pt"),

@@ -2,7 +2,7 @@
 
 use crate::diffusion::{NoisePlace, SamplerKind, TimestepSpacing};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{DEFAULT_BUNDLE, MAX_CONSISTENCY};
+use crate::model::MAX_CONSISTENCY;
 use crate::tiling::MIN_TILE;
 
 /// Largest factor between input and output; beyond it nothing of the result comes from the image.
@@ -46,15 +46,6 @@ impl Target {
             (.., Some(width), None) => Self::Width(width),
             (.., None, Some(height)) => Self::Height(height),
             _ => Self::Native,
-        }
-    }
-
-    /// The embedded bundle where none is named: `natural-x2` for factors up to 2, where it is as good at one step as
-    /// [`DEFAULT_BUNDLE`] shrunk to them, in half the time.
-    pub fn default_bundle(self) -> &'static str {
-        match self {
-            Self::Scale(factor) if factor <= 2.0 => "natural-x2",
-            _ => DEFAULT_BUNDLE,
         }
     }
 
@@ -135,7 +126,8 @@ pub struct UpscaleOptions {
     /// Whether other images are made at the same time, so that a small one need not be cut to keep all threads busy.
     /// Default: no.
     pub among_others: bool,
-    /// Bytes that the engine may use, input and result included. Default: half of the free memory.
+    /// Bytes that the engine may use, input and result included. Default: those that it was opened with, else half of
+    /// the free memory.
     pub memory: Option<u64>,
 }
 

@@ -51,8 +51,8 @@ pub(crate) fn workload(
 }
 
 /// Bytes that ONNX Runtime's arenas hold per low-resolution pixel of a tile: at most 8 planes per feature channel (3 kB
-/// with natural-x4). So reckoned, a process takes 0.6 to 0.85 of `--memory`: measured with natural-x4, natural-x2 and
-/// mri-x4 on two threads, from 400 MB to 2 GB. A denoiser without an encoder is taken to be twice as wide, one that works
+/// with natural-x4). So reckoned, a process takes 0.6 to 0.85 of `--memory`: measured with natural-x4 and mri-x4
+/// on two threads, from 400 MB to 2 GB. A denoiser without an encoder is taken to be twice as wide, one that works
 /// at high resolution to have 64 channels there.
 fn activation_bytes(manifest: &Manifest) -> u64 {
     let pixels = (manifest.scale * manifest.scale) as u64;

@@ -38,7 +38,6 @@ macro_rules! embedded {
 static EMBEDDED: &[Embedded] = &[
     embedded!("natural-x4": "model.json", "encoder.onnx", "denoiser.onnx", "estimator.onnx"),
     embedded!("natural-x4-int8": "model.json", "encoder.onnx", "denoiser.onnx", "estimator.onnx"),
-    embedded!("natural-x2": "model.json", "encoder.onnx", "denoiser.onnx"),
     embedded!("mri-x4": "model.json", "encoder.onnx", "denoiser.onnx"),
 ];
 

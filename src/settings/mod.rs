@@ -17,6 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fs::hash::sha256_hex;
 use crate::image::{EncodeOptions, ImageFormat, RestoreOptions, SampleDepth, Strip};
 use crate::limits::Limits;
+use crate::model::DEFAULT_BUNDLE;
 use crate::tiling::available_memory::engine_memory;
 
 /// What a user asks for of each image: options of the command line, keys of the configuration file, of the C ABI,
@@ -27,7 +28,7 @@ use crate::tiling::available_memory::engine_memory;
 pub struct Settings {
     /// An embedded model's name or the path of a bundle.
     pub model: Option<String>,
-    /// Factor between input and result, more than 0; the default model is natural-x2 up to 2, natural-x4 beyond.
+    /// Factor between input and result, more than 0.
     pub scale: Option<f64>,
     /// Width of the result in pixels; the height follows, unless given too.
     pub width: Option<u32>,
@@ -187,7 +188,7 @@ impl Settings {
 
     /// The name or path of the model.
     pub fn model(&self) -> &str {
-        self.model.as_deref().unwrap_or(self.target().default_bundle())
+        self.model.as_deref().unwrap_or(DEFAULT_BUNDLE)
     }
 
     /// The size of the result.
@@ -289,18 +290,6 @@ mod tests {
                 .contains("memory is 1 MiB")
         );
         Settings { fit: Some((3840, 2160)), ..Settings::default() }.validate().unwrap();
-    }
-
-    #[test]
-    fn the_factor_chooses_the_model_unless_one_is_named() {
-        let model = |model: Option<&str>, scale| {
-            let model = model.map(str::to_string);
-            Settings { model, scale, ..Settings::default() }.model().to_string()
-        };
-        assert_eq!(model(None, None), "natural-x4");
-        assert_eq!(model(None, Some(2.0)), "natural-x2");
-        assert_eq!(model(None, Some(2.5)), "natural-x4");
-        assert_eq!(model(Some("mri-x4"), Some(2.0)), "mri-x4");
     }
 
     #[test]

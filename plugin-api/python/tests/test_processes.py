@@ -21,6 +21,13 @@ Picture = Callable[..., NDArray[Any]]
 #: A call that has not ended by then hangs.
 LIMIT = 300
 
+WITHIN = """
+import numpy, pathlib, partdiff
+upscaler = partdiff.Upscaler(device="cpu", threads=2, memory="500M")
+upscaler.upscale(numpy.random.default_rng(0).integers(0, 256, (300, 400, 3), numpy.uint8), preset="faithful")
+print(pathlib.Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
+"""
+
 OWN = """
 import multiprocessing, numpy, partdiff
 def work(seed):
@@ -97,6 +104,13 @@ def test_memory_does_not_grow_over_200_calls(upscaler: partdiff.Upscaler, pictur
     some(200)
     # One result kept of each call would be 5.5 MB, one tile of the engine's much more.
     assert resident() - before < 4 << 20
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
+def test_the_limit_on_memory_holds_for_the_process(tmp_path: Path) -> None:
+    done = python(WITHIN, FOLDER=str(tmp_path))
+    # Without a limit it is twice that.
+    assert int(done.stdout) << 10 < 500_000_000, done.stderr
 
 
 @pytest.fixture

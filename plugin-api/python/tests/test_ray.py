@@ -112,7 +112,7 @@ def test_a_folder_is_made_once_and_what_is_bad_is_told(
     for line in lines.values():
         data = Path(line["output"]).read_bytes()
         assert hashlib.sha256(data).hexdigest() == line["output_sha256"]
-        assert (line["width"], line["height"], line["model"], line["error"]) == (48, 48, "natural-x2", "")
+        assert (line["width"], line["height"], line["model"], line["error"]) == (48, 48, "natural-x4", "")
         assert hashlib.sha256(Path(line["input"]).read_bytes()).hexdigest() == line["input_sha256"]
     left = sorted(path.name for path in (tmp_path / "out").rglob("*") if path.is_file())
     assert left == ["0.png", "1.png", "2.png", "3.png", "manifest.parquet"]

@@ -67,6 +67,7 @@ def test_settings_that_are_wrong_are_named(
         ({"device": "abacus"}, partdiff.InvalidOptionError, "abacus"),
         ({"threads": -1}, partdiff.InvalidOptionError, "threads"),
         ({"memory": "much"}, partdiff.InvalidOptionError, "memory"),
+        ({"memory": 20 << 20}, partdiff.InvalidOptionError, "expected more than 128 MiB"),
     ],
 )
 def test_an_upscaler_that_cannot_be_had_says_why(arguments: dict[str, Any], error: type[Exception], said: str) -> None:
@@ -181,7 +182,7 @@ def test_threads_share_one_and_use_several(upscaler: partdiff.Upscaler, picture:
 
 def test_closing_is_final_and_spares_what_is_at_work(picture: Picture) -> None:
     small = picture("uint8", 3, 64, 64)
-    with partdiff.Upscaler("natural-x2", device="cpu") as upscaler:
+    with partdiff.Upscaler(device="cpu") as upscaler:
         closed = threading.Event()
 
         def close(*_: object) -> None:
@@ -189,7 +190,7 @@ def test_closing_is_final_and_spares_what_is_at_work(picture: Picture) -> None:
                 upscaler.close()
                 closed.set()
 
-        assert upscaler.upscale(small, progress=close).shape == (128, 128, 3)
+        assert upscaler.upscale(small, progress=close).shape == (256, 256, 3)
         assert closed.is_set()
     upscaler.close()
     for call in (lambda: upscaler.upscale(small), lambda: upscaler.info):
@@ -207,7 +208,7 @@ def test_a_profile_that_cannot_be_used_is_a_warning(upscaler: partdiff.Upscaler,
 
 def test_too_little_memory_is_told(picture: Picture) -> None:
     with (
-        partdiff.Upscaler(device="cpu", memory=20 << 20) as upscaler,
+        partdiff.Upscaler(device="cpu", memory=130 << 20) as upscaler,
         pytest.raises(partdiff.LimitError, match="memory"),
     ):
         upscaler.upscale(picture("uint8", 3, 500, 500), consistency=1)

@@ -42,8 +42,7 @@ const FIELDS: [Field; 25] = [
             SIZE,
             "scale",
             "FACTOR",
-            "Factor between input and result, such as 4 or 2.5; natural-x2 is the default model up to 2, natural-x4 \
-             beyond, mri-x4 for volumes",
+            "Factor between input and result, such as 4 or 2.5",
         )
     },
     Field {

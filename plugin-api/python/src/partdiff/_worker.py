@@ -71,8 +71,7 @@ class Worker:
         for reply in self._replies():
             if reply.get("event") == "failed":
                 break
-        model = settings.get("model") or ("natural-x2" if (settings.get("scale") or 4) <= 2 else "natural-x4")
-        self._say({"do": "load", "model": model})
+        self._say({"do": "load", "model": settings.get("model") or "natural-x4"})
         for reply in self._replies():
             if reply.get("event") == "refused":
                 raise OnnxRuntimeError(reply["reason"])

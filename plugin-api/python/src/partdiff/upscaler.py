@@ -25,9 +25,6 @@ __all__ = ["Info", "Settings", "Upscaler", "library_version"]
 
 Samples = TypeVar("Samples", np.uint8, np.uint16, np.float16, np.float32)
 
-#: What the command takes for a factor up to 2 where no model is named.
-_SMALL_FACTOR_MODEL = "natural-x2"
-
 
 class Settings(TypedDict, total=False):
     """Further settings of `Upscaler.upscale`; without one, the preset's or the model's default holds."""
@@ -105,12 +102,12 @@ class Upscaler:
     the parent has not used PartDiff.
 
     Args:
-        model: Name of a model inside the library (`natural-x4`, `natural-x4-int8`, `natural-x2`, `mri-x4`), or the
-            path of a bundle folder or .partdiff file. Default: as for the command, `natural-x4`, and `natural-x2` for
-            a `scale` up to 2, which is loaded when it is first needed.
+        model: Name of a model inside the library (`natural-x4`, `natural-x4-int8`, `mri-x4`), or the path of a
+            bundle folder or .partdiff file. Default: as for the command, `natural-x4`.
         device: `auto`, `cpu`, `cuda` and so on, as the command's `--device`. What is named is used or fails.
         threads: Threads on the processor, at least 1. Default: one per core.
-        memory: What one image may take at work, in bytes or as text such as `"2G"`. Default: half of what is free.
+        memory: What PartDiff may take with its model and the images at work, in bytes or as text such as `"2G"`; the
+            arrays of the caller come on top. Default: half of what is free.
         library: Path of ONNX Runtime's library. Default: what ORT_DYLIB_PATH names, else that of the package
             onnxruntime of this environment, else as the command finds one.
 
@@ -131,21 +128,23 @@ class Upscaler:
         library: str | os.PathLike[str] | None = None,
     ) -> None:
         self._named = None if model is None else os.fspath(model)
-        self._memory = None if memory is None else str(memory)
-        self._opening = threading.Lock()
-        self._models: dict[str | None, _abi.Handle] = {}
+        self._closing = threading.Lock()
         context = _abi.Handle.context()
         context.call("set_text", b"device", device.encode())
         if threads is not None:
             context.call("set_int", b"threads", threads)
+        if memory is not None:
+            context.call("set_text", b"memory", str(memory).encode())
         path = _onnxruntime.library(device) if library is None else os.fspath(library)
         if path is not None:
             context.call("set_text", b"library", path.encode())
-        self._context: _abi.Handle | None = context
-        self._model(self._named)
-        if self._memory is not None:
-            # A bad value is told now, not with the first image.
-            self._job(self._named).call("set_text", b"memory", self._memory.encode())
+        try:
+            opened = context.make("model", "model_open", self._named.encode() if self._named else None)
+        except OnnxRuntimeError as error:
+            if _onnxruntime.installed():
+                raise
+            raise OnnxRuntimeError(f"{error}\n  in this Python: pip install onnxruntime") from None
+        self._handles: tuple[_abi.Handle, _abi.Handle] | None = (opened, context)
 
     def __enter__(self) -> Self:
         return self
@@ -157,20 +156,19 @@ class Upscaler:
 
     def __repr__(self) -> str:
         state = self._named or "default model"
-        return f"<partdiff.Upscaler {state}{'' if self._context else ', closed'}>"
+        return f"<partdiff.Upscaler {state}{'' if self._handles else ', closed'}>"
 
     def close(self) -> None:
         """Frees the model. Images at work in other threads are finished; further calls raise `InvalidHandleError`."""
-        with self._opening:
-            handles = [*self._models.values(), *([self._context] if self._context else [])]
-            self._models, self._context = {}, None
-        for handle in handles:
+        with self._closing:
+            handles, self._handles = self._handles, None
+        for handle in handles or ():
             handle.destroy()
 
     @property
     def info(self) -> Info:
-        """The model (of `upscale` without a `scale`), and what it runs on."""
-        model, context = self._model(self._named), self._open_context()
+        """The model, and what it runs on."""
+        model, context = self._opened()
         return Info(
             name=model.text("name"),
             version=model.text("version"),
@@ -277,9 +275,8 @@ class Upscaler:
             array = _arrays.checked(samples)
         else:
             array, profile = _arrays.checked(image), None
-        small = self._named is None and scale is not None and scale <= 2
-        job = self._job(_SMALL_FACTOR_MODEL if small else self._named)
-        options = {"scale": scale, "preset": preset, "seed": seed, "memory": self._memory, **settings}
+        job = self._opened()[0].make("job", "job_create")
+        options = {"scale": scale, "preset": preset, "seed": seed, **settings}
         for key, value in options.items():
             if value is not None:
                 text = str(int(value) if isinstance(value, bool) else value)
@@ -308,24 +305,9 @@ class Upscaler:
             job.destroy()
         return _pillow.restored(result, mode, image) if _pillow.is_image(image) else result
 
-    def _open_context(self) -> _abi.Handle:
+    def _opened(self) -> tuple[_abi.Handle, _abi.Handle]:
+        """The model and its context."""
         _abi.library()
-        if self._context is None:
+        if self._handles is None:
             raise InvalidHandleError("the Upscaler is closed")
-        return self._context
-
-    def _model(self, name: str | None) -> _abi.Handle:
-        """The model called `name`, opened once."""
-        with self._opening:
-            context = self._open_context()
-            if name not in self._models:
-                try:
-                    self._models[name] = context.make("model", "model_open", name.encode() if name else None)
-                except OnnxRuntimeError as error:
-                    if _onnxruntime.installed():
-                        raise
-                    raise OnnxRuntimeError(f"{error}\n  in this Python: pip install onnxruntime") from None
-            return self._models[name]
-
-    def _job(self, name: str | None) -> _abi.Handle:
-        return self._model(name).make("job", "job_create")
+        return self._handles

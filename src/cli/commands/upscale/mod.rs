@@ -34,7 +34,7 @@ use crate::engine::Plan;
 use crate::engine::Upscaler;
 use crate::engine::sampling::Sampling;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::Bundle;
+use crate::model::{Bundle, DEFAULT_BUNDLE};
 use crate::progress::CancelToken;
 use crate::report::event::{Event, Files, Name, Reporter};
 use crate::report::json::JsonReporter;
@@ -77,8 +77,7 @@ pub fn run(request: &UpscaleRequest, cancel: &CancelToken) -> Result<Exit> {
 
 /// As [`run`], telling `reporter`.
 fn run_told(request: &UpscaleRequest, reporter: &dyn Reporter, cancel: &CancelToken) -> Result<Exit> {
-    let target = request.options.target;
-    let bundle = open_bundle(request.model.as_deref().unwrap_or(target.default_bundle().as_ref()))?;
+    let bundle = open_bundle(request.model.as_deref().unwrap_or(DEFAULT_BUNDLE.as_ref()))?;
     Sampling::resolve(bundle.manifest(), &request.options)?;
     // The model of volumes, unless one was named for all.
     let may_be_volume = |input: &PathBuf| {
