@@ -38,12 +38,7 @@ const FIELDS: [Field; 25] = [
     Field {
         short: Some('s'),
         conflicts: &["width", "height", "fit"],
-        ..option(
-            SIZE,
-            "scale",
-            "FACTOR",
-            "Factor between input and result, such as 4 or 2.5",
-        )
+        ..option(SIZE, "scale", "FACTOR", "Factor between input and result, such as 4 or 2.5")
     },
     Field {
         conflicts: &["fit"],

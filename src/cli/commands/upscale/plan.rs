@@ -1,16 +1,15 @@
 //! The whole run before it starts: which image becomes which file, and what speaks against it.
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::slice;
 
 use super::job::{Job, Models, jobs, same_folder};
-use super::verdict::{Verdict, judge, judge_folder};
+use super::verdict::{Verdict, verdict};
 use crate::batch::naming::shown;
 use crate::cli::args::destination::{Destination, single};
 use crate::cli::args::inputs::{Collected, Failure, Input, collect};
-use crate::cli::args::upscale_request::{Existing, Originals, UpscaleRequest};
+use crate::cli::args::upscale_request::{Originals, UpscaleRequest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::file_id::{FileId, resolved};
 use crate::volume::nifti::name_means_packed;
@@ -201,55 +200,10 @@ fn note(jobs: &[Job]) -> Option<(PathBuf, String)> {
     Some((first.input.path.clone(), text))
 }
 
-fn verdict(job: &Job, request: &UpscaleRequest, inputs: &HashSet<FileId>) -> Result<Verdict> {
-    for map in request.uncertainty.iter().chain(&request.preview) {
-        let existing =
-            if request.existing == Existing::Replace { Existing::Replace } else { Existing::Refuse };
-        judge(map, existing, inputs)?;
-    }
-    if job.in_place {
-        let backups = [job.backup.clone(), job.sidecar().and_then(|(_, backup)| backup)];
-        return match backups.iter().flatten().find(|backup| fs::symlink_metadata(backup).is_ok()) {
-            Some(backup) => Err(Error::new(
-                ErrorKind::Output,
-                format!(
-                    "the backup {} already exists: move it away, or give another --backup",
-                    shown(backup)
-                ),
-            )),
-            None => Ok(Verdict::Go),
-        };
-    }
-    let Some(output) = &job.output else { return Ok(Verdict::Go) };
-    if job.makes_folder() {
-        return judge_folder(output, request.existing, inputs);
-    }
-    let verdict = judge(output, request.existing, inputs)?;
-    // A sidecar without its volume is not what a run before has made.
-    if let (Verdict::Go, Some((sidecar, _))) = (&verdict, job.sidecar()) {
-        if sidecar.exists() {
-            check_left_sidecar(&sidecar, output, request.existing)?;
-        }
-        judge(&sidecar, request.existing, inputs)?;
-    }
-    Ok(verdict)
-}
-
-/// Refuses a sidecar of another volume than `output`, and one that is alone where results that exist are left as they are.
-fn check_left_sidecar(sidecar: &Path, output: &Path, existing: Existing) -> Result<()> {
-    let refuse = |what: String| Err(Error::new(ErrorKind::Output, format!("{} {what}", shown(sidecar))));
-    let mut others = ["nii", "nii.gz", "img", "img.gz"].map(|ext| sidecar.with_extension(ext)).into_iter();
-    if let Some(other) = others.find(|other| other != output && other.exists()) {
-        return refuse(format!("belongs to {}: choose another name or folder", shown(&other)));
-    }
-    if existing == Existing::Skip {
-        return refuse("exists without its volume: move it away, or give --overwrite".into());
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use clap::Parser;
 
     use super::super::job::ModelFacts;

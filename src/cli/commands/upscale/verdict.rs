@@ -5,8 +5,9 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use super::job::Job;
 use crate::batch::naming::shown;
-use crate::cli::args::upscale_request::Existing;
+use crate::cli::args::upscale_request::{Existing, UpscaleRequest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::atomic_folder::check_replaceable;
 use crate::fs::file_id::FileId;
@@ -18,8 +19,59 @@ pub enum Verdict {
     Skip,
 }
 
+/// Whether `job` may write its files; `inputs` are never written over.
+///
+/// # Errors
+/// `Output`, saying what is in the way.
+pub fn verdict(job: &Job, request: &UpscaleRequest, inputs: &HashSet<FileId>) -> Result<Verdict> {
+    for map in request.uncertainty.iter().chain(&request.preview) {
+        let existing =
+            if request.existing == Existing::Replace { Existing::Replace } else { Existing::Refuse };
+        judge(map, existing, inputs)?;
+    }
+    if job.in_place {
+        let backups = [job.backup.clone(), job.sidecar().and_then(|(_, backup)| backup)];
+        return match backups.iter().flatten().find(|backup| fs::symlink_metadata(backup).is_ok()) {
+            Some(backup) => Err(Error::new(
+                ErrorKind::Output,
+                format!(
+                    "the backup {} already exists: move it away, or give another --backup",
+                    shown(backup)
+                ),
+            )),
+            None => Ok(Verdict::Go),
+        };
+    }
+    let Some(output) = &job.output else { return Ok(Verdict::Go) };
+    if job.makes_folder() {
+        return judge_folder(output, request.existing, inputs);
+    }
+    let verdict = judge(output, request.existing, inputs)?;
+    // A sidecar without its volume is not what a run before has made.
+    if let (Verdict::Go, Some((sidecar, _))) = (&verdict, job.sidecar()) {
+        if sidecar.exists() {
+            check_left_sidecar(&sidecar, output, request.existing)?;
+        }
+        judge(&sidecar, request.existing, inputs)?;
+    }
+    Ok(verdict)
+}
+
+/// Refuses a sidecar of another volume than `output`, and one that is alone where results that exist are left as they are.
+fn check_left_sidecar(sidecar: &Path, output: &Path, existing: Existing) -> Result<()> {
+    let refuse = |what: String| Err(Error::new(ErrorKind::Output, format!("{} {what}", shown(sidecar))));
+    let mut others = ["nii", "nii.gz", "img", "img.gz"].map(|ext| sidecar.with_extension(ext)).into_iter();
+    if let Some(other) = others.find(|other| other != output && other.exists()) {
+        return refuse(format!("belongs to {}: choose another name or folder", shown(&other)));
+    }
+    if existing == Existing::Skip {
+        return refuse("exists without its volume: move it away, or give --overwrite".into());
+    }
+    Ok(())
+}
+
 /// What an existing file at `output` means.
-pub fn judge(output: &Path, existing: Existing, inputs: &HashSet<FileId>) -> Result<Verdict> {
+fn judge(output: &Path, existing: Existing, inputs: &HashSet<FileId>) -> Result<Verdict> {
     let refuse = |what: &str| Err(Error::new(ErrorKind::Output, format!("{} {what}", shown(output))));
     let found = match fs::symlink_metadata(output) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Verdict::Go),
@@ -47,7 +99,7 @@ pub fn judge(output: &Path, existing: Existing, inputs: &HashSet<FileId>) -> Res
 }
 
 /// What an existing folder at `output` means for a series.
-pub fn judge_folder(output: &Path, existing: Existing, inputs: &HashSet<FileId>) -> Result<Verdict> {
+fn judge_folder(output: &Path, existing: Existing, inputs: &HashSet<FileId>) -> Result<Verdict> {
     let refuse = |what: &str| Err(Error::new(ErrorKind::Output, format!("{} {what}", shown(output))));
     if fs::symlink_metadata(output).is_ok_and(|found| !found.is_dir()) {
         return refuse("is no folder, and a DICOM series is written to one");
