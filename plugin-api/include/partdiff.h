@@ -282,8 +282,11 @@ partdiff_status partdiff_job_destroy(struct partdiff_job *job);
 // Sets an option to a text; null brings the default back. Numbers may be given as text, with a point.
 //
 // "preset": one of the model's. "sampler": "ddim", "ddpm", "dpmpp-2m". "spacing": "uniform", "quadratic".
-// "cleanup": "auto" (what the damage of the image calls for, as told by the model).
-partdiff_status partdiff_job_set_text(struct partdiff_job *job, const char *key, const char *value);
+// "cleanup": "auto" (what the damage of the image calls for, as told by the model; the default where the model can tell
+// it, but for results that must agree with the input).
+partdiff_status partdiff_job_set_text(struct partdiff_job *job,
+                                      const char *key,
+                                      const char *value);
 
 // Sets an option to a whole number.
 //
@@ -300,7 +303,7 @@ partdiff_status partdiff_job_set_int(struct partdiff_job *job,
 // Sets an option to a number.
 //
 // "scale": factor over the input's size, up to 64 (default: the model's own). "eta": share of fresh noise in DDIM
-// steps, 0 to 1. "cleanup": 0 (trust every pixel, default) to 1, for models that take one.
+// steps, 0 to 1. "cleanup": 0 (trust every pixel) to 1, for models that take one (default: "auto").
 partdiff_status partdiff_job_set_real(struct partdiff_job *job,
                                       const char *key,
                                       double value);

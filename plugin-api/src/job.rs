@@ -139,9 +139,8 @@ impl Job {
         let prepared = prepare_for_model(image);
         let (options, cleanup) = settings.settings()?;
         let upscaler = &self.model.upscaler;
-        // The result leaves in strips, so clean-up that was not asked for could not be taken back.
-        let cleanup = cleanup.or(Some(Cleanup::Level(0.0)));
-        let cleanup = Cleanup::level(cleanup, &prepared.color, None, upscaler, &options)?;
+        let asked = cleanup;
+        let cleanup = Cleanup::level(asked, &prepared.color, None, upscaler, &options)?;
         let options = UpscaleOptions { cleanup, ..options };
         let outcome = attend(output, sink, settings.progress.as_ref(), &cancel, |exchange| {
             let strips = prepared.frame.strips((output.height, output.width));
@@ -150,10 +149,11 @@ impl Job {
                 exchange.deliver(Strip { top, color, alpha })
             };
             let report = upscaler.upscale_strips(&prepared.color, &options, exchange, &cancel, &mut take)?;
-            Ok(Outcome {
-                warnings: prepared.frame.image().warnings.clone(),
-                report: serde_json::to_string(&report).unwrap_or_default(),
-            })
+            let mut warnings = prepared.frame.image().warnings.clone();
+            // The result has left in strips, and cannot be taken back as the command does.
+            let doubt = Cleanup::doubt(asked, &report);
+            warnings.extend(doubt.map(|why| format!("clean-up may be wrong here, as {why}: try cleanup 0")));
+            Ok(Outcome { warnings, report: serde_json::to_string(&report).unwrap_or_default() })
         })?;
         *open(&self.outcome) = outcome;
         Ok(())
@@ -196,7 +196,8 @@ pub extern "C" fn partdiff_job_destroy(job: *mut partdiff_job) -> partdiff_statu
 /// Sets an option to a text; null brings the default back. Numbers may be given as text, with a point.
 ///
 /// "preset": one of the model's. "sampler": "ddim", "ddpm", "dpmpp-2m". "spacing": "uniform", "quadratic".
-/// "cleanup": "auto" (what the damage of the image calls for, as told by the model).
+/// "cleanup": "auto" (what the damage of the image calls for, as told by the model; the default where the model can tell
+/// it, but for results that must agree with the input).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn partdiff_job_set_text(
     job: *mut partdiff_job,
@@ -231,7 +232,7 @@ pub unsafe extern "C" fn partdiff_job_set_int(
 /// Sets an option to a number.
 ///
 /// "scale": factor over the input's size, up to 64 (default: the model's own). "eta": share of fresh noise in DDIM
-/// steps, 0 to 1. "cleanup": 0 (trust every pixel, default) to 1, for models that take one.
+/// steps, 0 to 1. "cleanup": 0 (trust every pixel) to 1, for models that take one (default: "auto").
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn partdiff_job_set_real(
     job: *mut partdiff_job,

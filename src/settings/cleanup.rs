@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{UpscaleOptions, Upscaled, Upscaler};
+use crate::engine::{Report, UpscaleOptions, Upscaled, Upscaler};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Raster;
 use crate::model::Manifest;
@@ -75,14 +75,21 @@ impl Cleanup {
             return first.map(|made| (made, None));
         }
         let why = match &first {
-            Ok(made) if made.report.fidelity.mean_error > MOST_CHANGE => {
-                format!("it changes the image by {:.0} levels of 255", made.report.fidelity.mean_error)
-            }
-            Err(error) if error.kind() == ErrorKind::Quality => "it breaks the image".to_owned(),
-            _ => return first.map(|made| (made, None)),
+            Ok(made) => Self::doubt(asked, &made.report),
+            Err(error) if error.kind() == ErrorKind::Quality => Some("it breaks the image".to_owned()),
+            Err(_) => None,
         };
-        let note = format!("made without clean-up, as {why}, which no usual damage would explain");
-        make(0.0).map(|made| (made, Some(note)))
+        let Some(why) = why else { return first.map(|made| (made, None)) };
+        make(0.0).map(|made| (made, Some(format!("made without clean-up, as {why}"))))
+    }
+
+    /// What speaks against clean-up that was not `asked` for, in a result made with it.
+    pub fn doubt(asked: Option<Self>, report: &Report) -> Option<String> {
+        let change = report.fidelity.mean_error;
+        let doubtful = asked.is_none() && report.cleanup > 0.0 && change > MOST_CHANGE;
+        doubtful.then(|| {
+            format!("it changes the image by {change:.0} levels of 255, which no usual damage would explain")
+        })
     }
 
     /// Checks that a model can do what is asked for, if anything is.

@@ -78,7 +78,7 @@ def test_the_command_makes_the_same_of_the_file(
     exif = Image.Exif()
     exif[0x010E] = "a slope"
     image.save(tmp_path / "a.png", icc_profile=profile, exif=exif, dpi=(100, 100))
-    command("upscale", tmp_path / "a.png", "-o", tmp_path / "b.png", "--device", "cpu", "--cleanup", 0)
+    command("upscale", tmp_path / "a.png", "-o", tmp_path / "b.png", "--device", "cpu")
     opened = Image.open(tmp_path / "a.png")
     large = upscaler.upscale(opened)
     expected = Image.open(tmp_path / "b.png")

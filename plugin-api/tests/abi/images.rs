@@ -161,6 +161,26 @@ fn the_profile_is_used_and_a_useless_one_told() {
 }
 
 #[test]
+fn damage_is_cleaned_up_by_default_and_doubtful_clean_up_is_told() {
+    let Some(model) = model() else { return };
+    let (form, large) = (rgb8(64, 64), rgb8(256, 256));
+    // Drawn waves are taken for blurred, and cleaning them changes them much.
+    let value = |i: usize| 127.5 + 127.5 * ((i / 3 % 64) as f32 * 0.6 + (i / 192) as f32 * 0.5).sin();
+    let waves: Vec<u8> = (0..form.bytes()).map(|i| value(i).round() as u8).collect();
+    let run = |cleanup: Option<&str>| {
+        let mut job = model.job().unwrap();
+        job.set_text("cleanup", cleanup).unwrap();
+        let mut result = vec![0; large.bytes()];
+        job.run(&form, Input::Memory(&waves), &large, Output::Memory(&mut result), None).unwrap();
+        (result, job.text("warnings").unwrap())
+    };
+    let (plain, [by_default, asked]) = (run(Some("0")), [None, Some("auto")].map(run));
+    assert!(by_default.0 == asked.0 && by_default.0 != plain.0);
+    assert!(by_default.1.contains("try cleanup 0"), "{}", by_default.1);
+    assert_eq!([plain.1, asked.1], ["", ""]);
+}
+
+#[test]
 fn strips_and_memory_give_the_same() {
     let Some(model) = model() else { return };
     let mut job = model.job().unwrap();

@@ -176,9 +176,7 @@ fn give_the_commands_bytes(installed: &Installed) {
             }
             let theirs = folder.join(format!("theirs-{file}"));
             let mut command = Command::new(&command);
-            command
-                .args(["upscale", "--device", "cpu", "--overwrite", "--cleanup", "0", "-q", "-o"])
-                .arg(&theirs);
+            command.args(["upscale", "--device", "cpu", "--overwrite", "-q", "-o"]).arg(&theirs);
             command.args(options.iter().map(|option| format!("--{option}")));
             good(&command.arg(folder.join(file)).output().unwrap());
             let (ours, theirs) = (std::fs::read(ours).unwrap(), std::fs::read(theirs).unwrap());

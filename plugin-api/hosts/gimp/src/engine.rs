@@ -32,7 +32,8 @@ impl Engine {
         Ok(Self { model: open().map_err(message)? })
     }
 
-    /// Enlarges `pixels`, coded as the ICC profile says (`None`: sRGB), to `size` (width, height).
+    /// Enlarges `pixels`, coded as the ICC profile says (`None`: sRGB), to `size` (width, height). Gives what could not be
+    /// kept too, a sentence on each line.
     ///
     /// # Errors
     /// What the engine says, with the remedy where one is known.
@@ -43,9 +44,9 @@ impl Engine {
         settings: &Settings,
         size: (u32, u32),
         step: Step<'_>,
-    ) -> Result<Pixels, String> {
+    ) -> Result<(Pixels, String), String> {
         let mut result = Pixels::new(size.0 as usize, size.1 as usize, pixels.channels, pixels.sample);
-        let mut work = || -> Result<(), Error> {
+        let mut work = || -> Result<String, Error> {
             let mut job = self.model.job()?;
             job.set_int("width", size.0.into())?;
             job.set_int("height", size.1.into())?;
@@ -54,10 +55,11 @@ impl Engine {
             }
             job.set_profile(icc)?;
             let (from, to) = (form(pixels), form(&result));
-            job.run(&from, Input::Memory(&pixels.data), &to, Output::Memory(&mut result.data), Some(step))
+            job.run(&from, Input::Memory(&pixels.data), &to, Output::Memory(&mut result.data), Some(step))?;
+            job.text("warnings")
         };
-        work().map_err(message)?;
-        Ok(result)
+        let warnings = work().map_err(message)?;
+        Ok((result, warnings))
     }
 }
 

@@ -119,6 +119,7 @@ functions! {
         gimp_progress_set_text: fn(Text) -> c_int;
         gimp_progress_update: fn(c_double) -> c_int;
         gimp_progress_end: fn() -> c_int;
+        gimp_message: fn(Text) -> c_int;
     }
 }
 

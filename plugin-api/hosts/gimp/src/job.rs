@@ -49,9 +49,11 @@ pub fn run<H: Handle>(host: &Host<H>, task: &Task<'_, H>, engine: Option<Engine>
     };
     if !settings.in_place() {
         let pixels = read_visible(host, image)?;
-        let result = engine.upscale(&pixels, icc.as_deref(), settings, size, &mut meter.part(0, 1))?;
+        let (result, warnings) =
+            engine.upscale(&pixels, icc.as_deref(), settings, size, &mut meter.part(0, 1))?;
         drop(pixels);
         let image = new_image(host, image, &result)?;
+        warn(host, &warnings);
         if task.show {
             // SAFETY: the image that was just made.
             unsafe { (gimp.gimp_display_new)(image) };
@@ -59,15 +61,29 @@ pub fn run<H: Handle>(host: &Host<H>, task: &Task<'_, H>, engine: Option<Engine>
         return Ok(image);
     }
     let mut results: Vec<(H, Pixels)> = Vec::new();
+    let mut warned = Vec::new();
     for (index, &layer) in layers.iter().enumerate() {
         let source = read_layer(host, layer)?;
         let area = scaled_area(source.area, old, size);
         let size = (area.width as u32, area.height as u32);
         let step = &mut meter.part(index, layers.len());
-        results.push((layer, engine.upscale(&source.pixels, icc.as_deref(), settings, size, step)?));
+        let (result, warnings) = engine.upscale(&source.pixels, icc.as_deref(), settings, size, step)?;
+        results.push((layer, result));
+        if !warned.contains(&warnings) {
+            warned.push(warnings);
+        }
     }
     this_image(host, image, size, &results)?;
+    warned.iter().for_each(|warnings| warn(host, warnings));
     Ok(image)
+}
+
+/// Shows `text`, unless it is empty.
+fn warn<H: Handle>(host: &Host<H>, text: &str) {
+    if !text.is_empty() {
+        // SAFETY: on the main thread; GIMP copies the text.
+        unsafe { (host.gimp.gimp_message)(c(text).as_ptr()) };
+    }
 }
 
 /// GIMP's progress bar.

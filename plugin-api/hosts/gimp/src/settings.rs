@@ -22,8 +22,6 @@ pub enum Kind {
     Choice(&'static [(&'static str, &'static str)]),
     /// A whole number from 0 to this one.
     Whole(u32),
-    /// A number from 0 to 1.
-    Share,
     /// Any text.
     Text,
 }
@@ -34,6 +32,15 @@ pub const PRESETS: &[(&str, &str)] = &[
     ("faithful", "Faithful"),
     ("balanced", "Balanced"),
     ("detailed", "Detailed"),
+];
+/// The values of `cleanup`.
+const CLEANUPS: &[(&str, &str)] = &[
+    ("default", "What the image seems to need"),
+    ("0", "None"),
+    ("0.25", "Weak"),
+    ("0.5", "Medium"),
+    ("0.75", "Strong"),
+    ("1", "Strongest"),
 ];
 /// The values of `output`.
 pub const OUTPUTS: &[(&str, &str)] =
@@ -75,7 +82,13 @@ pub static FIELDS: [Field; 10] = [
         "default",
     ),
     field("steps", "S_teps:", "0 leaves them to the preset; more steps add texture", Kind::Whole(1000), "0"),
-    field("cleanup", "Clea_n-up:", "0 keeps everything, 1 removes noise and JPEG blocks", Kind::Share, "0"),
+    field(
+        "cleanup",
+        "Clea_n-up:",
+        "How much noise, blur and JPEG damage to take out",
+        Kind::Choice(CLEANUPS),
+        "default",
+    ),
     field("seed", "See_d:", "Another seed gives other texture", Kind::Whole(u32::MAX), "0"),
     field("model", "_Model:", "Name or path of a model; empty for the default one", Kind::Text, ""),
     field("device", "De_vice:", "Where the model runs", Kind::Choice(DEVICES), "auto"),
@@ -126,7 +139,7 @@ impl Settings {
     /// What the engine's jobs take, without what is left to preset and model.
     pub fn options(&self) -> impl Iterator<Item = (&str, &str)> {
         let options = ["preset", "steps", "cleanup", "seed"].map(|name| (name, self.get(name)));
-        options.into_iter().filter(|&option| option != ("preset", PRESETS[0].0) && option != ("steps", "0"))
+        options.into_iter().filter(|&(name, value)| value != "default" && (name, value) != ("steps", "0"))
     }
 
     /// The result's (width, height) for an image of `width` x `height` pixels.
@@ -200,8 +213,8 @@ mod tests {
             assert!(choices.iter().any(|choice| choice.0 == field.default), "{}", field.name);
         }
         let options: Vec<_> = Settings::default().options().map(|(name, _)| name.to_owned()).collect();
-        assert_eq!(options, ["cleanup", "seed"]);
-        let chosen = Settings::default().with("preset", "detailed").with("steps", "3");
+        assert_eq!(options, ["seed"]);
+        let chosen = Settings::default().with("preset", "detailed").with("steps", "3").with("cleanup", "0");
         assert_eq!(chosen.options().count(), 4);
     }
 }

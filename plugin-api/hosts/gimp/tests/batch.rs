@@ -155,7 +155,7 @@ fn last_values_work(generation: Generation) {
     let result = gimp.path("last.png");
     let made = match generation {
         Generation::Two => {
-            "(car (plug-in-partdiff-upscale RUN-WITH-LAST-VALS image layer 0 0 0 \"\" 0 0.0 0 0 \"\" \"\"))"
+            "(car (plug-in-partdiff-upscale RUN-WITH-LAST-VALS image layer 0 0 0 \"\" 0 \"\" 0 0 \"\" \"\"))"
         }
         Generation::Three => {
             "(plug-in-partdiff-upscale #:run-mode RUN-WITH-LAST-VALS #:image image #:drawables (vector layer))"

@@ -17,8 +17,8 @@ _PRESETS = (
     ("detailed", "Detailed"),
 )
 _CLEANUPS = (
+    ("", "What the image seems to need"),
     ("0", "None"),
-    ("auto", "What the image seems to need"),
     ("0.25", "Weak"),
     ("0.5", "Medium"),
     ("0.75", "Strong"),

@@ -31,8 +31,8 @@ class Settings:
     height: int = 0
     preset: str = ""
     steps: int = 0
-    #: 0 keeps everything, 1 removes noise and JPEG blocks; or "auto", what the image seems to need.
-    cleanup: str = "0"
+    #: 0 keeps everything, 1 removes noise and JPEG blocks; empty: what the image seems to need.
+    cleanup: str = ""
     seed: int = 0
     #: Name or path of a model; empty for the default one.
     model: str = ""
@@ -47,11 +47,8 @@ class Settings:
         if not (self.scale or self.width or self.height):
             raise ValueError("Give a width, a height or both.")
         size = {"scale": self.scale} if self.scale else {"width": self.width, "height": self.height}
-        named = {**size, "preset": self.preset, "steps": self.steps}
-        return {key: str(value) for key, value in named.items() if value} | {
-            "cleanup": self.cleanup,
-            "seed": str(self.seed),
-        }
+        named = {**size, "preset": self.preset, "steps": self.steps, "cleanup": self.cleanup}
+        return {key: str(value) for key, value in named.items() if value} | {"seed": str(self.seed)}
 
     def texts(self) -> dict[str, str]:
         """All of them as text, to be kept for the next time."""

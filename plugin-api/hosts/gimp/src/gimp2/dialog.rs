@@ -48,7 +48,7 @@ impl Form {
                         let place = (gtk.gtk_combo_box_get_active)(widget).max(0) as usize;
                         choices.get(place).map_or(field.default, |choice| choice.0).to_owned()
                     }
-                    Kind::Whole(_) | Kind::Share => (gtk.gtk_spin_button_get_value)(widget).to_string(),
+                    Kind::Whole(_) => (gtk.gtk_spin_button_get_value)(widget).to_string(),
                     Kind::Text => string((gtk.gtk_entry_get_text)(widget)).trim().to_owned(),
                 }
             }
@@ -67,7 +67,7 @@ impl Form {
                         let place = place(value).or(place(field.default)).unwrap_or(0);
                         (gtk.gtk_combo_box_set_active)(widget, place as c_int);
                     }
-                    Kind::Whole(_) | Kind::Share => {
+                    Kind::Whole(_) => {
                         (gtk.gtk_spin_button_set_value)(widget, value.parse().unwrap_or(0.0));
                     }
                     Kind::Text => (gtk.gtk_entry_set_text)(widget, c(value).as_ptr()),
@@ -128,7 +128,6 @@ pub fn ask(
                     combo
                 }
                 Kind::Whole(most) => (gtk.gtk_spin_button_new_with_range)(0.0, most.into(), 1.0),
-                Kind::Share => (gtk.gtk_spin_button_new_with_range)(0.0, 1.0, 0.05),
                 Kind::Text => (gtk.gtk_entry_new)(),
             };
             if !matches!(field.kind, Kind::Choice(_)) {

@@ -74,7 +74,6 @@ struct Param {
 #[derive(Clone, Copy)]
 union ParamData {
     number: i32,
-    float: c_double,
     text: Text,
     size: [c_double; 4],
 }
@@ -82,7 +81,6 @@ union ParamData {
 /// `GIMP_PDB_INT32` and so on.
 mod kind {
     pub const INT32: i32 = 0;
-    pub const FLOAT: i32 = 3;
     pub const STRING: i32 = 4;
     pub const IMAGE: i32 = 13;
     pub const DRAWABLE: i32 = 16;
@@ -160,7 +158,7 @@ const ARGUMENTS: [(i32, &std::ffi::CStr, &std::ffi::CStr); 13] = [
     (kind::INT32, c"height", c"Height in pixels if scale is 0; 0 follows from the width"),
     (kind::STRING, c"preset", c"faithful, balanced, detailed, or \"\" for the model's own choice"),
     (kind::INT32, c"steps", c"Denoising steps; 0 leaves them to the preset"),
-    (kind::FLOAT, c"cleanup", c"Clean-up strength, 0 to 1"),
+    (kind::STRING, c"cleanup", c"Clean-up, 0 to 1, or \"\" for what the image seems to need"),
     (kind::INT32, c"seed", c"Seed of the noise"),
     (
         kind::INT32,
@@ -298,8 +296,6 @@ fn read_settings(parameters: &[Param]) -> Result<Settings, String> {
         let name = name.to_str().unwrap_or_default();
         // SAFETY: GIMP has checked the types.
         let value = match unsafe { (kind, data.number) } {
-            // SAFETY: as above.
-            (kind::FLOAT, _) => unsafe { data.float }.to_string(),
             // SAFETY: as above.
             (kind::STRING, _) => unsafe { string(data.text) },
             (_, number) if name == "seed" => (number as u32).to_string(),

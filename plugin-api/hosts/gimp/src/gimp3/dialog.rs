@@ -24,10 +24,8 @@ functions! {
     Widgets {
         gimp_procedure_dialog_new: fn(Pointer, Pointer, Text) -> Pointer;
         gimp_procedure_dialog_fill: fn(Pointer; ...);
-        gimp_procedure_dialog_get_widget: fn(Pointer, Text, usize) -> Pointer;
         gimp_procedure_dialog_set_sensitive_if_in: fn(Pointer, Text, Pointer, Text, Pointer, c_int);
         gimp_procedure_dialog_run: fn(Pointer) -> c_int;
-        gimp_spin_scale_get_type: fn() -> usize;
         gimp_value_array_new: fn(c_int) -> Pointer;
         gimp_value_array_append: fn(Pointer, *const Value) -> Pointer;
         g_value_init: fn(*mut Value, usize) -> *mut Value;
@@ -53,11 +51,6 @@ pub(super) fn ask(
     unsafe {
         let title = ctr("Upscale with PartDiff");
         let dialog = (widgets.gimp_procedure_dialog_new)(procedure, config, title.as_ptr());
-        (widgets.gimp_procedure_dialog_get_widget)(
-            dialog,
-            c"cleanup".as_ptr(),
-            (widgets.gimp_spin_scale_get_type)(),
-        );
         (widgets.gimp_procedure_dialog_fill)(dialog, ptr::null::<c_char>());
         for side in [c"width", c"height"] {
             let mut value = Value::default();

@@ -3,7 +3,7 @@
 mod class;
 mod dialog;
 
-use std::ffi::{CString, c_char, c_double, c_int};
+use std::ffi::{CString, c_char, c_int};
 use std::ptr;
 use std::sync::OnceLock;
 
@@ -90,7 +90,6 @@ functions! {
         gimp_procedure_set_documentation: fn(Pointer, Text, Text, Text);
         gimp_procedure_set_attribution: fn(Pointer, Text, Text, Text);
         gimp_procedure_add_int_argument: fn(Pointer, Text, Text, Text, c_int, c_int, c_int, c_int);
-        gimp_procedure_add_double_argument: fn(Pointer, Text, Text, Text, c_double, c_double, c_double, c_int);
         gimp_procedure_add_string_argument: fn(Pointer, Text, Text, Text, Text, c_int);
         gimp_procedure_add_choice_argument: fn(Pointer, Text, Text, Text, Pointer, Text, c_int);
         gimp_procedure_add_image_return_value: fn(Pointer, Text, Text, Text, c_int, c_int);
@@ -195,10 +194,6 @@ unsafe fn create(plug_in: Pointer, name: Text) -> Pointer {
                     let add = own.gimp_procedure_add_int_argument;
                     add(procedure, name, label, tip, 0, most, 0, READWRITE);
                 }
-                Kind::Share => {
-                    let add = own.gimp_procedure_add_double_argument;
-                    add(procedure, name, label, tip, 0.0, 1.0, 0.0, READWRITE);
-                }
                 Kind::Text => {
                     let add = own.gimp_procedure_add_string_argument;
                     add(procedure, name, label, tip, default.as_ptr(), READWRITE);
@@ -290,11 +285,6 @@ fn read_settings(host: &Host<Pointer>, config: Pointer) -> Settings {
                     let mut number: c_int = 0;
                     get(config, name.as_ptr(), &raw mut number, end);
                     number.max(0).to_string()
-                }
-                Kind::Share => {
-                    let mut share: c_double = 0.0;
-                    get(config, name.as_ptr(), &raw mut share, end);
-                    share.to_string()
                 }
                 Kind::Choice(_) | Kind::Text => {
                     let mut text: *mut c_char = ptr::null_mut();

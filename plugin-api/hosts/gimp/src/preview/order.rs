@@ -57,7 +57,7 @@ impl Order {
             }
             let Some(Opened { engine, .. }) = slot.as_ref() else { return Err(String::new()) };
             let go_on = &mut |_, _, _| !self.cancelled.load(Ordering::Acquire);
-            engine.upscale(&self.crop, None, settings, self.size, go_on)
+            engine.upscale(&self.crop, None, settings, self.size, go_on).map(|(pixels, _)| pixels)
         };
         let [first, second] = &self.settings;
         Ok([make(first)?, make(second)?])

@@ -251,9 +251,6 @@ pub fn reference(gimp: &Gimp, input: &Path, scale: &str) -> PathBuf {
         "-q",
         "--device",
         "cpu",
-        // As the plug-in does unless told otherwise.
-        "--cleanup",
-        "0",
         "-s",
         scale,
         "-o",

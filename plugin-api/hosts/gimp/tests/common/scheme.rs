@@ -23,7 +23,7 @@ pub fn with_image(gimp: &Gimp, input: &Path, rest: &str) -> String {
 pub fn upscale(gimp: &Gimp, scale: u32, this_image: bool) -> String {
     match gimp.generation {
         Generation::Two => format!(
-            "(car (plug-in-partdiff-upscale RUN-NONINTERACTIVE image layer {scale} 0 0 \"\" 0 0.0 0 {} \"\" \"cpu\"))",
+            "(car (plug-in-partdiff-upscale RUN-NONINTERACTIVE image layer {scale} 0 0 \"\" 0 \"\" 0 {} \"\" \"cpu\"))",
             u8::from(this_image)
         ),
         Generation::Three => format!(
