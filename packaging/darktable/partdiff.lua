@@ -36,8 +36,8 @@ end
 local scale = choice("scale", "scale", "how much larger", "4", "2", "3", "4")
 local preset = choice("preset", "preset", "faithful keeps to what is known, detailed adds likely texture", "balanced",
   "faithful", "balanced", "detailed")
-local cleanup = choice("cleanup", "clean-up", "what of noise, blur and JPEG damage to take out: none, or what the image seems to need",
-  "none", "none", "auto")
+local cleanup = choice("cleanup", "clean-up", "how much noise, blur and JPEG damage to take out: what the image seems to need, or none",
+  "default", "default", "none")
 local folder = dt.new_widget("file_chooser_button") {
   title = "folder of the results", is_directory = true, value = last("folder", os.getenv("HOME") or "."),
   tooltip = "folder of the results",
@@ -71,7 +71,8 @@ local function store(_, image, _, exported, number, total, _, state)
   end
   dt.print(string.format("PartDiff: %s, %d of %d", image.filename, number, total))
   local words = { dt.preferences.read(STORAGE, "program", "string"), "upscale", exported, "-o", path,
-    "--scale", scale.value, "--preset", preset.value, "--cleanup", cleanup.value == "auto" and "auto" or "0", "--quiet" }
+    "--scale", scale.value, "--preset", preset.value, "--quiet" }
+  if cleanup.value == "none" then words[#words + 1], words[#words + 2] = "--cleanup", "0" end
   for place, word in ipairs(words) do words[place] = quoted(word) end
   local status = dt.control.execute(table.concat(words, " "))
   if status == 0 then

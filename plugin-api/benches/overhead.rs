@@ -27,6 +27,7 @@ fn contender(name: &str, side: usize) -> Box<dyn FnMut()> {
     let model = context.open(None).expect("ONNX Runtime");
     let mut job = model.job().expect("a job");
     job.set_int("steps", 1).expect("an option");
+    job.set_int("cleanup", 0).expect("an option");
     let small = Form::new(Sample::U8, Color::Rgb, side as u32, side as u32);
     let (width, height) = job.output_size(side as u32, side as u32).expect("a size");
     let large = Form { width, height, ..small };

@@ -212,14 +212,16 @@ partdiff_status partdiff_context_destroy(struct partdiff_context *context);
 // "device": "auto" (default: the fastest that really runs here with 32-bit results), "cpu", "openvino",
 // "openvino:bf16", "openvino:gpu", "openvino:npu", "webgpu", "cuda", "tensorrt".
 // "library": path of ONNX Runtime's library (default: found as the command finds it).
-// "memory": what the library may take with a model and its jobs, as "2G" or in bytes (default: what the jobs say).
+// "memory": what the library may take with a model and its jobs, such as "2G" or a number of bytes, more than 128 MiB
+// (default: no limit but the jobs' own, which goes before this one). A small limit also lowers the number of threads.
 partdiff_status partdiff_context_set_text(struct partdiff_context *context,
                                           const char *key,
                                           const char *value);
 
 // Sets a number for models opened from now on.
 //
-// "threads": threads on the processor, 0 for one per core (default).
+// "threads": threads on the processor, 0 for one per core (default). "memory": bytes, as
+// partdiff_context_set_text() says, 0 for no limit (default).
 partdiff_status partdiff_context_set_int(struct partdiff_context *context, const char *key, int64_t value);
 
 // Gives a text.
@@ -282,8 +284,8 @@ partdiff_status partdiff_job_destroy(struct partdiff_job *job);
 // Sets an option to a text; null brings the default back. Numbers may be given as text, with a point.
 //
 // "preset": one of the model's. "sampler": "ddim", "ddpm", "dpmpp-2m". "spacing": "uniform", "quadratic".
-// "cleanup": "auto" (what the damage of the image calls for, as told by the model; the default where the model can tell
-// it, but for results that must agree with the input).
+// "cleanup": "auto" (what the damage of the image calls for). That is the default where the model estimates damage, the
+// result is larger than the input, and no consistency is asked for; else the default is 0.
 partdiff_status partdiff_job_set_text(struct partdiff_job *job,
                                       const char *key,
                                       const char *value);
@@ -295,7 +297,8 @@ partdiff_status partdiff_job_set_text(struct partdiff_job *job,
 // keeps the proportions. "fit_width" with "fit_height": as large as fits into that box. "tile": largest side of a
 // tile in pixels of the input (default: planned). "consistency": rounds at most that make the result agree with the
 // input, which need the whole result in memory (default: the preset's). "memory": bytes that the engine may use
-// (default: the context's when the model was opened, else half of what is free). "linear": 1 if the samples are linear light instead of coded (default 0).
+// (default: the limit of the context that opened the model, else half of what is free). "linear": 1 if the samples are
+// linear light instead of coded (default 0).
 partdiff_status partdiff_job_set_int(struct partdiff_job *job,
                                      const char *key,
                                      int64_t value);
@@ -303,7 +306,8 @@ partdiff_status partdiff_job_set_int(struct partdiff_job *job,
 // Sets an option to a number.
 //
 // "scale": factor over the input's size, up to 64 (default: the model's own). "eta": share of fresh noise in DDIM
-// steps, 0 to 1. "cleanup": 0 (trust every pixel) to 1, for models that take one (default: "auto").
+// steps, 0 to 1. "cleanup": 0 (trust every pixel) to 1, for models that take one (default: see
+// partdiff_job_set_text()).
 partdiff_status partdiff_job_set_real(struct partdiff_job *job,
                                       const char *key,
                                       double value);

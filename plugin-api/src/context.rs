@@ -39,7 +39,8 @@ impl Context {
         self.runtime.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn limit(&self, memory: Option<&str>) -> Result<(), Failure> {
+    /// Limits the memory of models opened from now on; `None` takes the limit away.
+    fn set_memory(&self, memory: Option<&str>) -> Result<(), Failure> {
         let mut settings = Settings::default();
         if let Some(text) = memory {
             settings.set("memory", text).map_err(|problem| expected("memory", text, &problem))?;
@@ -86,7 +87,8 @@ pub extern "C" fn partdiff_context_destroy(context: *mut partdiff_context) -> pa
 /// "device": "auto" (default: the fastest that really runs here with 32-bit results), "cpu", "openvino",
 /// "openvino:bf16", "openvino:gpu", "openvino:npu", "webgpu", "cuda", "tensorrt".
 /// "library": path of ONNX Runtime's library (default: found as the command finds it).
-/// "memory": what the library may take with a model and its jobs, as "2G" or in bytes (default: what the jobs say).
+/// "memory": what the library may take with a model and its jobs, such as "2G" or a number of bytes, more than 128 MiB
+/// (default: no limit but the jobs' own, which goes before this one). A small limit also lowers the number of threads.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn partdiff_context_set_text(
     context: *mut partdiff_context,
@@ -102,7 +104,7 @@ pub unsafe extern "C" fn partdiff_context_set_text(
                 context.change(|runtime| runtime.device = device);
             }
             "library" => context.change(|runtime| runtime.library = value.map(PathBuf::from)),
-            "memory" => context.limit(value)?,
+            "memory" => context.set_memory(value)?,
             _ => return Err(unknown_key(key, &["device", "library", "memory"])),
         }
         Ok(())
@@ -111,7 +113,8 @@ pub unsafe extern "C" fn partdiff_context_set_text(
 
 /// Sets a number for models opened from now on.
 ///
-/// "threads": threads on the processor, 0 for one per core (default).
+/// "threads": threads on the processor, 0 for one per core (default). "memory": bytes, as
+/// partdiff_context_set_text() says, 0 for no limit (default).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn partdiff_context_set_int(
     context: *mut partdiff_context,
@@ -121,8 +124,10 @@ pub unsafe extern "C" fn partdiff_context_set_int(
     guard::<Context>(context, |context| {
         // SAFETY: promised by the caller.
         let key = unsafe { required(key, "key")? };
-        if key != "threads" {
-            return Err(unknown_key(key, &["threads"]));
+        match key {
+            "threads" => {}
+            "memory" => return context.set_memory((value != 0).then(|| value.to_string()).as_deref()),
+            _ => return Err(unknown_key(key, &["threads", "memory"])),
         }
         let threads = usize::try_from(value).ok().filter(|&threads| threads <= 4096).ok_or_else(|| {
             Failure::new(Status::InvalidOption, format!("threads is {value}: expected 0 to 4096"))

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use partdiff::image::{Image, ImageFormat, SampleDepth, prepare_for_model};
 use partdiff::settings::cleanup::Cleanup;
-use partdiff::{CancelToken, Limits, UpscaleOptions};
+use partdiff::{CancelToken, ErrorKind, Limits, UpscaleOptions};
 
 use crate::abi::{
     partdiff_job, partdiff_model, partdiff_progress, partdiff_status, partdiff_status as Status,
@@ -137,22 +137,29 @@ impl Job {
         image.metadata.icc = settings.profile.clone();
         image.linear = settings.linear();
         let prepared = prepare_for_model(image);
-        let (options, cleanup) = settings.settings()?;
+        let (options, asked) = settings.settings()?;
         let upscaler = &self.model.upscaler;
-        let asked = cleanup;
         let cleanup = Cleanup::level(asked, &prepared.color, None, upscaler, &options)?;
-        let options = UpscaleOptions { cleanup, ..options };
+        let memory = options.memory.or(self.model.memory);
+        let options = UpscaleOptions { cleanup, memory, ..options };
         let outcome = attend(output, sink, settings.progress.as_ref(), &cancel, |exchange| {
             let strips = prepared.frame.strips((output.height, output.width));
             let mut take = |top: usize, color| {
                 let (color, alpha) = strips.restore(top, color);
                 exchange.deliver(Strip { top, color, alpha })
             };
-            let report = upscaler.upscale_strips(&prepared.color, &options, exchange, &cancel, &mut take)?;
-            let mut warnings = prepared.frame.image().warnings.clone();
+            let made = upscaler.upscale_strips(&prepared.color, &options, exchange, &cancel, &mut take);
             // The result has left in strips, and cannot be taken back as the command does.
+            let report = made.map_err(|error| match error.kind() {
+                ErrorKind::Quality if asked.is_none() && cleanup > 0.0 => {
+                    error.context("with clean-up (cleanup 0 makes none)")
+                }
+                _ => error,
+            })?;
+            let mut warnings = prepared.frame.image().warnings.clone();
             let doubt = Cleanup::doubt(asked, &report);
-            warnings.extend(doubt.map(|why| format!("clean-up may be wrong here, as {why}: try cleanup 0")));
+            warnings
+                .extend(doubt.map(|why| format!("clean-up may be wrong here: {why} (cleanup 0 makes none)")));
             Ok(Outcome { warnings, report: serde_json::to_string(&report).unwrap_or_default() })
         })?;
         *open(&self.outcome) = outcome;
@@ -196,8 +203,8 @@ pub extern "C" fn partdiff_job_destroy(job: *mut partdiff_job) -> partdiff_statu
 /// Sets an option to a text; null brings the default back. Numbers may be given as text, with a point.
 ///
 /// "preset": one of the model's. "sampler": "ddim", "ddpm", "dpmpp-2m". "spacing": "uniform", "quadratic".
-/// "cleanup": "auto" (what the damage of the image calls for, as told by the model; the default where the model can tell
-/// it, but for results that must agree with the input).
+/// "cleanup": "auto" (what the damage of the image calls for). That is the default where the model estimates damage, the
+/// result is larger than the input, and no consistency is asked for; else the default is 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn partdiff_job_set_text(
     job: *mut partdiff_job,
@@ -218,7 +225,8 @@ pub unsafe extern "C" fn partdiff_job_set_text(
 /// keeps the proportions. "fit_width" with "fit_height": as large as fits into that box. "tile": largest side of a
 /// tile in pixels of the input (default: planned). "consistency": rounds at most that make the result agree with the
 /// input, which need the whole result in memory (default: the preset's). "memory": bytes that the engine may use
-/// (default: the context's when the model was opened, else half of what is free). "linear": 1 if the samples are linear light instead of coded (default 0).
+/// (default: the limit of the context that opened the model, else half of what is free). "linear": 1 if the samples are
+/// linear light instead of coded (default 0).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn partdiff_job_set_int(
     job: *mut partdiff_job,
@@ -232,7 +240,8 @@ pub unsafe extern "C" fn partdiff_job_set_int(
 /// Sets an option to a number.
 ///
 /// "scale": factor over the input's size, up to 64 (default: the model's own). "eta": share of fresh noise in DDIM
-/// steps, 0 to 1. "cleanup": 0 (trust every pixel) to 1, for models that take one (default: "auto").
+/// steps, 0 to 1. "cleanup": 0 (trust every pixel) to 1, for models that take one (default: see
+/// partdiff_job_set_text()).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn partdiff_job_set_real(
     job: *mut partdiff_job,

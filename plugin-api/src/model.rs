@@ -18,6 +18,8 @@ use crate::strings::{entry, give, optional, put, required};
 pub struct Model {
     /// The engine.
     pub upscaler: Upscaler,
+    /// Bytes that it may use for a job that names no limit of its own.
+    pub memory: Option<u64>,
     failure: Mutex<String>,
 }
 
@@ -31,8 +33,9 @@ impl Object for Model {
 
 impl Model {
     fn open(context: &Context, bundle: &Bundle) -> Result<*mut partdiff_model, Failure> {
-        let upscaler = Upscaler::open(bundle, &context.runtime())?;
-        Ok(handles::insert(Self { upscaler, failure: Mutex::default() }))
+        let runtime = context.runtime();
+        let upscaler = Upscaler::open(bundle, &runtime)?;
+        Ok(handles::insert(Self { upscaler, memory: runtime.memory, failure: Mutex::default() }))
     }
 
     fn text(&self, key: &str) -> Result<String, Failure> {

@@ -126,8 +126,7 @@ pub struct UpscaleOptions {
     /// Whether other images are made at the same time, so that a small one need not be cut to keep all threads busy.
     /// Default: no.
     pub among_others: bool,
-    /// Bytes that the engine may use, input and result included. Default: those that it was opened with, else half of
-    /// the free memory.
+    /// Bytes that the engine may use, input and result included. Default: half of the free memory.
     pub memory: Option<u64>,
 }
 

@@ -41,7 +41,6 @@ pub struct Upscaler {
     pub(super) workers: Workers,
     admission: Admission,
     provider: Option<ProviderReport>,
-    memory: Option<u64>,
     pub(super) encoder_cost: f64,
     pub(super) estimator: Option<Estimator>,
 }
@@ -96,7 +95,6 @@ impl Upscaler {
         };
         upscaler.digest = bundle.digest().to_owned();
         upscaler.provider = Some(opened.provider);
-        upscaler.memory = options.memory;
         upscaler.estimator = Estimator::open(runtime, bundle)?;
         Ok(upscaler)
     }
@@ -122,7 +120,6 @@ impl Upscaler {
             workers,
             admission: Admission::default(),
             provider: None,
-            memory: None,
             encoder_cost: if manifest.encoder.is_some() { 1.0 } else { 0.0 },
             estimator: None,
         })
@@ -182,12 +179,18 @@ impl Upscaler {
         channels: usize,
         options: &UpscaleOptions,
     ) -> Result<Plan> {
-        self.planned((width, height, channels), options, self.budget(options), false)
+        self.planned((width, height, channels), options, budget(options), false)
     }
 
-    /// Bytes that a call may take.
-    fn budget(&self, options: &UpscaleOptions) -> u64 {
-        options.memory.or(self.memory).unwrap_or_else(|| available_memory() / 2)
+    /// Whether the result for an image of that size may leave out damage: the model enlarges it, and it need not agree with the
+    /// image.
+    ///
+    /// # Errors
+    /// `InvalidOption` for an unknown preset or an impossible size.
+    pub fn may_clean_up(&self, width: usize, height: usize, options: &UpscaleOptions) -> Result<bool> {
+        let sampling = Sampling::resolve(&self.manifest, options)?;
+        let size = options.target.resolve(width, height, self.manifest.scale)?;
+        Ok(sampling.consistency == 0 && !is_no_larger(size, (width, height)))
     }
 
     /// As [`plan`](Self::plan), within `budget` bytes; a `streamed` result is not held.
@@ -217,7 +220,8 @@ impl Upscaler {
         let (out_width, out_height) = options.target.resolve(width, height, scale)?;
         let (mut w, mut h) = (width, height);
         let mut passes = Vec::new();
-        let mut enough = only_shrinks((width, height), (out_width, out_height), options);
+        // Such a result needs no model, unless it is to be cleaned up.
+        let mut enough = is_no_larger((out_width, out_height), (width, height)) && options.cleanup == 0.0;
         while !enough {
             let work = self.workload(w, h, &sampling, options);
             (w, h) = (w * scale, h * scale);
@@ -309,7 +313,7 @@ impl Upscaler {
         body: impl FnOnce(&mut Run<'_, '_>) -> Result<(T, Fidelity)>,
     ) -> Result<(T, Report)> {
         let start = Instant::now();
-        let budget = self.budget(options);
+        let budget = budget(options);
         let size = (image.width(), image.height(), image.channels());
         let plan = self.planned(size, options, budget, streamed)?;
         let total: f64 = plan
@@ -342,9 +346,14 @@ impl Upscaler {
     }
 }
 
-/// Whether a result of `to` (width, height) needs no model, neither to enlarge nor to clean up.
-fn only_shrinks(from: (usize, usize), to: (usize, usize), options: &UpscaleOptions) -> bool {
-    to.0 <= from.0 && to.1 <= from.1 && options.cleanup == 0.0
+/// Whether a result of `size` (width, height) is no larger than an image of `image`.
+fn is_no_larger(size: (usize, usize), image: (usize, usize)) -> bool {
+    size.0 <= image.0 && size.1 <= image.1
+}
+
+/// Bytes that a call may take.
+fn budget(options: &UpscaleOptions) -> u64 {
+    options.memory.unwrap_or_else(|| available_memory() / 2)
 }
 
 /// Runs `work` while a thread stops running inferences once `meter` is cancelled.

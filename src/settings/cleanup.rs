@@ -33,7 +33,7 @@ impl Cleanup {
     /// the image calls for, and none where the result must agree with the input, or is not larger.
     ///
     /// # Errors
-    /// As [`check`](Self::check), [`Upscaler::plan`] and [`Upscaler::estimate_damage`].
+    /// As [`check`](Self::check), [`Upscaler::may_clean_up`] and [`Upscaler::estimate_damage`].
     pub fn level(
         asked: Option<Self>,
         image: &Raster,
@@ -46,13 +46,8 @@ impl Cleanup {
             Some(Self::Level(level)) => return Ok(level as f32),
             Some(Self::Auto) => Self::check(asked, manifest)?,
             None if manifest.estimator.is_none() => return Ok(0.0),
-            None => {
-                let options = UpscaleOptions { cleanup: 0.0, ..options.clone() };
-                let plan = upscaler.plan(image.width(), image.height(), image.channels(), &options)?;
-                if plan.sampling.consistency > 0 || plan.passes.is_empty() {
-                    return Ok(0.0);
-                }
-            }
+            None if !upscaler.may_clean_up(image.width(), image.height(), options)? => return Ok(0.0),
+            None => {}
         }
         let tables = jpeg_quality.and_then(|quality| manifest.cleanup_of(quality));
         let damage = upscaler.estimate_damage(image)?;
@@ -83,12 +78,12 @@ impl Cleanup {
         make(0.0).map(|made| (made, Some(format!("made without clean-up, as {why}"))))
     }
 
-    /// What speaks against clean-up that was not `asked` for, in a result made with it.
+    /// Why clean-up that was not `asked` for may be wrong for an image; `None` where nothing suggests it.
     pub fn doubt(asked: Option<Self>, report: &Report) -> Option<String> {
         let change = report.fidelity.mean_error;
         let doubtful = asked.is_none() && report.cleanup > 0.0 && change > MOST_CHANGE;
         doubtful.then(|| {
-            format!("it changes the image by {change:.0} levels of 255, which no usual damage would explain")
+            format!("it changes the image by {change:.0} levels of 255, more than usual damage explains")
         })
     }
 

@@ -12,7 +12,7 @@ pub const PROGRAM_BYTES: u64 = 128 << 20;
 /// # Errors
 /// `InvalidOption` where that is nothing.
 pub fn engine_memory(granted: u64) -> Result<u64> {
-    granted.checked_sub(PROGRAM_BYTES).ok_or_else(|| {
+    granted.checked_sub(PROGRAM_BYTES).filter(|&left| left > 0).ok_or_else(|| {
         let message = format!(
             "memory is {} MiB: expected more than {} MiB, which the program itself needs",
             granted >> 20,

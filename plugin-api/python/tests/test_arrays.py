@@ -52,9 +52,7 @@ def test_results_are_the_commands(
     name = "a.pfm" if dtype == "float32" else "a.ppm"
     (tmp_path / name).write_bytes(pnm(small))
     arguments = [text for key, value in options.items() for text in (f"--{key}", value)]
-    command(
-        "upscale", tmp_path / name, "-o", tmp_path / f"large{name[1:]}", "--device", "cpu", *arguments
-    )
+    command("upscale", tmp_path / name, "-o", tmp_path / f"large{name[1:]}", "--device", "cpu", *arguments)
     # PFM holds linear light.
     large = upscaler.upscale(small, **options, linear=dtype == "float32")
     expected = samples((tmp_path / f"large{name[1:]}").read_bytes(), small, large.shape)

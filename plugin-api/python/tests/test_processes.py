@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 import os
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 import partdiff
+from partdiff._worker import Order, Worker
 
 Picture = Callable[..., NDArray[Any]]
 
@@ -111,6 +113,16 @@ def test_the_limit_on_memory_holds_for_the_process(tmp_path: Path) -> None:
     done = python(WITHIN, FOLDER=str(tmp_path))
     # Without a limit it is twice that.
     assert int(done.stdout) << 10 < 500_000_000, done.stderr
+
+
+def test_the_limit_on_memory_holds_in_the_process_of_the_command(tmp_path: Path, picture: Picture) -> None:
+    image = tmp_path / "a.ppm"
+    image.write_bytes(b"P6\n64 64\n255\n" + picture("uint8", 3, 64, 64).tobytes())
+    digest = hashlib.sha256(image.read_bytes()).hexdigest()
+    worker = Worker({"scale": 4}, "cpu", 1, 129 << 20)
+    [(_, outcome)] = worker.make([Order(image, digest, tmp_path / "b.png")])
+    worker.close()
+    assert "1 MiB left for the engine is not enough" in str(outcome.error), outcome
 
 
 @pytest.fixture

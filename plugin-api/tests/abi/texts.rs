@@ -40,6 +40,9 @@ fn null_and_wrong_texts_are_refused() {
         expect((f.partdiff_context_set_int)(handle, c"threads".as_ptr(), -1), Status::InvalidOption);
         expect((f.partdiff_context_set_int)(handle, c"threads".as_ptr(), i64::MAX), Status::InvalidOption);
         expect((f.partdiff_context_set_int)(handle, c"device".as_ptr(), 1), Status::UnknownKey);
+        expect((f.partdiff_context_set_int)(handle, c"memory".as_ptr(), 128 << 20), Status::InvalidOption);
+        expect((f.partdiff_context_set_int)(handle, c"memory".as_ptr(), 1 << 30), Status::Ok);
+        expect((f.partdiff_context_set_text)(handle, c"memory".as_ptr(), ptr::null()), Status::Ok);
         expect(
             (f.partdiff_context_get_text)(handle, c"?".as_ptr(), ptr::null_mut(), 0, &raw mut length),
             Status::UnknownKey,

@@ -81,8 +81,7 @@ pub struct FileArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Model and device")]
 pub struct ModelArgs {
-    /// A model inside the program (see `partdiff model list`), a bundle folder, or a .partdiff file; by default
-    /// natural-x4, and mri-x4 for volumes
+    /// A model inside the program (see `partdiff model list`), a bundle folder, or a .partdiff file
     #[arg(short, long, value_name = "NAME|PATH")]
     pub model: Option<OsString>,
 

@@ -115,7 +115,7 @@ fn pairs(place: &Place) {
     let inputs: Vec<_> = place.files().into_iter().filter(|file| file.starts_with("pairs/")).collect();
     for input in inputs {
         let output = input.replace('.', "_large.");
-        let settings = ["--preset", "faithful", "--cleanup", "0", "--keep-dpi", "-o", output.as_str()];
+        let settings = ["--preset", "faithful", "--keep-dpi", "-o", output.as_str()];
         place.upscale(std::iter::once(input.as_str()).chain(settings)).expect(0);
     }
 }

@@ -20,7 +20,7 @@ use std::time::Duration;
 use partdiff::image::{EncodeOptions, Image, ImageFormat, SampleDepth, encode};
 
 use common::{arguments, better, engine, line, number, peak, pixels, processor, raster, timed};
-use gimp::scheme::{header, upscale, with_image};
+use gimp::scheme::{header, upscale_cleaned, with_image};
 use gimp::{Generation, Gimp};
 
 /// Best seconds by the clock and of the processor, and the largest peak of the plug-in in MiB, by what was done.
@@ -63,8 +63,8 @@ fn measure(host: &Gimp, input: &Path, figures: &mut Figures) {
     let generation = if host.generation == Generation::Two { "GIMP 2.10" } else { "GIMP 3" };
     for (way, this_image) in [("new image", false), ("this image", true)] {
         let name = format!("{generation}, {way}");
-        let script =
-            header(host).to_owned() + &with_image(host, input, &clocked(&name, upscale(host, 4, this_image)));
+        let script = header(host).to_owned()
+            + &with_image(host, input, &clocked(&name, upscale_cleaned(host, 4, this_image, "0")));
         let (said, use_of) = watched(|| host.batch(&script));
         let number = said.split(&format!("{name}=")).nth(1).and_then(|rest| rest.split_whitespace().next());
         let clock: f64 = number.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("{said}"));

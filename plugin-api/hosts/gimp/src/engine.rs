@@ -32,8 +32,8 @@ impl Engine {
         Ok(Self { model: open().map_err(message)? })
     }
 
-    /// Enlarges `pixels`, coded as the ICC profile says (`None`: sRGB), to `size` (width, height). Gives what could not be
-    /// kept too, a sentence on each line.
+    /// Enlarges `pixels`, coded as the ICC profile says (`None`: sRGB), to `size` (width, height). Returns the
+    /// warnings too, one a line.
     ///
     /// # Errors
     /// What the engine says, with the remedy where one is known.

@@ -136,7 +136,7 @@ impl Settings {
         self.get("output") == OUTPUTS[1].0
     }
 
-    /// What the engine's jobs take, without what is left to preset and model.
+    /// What the engine's jobs take, without what is left to it.
     pub fn options(&self) -> impl Iterator<Item = (&str, &str)> {
         let options = ["preset", "steps", "cleanup", "seed"].map(|name| (name, self.get(name)));
         options.into_iter().filter(|&(name, value)| value != "default" && (name, value) != ("steps", "0"))

@@ -7,9 +7,10 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::scheme::{header, save, upscale, with_image};
+use common::scheme::{header, save, upscale, upscale_cleaned, with_image};
 use common::{CASES, Generation, Gimp, assert_same, largest_difference, reference};
 use half::f16;
+use partdiff::image::{EncodeOptions, Image, ImageFormat, Raster, SampleDepth, encode};
 
 fn pixels_equal_the_command(generation: Generation) {
     let Some(gimp) = Gimp::new(generation) else { return };
@@ -166,6 +167,28 @@ fn last_values_work(generation: Generation) {
     assert_same(&CASES[3], &input, &reference(&gimp, &input, "4"), &result, &said);
 }
 
+/// Drawn waves pass for a blurred photograph. By default the plug-in cleans them up and says that this may be wrong; at level
+/// 0 it gives what the command gives, which takes such clean-up back.
+fn doubtful_clean_up_is_told(generation: Generation) {
+    let Some(gimp) = Gimp::new(generation) else { return };
+    let wave = |i: usize| 0.5 + 0.5 * ((i % 64) as f32 * 0.6 + (i / 64) as f32 * 0.5).sin();
+    let waves = Raster::from_vec(1, 64, 64, (0..64 * 64).map(wave).collect());
+    let image = Image::new(waves, None, SampleDepth::U8, ImageFormat::Png);
+    let (input, result) = (gimp.path("waves.png"), gimp.path("large.png"));
+    fs::write(&input, encode(&image, &EncodeOptions::new(ImageFormat::Png)).unwrap().bytes).unwrap();
+    let make = |cleanup: &str| {
+        let made = upscale_cleaned(&gimp, 4, false, cleanup);
+        let rest = format!("(let* ((made {made})) {})", save(&gimp, "made", &result));
+        let said = gimp.batch(&(header(&gimp).to_owned() + &with_image(&gimp, &input, &rest)));
+        let changed = largest_difference(&reference(&gimp, &input, "4"), |value| value, &result, &said);
+        (said.contains("clean-up may be wrong here"), changed > 0.0, said)
+    };
+    for (cleanup, expected) in [("default", true), ("0", false)] {
+        let (told, changed, said) = make(cleanup);
+        assert_eq!((told, changed), (expected, expected), "{cleanup}: {said}");
+    }
+}
+
 /// What cannot work says so, with the remedy, and changes nothing.
 fn errors_name_the_remedy(generation: Generation) {
     let Some(gimp) = Gimp::new(generation) else { return };
@@ -211,6 +234,16 @@ fn indexed_images_are_refused(generation: Generation) {
         assert!(said.contains("MARK 72 2"), "{said}");
         assert!(result.is_file(), "{said}");
     }
+}
+
+#[test]
+fn gimp_2_tells_doubtful_clean_up() {
+    doubtful_clean_up_is_told(Generation::Two);
+}
+
+#[test]
+fn gimp_3_tells_doubtful_clean_up() {
+    doubtful_clean_up_is_told(Generation::Three);
 }
 
 #[test]

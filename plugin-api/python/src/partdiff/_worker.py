@@ -52,7 +52,8 @@ class Worker:
     """
 
     def __init__(self, settings: dict[str, Any], device: str, threads: int | None, memory: int | None) -> None:
-        self._settings = settings
+        # The process takes its limit from its start, the engine from what each image asks for.
+        self._settings = settings if memory is None else {**settings, "memory": str(memory)}
         runtime = {"device": device, "threads": threads, "memory": memory, "library": _onnxruntime.library(device)}
         self._process = subprocess.Popen(
             [command(), "watch-worker"],

@@ -25,7 +25,7 @@ __all__ = [
 
 
 class PartDiffWarning(UserWarning):
-    """Something of an image could not be kept; the text says what."""
+    """Something of an image could not be kept, or may be wrong; the text says what."""
 
 
 class PartDiffError(Exception):

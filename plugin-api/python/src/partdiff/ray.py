@@ -141,7 +141,7 @@ def upscale(
         output_filesystem: For the results. Default: `filesystem` if that is given, else from the URL.
         device: As for `Upscaler`.
         threads: Of each actor on the processor. Default: `num_cpus` if it is at least 1, else one per core.
-        memory: Of each actor, in bytes. Default: no limit.
+        memory: What each actor's process may take, in bytes, more than 128 MiB. Default: half of what is free for each.
         actors: How many, or from how many to how many. Each has one engine, loaded once.
         num_cpus: What Ray is to reserve for each actor. Default: 1.
         num_gpus: What Ray is to reserve for each actor. Default: 1 for `cuda` and `tensorrt`, else none.

@@ -47,8 +47,9 @@ class Settings(TypedDict, total=False):
     eta: float
     #: Where the steps lie between the start step and 0.
     spacing: Literal["uniform", "quadratic"]
-    #: How much blur, noise and compression damage to take out, 0 (default) to 1, or "auto" (what the image seems to
-    #: need), for models that can.
+    #: How much blur, noise and compression damage to take out, 0 (none) to 1, or "auto" (what the image seems to
+    #: need), for models that can. Default: "auto" where the model estimates damage, the result is larger than the
+    #: image, and it need not agree with it (`consistency`, the preset `faithful`); else 0.
     cleanup: float | Literal["auto"]
     #: Rounds at most that make the result agree with the input.
     consistency: int
@@ -105,9 +106,9 @@ class Upscaler:
         model: Name of a model inside the library (`natural-x4`, `natural-x4-int8`, `mri-x4`), or the path of a
             bundle folder or .partdiff file. Default: as for the command, `natural-x4`.
         device: `auto`, `cpu`, `cuda` and so on, as the command's `--device`. What is named is used or fails.
-        threads: Threads on the processor, at least 1. Default: one per core.
-        memory: What PartDiff may take with its model and the images at work, in bytes or as text such as `"2G"`; the
-            arrays of the caller come on top. Default: half of what is free.
+        threads: Threads on the processor, at least 1. Default: one per core; a small `memory` lowers it.
+        memory: What PartDiff may take with its model and the images at work, more than 128 MiB, in bytes or as text
+            such as `"2G"`; the arrays of the caller come on top. Default: half of what is free.
         library: Path of ONNX Runtime's library. Default: what ORT_DYLIB_PATH names, else that of the package
             onnxruntime of this environment, else as the command finds one.
 
@@ -308,6 +309,8 @@ class Upscaler:
     def _opened(self) -> tuple[_abi.Handle, _abi.Handle]:
         """The model and its context."""
         _abi.library()
-        if self._handles is None:
+        # Read once: another thread may close.
+        handles = self._handles
+        if handles is None:
             raise InvalidHandleError("the Upscaler is closed")
-        return self._handles
+        return handles

@@ -21,14 +21,20 @@ pub fn with_image(gimp: &Gimp, input: &Path, rest: &str) -> String {
 
 /// Scheme for the image that the plug-in makes.
 pub fn upscale(gimp: &Gimp, scale: u32, this_image: bool) -> String {
+    upscale_cleaned(gimp, scale, this_image, "default")
+}
+
+/// As [`upscale`], with a level of clean-up.
+pub fn upscale_cleaned(gimp: &Gimp, scale: u32, this_image: bool, cleanup: &str) -> String {
     match gimp.generation {
         Generation::Two => format!(
-            "(car (plug-in-partdiff-upscale RUN-NONINTERACTIVE image layer {scale} 0 0 \"\" 0 \"\" 0 {} \"\" \"cpu\"))",
+            "(car (plug-in-partdiff-upscale RUN-NONINTERACTIVE image layer {scale} 0 0 \"\" 0 \"{}\" 0 {} \"\" \"cpu\"))",
+            if cleanup == "default" { "" } else { cleanup },
             u8::from(this_image)
         ),
         Generation::Three => format!(
             "(plug-in-partdiff-upscale #:run-mode RUN-NONINTERACTIVE #:image image #:drawables (vector layer)
-                #:scale \"x{scale}\" #:output \"{}\" #:device \"cpu\")",
+                #:scale \"x{scale}\" #:output \"{}\" #:cleanup \"{cleanup}\" #:device \"cpu\")",
             if this_image { "this-image" } else { "new-image" }
         ),
     }
