@@ -67,7 +67,7 @@ fn a_shrunk_image_is_not_called_made_by_a_model() {
         .expect(0)
         .says("only resampled, no model needed");
     place.upscale(["a.png", "-o", "large.png", "-s", "1.5"]).expect(0);
-    for (name, marked, steps) in [("small.png", false, 0), ("large.png", true, 1)] {
+    for (name, marked, steps) in [("small.png", false, 0), ("large.png", true, 2)] {
         let metadata = read(&place.path(name)).metadata;
         let packet = String::from_utf8(metadata.xmp.clone().unwrap()).unwrap();
         assert_eq!(packet.contains("compositeWithTrainedAlgorithmicMedia"), marked, "{packet}");
