@@ -125,15 +125,17 @@ pub unsafe extern "C" fn partdiff_context_set_int(
         // SAFETY: promised by the caller.
         let key = unsafe { required(key, "key")? };
         match key {
-            "threads" => {}
-            "memory" => return context.set_memory((value != 0).then(|| value.to_string()).as_deref()),
-            _ => return Err(unknown_key(key, &["threads", "memory"])),
+            "threads" => {
+                let threads =
+                    usize::try_from(value).ok().filter(|&threads| threads <= 4096).ok_or_else(|| {
+                        Failure::new(Status::InvalidOption, format!("threads is {value}: expected 0 to 4096"))
+                    })?;
+                context.change(|runtime| runtime.threads = Some(threads).filter(|&threads| threads > 0));
+                Ok(())
+            }
+            "memory" => context.set_memory((value != 0).then(|| value.to_string()).as_deref()),
+            _ => Err(unknown_key(key, &["threads", "memory"])),
         }
-        let threads = usize::try_from(value).ok().filter(|&threads| threads <= 4096).ok_or_else(|| {
-            Failure::new(Status::InvalidOption, format!("threads is {value}: expected 0 to 4096"))
-        })?;
-        context.change(|runtime| runtime.threads = Some(threads).filter(|&threads| threads > 0));
-        Ok(())
     })
 }
 

@@ -140,6 +140,8 @@ impl Job {
         let (options, asked) = settings.settings()?;
         let upscaler = &self.model.upscaler;
         let cleanup = Cleanup::level(asked, &prepared.color, None, upscaler, &options)?;
+        // The result leaves in strips, and cannot be taken back as the command does.
+        let unasked = asked.is_none() && cleanup > 0.0;
         let memory = options.memory.or(self.model.memory);
         let options = UpscaleOptions { cleanup, memory, ..options };
         let outcome = attend(output, sink, settings.progress.as_ref(), &cancel, |exchange| {
@@ -149,15 +151,12 @@ impl Job {
                 exchange.deliver(Strip { top, color, alpha })
             };
             let made = upscaler.upscale_strips(&prepared.color, &options, exchange, &cancel, &mut take);
-            // The result has left in strips, and cannot be taken back as the command does.
             let report = made.map_err(|error| match error.kind() {
-                ErrorKind::Quality if asked.is_none() && cleanup > 0.0 => {
-                    error.context("with clean-up (cleanup 0 makes none)")
-                }
+                ErrorKind::Quality if unasked => error.context("with clean-up (cleanup 0 makes none)"),
                 _ => error,
             })?;
             let mut warnings = prepared.frame.image().warnings.clone();
-            let doubt = Cleanup::doubt(asked, &report);
+            let doubt = Cleanup::doubt(&report).filter(|_| unasked);
             warnings
                 .extend(doubt.map(|why| format!("clean-up may be wrong here: {why} (cleanup 0 makes none)")));
             Ok(Outcome { warnings, report: serde_json::to_string(&report).unwrap_or_default() })

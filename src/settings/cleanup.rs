@@ -70,7 +70,7 @@ impl Cleanup {
             return first.map(|made| (made, None));
         }
         let why = match &first {
-            Ok(made) => Self::doubt(asked, &made.report),
+            Ok(made) => Self::doubt(&made.report),
             Err(error) if error.kind() == ErrorKind::Quality => Some("it breaks the image".to_owned()),
             Err(_) => None,
         };
@@ -78,13 +78,12 @@ impl Cleanup {
         make(0.0).map(|made| (made, Some(format!("made without clean-up, as {why}"))))
     }
 
-    /// Why clean-up that was not `asked` for may be wrong for an image; `None` where nothing suggests it.
-    pub fn doubt(asked: Option<Self>, report: &Report) -> Option<String> {
+    /// Why clean-up that nobody asked for may be wrong for an image; `None` where nothing suggests it.
+    pub fn doubt(report: &Report) -> Option<String> {
         let change = report.fidelity.mean_error;
-        let doubtful = asked.is_none() && report.cleanup > 0.0 && change > MOST_CHANGE;
-        doubtful.then(|| {
-            format!("it changes the image by {change:.0} levels of 255, more than usual damage explains")
-        })
+        let text =
+            || format!("it changes the image by {change:.0} levels of 255, more than usual damage explains");
+        (change > MOST_CHANGE).then(text)
     }
 
     /// Checks that a model can do what is asked for, if anything is.
