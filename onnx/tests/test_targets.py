@@ -6,7 +6,7 @@ import torch
 from partdiff_train import targets
 
 
-def picture(noise: float) -> torch.Tensor:
+def halves(noise: float) -> torch.Tensor:
     """A dark and a light half with `noise` of 255, [1, 3, 64, 64] in [-1, 1]."""
     image = torch.full((1, 3, 64, 64), -0.4)
     image[..., 32:] = 0.4
@@ -18,16 +18,16 @@ def grain(image: torch.Tensor) -> float:
 
 
 def test_grain_goes_and_edges_stay():
-    noisy = picture(3.0)
+    noisy = halves(3.0)
     made = targets.quiet(noisy)
     assert grain(noisy) == pytest.approx(3.0, abs=0.2) and grain(made) < 1.2
     step = (made[..., 32] - made[..., 31]).mean() * 127.5
     assert step == pytest.approx(0.8 * 127.5, rel=0.1)
-    assert torch.allclose(targets.quiet(picture(0.0)), picture(0.0), atol=0.02)
+    assert torch.allclose(targets.quiet(halves(0.0)), halves(0.0), atol=0.02)
 
 
 def test_sharpening_steepens_edges_and_leaves_grain():
-    image = picture(2.0)
+    image = halves(2.0)
     image[..., 31], image[..., 32] = -0.13, 0.13
     made = targets.sharp(image)
     rise = lambda x: (x[..., 33] - x[..., 30]).mean()
@@ -37,7 +37,7 @@ def test_sharpening_steepens_edges_and_leaves_grain():
 
 
 def test_a_clean_sample_is_compared_with_its_original():
-    image = picture(3.0).repeat(3, 1, 1, 1)
+    image = halves(3.0).repeat(3, 1, 1, 1)
     made = targets.cleaned(image, torch.tensor([0.0, 0.15, 0.9]))
     assert torch.equal(made[0], image[0])
     whole = targets.sharp(targets.quiet(image[2:]))[0]
@@ -46,8 +46,8 @@ def test_a_clean_sample_is_compared_with_its_original():
 
 
 def test_grain_counts_where_the_original_is_flat():
-    flat, busy = picture(0.0), picture(60.0)
-    added = picture(5.0) - picture(0.0)
+    flat, busy = halves(0.0), halves(60.0)
+    added = halves(5.0) - halves(0.0)
     assert targets.grain(flat + added, flat) > 8 * targets.grain(busy + added, busy)
     assert targets.grain(flat, flat) == 0
     # A difference of brightness is no grain.
