@@ -72,7 +72,7 @@ pub mod volume;
 pub mod watch;
 
 pub use engine::{
-    Plan, Report, RuntimeOptions, Sampling, TakeStrip, Target, UpscaleOptions, Upscaled, Upscaler,
+    Damage, Plan, Report, RuntimeOptions, Sampling, TakeStrip, Target, UpscaleOptions, Upscaled, Upscaler,
 };
 pub use error::{Error, ErrorKind, Result};
 pub use fidelity::Fidelity;

@@ -55,7 +55,10 @@ def jpeg_level(quality: float) -> float:
 
 @dataclass
 class Batch:
-    """lr [N, C, p, p] and u, x0 [N, C, sp, sp] in [-1, 1]; level [N] in 0..1; step [N] in 1..K; eps as x0."""
+    """lr [N, C, p, p] and u, x0 [N, C, sp, sp] in [-1, 1]; level [N] in 0..1; step [N] in 1..K; eps as x0.
+
+    blur [N]: the standard deviation of the blur, in LR pixels.
+    """
 
     lr: Tensor
     u: Tensor
@@ -63,6 +66,7 @@ class Batch:
     level: Tensor
     step: Tensor
     eps: Tensor
+    blur: Tensor
 
     def cleanup(self) -> Tensor:
         """The level that every sample calls for [N]: its own, and 0 for patterns, to which nothing may be added."""
@@ -83,7 +87,7 @@ class BatchSource:
         """The batch of an iteration."""
         g = torch.Generator(self.device).manual_seed(self.seed * 1_000_003 + iteration)
         rand = lambda *shape: torch.rand(*shape, generator=g, device=self.device)
-        lr, hr, level = self._degraded(*self._patches(g), rand)
+        lr, hr, level, blur = self._degraded(*self._patches(g), rand)
         if rand(1) < 0.5:
             lr, hr = lr.mT, hr.mT
         turn = int(rand(1) * 4)
@@ -99,7 +103,7 @@ class BatchSource:
         pattern = (rand(self.batch) < PATTERN)[:, None, None, None]
         lr = torch.where(pattern, dots, lr)
         u = resample.upsample(lr, self.store.scale)
-        return Batch(lr, u, torch.where(pattern, u, hr), level, step, eps)
+        return Batch(lr, u, torch.where(pattern, u, hr), level, step, eps, blur)
 
     def _dots(self, shape: torch.Size, rand: Rand) -> Tensor:
         """Noise, dots or a tile of 2x2 or 4x4 dots in colour or grey, a third each; in [-1, 1]."""
@@ -128,8 +132,8 @@ class BatchSource:
         lr = torch.stack([take(kind, image, corner, size) for kind in store.lr])
         return lr, hr, torch.rand(n, generator=g, device=self.device)
 
-    def _degraded(self, kinds: Tensor, hr: Tensor, which: Tensor, rand: Rand) -> tuple[Tensor, Tensor, Tensor]:
-        """Chooses the downsampling, adds noise and JPEG; returns lr (float) and hr of patch size, and level.
+    def _degraded(self, kinds: Tensor, hr: Tensor, which: Tensor, rand: Rand) -> tuple[Tensor, ...]:
+        """Chooses the downsampling, adds noise and JPEG; returns lr (float) and hr of patch size, level and blur.
 
         Takes what `_patches` returns; a sample with `which` below CLEAN is clean.
         """
@@ -144,6 +148,8 @@ class BatchSource:
             kind = torch.where(other, 1 + (which < OTHER_KERNELS / 2).long(), kind)
             blur = (rand(n) * level * len(BLURS)).long() + names.index("blur0")
             kind = torch.where(~clean & (rand(n) < 0.4), blur, kind)
+        deviations = [BLURS[int(name[4:])] / 4 if name.startswith("blur") else 0.0 for name in names]
+        blurred = torch.tensor(deviations, device=self.device)[kind]
         lr = kinds[kind, torch.arange(n, device=self.device)].float()
 
         spread = lambda: torch.where(rand(n) < 0.5, level, level * rand(n))
@@ -155,13 +161,15 @@ class BatchSource:
             lr[compressed] = jpeg.compress(lr[compressed], jpeg_quality(spread())[compressed].round())
         mixed = which >= 1 - MIXTURE
         if "kspace" not in names and mixed.any():
-            lr[mixed] = damage.damaged(hr[mixed].float(), (lr.shape[2], lr.shape[3]), level[mixed], rand)
+            size = (lr.shape[2], lr.shape[3])
+            lr[mixed], blurred[mixed] = damage.damaged(hr[mixed].float(), size, level[mixed], rand)
         dy, dx = (int(rand(1) * MARGIN) for _ in range(2))
         s, p = self.store.scale, self.patch
         return (
             lr[:, :, dy : dy + p, dx : dx + p],
             hr[:, :, dy * s : (dy + p) * s, dx * s : (dx + p) * s],
             level,
+            blurred,
         )
 
 

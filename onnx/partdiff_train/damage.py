@@ -26,6 +26,15 @@ NOISE = 25.0
 WORST_JPEG = 30.0
 """Lowest quality of JPEG."""
 
+BLUR_ALONE, NOISE_ALONE = 2.0, 0.6
+"""Largest standard deviation of blur alone, in pixels of the result, and share of `NOISE` of noise alone."""
+
+LARGER = 2.5
+"""Largest factor by which images that have been smaller were enlarged."""
+
+PIXEL = 0.6
+"""Standard deviation of the blur of a pixel and its interpolation, about, in pixels."""
+
 RINGING = 0.15
 """Share of blurs that cut frequencies off sharply, which leaves rings beside edges, as sharpening does."""
 
@@ -98,23 +107,55 @@ def compressed(image: Tensor, quality: Tensor) -> Tensor:
     return jpeg.compress(image.round().clamp(0, 255), quality.round())
 
 
-def damaged(hr: Tensor, size: tuple[int, int], level: Tensor, rand: Rand) -> Tensor:
-    """hr [N, C, H, W] in 0..255 -> [N, C, *size] in whole numbers; level [N] in 0..1.
+def damaged(hr: Tensor, size: tuple[int, int], level: Tensor, rand: Rand) -> tuple[Tensor, Tensor]:
+    """hr [N, C, H, W] in 0..255 -> [N, C, *size] in whole numbers, and its blur [N]; level [N] in 0..1.
 
-    `size` is smaller than that of hr; the outer edges stay where they are.
+    `size` is smaller than that of hr; the outer edges stay where they are. The blur is the standard deviation of both
+    blurs together, in pixels of the result.
     """
     n, ratio = len(hr), hr.shape[-1] / size[1]
     strength = lambda: level * rand(n)
     some = lambda share: (rand(n) < share).float()
     quality = lambda: 100 - (100 - WORST_JPEG) * strength()
-    x = blurred(hr, ratio * (0.15 + BLUR * strength() * some(0.7)), rand)
+    first, second = 0.15 + BLUR * strength() * some(0.7), 0.5 * BLUR * strength() * some(0.5)
+    x = blurred(hr, ratio * first, rand)
     between = float(size[1] * (1 + (ratio - 1) * rand(1) ** 2))
     middle = (round(between * size[0] / size[1]), round(between))
     x = resized(x, middle, rand)
     x = noisy(x, NOISE * between / size[1] * strength() * some(0.5), rand)
     x = torch.where((rand(n) < 0.6)[:, None, None, None], compressed(x, quality()), x)
-    x = blurred(x, between / size[1] * 0.5 * BLUR * strength() * some(0.5), rand)
+    x = blurred(x, between / size[1] * second, rand)
     x = resized(x, size, rand)
     x = noisy(x, 0.5 * NOISE * strength() * some(0.4), rand)
     last = compressed(x, 100 - (100 - WORST_JPEG) * torch.maximum(strength(), strength()))
-    return torch.where((rand(n) < 0.8)[:, None, None, None], last, x).round().clamp(0, 255)
+    made = torch.where((rand(n) < 0.8)[:, None, None, None], last, x)
+    return made.round().clamp(0, 255), torch.hypot(first, second)
+
+
+def blurred_or_noisy(hr: Tensor, size: tuple[int, int], rand: Rand) -> tuple[Tensor, Tensor, Tensor]:
+    """As `damaged`, with blur or noise alone, and JPEG on a third: images, clean-up levels and blurs [N].
+
+    Half are blurred (of these, a third by having been smaller), a quarter has noise that was resized with the image, a
+    quarter noise that was not. In mixtures, blur and noise hide each other. Blur alone does not raise the level.
+    """
+    n, ratio = len(hr), hr.shape[-1] / size[1]
+    at = lambda values: values[:, None, None, None]
+    kind, strength = rand(n), rand(n)
+    where = lambda low, high: (kind >= low) & (kind < high)
+    sigma = torch.where(where(0, 1 / 3), 0.15 + BLUR_ALONE * strength, 0.15)
+    x = blurred(hr, ratio * sigma, rand)
+    between = float(1 + (ratio - 1) * rand(1) ** 2)
+    x = resized(x, (round(size[0] * between), round(size[1] * between)), rand)
+    before, after = where(1 / 2, 3 / 4), where(3 / 4, 1.01)
+    x = noisy(x, NOISE * NOISE_ALONE * between * torch.where(before, strength, 0.0), rand)
+    x = resized(x, size, rand)
+    x = noisy(x, NOISE * NOISE_ALONE * torch.where(after, strength, 0.0), rand)
+    smaller = float(1 + (LARGER - 1) * rand(1))
+    shrunk = resized(hr, (round(size[0] / smaller), round(size[1] / smaller)), rand)
+    enlarged = where(1 / 3, 1 / 2)
+    x = torch.where(at(enlarged), resized(shrunk, size, rand), x)
+    jpeg = torch.where(rand(n) < 1 / 3, rand(n), 0.0)
+    x = torch.where(at(jpeg > 0), compressed(x, 100 - 60 * jpeg), x)
+    level = torch.maximum(jpeg, torch.where(before | after, strength, 0.0))
+    blur = torch.where(enlarged, PIXEL * math.sqrt(smaller**2 - 1), sigma)
+    return x.round().clamp(0, 255), level, blur

@@ -50,7 +50,7 @@ def phone(hr: np.ndarray, lr: np.ndarray) -> np.ndarray:
     generator = torch.Generator().manual_seed(int(hr.sum(dtype=np.float64)) % 2**31)
     rand = lambda *shape: torch.rand(*shape, generator=generator)
     size = (lr.shape[1], lr.shape[2])
-    return damage.damaged(torch.from_numpy(hr)[None], size, torch.tensor([PHONE]), rand)[0].numpy()
+    return damage.damaged(torch.from_numpy(hr)[None], size, torch.tensor([PHONE]), rand)[0][0].numpy()
 
 
 QUALITIES = (90, 60, 40)

@@ -34,6 +34,9 @@ def test_it_learns_the_level_and_goes_along_with_its_bundle(bundle, run, store_d
     batch = BatchSource(store, schedule_of(b.manifest), 128, 24, seed=5).draw(0)
     found = np.array([b.level(lr.numpy()) for lr in batch.lr])
     assert np.corrcoef(found, batch.cleanup().numpy())[0, 1] > 0.3
+    assert b.estimator
+    blurs = [b.estimator.run(["blur"], {"lr": lr[None].numpy()})[0] for lr in batch.lr]
+    assert entry["blur"] == "blur" and np.corrcoef(np.concatenate(blurs), batch.blur.numpy())[0, 1] > 0.2
     assert b.level(batch.lr[0, :, :15].numpy()) == 0.0
     assert Bundle(bundle).level(batch.lr[0].numpy()) == 0.0
 

@@ -12,7 +12,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from partdiff_train import metrics, resample
-from partdiff_train.damage import damaged, kernels
+from partdiff_train.damage import blurred_or_noisy, damaged, kernels
 from partdiff_train.errors import InputError
 from partdiff_train.evaluate import evaluate, read
 from partdiff_train.perceptual import Lpips, unpack
@@ -62,11 +62,25 @@ def test_damage_grows_with_its_level(photo):
     hr = torch.from_numpy(photo)[None].repeat(12, 1, 1, 1)
     clean = resample.downsample(hr[:1], 4)[0].numpy()
     psnr = []
+    blurs = []
     for level in (0.0, 0.3, 1.0):
-        lr = damaged(hr, (32, 32), torch.full((12,), level), uniform(1))
+        lr, blur = damaged(hr, (32, 32), torch.full((12,), level), uniform(1))
+        blurs.append(blur.mean())
         assert lr.shape == (12, 3, 32, 32) and (lr == lr.round()).all() and lr.min() >= 0 and lr.max() <= 255
         psnr.append(np.mean([metrics.psnr(image.numpy(), clean) for image in lr]))
-    assert psnr[0] > psnr[1] + 1 > psnr[2] + 2
+    assert psnr[0] > psnr[1] + 1 > psnr[2] + 2 and blurs[0] < 0.2 < blurs[1] < blurs[2]
+
+
+def test_blur_or_noise_alone_tell_which_it_is(photo):
+    """The more blur, the less fine detail; the more noise, the more; and neither is there where it is not told."""
+    hr = torch.from_numpy(photo)[None].repeat(64, 1, 1, 1)
+    lr, level, blur = blurred_or_noisy(hr, (32, 32), uniform(2))
+    assert lr.shape == (64, 3, 32, 32) and (lr == lr.round()).all() and lr.min() >= 0 and lr.max() <= 255
+    detail = (lr - resample.mean_around(lr, 3)).abs().mean(dim=(1, 2, 3))
+    soft, noisy, clean = (blur > 0.8) & (level == 0), (blur < 0.2) & (level > 0.5), (blur < 0.3) & (level < 0.1)
+    assert soft.sum() > 5 and noisy.sum() > 3 and clean.sum() > 3
+    assert detail[soft].mean() < 0.7 * detail[clean].mean() < 0.6 * detail[noisy].mean()
+    assert blur.max() < 2.5 and level.max() <= 1
 
 
 def test_damage_leaves_things_where_they_are():
@@ -76,7 +90,11 @@ def test_damage_leaves_things_where_they_are():
     hr = torch.from_numpy(np.stack([disc] * 3)).float()[None].repeat(8, 1, 1, 1)
     at = torch.arange(32) + 0.5
     for seed in range(6):
-        for image in damaged(hr, (32, 32), torch.full((8,), 0.7), uniform(seed)):
+        images = (
+            *damaged(hr, (32, 32), torch.full((8,), 0.7), uniform(seed))[0],
+            *blurred_or_noisy(hr, (32, 32), uniform(seed))[0],
+        )
+        for image in images:
             weight = image.mean(dim=0).clamp(min=60) - 60
             place = [float((weight.sum(dim=d) * at).sum() / weight.sum()) for d in (0, 1)]
             assert place == pytest.approx([72 / 4, 60 / 4], abs=0.25)

@@ -285,7 +285,9 @@ partdiff_status partdiff_job_destroy(struct partdiff_job *job);
 //
 // "preset": one of the model's. "sampler": "ddim", "ddpm", "dpmpp-2m". "spacing": "uniform", "quadratic".
 // "cleanup": "auto" (what the damage of the image calls for). That is the default where the model estimates damage, the
-// result is larger than the input, and no consistency is asked for; else the default is 0.
+// result is larger than the input, and no consistency is asked for; else the default is 0. "deblur": "auto" (2 where the
+// image is found to be blurred, else 1). That is the default where the clean-up follows the image, the result is larger than
+// the input, and no consistency is asked for; else the default is 1.
 partdiff_status partdiff_job_set_text(struct partdiff_job *job,
                                       const char *key,
                                       const char *value);
@@ -295,7 +297,8 @@ partdiff_status partdiff_job_set_text(struct partdiff_job *job,
 // "steps": denoising steps, from 1 (the most faithful) to the model's start step. "start_step": the step at which
 // denoising starts. "seed": of the noise (default 0). "width", "height": size of the result in pixels; one alone
 // keeps the proportions. "fit_width" with "fit_height": as large as fits into that box. "tile": largest side of a
-// tile in pixels of the input (default: planned). "consistency": rounds at most that make the result agree with the
+// tile in pixels of the input (default: planned). "deblur": the factor by which a blurred image is made smaller before it is
+// enlarged: 1 (not at all), 2 or 4. "consistency": rounds at most that make the result agree with the
 // input, which need the whole result in memory (default: the preset's). "memory": bytes that the engine may use
 // (default: the limit of the context that opened the model, else half of what is free). "linear": 1 if the samples are
 // linear light instead of coded (default 0).

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use partdiff::image::{Image, ImageFormat, SampleDepth, prepare_for_model};
-use partdiff::settings::cleanup::Cleanup;
+use partdiff::settings::repair::Repair;
 use partdiff::{CancelToken, ErrorKind, Limits, UpscaleOptions};
 
 use crate::abi::{
@@ -139,11 +139,11 @@ impl Job {
         let prepared = prepare_for_model(image);
         let (options, asked) = settings.settings()?;
         let upscaler = &self.model.upscaler;
-        let cleanup = Cleanup::level(asked, &prepared.color, None, upscaler, &options)?;
+        let repair = Repair::of(asked, &prepared.color, None, upscaler, &options)?;
         // The result leaves in strips, and cannot be taken back as the command does.
-        let unasked = asked.is_none() && cleanup > 0.0;
+        let unasked = repair.is_unasked();
         let memory = options.memory.or(self.model.memory);
-        let options = UpscaleOptions { cleanup, memory, ..options };
+        let options = UpscaleOptions { memory, ..repair.apply(&options) };
         let outcome = attend(output, sink, settings.progress.as_ref(), &cancel, |exchange| {
             let strips = prepared.frame.strips((output.height, output.width));
             let mut take = |top: usize, color| {
@@ -156,9 +156,8 @@ impl Job {
                 _ => error,
             })?;
             let mut warnings = prepared.frame.image().warnings.clone();
-            let doubt = Cleanup::doubt(&report).filter(|_| unasked);
-            warnings
-                .extend(doubt.map(|why| format!("clean-up may be wrong here: {why} (cleanup 0 makes none)")));
+            let doubt = Repair::doubt(&report).filter(|_| unasked);
+            warnings.extend(doubt.map(|why| repair.warning(&why)));
             Ok(Outcome { warnings, report: serde_json::to_string(&report).unwrap_or_default() })
         })?;
         *open(&self.outcome) = outcome;
@@ -203,7 +202,9 @@ pub extern "C" fn partdiff_job_destroy(job: *mut partdiff_job) -> partdiff_statu
 ///
 /// "preset": one of the model's. "sampler": "ddim", "ddpm", "dpmpp-2m". "spacing": "uniform", "quadratic".
 /// "cleanup": "auto" (what the damage of the image calls for). That is the default where the model estimates damage, the
-/// result is larger than the input, and no consistency is asked for; else the default is 0.
+/// result is larger than the input, and no consistency is asked for; else the default is 0. "deblur": "auto" (2 where the
+/// image is found to be blurred, else 1). That is the default where the clean-up follows the image, the result is larger than
+/// the input, and no consistency is asked for; else the default is 1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn partdiff_job_set_text(
     job: *mut partdiff_job,
@@ -222,7 +223,8 @@ pub unsafe extern "C" fn partdiff_job_set_text(
 /// "steps": denoising steps, from 1 (the most faithful) to the model's start step. "start_step": the step at which
 /// denoising starts. "seed": of the noise (default 0). "width", "height": size of the result in pixels; one alone
 /// keeps the proportions. "fit_width" with "fit_height": as large as fits into that box. "tile": largest side of a
-/// tile in pixels of the input (default: planned). "consistency": rounds at most that make the result agree with the
+/// tile in pixels of the input (default: planned). "deblur": the factor by which a blurred image is made smaller before it is
+/// enlarged: 1 (not at all), 2 or 4. "consistency": rounds at most that make the result agree with the
 /// input, which need the whole result in memory (default: the preset's). "memory": bytes that the engine may use
 /// (default: the limit of the context that opened the model, else half of what is free). "linear": 1 if the samples are
 /// linear light instead of coded (default 0).

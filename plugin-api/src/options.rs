@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use partdiff::UpscaleOptions;
 use partdiff::settings::Settings;
-use partdiff::settings::cleanup::Cleanup;
+use partdiff::settings::repair::AskedRepair;
 use partdiff::settings::units::Amount;
 
 use crate::abi::partdiff_status as Status;
@@ -13,7 +13,7 @@ use crate::run::ProgressCall;
 use crate::strings::unknown_key;
 
 /// All keys, for messages.
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 18] = [
     "scale",
     "width",
     "height",
@@ -26,6 +26,7 @@ const KEYS: [&str; 17] = [
     "eta",
     "spacing",
     "cleanup",
+    "deblur",
     "consistency",
     "seed",
     "tile",
@@ -69,11 +70,11 @@ impl JobSettings {
         self.settings().map(|(options, _)| options)
     }
 
-    /// As [`options`](Self::options), and the clean-up that is asked for.
+    /// As [`options`](Self::options), and the repair that is asked for.
     ///
     /// # Errors
     /// As there.
-    pub fn settings(&self) -> Result<(UpscaleOptions, Option<Cleanup>), Failure> {
+    pub fn settings(&self) -> Result<(UpscaleOptions, AskedRepair), Failure> {
         let mut settings = Settings::default();
         for (key, text) in &self.given {
             let set = match key.as_str() {
@@ -93,7 +94,7 @@ impl JobSettings {
         // Here the memory is the engine's alone.
         let memory = settings.memory.take().map(|Amount(bytes)| bytes);
         settings.validate()?;
-        Ok((UpscaleOptions { memory, ..settings.options()? }, settings.cleanup))
+        Ok((UpscaleOptions { memory, ..settings.options()? }, AskedRepair::from(&settings)))
     }
 
     /// Sets one option.
@@ -176,6 +177,7 @@ mod tests {
             ("eta", Value::Real(0.5)),
             ("spacing", Value::Text("quadratic")),
             ("cleanup", Value::Text("0.25")),
+            ("deblur", Value::Int(2)),
             ("consistency", Value::Int(3)),
             ("seed", Value::Text("18446744073709551615")),
             ("tile", Value::Real(64.0)),
@@ -188,7 +190,8 @@ mod tests {
         let options = settings.options().unwrap();
         assert_eq!(options.target, Target::Size { width: 640, height: 480 });
         assert_eq!((options.steps, options.seed, options.tile), (Some(4), u64::MAX, Some(64)));
-        assert_eq!((options.cleanup, options.spacing), (0.25, Some(TimestepSpacing::Quadratic)));
+        assert_eq!((options.cleanup, options.deblur), (0.25, 2));
+        assert_eq!(options.spacing, Some(TimestepSpacing::Quadratic));
         for key in KEYS {
             let failure = settings.clone().set(key, Value::Text("?!")).err();
             // Any text may be the name of a preset; the model tells later.
@@ -206,6 +209,7 @@ mod tests {
             ("steps", Value::Real(1.5)),
             ("eta", Value::Real(f64::NAN)),
             ("cleanup", Value::Real(1.1)),
+            ("deblur", Value::Int(3)),
             ("scale", Value::Real(-2.0)),
             ("scale", Value::Real(f64::INFINITY)),
             ("tile", Value::Int(3)),

@@ -138,8 +138,9 @@ fn work(plans: &[Plan]) -> f64 {
 /// Whether a page is more than one tile.
 fn is_tiled(page: &PlannedPage, plan: &Plan) -> bool {
     let (width, height) = page.size;
+    let small = |side: usize| side.div_ceil(plan.deblur);
     plan.passes.len() > 1
-        || plan.passes.iter().any(|pass| pass.tile_width < width || pass.tile_height < height)
+        || plan.passes.iter().any(|pass| pass.tile_width < small(width) || pass.tile_height < small(height))
 }
 
 /// The engine's memory where several files are at work: a quarter is left to those outside the engine.

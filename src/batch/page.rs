@@ -13,7 +13,7 @@ use crate::image::{
 };
 use crate::limits::Limits;
 use crate::progress::{CancelToken, Progress};
-use crate::settings::cleanup::Cleanup;
+use crate::settings::repair::{AskedRepair, Repair};
 
 /// A page that was read.
 #[derive(Clone, Debug)]
@@ -77,26 +77,24 @@ impl Page {
         losses
     }
 
-    /// Upscales the page as `options` say, with the clean-up that is `asked` for; by default with what its damage calls
+    /// Upscales the page as `options` say, with the repair that is `asked` for; by default with what its damage calls
     /// for. With the `hash` of the file's contents (SHA-256 in hexadecimal), the result records how it was made.
     ///
     /// # Errors
-    /// As [`Cleanup::level`] and [`Upscaler::upscale`].
+    /// As [`Repair::of`] and [`Upscaler::upscale`].
     pub fn upscale(
         self,
         upscaler: &Upscaler,
         options: &UpscaleOptions,
-        asked: Option<Cleanup>,
+        asked: AskedRepair,
         hash: Option<String>,
         progress: &dyn Progress,
         cancel: &CancelToken,
     ) -> Result<MadePage> {
         let Prepared { color, frame } = self.prepared;
-        let level = Cleanup::level(asked, &color, self.jpeg_quality, upscaler, options)?;
-        let make = |cleanup: f32| {
-            upscaler.upscale(&color, &UpscaleOptions { cleanup, ..options.clone() }, progress, cancel)
-        };
-        let (Upscaled { image, uncertainty, report }, note) = Cleanup::careful(asked, level, make)?;
+        let repair = Repair::of(asked, &color, self.jpeg_quality, upscaler, options)?;
+        let make = |repair: Repair| upscaler.upscale(&color, &repair.apply(options), progress, cancel);
+        let (Upscaled { image, uncertainty, report }, note) = repair.careful(make)?;
         let scale = image.width() as f64 / color.width() as f64;
         let record = hash.map(|hash| {
             let record = upscaler.provenance(&report, scale, hash);
@@ -189,7 +187,8 @@ mod tests {
     fn upscale(page: Page, hash: Option<&str>) -> MadePage {
         let hash = hash.map(ToString::to_string);
         let options = UpscaleOptions::default();
-        page.upscale(&fake(), &options, None, hash, &NoProgress, &CancelToken::new()).unwrap()
+        page.upscale(&fake(), &options, AskedRepair::default(), hash, &NoProgress, &CancelToken::new())
+            .unwrap()
     }
 
     #[test]

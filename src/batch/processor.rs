@@ -12,6 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::image::{EncodeOptions, Image, ImageFormat, Raster};
 use crate::progress::{CancelToken, Progress, ProgressEvent};
 use crate::settings::Settings;
+use crate::settings::repair::AskedRepair;
 
 /// A file to make, from one that was read.
 #[derive(Debug)]
@@ -153,7 +154,7 @@ impl FileTask<'_> {
         page.losses(encoding, &restore, hash.is_some()).iter().for_each(|loss| observer.warn(loss));
         let progress = PageProgress { index, observer };
         let mut made = timed(&mut timings.engine_s, || {
-            page.upscale(upscaler, self.options, settings.cleanup, hash, &progress, cancel)
+            page.upscale(upscaler, self.options, AskedRepair::from(settings), hash, &progress, cancel)
         })?;
         observer.made(index, made.color());
         if let Some(map) = made.uncertainty.take() {

@@ -100,6 +100,7 @@ pub fn options(record: &Provenance, target: Target, resources: &UpscaleOptions) 
         eta: Some(record.eta),
         spacing: Some(record.spacing.parse().map_err(strange)?),
         cleanup: record.cleanup,
+        deblur: record.deblur.unwrap_or(1),
         consistency: Some(record.consistency as usize),
         seed: record.seed,
         place: NoisePlace::default(),

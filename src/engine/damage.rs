@@ -1,4 +1,4 @@
-//! How damaged an image is: the clean-up level that the bundle's estimator tells from a few crops.
+//! How damaged an image is: the clean-up level and the blur that the bundle's estimator tells from a few crops.
 
 use std::ops::Range;
 
@@ -6,6 +6,7 @@ use super::upscaler::Upscaler;
 use crate::error::Result;
 use crate::image::Raster;
 use crate::model::Manifest;
+use crate::runtime::Told;
 
 /// Crops that are looked at, from the most detailed down: edges show blur, flat places noise and JPEG blocks.
 const CROPS: usize = 16;
@@ -13,24 +14,34 @@ const CROPS: usize = 16;
 /// The side of an image, in pixels, from which on damage can be told.
 const SMALLEST: usize = 16;
 
+/// The damage of an image.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Damage {
+    /// The clean-up level, 0 to 1, that it calls for.
+    pub level: f32,
+    /// The standard deviation of its blur where it has most detail, in pixels; 0 where the bundle cannot tell.
+    pub blur: f32,
+}
+
 impl Upscaler {
-    /// The clean-up level, 0 to 1, that the damage of `image` calls for (1 or 3 channels, black 0 and white 1); `None`
-    /// where the bundle cannot tell. One number for the whole image, so tiles stay exact.
+    /// The damage of `image` (1 or 3 channels, black 0 and white 1); `None` where the bundle cannot tell. It is of the
+    /// whole image, so tiles stay exact.
     ///
     /// # Errors
     /// As the inference fails.
-    pub fn estimate_damage(&self, image: &Raster) -> Result<Option<f32>> {
+    pub fn estimate_damage(&self, image: &Raster) -> Result<Option<Damage>> {
         let manifest = self.manifest();
         let Some(estimator) = &self.estimator else { return Ok(None) };
         let size = (image.height(), image.width());
         if size.0.min(size.1) < SMALLEST {
-            return Ok(Some(0.0));
+            return Ok(Some(Damage::default()));
         }
         let crops: Vec<_> = of_every_detail(image, estimator.side())
             .iter()
             .map(|crop| as_the_model_sees(crop, manifest))
             .collect();
-        estimator.level(&crops).map(Some)
+        let Told { level, blurs } = estimator.damage(&crops)?;
+        Ok(Some(Damage { level, blur: of_the_most_detailed(blurs) }))
     }
 }
 
@@ -49,6 +60,17 @@ fn of_every_detail(image: &Raster, side: usize) -> Vec<Raster> {
     let count = places.len().min(CROPS);
     let chosen = (0..count).map(|index| places[index * places.len() / count]);
     chosen.map(|(_, y, x)| image.crop(y..y + height, x..x + width)).collect()
+}
+
+/// The blur of an image from that of its crops, the most detailed first: the median of the first quarter, since what has no
+/// detail tells nothing, and what is out of focus may be meant to be. 0 for none.
+fn of_the_most_detailed(mut blurs: Vec<f32>) -> f32 {
+    blurs.truncate(blurs.len().div_ceil(4));
+    blurs.sort_by(f32::total_cmp);
+    match blurs[..] {
+        [] => 0.0,
+        _ => 0.5 * (blurs[(blurs.len() - 1) / 2] + blurs[blurs.len() / 2]),
+    }
 }
 
 /// The variance of the samples of a rectangle, over all channels.
@@ -120,6 +142,15 @@ mod tests {
         );
         let small = image.crop(0..17, 0..18);
         assert_eq!(of_every_detail(&small, 32), [small]);
+    }
+
+    #[test]
+    fn the_blur_is_that_of_the_most_detailed_crops() {
+        assert_eq!(of_the_most_detailed(vec![]), 0.0);
+        assert_eq!(of_the_most_detailed(vec![1.5, 0.0]), 1.5);
+        let mut blurs = vec![0.0; 16];
+        blurs[..4].copy_from_slice(&[2.0, 0.5, 1.0, 0.0]);
+        assert_eq!(of_the_most_detailed(blurs), 0.75);
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod upscaler;
 mod workers;
 mod workload;
 
+pub use damage::Damage;
 pub use options::{Target, UpscaleOptions};
 pub use report::{Plan, Report};
 pub use runtime_options::RuntimeOptions;

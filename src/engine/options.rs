@@ -2,11 +2,28 @@
 
 use crate::diffusion::{NoisePlace, SamplerKind, TimestepSpacing};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::MAX_CONSISTENCY;
+use crate::model::{MAX_CONSISTENCY, Manifest};
 use crate::tiling::MIN_TILE;
 
 /// Largest factor between input and output; beyond it nothing of the result comes from the image.
 pub const MAX_SCALE: f64 = 64.0;
+
+/// Factors by which a blurred image can be made smaller first.
+pub const DEBLUR: [usize; 3] = [1, 2, 4];
+
+/// Checks that a bundle enlarges by a multiple of `deblur`.
+///
+/// # Errors
+/// `InvalidOption` where it does not.
+pub fn check_deblur(deblur: usize, manifest: &Manifest) -> Result<()> {
+    let Manifest { name, scale, .. } = manifest;
+    if scale.is_multiple_of(deblur) {
+        return Ok(());
+    }
+    Err(invalid(format!(
+        "deblur is {deblur}: model {name} enlarges {scale} times; expected a divisor of that"
+    )))
+}
 
 /// The size of the result.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -110,9 +127,12 @@ pub struct UpscaleOptions {
     pub spacing: Option<TimestepSpacing>,
     /// Clean-up level for bundles that take one, 0 (trust every pixel) to 1. Default: 0.
     pub cleanup: f32,
+    /// The factor by which a blurred image is made smaller first, so that its blur becomes detail: 1 (not at all), 2 or 4,
+    /// a divisor of the bundle's. Default: 1.
+    pub deblur: usize,
     /// Rounds of back-projection at most, 0 to [`MAX_CONSISTENCY`]: each adds to the result what it lacks, shrunk
-    /// again, of its input. Default: the preset's where [`cleanup`](Self::cleanup) is 0, else none, since what was
-    /// cleaned up would come back.
+    /// again, of its input. Default: the preset's where [`cleanup`](Self::cleanup) is 0 and [`deblur`](Self::deblur) 1, else
+    /// none, since what was cleaned up would come back.
     pub consistency: Option<usize>,
     /// Seed of the noise field. Default: 0.
     pub seed: u64,
@@ -144,6 +164,7 @@ impl Default for UpscaleOptions {
             eta: None,
             spacing: None,
             cleanup: 0.0,
+            deblur: 1,
             consistency: None,
             seed: 0,
             place: NoisePlace::default(),
@@ -156,6 +177,11 @@ impl Default for UpscaleOptions {
 }
 
 impl UpscaleOptions {
+    /// Whether the result leaves out damage, and so need not agree with the image.
+    pub(crate) fn repairs(&self) -> bool {
+        self.cleanup > 0.0 || self.deblur > 1
+    }
+
     /// Checks what can be checked without a bundle.
     ///
     /// # Errors
@@ -166,6 +192,9 @@ impl UpscaleOptions {
         }
         if !(0.0..=1.0).contains(&self.cleanup) {
             return Err(invalid(format!("clean-up level is {}: expected 0 to 1", self.cleanup)));
+        }
+        if !DEBLUR.contains(&self.deblur) {
+            return Err(invalid(format!("deblur is {}: expected 1, 2 or 4", self.deblur)));
         }
         if let Some(rounds) = self.consistency.filter(|&rounds| rounds > MAX_CONSISTENCY) {
             return Err(invalid(format!("consistency is {rounds}: expected 0 to {MAX_CONSISTENCY} rounds")));

@@ -15,6 +15,8 @@ pub struct Report {
     pub seed: u64,
     /// Clean-up level.
     pub cleanup: f32,
+    /// The factor by which the image was made smaller first, against blur; 1: not at all.
+    pub deblur: usize,
     /// Times that the model ran over the whole image; 0 where it was only shrunk.
     pub passes: usize,
     /// Network calls.
@@ -55,6 +57,8 @@ pub struct Plan {
     pub height: usize,
     /// Sampling settings.
     pub sampling: Sampling,
+    /// The factor by which the image is made smaller first, against blur; 1: not at all.
+    pub deblur: usize,
     /// The cut of every model pass; there is more than one where the factor exceeds the bundle's, and none where the
     /// image is only shrunk.
     pub passes: Vec<MemoryPlan>,

@@ -59,7 +59,7 @@ impl Sampling {
             spacing: options.spacing.or(preset.and_then(|preset| preset.spacing)).unwrap_or(defaults.spacing),
             consistency: options
                 .consistency
-                .or(preset.and_then(|preset| preset.consistency).filter(|_| options.cleanup == 0.0))
+                .or(preset.and_then(|preset| preset.consistency).filter(|_| !options.repairs()))
                 .unwrap_or(0),
         })
     }

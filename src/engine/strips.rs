@@ -63,14 +63,16 @@ impl Upscaler {
         } else {
             image.clone()
         };
+        let whole = (image.height(), image.width());
+        current = self.smaller(current, plan.deblur);
         let scale = self.manifest().scale;
         let last = plan.passes.len() - 1;
         for index in 0..last {
-            let size = (current.height() * scale, current.width() * scale);
+            let size = self.size_after(whole, plan.deblur, index + 1);
             let result = self.with_pass(index, current, grey, run, |pass, workers| pass.run(workers))?;
             current = cropped(result.image, size);
         }
-        let size = (current.height() * scale, current.width() * scale);
+        let size = self.size_after(whole, plan.deblur, last + 1);
         let target = (plan.height, plan.width);
         let mut comparison = RowComparison::new(image, size, kernel(self.manifest().upsampler));
         let mut fidelity = None;

@@ -8,7 +8,7 @@ use super::admission::Admission;
 use super::passes::{Finished, Run};
 use crate::diffusion::Trajectory;
 use crate::engine::meter::{CANCEL_POLL, Meter};
-use crate::engine::options::UpscaleOptions;
+use crate::engine::options::{UpscaleOptions, check_deblur};
 use crate::engine::pass::Counts;
 use crate::engine::probe::probe;
 use crate::engine::report::{Plan, Report};
@@ -27,7 +27,7 @@ use crate::runtime::{
 use crate::tiling::available_memory::available_memory;
 use crate::tiling::{MemoryPlan, Workload};
 
-/// Pixels that the kernels of upsamplers reach.
+/// Pixels, of the smaller image, that the kernels of upsamplers reach.
 const UPSAMPLED: usize = 3;
 
 /// A bundle, loaded and ready.
@@ -150,6 +150,7 @@ impl Upscaler {
             spacing: sampling.spacing.to_string(),
             consistency: sampling.consistency as u32,
             cleanup: report.cleanup,
+            deblur: Some(report.deblur).filter(|&factor| factor > 1),
             seed: report.seed,
             provider: self.provider.as_ref().map(|report| report.provider.to_string()).unwrap_or_default(),
             scale,
@@ -187,8 +188,9 @@ impl Upscaler {
     ///
     /// # Errors
     /// `InvalidOption` for an unknown preset or an impossible size.
-    pub fn may_clean_up(&self, width: usize, height: usize, options: &UpscaleOptions) -> Result<bool> {
-        let sampling = Sampling::resolve(&self.manifest, options)?;
+    pub fn may_repair(&self, width: usize, height: usize, options: &UpscaleOptions) -> Result<bool> {
+        let plain = UpscaleOptions { cleanup: 0.0, deblur: 1, ..options.clone() };
+        let sampling = Sampling::resolve(&self.manifest, &plain)?;
         let size = options.target.resolve(width, height, self.manifest.scale)?;
         Ok(sampling.consistency == 0 && !is_no_larger(size, (width, height)))
     }
@@ -218,30 +220,38 @@ impl Upscaler {
         sampling.plan(&self.manifest, &self.trajectory)?;
         let scale = self.manifest.scale;
         let (out_width, out_height) = options.target.resolve(width, height, scale)?;
-        let (mut w, mut h) = (width, height);
+        let deblur = options.deblur;
+        check_deblur(deblur, &self.manifest)?;
+        // The image itself is held beside a smaller one.
+        let held = if deblur > 1 { (4 * channels * width * height) as u64 } else { 0 };
+        let (mut w, mut h) = (width.div_ceil(deblur), height.div_ceil(deblur));
         let mut passes = Vec::new();
-        // Such a result needs no model, unless it is to be cleaned up.
-        let mut enough = is_no_larger((out_width, out_height), (width, height)) && options.cleanup == 0.0;
+        // Such a result needs no model, unless damage is to be left out.
+        let mut enough = is_no_larger((out_width, out_height), (width, height)) && !options.repairs();
         while !enough {
             let work = self.workload(w, h, &sampling, options);
-            (w, h) = (w * scale, h * scale);
+            (h, w) = self.size_after((height, width), deblur, passes.len() + 1);
             enough = w >= out_width && h >= out_height || scale == 1;
             let (streamed, corrected) = (streamed && enough, work.corrected && enough);
-            passes.push(MemoryPlan::choose(&Workload { streamed, corrected, ..work }, budget)?);
+            passes.push(MemoryPlan::choose(
+                &Workload { streamed, corrected, ..work },
+                budget.saturating_sub(held),
+            )?);
         }
         if options.uncertainty.is_some() && passes.len() != 1 {
             return Err(Error::new(
                 ErrorKind::InvalidOption,
                 format!(
                     "uncertainty is measured over one pass of the model: the result must be larger than the image, \
-                     and at most {scale} times as large"
+                     and at most {} times as large",
+                    scale / deblur
                 ),
             ));
         }
         let rasters = (4 * channels * (width * height + out_width * out_height)) as u64;
-        let bytes = passes.iter().map(|pass| pass.bytes).max().unwrap_or(rasters);
+        let bytes = passes.iter().map(|pass| held + pass.bytes).max().unwrap_or(rasters);
         let repeats = if channels > self.manifest.channels { channels } else { 1 };
-        Ok(Plan { width: out_width, height: out_height, sampling, passes, bytes, repeats })
+        Ok(Plan { width: out_width, height: out_height, sampling, deblur, passes, bytes, repeats })
     }
 
     /// How many pixels of the image around a pixel have a part in its result, at most, as in `plan`. Of networks that see
@@ -257,7 +267,8 @@ impl Upscaler {
         // A later pass sees finer pixels.
         let passes = (0..plan.passes.len() as i32)
             .map(|pass| (encoder + steps + UPSAMPLED) as f64 / (*scale as f64).powi(pass));
-        passes.sum::<f64>().ceil() as usize
+        let smaller = if plan.deblur > 1 { UPSAMPLED as f64 } else { 0.0 };
+        ((passes.sum::<f64>() + smaller) * plan.deblur as f64).ceil() as usize
     }
 
     /// How long `plan` takes here, from running the networks on a small square.
@@ -280,8 +291,7 @@ impl Upscaler {
     /// Upscales `image`, 1 or 3 channels, black 0 and white 1.
     ///
     /// A greyscale image runs through a colour bundle as equal channels; a colour image runs through a
-    /// greyscale bundle channel by channel. For a result no larger than the image the model has nothing to add:
-    /// without
+    /// greyscale bundle channel by channel. For a result no larger than the image the model has nothing to add: without
     /// clean-up the image is resampled (Lanczos3), and the report tells of no passes.
     ///
     /// # Errors
@@ -335,6 +345,7 @@ impl Upscaler {
             sampling: plan.sampling,
             seed: options.seed,
             cleanup: options.cleanup,
+            deblur: options.deblur,
             passes: plan.passes.len(),
             tiles: pass.tiles,
             retries: pass.retries,

@@ -42,6 +42,9 @@ pub struct Provenance {
     pub consistency: u32,
     /// Clean-up level.
     pub cleanup: f32,
+    /// The factor by which the image was made smaller first, against blur.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deblur: Option<usize>,
     /// Seed of the noise.
     pub seed: u64,
     /// Execution provider that ran the model.

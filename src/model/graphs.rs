@@ -63,7 +63,8 @@ pub struct DenoiserInputs {
     pub timestep: String,
 }
 
-/// The damage estimator: a small graph that tells from crops of an image which clean-up level it calls for.
+/// The damage estimator: a small graph that tells from crops of an image which clean-up level it calls for, and how blurred
+/// it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EstimatorEntry {
@@ -75,6 +76,10 @@ pub struct EstimatorEntry {
     pub input: String,
     /// Name of the output: the level, `[1]`, or one for each crop, `[N]`, of which the mean counts; 0 to 1.
     pub output: String,
+    /// Name of the output of the blur of each crop, `[N]`: its standard deviation in pixels, at least 0. Absent where the
+    /// graph does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blur: Option<String>,
     /// Side of the crops, in pixels; smaller images are shown whole.
     pub side: usize,
 }

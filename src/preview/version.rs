@@ -9,7 +9,7 @@ use crate::engine::{Target, Upscaled, Upscaler};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{Kernel, Raster, resize};
 use crate::progress::{CancelToken, Progress, ProgressEvent};
-use crate::settings::cleanup::Cleanup;
+use crate::settings::repair::{AskedRepair, Repair};
 
 /// Pixels around the crop, besides those that the networks see, for back-projection.
 const MARGIN: usize = 16;
@@ -21,8 +21,8 @@ pub struct Asked {
     pub crop: Crop,
     /// Names of presets; the versions come in this order.
     pub presets: Vec<String>,
-    /// The clean-up; by default what the whole image calls for.
-    pub cleanup: Option<Cleanup>,
+    /// The repair; by default what the whole image calls for.
+    pub repair: AskedRepair,
     /// Results with different seeds, whose spread is shown where there is more than one step.
     pub samples: usize,
 }
@@ -49,12 +49,14 @@ pub struct Version {
     pub steps: usize,
     /// Clean-up level, 0 to 1.
     pub cleanup: f32,
+    /// The factor by which the image was made smaller first, against blur; 1: not at all.
+    pub deblur: usize,
     /// The picture.
     pub image: Raster,
     /// How far it lies from the interpolated crop, in levels of 255, one plane.
     pub added: Raster,
     /// The standard deviation over results with different seeds, in levels of 255, one plane; none for one step, which
-    /// does not depend on the seed.
+    /// does not depend on the seed, and for several passes.
     pub uncertainty: Option<Raster>,
     /// How long the whole image takes here.
     pub time: Duration,
@@ -114,30 +116,33 @@ impl Maker<'_> {
     fn version(&self, preset: &str, progress: &dyn Progress) -> Result<Version> {
         let Self { image, upscaler, asked, .. } = *self;
         let options = UpscaleOptions { preset: Some(preset.to_owned()), ..UpscaleOptions::default() };
-        let cleanup = Cleanup::level(asked.cleanup, image, self.jpeg_quality, upscaler, &options)?;
-        let options = UpscaleOptions { cleanup, target: Target::Native, ..options };
+        let repair = Repair::of(asked.repair, image, self.jpeg_quality, upscaler, &options)?;
+        let options = UpscaleOptions { target: Target::Native, ..repair.apply(&options) };
         let size = (image.width(), image.height());
         let plan = upscaler.plan(size.0, size.1, image.channels(), &options)?;
         let scale = upscaler.manifest().scale;
         // What the networks see around a pixel, and what back-projection spreads.
         let margin = upscaler.reach(&plan) + MARGIN;
-        let wide = asked.crop.with_margin(margin, size, upscaler.manifest().size_multiple);
+        let wide = asked.crop.with_margin(margin, size, upscaler.manifest().size_multiple * repair.deblur);
         let mut place = options.place;
         place.origin = (wide.x as u32, wide.y as u32);
         let steps = plan.sampling.steps;
-        let uncertainty = (steps > 1).then_some(asked.samples);
         let part = image.crop(wide.rows(), wide.columns());
-        let make = |cleanup: f32| {
-            let options = UpscaleOptions { place, uncertainty, cleanup, ..options.clone() };
+        let make = |repair: Repair| {
+            // The uncertainty is measured over one pass.
+            let uncertainty = (steps > 1 && repair.deblur == 1).then_some(asked.samples);
+            let options = UpscaleOptions { place, uncertainty, ..repair.apply(&options) };
             upscaler.upscale(&part, &options, progress, self.cancel)
         };
-        let (Upscaled { image: made, uncertainty, report }, _) =
-            Cleanup::careful(asked.cleanup, cleanup, make)?;
+        let (Upscaled { image: made, uncertainty, report }, _) = repair.careful(make)?;
         let made = within(&made, &asked.crop, &wide, scale);
+        let really = UpscaleOptions { cleanup: report.cleanup, deblur: report.deblur, ..options };
+        let plan = upscaler.plan(size.0, size.1, image.channels(), &really)?;
         Ok(Version {
             preset: preset.to_owned(),
             steps,
             cleanup: report.cleanup,
+            deblur: report.deblur,
             added: difference(&made, self.interpolated),
             image: made,
             uncertainty: uncertainty.map(|map| within(&map, &asked.crop, &wide, scale)),

@@ -28,6 +28,9 @@ pub struct Shown {
     pub thumbnails: Thumbnails,
     /// Clean-up level.
     pub cleanup: f32,
+    /// The factor by which the image was made smaller first, against blur.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deblur: Option<usize>,
     /// Denoising steps, where the model made it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<usize>,
@@ -61,6 +64,7 @@ impl Shown {
         };
         Self {
             cleanup: report.cleanup,
+            deblur: Some(report.deblur).filter(|&factor| factor > 1),
             steps: how.is_none().then_some(report.sampling.steps),
             how: how.map(str::to_owned),
             ..Self::default()

@@ -29,6 +29,8 @@ pub(super) enum ExpectedShape {
     Crops(usize),
     /// One number: a scalar, [1] or [1, 1].
     Single,
+    /// [any number].
+    Each,
 }
 
 pub(super) const FLOAT: &[TensorElementType] = &[TensorElementType::Float32];
@@ -41,6 +43,7 @@ impl fmt::Display for ExpectedShape {
             Self::Image(channels) => write!(f, "[1, {channels}, ?, ?]"),
             Self::Crops(channels) => write!(f, "[?, {channels}, ?, ?]"),
             Self::Single => f.write_str("[1]"),
+            Self::Each => f.write_str("[?]"),
         }
     }
 }
@@ -83,6 +86,11 @@ pub(super) fn check_session(
 ) -> Result<()> {
     let declared: Vec<Declared> = session.inputs().iter().map(Declared::from).collect();
     check_inputs(file, &declared, inputs)?;
+    check_output(file, session, output)
+}
+
+/// Checks that `session`, loaded from `file`, has `output` among its outputs.
+pub(super) fn check_output(file: &str, session: &Session, output: &Expected<'_>) -> Result<()> {
     let declared: Vec<Declared> = session.outputs().iter().map(Declared::from).collect();
     check_tensor(file, "output", &declared, output)
 }
@@ -118,6 +126,7 @@ fn check_tensor(file: &str, side: &str, declared: &[Declared], expected: &Expect
         ExpectedShape::Image(_) if side == "output" && tensor.dims.is_empty() => true,
         ExpectedShape::Image(channels) => are_images(&tensor.dims, &[-1, 1], channels),
         ExpectedShape::Crops(channels) => are_images(&tensor.dims, &[-1], channels),
+        ExpectedShape::Each => matches!(tensor.dims[..], [-1]),
         ExpectedShape::Single => {
             tensor.dims.len() <= 2 && tensor.dims.iter().all(|dim| matches!(dim, -1 | 1))
         }

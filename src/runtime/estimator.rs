@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use ort::session::Session;
 use ort::value::TensorRef;
 
-use super::contract::{Expected, ExpectedShape, FLOAT, check_session};
+use super::contract::{Expected, ExpectedShape, FLOAT, check_output, check_session};
 use super::environment::{Runtime, guarded};
 use super::provider::Provider;
 use super::session::load_graph;
@@ -17,7 +17,17 @@ use crate::model::{Bundle, EstimatorEntry};
 /// How errors call the graph.
 const FILE: &str = "estimator.onnx";
 
-/// Tells from crops of an image which clean-up level it calls for. It is small, and runs on the processor.
+/// What the estimator tells of an image.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Told {
+    /// The clean-up level, 0 to 1.
+    pub level: f32,
+    /// The blur of each crop, its standard deviation in pixels; empty where the graph does not tell.
+    pub blurs: Vec<f32>,
+}
+
+/// Tells from crops of an image which clean-up level it calls for, and how blurred it is. It is small, and runs on the
+/// processor.
 pub struct Estimator {
     entry: EstimatorEntry,
     session: Mutex<Session>,
@@ -48,6 +58,9 @@ impl Estimator {
                 &[tensor(&entry.input, "low-resolution image", ExpectedShape::Crops(manifest.channels))],
                 &tensor(&entry.output, "clean-up level", ExpectedShape::Single),
             )?;
+            if let Some(blur) = &entry.blur {
+                check_output(FILE, &session, &tensor(blur, "blur", ExpectedShape::Each))?;
+            }
             Ok(Some(Self { entry: entry.clone(), session: Mutex::new(session) }))
         })
     }
@@ -57,12 +70,12 @@ impl Estimator {
         self.entry.side
     }
 
-    /// The level, 0 to 1, for the image that `crops`, at least one and of equal size, are of: [C, h, w] in the bundle's
-    /// value range. Where the graph tells a level for each, their mean.
+    /// The damage of the image that `crops`, at least one and of equal size, are of: [C, h, w] in the bundle's value range.
+    /// Where the graph tells a level for each, their mean.
     ///
     /// # Errors
     /// `Runtime` where the inference fails, `Model` where it returns neither one number nor one for each.
-    pub fn level(&self, crops: &[Raster]) -> Result<f32> {
+    pub fn damage(&self, crops: &[Raster]) -> Result<Told> {
         let failed =
             |error| Error::with_source(ErrorKind::Runtime, format!("{FILE}: the inference failed"), error);
         let shape = [crops.len(), crops[0].channels(), crops[0].height(), crops[0].width()];
@@ -70,18 +83,24 @@ impl Estimator {
         let input = TensorRef::from_array_view((shape, &data[..])).map_err(failed)?;
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         let outputs = session.run(vec![(self.entry.input.as_str(), input)]).map_err(failed)?;
-        let (_, levels) = outputs[self.entry.output.as_str()].try_extract_tensor::<f32>().map_err(failed)?;
-        let mean = levels.iter().sum::<f32>() / levels.len() as f32;
-        if mean.is_finite() && (levels.len() == 1 || levels.len() == crops.len()) {
-            return Ok(mean.clamp(0.0, 1.0));
-        }
-        Err(Error::new(
-            ErrorKind::Model,
-            format!(
-                "{FILE}: output \"{}\" is {levels:?}: expected one number, or one for each crop",
-                self.entry.output
-            ),
-        ))
+        let numbers = |name: &str, single| {
+            let (_, told) = outputs[name].try_extract_tensor::<f32>().map_err(failed)?;
+            let count = told.len() == crops.len() || single && told.len() == 1;
+            if count && told.iter().all(|number| number.is_finite()) {
+                return Ok(told.to_vec());
+            }
+            let expected =
+                if single { "one number, or one for each crop" } else { "one number for each crop" };
+            Err(Error::new(
+                ErrorKind::Model,
+                format!("{FILE}: output \"{name}\" is {told:?}: expected {expected}"),
+            ))
+        };
+        let levels = numbers(&self.entry.output, true)?;
+        let level = (levels.iter().sum::<f32>() / levels.len() as f32).clamp(0.0, 1.0);
+        let blurs =
+            self.entry.blur.as_ref().map(|name| numbers(name, false)).transpose()?.unwrap_or_default();
+        Ok(Told { level, blurs })
     }
 }
 
@@ -114,7 +133,7 @@ mod tests {
         let estimator = Estimator::open(runtime, &bundle).unwrap().unwrap();
         for side in [16, 21, estimator.side()] {
             let crop = |noise| slope(side, noise);
-            let level = |crops: &[Raster]| estimator.level(crops).unwrap();
+            let level = |crops: &[Raster]| estimator.damage(crops).unwrap().level;
             let [clean, noisy] = [0.0, 0.05].map(|noise| level(&[crop(noise)]));
             assert!((0.0..=1.0).contains(&clean) && (0.0..=1.0).contains(&noisy), "{side}: {clean} {noisy}");
             assert!(clean != noisy && level(&[crop(0.0)]) == clean, "{side}: {clean} {noisy}");

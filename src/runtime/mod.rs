@@ -32,7 +32,7 @@ mod trial;
 pub use candidate::Source;
 pub use doctor::{DoctorReport, InstallationReport, LibraryReport, Problem, ProviderHealth, RejectedReport};
 pub use environment::Runtime;
-pub use estimator::Estimator;
+pub use estimator::{Estimator, Told};
 pub use install::{InstallObserver, InstallPlan, Installation, Installed, install, installations};
 pub use library::{Library, Rejected, find};
 pub use machine::Machine;

@@ -5,18 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{Report, UpscaleOptions, Upscaled, Upscaler};
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::Raster;
 use crate::model::Manifest;
-
-/// The least level that an estimate makes worth while: light damage is less than what clean-up of it costs (LPIPS of JPEG
-/// quality 90, held out, is lower without).
-const WORTHWHILE: f32 = 0.3;
-
-/// The largest mean difference from the input, in levels of 255, that clean-up of damage explains. Photographs with the
-/// worst damage of training change by up to 10, waves and stripes that were taken for damaged ones by 16 and more.
-const MOST_CHANGE: f64 = 12.0;
 
 /// The clean-up that is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,63 +19,6 @@ pub enum Cleanup {
 }
 
 impl Cleanup {
-    /// The level, 0 to 1, for `image` (of a JPEG file of that quality). Where nothing is `asked`, it is what the damage of
-    /// the image calls for, and none where the result must agree with the input, or is not larger.
-    ///
-    /// # Errors
-    /// As [`check`](Self::check), [`Upscaler::may_clean_up`] and [`Upscaler::estimate_damage`].
-    pub fn level(
-        asked: Option<Self>,
-        image: &Raster,
-        jpeg_quality: Option<f32>,
-        upscaler: &Upscaler,
-        options: &UpscaleOptions,
-    ) -> Result<f32> {
-        let manifest = upscaler.manifest();
-        match asked {
-            Some(Self::Level(level)) => return Ok(level as f32),
-            Some(Self::Auto) => Self::check(asked, manifest)?,
-            None if manifest.estimator.is_none() => return Ok(0.0),
-            None if !upscaler.may_clean_up(image.width(), image.height(), options)? => return Ok(0.0),
-            None => {}
-        }
-        let tables = jpeg_quality.and_then(|quality| manifest.cleanup_of(quality));
-        let damage = upscaler.estimate_damage(image)?;
-        let level = damage.into_iter().chain(tables).fold(0.0, f32::max);
-        Ok(if damage.is_some() && level < WORTHWHILE { 0.0 } else { level })
-    }
-
-    /// What `make` returns for `level`. Where nothing was `asked`, and clean-up breaks the image or changes it by more than
-    /// damage would, what it returns for none, and a sentence on that.
-    ///
-    /// # Errors
-    /// As `make`.
-    pub fn careful(
-        asked: Option<Self>,
-        level: f32,
-        make: impl Fn(f32) -> Result<Upscaled>,
-    ) -> Result<(Upscaled, Option<String>)> {
-        let first = make(level);
-        if asked.is_some() || level == 0.0 {
-            return first.map(|made| (made, None));
-        }
-        let why = match &first {
-            Ok(made) => Self::doubt(&made.report),
-            Err(error) if error.kind() == ErrorKind::Quality => Some("it breaks the image".to_owned()),
-            Err(_) => None,
-        };
-        let Some(why) = why else { return first.map(|made| (made, None)) };
-        make(0.0).map(|made| (made, Some(format!("made without clean-up, as {why}"))))
-    }
-
-    /// Why clean-up that nobody asked for may be wrong for an image; `None` where nothing suggests it.
-    pub fn doubt(report: &Report) -> Option<String> {
-        let change = report.fidelity.mean_error;
-        let text =
-            || format!("it changes the image by {change:.0} levels of 255, more than usual damage explains");
-        (change > MOST_CHANGE).then(text)
-    }
-
     /// Checks that a model can do what is asked for, if anything is.
     ///
     /// # Errors

@@ -1,6 +1,8 @@
 //! What a user can ask for, and how its values are written.
 
 pub mod cleanup;
+pub mod deblur;
+pub mod repair;
 pub mod units;
 pub(crate) mod values;
 
@@ -9,6 +11,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use self::cleanup::Cleanup;
+use self::deblur::Deblur;
 use self::units::Amount;
 use self::values::{text, text_or_none};
 use crate::diffusion::{SamplerKind, TimestepSpacing};
@@ -51,6 +54,10 @@ pub struct Settings {
     pub seed: u64,
     /// How much blur, noise and compression damage to clean up. Default: what the image seems to need.
     pub cleanup: Option<Cleanup>,
+    /// Whether a blurred image is made smaller first. Default: where it seems to need it, if clean-up follows the image too.
+    // Left out where not set, since results that were made before are known by this text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deblur: Option<Deblur>,
     /// Rounds of back-projection at most.
     pub consistency: Option<usize>,
     /// Where the steps lie between the start step and 0.
@@ -102,6 +109,7 @@ impl Default for Settings {
             eta: None,
             seed: 0,
             cleanup: None,
+            deblur: None,
             consistency: None,
             spacing: None,
             format: None,
@@ -139,6 +147,7 @@ impl Settings {
             "eta" => self.eta = Some(values::unit(text)?),
             "seed" => self.seed = values::whole(text)?,
             "cleanup" => self.cleanup = Some(text.parse()?),
+            "deblur" => self.deblur = Some(text.parse()?),
             "consistency" => self.consistency = Some(values::whole(text)?),
             "spacing" => {
                 self.spacing = Some(values::one_of(text, TimestepSpacing::ALL, TimestepSpacing::name)?);
@@ -213,6 +222,10 @@ impl Settings {
                 Some(Cleanup::Level(level)) => level as f32,
                 // Each page tells.
                 Some(Cleanup::Auto) | None => 0.0,
+            },
+            deblur: match self.deblur {
+                Some(Deblur::Factor(factor)) => factor,
+                Some(Deblur::Auto) | None => 1,
             },
             consistency: self.consistency,
             seed: self.seed,

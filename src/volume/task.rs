@@ -340,6 +340,7 @@ fn planned(upscaler: &Upscaler, plan: &Plan, options: &UpscaleOptions) -> Result
         sampling: of_slice.sampling,
         seed: options.seed,
         cleanup: options.cleanup,
+        deblur: options.deblur,
         passes: of_slice.passes.len(),
         tiles: 0,
         retries: 0,

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use partdiff::diffusion::SamplerKind;
-use partdiff::image::Raster;
+use partdiff::image::{Kernel, Raster, resize};
 use partdiff::{
     CancelToken, ErrorKind, NoProgress, ProgressEvent, Result, Target, UpscaleOptions, Upscaled, Upscaler,
 };
@@ -124,6 +124,38 @@ fn every_size_and_factor_works() {
                 );
             }
         }
+    }
+}
+
+#[test]
+fn a_blurred_image_can_start_smaller() {
+    let upscaler = upscaler(json!({}), 2);
+    let options = UpscaleOptions { deblur: 2, steps: Some(2), eta: Some(1.0), ..Default::default() };
+    for (height, width) in [(60, 46), (61, 47), (1, 1)] {
+        for channels in [1, 3] {
+            let image = test_image(channels, height, width);
+            let made = run(&upscaler, &image, &options).unwrap();
+            assert_eq!((made.image.height(), made.image.width()), (2 * height, 2 * width));
+            assert_eq!((made.report.deblur, made.report.passes), (2, 2));
+            let tiled = UpscaleOptions { tile: Some(16), ..options.clone() };
+            assert!(largest_difference(&run(&upscaler, &image, &tiled).unwrap().image, &made.image) < 1e-5);
+        }
+    }
+    // An even size has nothing to be padded.
+    let image = test_image(3, 60, 46);
+    let small = resize(&image, 30, 23, Kernel::BICUBIC);
+    let plain = UpscaleOptions { deblur: 1, target: Target::Scale(4.0), ..options.clone() };
+    let expected = run(&upscaler, &small, &plain).unwrap().image;
+    assert_eq!(run(&upscaler, &image, &options).unwrap().image, expected);
+    // Where one pass suffices, there is one.
+    let once = UpscaleOptions { target: Target::Scale(1.0), ..options.clone() };
+    assert_eq!(run(&upscaler, &image, &once).unwrap().report.passes, 1);
+    for (deblur, expected) in
+        [(4, "enlarges 2 times; expected a divisor"), (3, "deblur is 3: expected 1, 2 or 4")]
+    {
+        let error = run(&upscaler, &image, &UpscaleOptions { deblur, ..options.clone() }).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidOption);
+        assert!(error.to_string().contains(expected), "{error}");
     }
 }
 

@@ -34,7 +34,7 @@ const fn flag(heading: &'static str, name: &'static str, help: &'static str) -> 
     Field { heading, name, short: None, value: None, help, default: None, conflicts: &[] }
 }
 
-const FIELDS: [Field; 25] = [
+const FIELDS: [Field; 26] = [
     Field {
         short: Some('s'),
         conflicts: &["width", "height", "fit"],
@@ -94,11 +94,20 @@ const FIELDS: [Field; 25] = [
     ),
     option(
         SAMPLING,
+        "deblur",
+        "1|2|4|auto",
+        "Make a blurred image smaller by this factor first, so that its blur becomes detail again: 1 (not at all), 2 or \
+         4; or auto: 2 where the image is found to be blurred. Default: auto where the clean-up follows the image, the \
+         result is larger and need not agree with it, and no --uncertainty is asked for; else 1. An automatic clean-up \
+         is at least 0.3 then. With 2, a result 4 times as large takes about 4 times as long, one twice as large a third",
+    ),
+    option(
+        SAMPLING,
         "consistency",
         "ROUNDS",
         "Rounds, at most, in which the result is shrunk, compared with the input, and corrected, until no sample is \
-         off by a level of 255. By default 32 with the preset faithful and no clean-up, else 0: with --cleanup, it \
-         brings back what was cleaned up",
+         off by a level of 255. By default 32 with the preset faithful and no clean-up, else 0: with --cleanup or \
+         --deblur, it brings back what was cleaned up",
     ),
     option(
         SAMPLING,
@@ -244,12 +253,13 @@ impl<const RESOURCES_ONLY: bool> FromArgMatches for SettingsArgs<RESOURCES_ONLY>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::deblur::Deblur;
 
     #[test]
     fn every_option_is_a_setting_and_the_defaults_shown_are_true() {
         let matches = SettingsArgs::<false>::augment_args(Command::new("test")).get_matches_from(["test"]);
         assert_eq!(SettingsArgs::<false>::from_arg_matches(&matches).unwrap().0, Settings::default());
-        let settings = Settings { strict: true, ..Settings::default() };
+        let settings = Settings { strict: true, deblur: Some(Deblur::Auto), ..Settings::default() };
         let known = serde_json::to_value(settings).unwrap();
         for Field { name, .. } in &FIELDS {
             assert!(known.get(name.replace('-', "_")).is_some(), "{name}");

@@ -27,6 +27,8 @@ use crate::preview::{About, Asked, Crop, page, preview};
 use crate::progress::{CancelToken, ProgressEvent};
 use crate::runtime::{Device, Provider, Runtime};
 use crate::settings::cleanup::Cleanup;
+use crate::settings::deblur::Deblur;
+use crate::settings::repair::AskedRepair;
 use crate::settings::values;
 
 /// Side of the part that is shown, in pixels of the image.
@@ -54,6 +56,10 @@ pub struct PreviewArgs {
     /// Clean-up, as for `partdiff upscale`
     #[arg(long, value_name = "0-1|auto")]
     cleanup: Option<Cleanup>,
+
+    /// Deblurring, as for `partdiff upscale`
+    #[arg(long, value_name = "FACTOR|auto")]
+    deblur: Option<Deblur>,
 
     /// Results with different seeds, whose spread is shown as uncertainty, 2 to 1000
     #[arg(long, value_name = "COUNT", default_value_t = 4, value_parser = values::count)]
@@ -110,7 +116,8 @@ impl PreviewArgs {
         let cancel = CancelToken::new();
         interrupt::install(cancel.clone())?;
         let upscaler = Upscaler::open(&bundle, &self.model.runtime(None))?;
-        let asked = Asked { crop, presets: presets.clone(), cleanup: self.cleanup, samples: self.samples };
+        let repair = AskedRepair { cleanup: self.cleanup, deblur: self.deblur };
+        let asked = Asked { crop, presets: presets.clone(), repair, samples: self.samples };
         let results = (bundle.manifest().scale.pow(2) * presets.len()) as f64;
         let bar = Mutex::new(self.bar(crop.width as f64 * crop.height as f64 * results * 1e-6));
         let bar = || bar.lock().unwrap_or_else(PoisonError::into_inner);
@@ -176,6 +183,9 @@ impl PreviewArgs {
         }
         if let Some(cleanup) = self.cleanup {
             add("--cleanup", &cleanup.to_string());
+        }
+        if let Some(deblur) = self.deblur {
+            add("--deblur", &deblur.to_string());
         }
         add("--preset", preset);
         Some(words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "))

@@ -126,6 +126,9 @@ impl Reporter for HumanReporter {
                     if report.cleanup > 0.0 {
                         made.push_str(&format!(", clean-up {:.2}", report.cleanup));
                     }
+                    if report.deblur > 1 {
+                        made.push_str(&format!(", made {} times smaller first against blur", report.deblur));
+                    }
                     let agrees = format!(
                         ", mean difference from the input {:.2} levels of 255 (maximum {:.1}, mean colour shift \
                          {:.2})",

@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fs::folder::make_folder;
 use crate::model::Bundle;
 use crate::settings::Settings;
-use crate::settings::cleanup::Cleanup;
+use crate::settings::repair::AskedRepair;
 use crate::settings::units::{Amount, Period};
 use crate::volume;
 use crate::watch::source::selection::Selection;
@@ -260,7 +260,7 @@ pub fn refuse_loops(watches: &[WatchSettings]) -> Result<()> {
 fn fits_model(settings: &Settings) -> Result<()> {
     let bundle = Bundle::resolve(settings.model())?;
     let manifest = bundle.manifest();
-    Cleanup::check(settings.cleanup, manifest)?;
+    AskedRepair::from(settings).check(manifest)?;
     let trajectory = Trajectory::new(manifest.schedule.build()?, manifest.alignment, manifest.start_step)?;
     Sampling::resolve(manifest, &settings.options()?)?.plan(manifest, &trajectory).map(drop)
 }

@@ -186,6 +186,53 @@ fn damage_says_how_much_to_clean_up() {
     place
         .upscale(["waves.png", "-o", "c.png"])
         .expect(0)
-        .says("made without clean-up, as it changes the image by");
+        .says("made without clean-up and deblurring, as it changes the image by");
     place.upscale(["q55.jpg", "-o", "b.png", "--cleanup", "some"]).expect(2).says("0 to 1, or auto");
+}
+
+#[test]
+fn a_blurred_photograph_starts_smaller_unless_every_pixel_is_to_be_trusted() {
+    if !has_runtime() {
+        return;
+    }
+    let place = Place::new();
+    let mut image = read(&data("dog.png"));
+    let (height, width) = (image.color.height(), image.color.width());
+    let save = |name: &str, image: &Image| {
+        place.put(name, &encode(image, &EncodeOptions::new(ImageFormat::Png)).unwrap().bytes);
+    };
+    save("sharp.png", &image);
+    // As of an image that was smaller once.
+    let small = resize(&image.color, height * 2 / 5, width * 2 / 5, Kernel::BICUBIC);
+    image.color = resize(&small, height, width, Kernel::Linear);
+    save("blurred.png", &image);
+    let repair = |file: &str, more: &[&str]| {
+        let done = done(&place, &[&[file, "-o", "b.png", "--overwrite"], more].concat());
+        let report = &done["report"];
+        (report["deblur"].as_u64().unwrap(), report["cleanup"].as_f64().unwrap())
+    };
+    let (deblur, cleanup) = repair("blurred.png", &[]);
+    assert!(deblur == 2 && cleanup > 0.299, "{deblur} {cleanup}");
+    let made = read(&place.path("b.png"));
+    assert_eq!((made.height(), made.width()), (4 * height, 4 * width));
+    place
+        .upscale(["blurred.png", "-o", "c.png", "-s", "2"])
+        .expect(0)
+        .says(", made 2 times smaller first against blur");
+    assert_eq!(repair("sharp.png", &[]).0, 1);
+    // As it was asked for, or where nothing may be left out.
+    let (deblur, cleanup) = repair("sharp.png", &["--deblur", "2"]);
+    assert!(deblur == 2 && (cleanup - 0.3).abs() < 1e-6, "{deblur} {cleanup}");
+    assert_eq!(repair("sharp.png", &["--deblur", "2", "--preset", "faithful"]), (2, 0.0));
+    assert_eq!(repair("blurred.png", &["--deblur", "1"]).0, 1);
+    assert_eq!(repair("blurred.png", &["--deblur", "auto", "--cleanup", "0"]), (2, 0.0));
+    for asked in [&["--cleanup", "0"][..], &["--preset", "faithful"], &["--consistency", "4"], &["-s", "0.5"]]
+    {
+        assert_eq!(repair("blurred.png", asked), (1, 0.0), "{asked:?}");
+    }
+    assert_eq!(repair("blurred.png", &["--uncertainty", "map.tif", "--samples", "2"]).0, 1);
+    place
+        .upscale(["sharp.png", "-o", "d.png", "--deblur", "3"])
+        .expect(2)
+        .says("1 (not at all), 2, 4, or auto");
 }

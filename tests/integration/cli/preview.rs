@@ -56,6 +56,33 @@ fn the_page_shows_parts_of_the_results_that_it_promises() {
     assert!(!shown.contains(&"unsure-faithful"), "one step does not depend on the seed");
 }
 
+#[test]
+fn a_deblurred_part_is_that_of_the_whole_too() {
+    if !has_runtime() {
+        return;
+    }
+    let place = Place::new();
+    let file = photo(&place);
+    let asked = ["--deblur", "2", "--cleanup", "0.5"];
+    let words = [file, "-o", "page.html", "--crop", "24x20+61+33", "--samples", "2"];
+    preview(&place, &[&words[..], &asked].concat()).expect(0);
+    let page = page_data(&place.path("page.html"));
+    let row = page["presets"].as_array().unwrap().iter().find(|row| row["preset"] == "balanced").unwrap();
+    assert_eq!(row["deblur"], 2);
+    assert!(
+        row["command"].as_str().unwrap().ends_with(" --cleanup 0.5 --deblur 2 --preset balanced"),
+        "{row}"
+    );
+    place.upscale([&[file, "-o", "whole.png"][..], &asked].concat()).expect(0);
+    let whole = read(&place.path("whole.png")).color;
+    let views = page["views"].as_array().unwrap();
+    let view = |id: &str| views.iter().find(|view| view["id"] == id);
+    let shown = picture(&place, view("preset-balanced").unwrap()["source"].as_str().unwrap());
+    let worst = worst(&shown, &whole.crop(132..212, 244..340));
+    assert!(worst < 1.001, "{worst} levels");
+    assert!(view("unsure-detailed").is_none(), "the uncertainty is measured over one pass");
+}
+
 /// The picture of a data URI.
 fn picture(place: &Place, source: &str) -> Raster {
     use base64::Engine;

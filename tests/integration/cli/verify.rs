@@ -38,6 +38,7 @@ fn results_of_every_kind_are_made_again() {
         &["clear.png", "-o", "5.webp", "--start-step", "20", "--sampler", "dpmpp-2m", "--steps", "2"],
         &["clear.png", "-o", "6.tif", "--depth", "32", "--width", "33", "--height", "50", "--strip", "all"],
         &["clear.png", "-o", "7.png", "--fit", "10x10"],
+        &["a.png", "-o", "8.png", "--deblur", "2", "--cleanup", "0.5"],
     ]
     .into_iter()
     .enumerate()

@@ -4,6 +4,7 @@ use partdiff::diffusion::{SamplerKind, TimestepSpacing};
 use partdiff::image::{ImageFormat, Metadata, Provenance, SampleDepth, Strip};
 use partdiff::settings::Settings;
 use partdiff::settings::cleanup::Cleanup;
+use partdiff::settings::deblur::Deblur;
 use partdiff::settings::units::{Amount, Period};
 use proptest::option::of;
 use proptest::prelude::*;
@@ -24,7 +25,10 @@ fn settings() -> impl Strategy<Value = Settings> {
         of(0.0..=1.0),
         // TOML's numbers have a sign.
         0..=i64::MAX as u64,
-        of(prop_oneof![Just(Cleanup::Auto), (0.0..=1.0).prop_map(Cleanup::Level)]),
+        (
+            of(prop_oneof![Just(Cleanup::Auto), (0.0..=1.0).prop_map(Cleanup::Level)]),
+            of(select(vec![Deblur::Auto, Deblur::Factor(1), Deblur::Factor(4)])),
+        ),
         of(0..=1000usize),
         of(select(spacings)),
     );
@@ -40,7 +44,8 @@ fn settings() -> impl Strategy<Value = Settings> {
     let resources = (1..=999_999_999_999_999u64, of(16..=10_000usize), of(amount()));
     (size, sampling, encoding, resources).prop_map(|(size, sampling, encoding, resources)| {
         let (model, scale, width, height, fit) = size;
-        let (preset, steps, start_step, sampler, eta, seed, cleanup, consistency, spacing) = sampling;
+        let (preset, steps, start_step, sampler, eta, seed, (cleanup, deblur), consistency, spacing) =
+            sampling;
         let (format, quality, depth, background, progressive, strip, [keep_dpi, no_provenance, strict]) =
             encoding;
         let (max_pixels, tile, memory) = resources;
@@ -57,6 +62,7 @@ fn settings() -> impl Strategy<Value = Settings> {
             eta,
             seed,
             cleanup,
+            deblur,
             consistency,
             spacing,
             format,
@@ -98,6 +104,7 @@ fn record() -> impl Strategy<Value = Provenance> {
             spacing,
             consistency,
             cleanup,
+            deblur: (page % 2 == 0).then_some(2),
             seed,
             provider,
             scale,

@@ -164,6 +164,7 @@ fn options_of_images_are_not_ignored() {
     for (arguments, message) in [
         (&["a.nii", "--strip", "all"][..], "does not remove patient data from volumes"),
         (&["a.nii", "--format", "png"], "--format is for images"),
+        (&["a.nii", "--deblur", "auto"], "--deblur is for images"),
         (&["a.nii", "--depth", "16"], "expected --datatype"),
         (&["a.nii", "--width", "99"], "expected --scale for volumes"),
         (&["a.nii", "-o", "b.png"], "OUT is b.png for a volume: expected .nii or .nii.gz"),

@@ -40,7 +40,7 @@ use crate::report::event::{Event, Files, Name, Reporter};
 use crate::report::json::JsonReporter;
 use crate::report::shown::RESAMPLED;
 use crate::runtime::Runtime;
-use crate::settings::cleanup::Cleanup;
+use crate::settings::repair::AskedRepair;
 use crate::volume;
 use crate::volume::dicom::files_of;
 use crate::volume::nifti::is_volume;
@@ -166,7 +166,7 @@ struct Run<'a> {
 impl Run<'_> {
     /// Makes `jobs` with one model, after `before` others of the run.
     fn work(&self, bundle: &Bundle, jobs: Vec<Job>, before: usize, all: &Totals) -> Result<()> {
-        Cleanup::check(self.request.settings.cleanup, bundle.manifest())?;
+        AskedRepair::from(&self.request.settings).check(bundle.manifest())?;
         let upscaler = Upscaler::open(bundle, &self.request.runtime)?;
         // Options that suit no image are found with the first one.
         if let Err(error) = jobs[0].pages[0].plan(&upscaler, &self.request.options)

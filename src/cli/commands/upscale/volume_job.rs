@@ -15,6 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fs::file_id::FileId;
 use crate::image::{ImageFormat, Strip};
 use crate::settings::cleanup::Cleanup;
+use crate::settings::deblur::Deblur;
 use crate::volume::bids::result_name;
 use crate::volume::dicom::{EXTENSION, Member, Series};
 use crate::volume::nifti::{Form, name_means_packed, without_gz};
@@ -59,6 +60,10 @@ pub fn volume_job(
         (
             settings.cleanup == Some(Cleanup::Auto),
             "--cleanup auto is for images: the noise of volumes cannot be told from anatomy; expected 0 to 1",
+        ),
+        (
+            settings.deblur.is_some_and(|deblur| deblur != Deblur::Factor(1)),
+            "--deblur is for images: --native makes a volume as small as it was acquired",
         ),
         (settings.format.is_some(), "--format is for images: volumes are written as NIfTI or DICOM"),
         (settings.depth.is_some(), "--depth is for images: expected --datatype for volumes"),
