@@ -171,6 +171,14 @@ def volumes(args: argparse.Namespace) -> None:
     evaluate_volumes(program, args.data, args.held_out, args.seen, args.report, args.slices, args.options or ())
 
 
+def chains(args: argparse.Namespace) -> None:
+    from .chains import compare_chains
+    from .volumes import Program, sets_of
+
+    sets = sets_of(args.data, args.held_out, args.slices)
+    compare_chains(Program(args.program, args.threads), [args.aligned, args.full], sets, args.report)
+
+
 def every(minutes: float) -> Argument:
     help = f"minutes between checkpoints; default: {minutes:g}"
     return argument("--every", type=positive(float), default=minutes, help=help)
@@ -189,6 +197,12 @@ RUN = argument("--run", type=Path, required=True, help="directory of the checkpo
 STORE = argument("--store", type=Path, required=True, help="directory that `prepare` wrote")
 WEIGHTS = argument("weights", type=Path, help="weights.pt of a run, or a bundle")
 
+PROGRAM = argument("program", type=Path, help="the partdiff binary")
+VOLUMES = (
+    argument("--data", type=Path, help="directory that holds HR/NAME_NUMBER.png, slices not trained on"),
+    argument("--held-out", type=Path, nargs="+", default=[], help="NIfTI volumes of subjects not trained on"),
+    argument("--slices", type=positive(int), help="slices of a volume, from its middle; default: all"),
+)
 PERCEPTUAL = argument("--perceptual", type=Path, required=True, help="directory that `perceptual` wrote")
 FINE_TUNING = (WEIGHTS, PERCEPTUAL, CONFIG, STORE, RUN, every(10.0), BATCH, PATCH, DEVICE)
 
@@ -301,16 +315,25 @@ COMMANDS = {
         volumes,
         "measure the program on MR volumes made coarse; writes tables and figures",
         (
-            argument("program", type=Path, help="the partdiff binary"),
-            argument("--data", type=Path, help="directory that holds HR/NAME_NUMBER.png, slices not trained on"),
-            argument("--held-out", type=Path, nargs="+", default=[], help="NIfTI volumes of subjects not trained on"),
+            PROGRAM,
+            *VOLUMES,
             argument("--seen", type=Path, nargs="+", default=[], help="NIfTI volumes of subjects that were trained on"),
-            argument("--slices", type=positive(int), help="slices of a volume, from its middle; default: all"),
             argument(
                 "--options",
                 action="append",
                 help='options of the program to measure too, at one step: --options="--consistency 32"; repeatable',
             ),
+            REPORT,
+        ),
+    ),
+    "chains": Command(
+        chains,
+        "measure the aligned and the full chain on MR volumes; writes a table",
+        (
+            PROGRAM,
+            argument("aligned", type=Path, help="bundle of a network of `ablate` with latent alignment"),
+            argument("full", type=Path, help="bundle of one of the full chain"),
+            *VOLUMES,
             REPORT,
         ),
     ),

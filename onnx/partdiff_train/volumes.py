@@ -45,6 +45,10 @@ class Program:
     binary: Path
     threads: int
 
+    def __post_init__(self) -> None:
+        if not self.binary.is_file():
+            raise InputError(f"{self.binary}: no such file; expected the program partdiff")
+
     def upscale(self, given: Whole, options: Iterable[str]) -> np.ndarray:
         """The result of `partdiff upscale` with `options`, read by nibabel; InputError where it fails."""
         with tempfile.TemporaryDirectory() as folder:
@@ -146,17 +150,19 @@ def verdict(measured: dict[str, dict[str, Rows]]) -> str:
     )
 
 
-NOTES = """The range of PSNR and SSIM is the original's maximum; the head is where smoothed values exceed a tenth of the
-99.5th percentile. SSIM, HFEN, sharpness: in slices (i, j). NMSE and HFEN: norms of the difference relative to the
+MEASURES = """The range of PSNR and SSIM is the original's maximum; the head is where smoothed values exceed a tenth of
+the 99.5th percentile. SSIM, HFEN, sharpness: in slices (i, j). NMSE and HFEN: norms of the difference relative to the
 original's (squared for NMSE). Sharpness: mean absolute Laplacian in the head relative to the original's, of which a
 part is noise. Neighbours: mean absolute difference of neighbouring slices in the head relative to the original's; where
-one axis was coarse, of neighbours along it. The axis that is coarse alone is j. Coarse volumes are float32. One step is
+one axis was coarse, of neighbours along it. Coarse volumes are float32."""
+
+NOTES = f"""{MEASURES} The axis that is coarse alone is j. One step is
 the preset faithful, whose back-projection is left out for volumes. Of each of the three volumes, measures are of the 12
 slices in the middle. Both openms volumes were interpolated by the scanner: along i, k-space falls to the noise floor at
 70 to 75 %, so that detail beyond that is not asked of results at x2."""
 
 ELSEWHERE = """The aligned chain from K against the full chain at equal numbers of denoiser calls:
-[ablation-mri-x4.md](ablation-mri-x4.md), on other slices, as it needs models trained for it."""
+[mri-chains.md](mri-chains.md), by models trained for it; [ablation-mri-x4.md](ablation-mri-x4.md) has other chains."""
 
 
 @dataclass
@@ -221,6 +227,19 @@ def described(wholes: list[Whole], is_seen: bool) -> str:
     return f"{text}; {'its subject was trained on' if is_seen else 'not trained on'}"
 
 
+def sets_of(data: Path | None, volumes: list[Path], slices: int | None) -> dict[str, list[Whole]]:
+    """The volumes by set: each by itself, and the slices of `data`."""
+    names = [volume_name(path) for path in volumes]
+    if len(set(names)) < len(names):
+        raise InputError("two volumes have the same name: expected different names")
+    sets = {whole.name: [whole] for whole in (volume(path, slices) for path in volumes)}
+    if data:
+        sets[f"slices of {data.name}"] = list(stacks(data / "HR"))
+    if not sets:
+        raise InputError("nothing to measure: expected --data or volumes")
+    return sets
+
+
 def evaluate_volumes(
     program: Program,
     data: Path | None,
@@ -235,16 +254,7 @@ def evaluate_volumes(
     `data`: directory that holds HR/*.png, slices of subjects that were not trained on; `held_out`, `seen`: volumes of
     subjects that were not, and that were; `slices`: how many of each volume.
     """
-    if not program.binary.is_file():
-        raise InputError(f"{program.binary}: no such file; expected the program partdiff")
-    names = [volume_name(path) for path in (*held_out, *seen)]
-    if len(set(names)) < len(names):
-        raise InputError("two volumes have the same name: expected different names")
-    sets = {whole.name: [whole] for whole in (volume(path, slices) for path in (*held_out, *seen))}
-    if data:
-        sets[f"slices of {data.name}"] = list(stacks(data / "HR"))
-    if not sets:
-        raise InputError("nothing to measure: expected --data, --held-out or --seen")
+    sets = sets_of(data, [*held_out, *seen], slices)
     folder.mkdir(parents=True, exist_ok=True)
     report = Report(folder, {volume_name(path) for path in seen})
     for name, wholes in sets.items():

@@ -1,5 +1,6 @@
 """The report on MR volumes: coarse volumes, measures, and the program's results in their places."""
 
+import shutil
 from pathlib import Path
 
 import nibabel
@@ -8,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from partdiff_train import resample, volumes
+from partdiff_train import chains, resample, volumes
 from partdiff_train.errors import InputError
 from partdiff_train.volumes import ONE_STEP, Program, enlarging, evaluate_volumes
 from partdiff_train.whole_volumes import SHRINKINGS, Whole, interpolate, measure, stacks, volume
@@ -131,3 +132,19 @@ def test_the_report_has_every_set_and_method(program, whole, tmp_path, monkeypat
     assert all(name in text for name in pictures)
     with pytest.raises(InputError, match="expected the program"):
         evaluate_volumes(Program(tmp_path / "no", 1), *given)
+
+
+def test_the_chains_are_compared_call_by_call(program, whole, tmp_path, monkeypatch):
+    monkeypatch.setattr(chains, "CALLS", (1, 2))
+    models = Path(__file__).parents[1] / "models"
+    bundles = [tmp_path / name for name in ("aligned", "full")]
+    for bundle in bundles:
+        shutil.copytree(models / "mri-x4", bundle)
+    chains.compare_chains(Program(Path(program), 1), bundles, {"phantom": [whole]}, tmp_path)
+    text = (tmp_path / "mri-chains.md").read_text()
+    for way in chains.SHRUNK:
+        assert f"\n## phantom, {way}\n" in text
+    for label in ("bicubic", "aligned, 1 call", "aligned, 2 calls", "full, 1 call", "full, 2 calls"):
+        assert text.count(f"| {label} |") == 2
+    # The same model twice: no difference.
+    assert text.count("calls: +0.00 dB (higher on 0 of 2), SSIM +0.000, sharpness +0.00") == 1
