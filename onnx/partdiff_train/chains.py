@@ -6,6 +6,8 @@ Both networks come from `ablate`, exported as bundles, and run in the program.
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from . import metrics
 from .errors import InputError
 from .evaluate import plural, table
@@ -33,6 +35,21 @@ def verdict(measured: dict[str, Rows], labels: list[str]) -> Iterator[str]:
             f"- {calls}: {gain['psnr']:+.2f} dB (higher on {higher} of {len(first)}), SSIM {gain['ssim']:+.3f}, "
             f"sharpness {gain['sharpness']:+.2f}"
         )
+
+
+def at_equal_sharpness(measured: dict[str, Rows], labels: list[str]) -> Iterator[str]:
+    """One line for each number of calls: PSNR of the first chain less that of the second where it is as sharp."""
+    for calls in CALLS:
+        gains = []
+        for rows in measured.values():
+            ours = rows[f"{labels[0]}, {calls_of(calls)}"]
+            theirs = sorted((r["sharpness"], r["psnr"]) for r in (rows[f"{labels[1]}, {calls_of(n)}"] for n in CALLS))
+            sharpness, psnr = zip(*theirs)
+            if sharpness[0] <= ours["sharpness"] <= sharpness[-1]:
+                gains.append(ours["psnr"] - float(np.interp(ours["sharpness"], sharpness, psnr)))
+        if gains:
+            where = f"on {len(gains)} of {len(measured)}; elsewhere {labels[1]} is not as sharp or not as soft"
+            yield f"- {calls_of(calls)}: {np.mean(gains):+.2f} dB ({where})"
 
 
 def calls_of(count: int) -> str:
@@ -69,6 +86,8 @@ def compare_chains(program: Program, bundles: list[Path], sets: dict[str, list[W
         "\n".join(f"- {name}: {described(wholes, False)}" for name, wholes in sets.items()),
         f"## {labels[0]} less {labels[1]}, mean over all sets, by the number of denoiser calls",
         "\n".join(verdict(measured, labels)),
+        f"## {labels[0]} less {labels[1]} at equal sharpness, whatever the number of its calls",
+        "\n".join(at_equal_sharpness(measured, labels)),
     ]
     for way, rows_of in measured.items():
         parts += [f"## {way}", table(rows_of, COLUMNS)]

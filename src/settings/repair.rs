@@ -60,8 +60,8 @@ impl AskedRepair {
     /// Checks that a model can do what is asked for, if anything is.
     ///
     /// # Errors
-    /// `InvalidOption` where clean-up or deblurring should follow the image, and the model does not say how; as
-    /// [`check_deblur`].
+    /// `InvalidOption` where clean-up or deblurring should follow the image, and the model does not say how, or where the
+    /// model's factor is no multiple of that by which images are to be made smaller.
     pub fn check(&self, manifest: &Manifest) -> Result<()> {
         Cleanup::check(self.cleanup, manifest)?;
         match self.deblur {
