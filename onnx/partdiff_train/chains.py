@@ -11,6 +11,7 @@ import numpy as np
 from . import metrics
 from .errors import InputError
 from .evaluate import plural, table
+from .restore import read_manifest
 from .volumes import MEASURES, Program, Rows, described, enlarging
 from .whole_volumes import COLUMNS, SHRINKINGS, Whole, interpolate, measure
 
@@ -38,7 +39,7 @@ def verdict(measured: dict[str, Rows], labels: list[str]) -> Iterator[str]:
 
 
 def at_equal_sharpness(measured: dict[str, Rows], labels: list[str]) -> Iterator[str]:
-    """One line for each number of calls: PSNR of the first chain less that of the second where it is as sharp."""
+    """One line for each number of calls of the first chain: its PSNR less that of the second where it is as sharp."""
     for calls in CALLS:
         gains = []
         for rows in measured.values():
@@ -48,8 +49,8 @@ def at_equal_sharpness(measured: dict[str, Rows], labels: list[str]) -> Iterator
             if sharpness[0] <= ours["sharpness"] <= sharpness[-1]:
                 gains.append(ours["psnr"] - float(np.interp(ours["sharpness"], sharpness, psnr)))
         if gains:
-            where = f"on {len(gains)} of {len(measured)}; elsewhere {labels[1]} is not as sharp or not as soft"
-            yield f"- {calls_of(calls)}: {np.mean(gains):+.2f} dB ({where})"
+            count = f"{len(gains)} of {len(measured)}"
+            yield f"- {calls_of(calls)}: {np.mean(gains):+.2f} dB, on the {count} sets where both are"
 
 
 def calls_of(count: int) -> str:
@@ -78,10 +79,12 @@ def compare_chains(program: Program, bundles: list[Path], sets: dict[str, list[W
             measured[way] = {label: metrics.mean(values) for label, values in rows.items()}
             print(f"{way}\n{table(measured[way], COLUMNS)}", flush=True)
     labels = [bundle.name for bundle in bundles]
+    iterations = [str(read_manifest(bundle)["training"].get("iterations")) for bundle in bundles]
     parts = [
         "# The aligned partial chain against the full chain, on MR volumes",
-        f"Networks of `ablate`, trained alike: {labels[0]} starts from the diffused low-resolution image, with latent "
-        f"alignment; {labels[1]} from noise. DDIM, eta 0, uniform timestep spacing, no back-projection.",
+        f"Networks of `ablate`, trained alike ({' and '.join(iterations)} iterations): {labels[0]} starts from the "
+        f"diffused low-resolution image, with latent alignment; {labels[1]} from noise. DDIM, eta 0, uniform timestep "
+        "spacing, no back-projection.",
         MEASURES,
         "\n".join(f"- {name}: {described(wholes, False)}" for name, wholes in sets.items()),
         f"## {labels[0]} less {labels[1]}, mean over all sets, by the number of denoiser calls",

@@ -73,9 +73,9 @@ def test_damage_grows_with_its_level(photo):
 
 def test_blur_or_noise_alone_tell_which_it_is(photo):
     """The more blur, the less fine detail; the more noise, the more; and neither is there where it is not told."""
-    hr = torch.from_numpy(photo)[None].repeat(64, 1, 1, 1)
+    hr = torch.from_numpy(photo)[None].repeat(160, 1, 1, 1)
     lr, level, blur = blurred_or_noisy(hr, (32, 32), uniform(2))
-    assert lr.shape == (64, 3, 32, 32) and (lr == lr.round()).all() and lr.min() >= 0 and lr.max() <= 255
+    assert lr.shape == (160, 3, 32, 32) and (lr == lr.round()).all() and lr.min() >= 0 and lr.max() <= 255
     detail = (lr - resample.mean_around(lr, 3)).abs().mean(dim=(1, 2, 3))
     soft, noisy, clean = (blur > 0.8) & (level == 0), (blur < 0.2) & (level > 0.5), (blur < 0.3) & (level < 0.1)
     assert soft.sum() > 5 and noisy.sum() > 3 and clean.sum() > 3
@@ -90,14 +90,13 @@ def test_damage_leaves_things_where_they_are():
     hr = torch.from_numpy(np.stack([disc] * 3)).float()[None].repeat(8, 1, 1, 1)
     at = torch.arange(32) + 0.5
     for seed in range(6):
-        images = (
-            *damaged(hr, (32, 32), torch.full((8,), 0.7), uniform(seed))[0],
-            *blurred_or_noisy(hr, (32, 32), uniform(seed))[0],
-        )
-        for image in images:
+        once = blurred_or_noisy(hr, (32, 32), uniform(seed))[0]
+        twice = damaged(hr, (32, 32), torch.full((8,), 0.7), uniform(seed))[0]
+        # Some were smaller, and resized without smoothing: their pixels are up to 2.5 times as large.
+        for image, tolerance in [*((image, 0.5) for image in once), *((image, 0.25) for image in twice)]:
             weight = image.mean(dim=0).clamp(min=60) - 60
             place = [float((weight.sum(dim=d) * at).sum() / weight.sum()) for d in (0, 1)]
-            assert place == pytest.approx([72 / 4, 60 / 4], abs=0.25)
+            assert place == pytest.approx([72 / 4, 60 / 4], abs=tolerance)
 
 
 def test_blur_kernels_keep_brightness_and_width():
