@@ -99,7 +99,7 @@ const FIELDS: [Field; 26] = [
         "Make a blurred image smaller by this factor first, so that its blur becomes detail again: 1 (not at all), 2 or \
          4; or auto: 2 where the image is found to be blurred. Default: auto where the clean-up follows the image, the \
          result is larger and need not agree with it, and no --uncertainty is asked for; else 1. An automatic clean-up \
-         is at least 0.3 then. With 2, a result 4 times as large takes about 4 times as long, one twice as large a third",
+         is at least 0.1 then. With 2, a result 4 times as large takes about 4 times as long, one twice as large a quarter",
     ),
     option(
         SAMPLING,
