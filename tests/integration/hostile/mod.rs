@@ -99,7 +99,7 @@ fn the_command_names_each_hostile_file_and_stays_small() {
     for threads in ["2", "16"] {
         let (told, errors) = (place.path().join("told"), place.path().join("errors"));
         let mut child = Command::new(env!("CARGO_BIN_EXE_partdiff"))
-            .args(["upscale", "--json", "--device", "cpu", "--steps", "1"])
+            .args(["upscale", "--json", "--device", "cpu", "--steps", "1", "--cleanup", "0"])
             .args(["--memory", "400M", "--max-pixels", "4M", "--overwrite", "--threads", threads])
             .arg(&inputs)
             .arg("-o")
