@@ -4,7 +4,6 @@ The data order needs no saved state: a resumed run draws the batches that an uni
 """
 
 from dataclasses import dataclass
-from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -38,19 +37,6 @@ AT_START = 0.25
 
 MARGIN = 8
 """LR pixels cut off after JPEG, so that its 8x8 grid falls anywhere in the patch."""
-
-
-Level = TypeVar("Level", Tensor, float)
-
-
-def jpeg_quality(level: Level) -> Level:
-    """Level 0..1 -> JPEG quality 100..40, as the program sets the level of a JPEG input."""
-    return 100 - 60 * level
-
-
-def jpeg_level(quality: float) -> float:
-    """The inverse of `jpeg_quality`, at most 1."""
-    return min((100 - quality) / 60, 1.0)
 
 
 @dataclass
@@ -158,7 +144,7 @@ class BatchSource:
         sigma = torch.where(noisy, spread() * MAX_NOISE, 0.0)[:, None, None, None]
         lr = (lr + sigma * damage.normal(lr.shape, rand)).round().clamp(0, 255)
         if compressed.any():
-            lr[compressed] = jpeg.compress(lr[compressed], jpeg_quality(spread())[compressed].round())
+            lr[compressed] = jpeg.compress(lr[compressed], jpeg.quality_of(spread())[compressed].round())
         mixed = which >= 1 - MIXTURE
         if "kspace" not in names and mixed.any():
             size = (lr.shape[2], lr.shape[3])

@@ -154,8 +154,8 @@ def blurred_or_noisy(hr: Tensor, size: tuple[int, int], rand: Rand) -> tuple[Ten
     shrunk = resized(hr, (round(size[0] / smaller), round(size[1] / smaller)), rand)
     enlarged = where(1 / 3, 1 / 2)
     x = torch.where(at(enlarged), resized(shrunk, size, rand), x)
-    jpeg = torch.where(rand(n) < 1 / 3, rand(n), 0.0)
-    x = torch.where(at(jpeg > 0), compressed(x, 100 - 60 * jpeg), x)
-    level = torch.maximum(jpeg, torch.where(before | after, strength, 0.0))
+    strong = torch.where(rand(n) < 1 / 3, rand(n), 0.0)
+    x = torch.where(at(strong > 0), compressed(x, jpeg.quality_of(strong)), x)
+    level = torch.maximum(strong, torch.where(before | after, strength, 0.0))
     blur = torch.where(enlarged, PIXEL * math.sqrt(smaller**2 - 1), sigma)
     return x.round().clamp(0, 255), level, blur

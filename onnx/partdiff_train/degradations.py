@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from . import damage, resample
-from .batches import jpeg_level
+from .jpeg import level_of
 
 PHONE = 0.7
 """The level of `damage.damaged` for pictures as of a phone: two rounds of blur, resizing, noise and JPEG."""
@@ -55,7 +55,7 @@ def phone(hr: np.ndarray, lr: np.ndarray) -> np.ndarray:
 
 QUALITIES = (90, 60, 40)
 
-JPEG_LEVELS = {f"JPEG {quality}": jpeg_level(quality) for quality in QUALITIES}
+JPEG_LEVELS = {f"JPEG {quality}": level_of(quality) for quality in QUALITIES}
 """The level that the program takes at least for a file of that quality."""
 
 DEGRADATIONS: dict[str, Degrade] = {

@@ -13,7 +13,7 @@ import onnxruntime
 import torch
 from torch import nn
 
-from .batches import jpeg_quality
+from . import jpeg
 from .checkpoint import load_weights
 from .configs import named
 from .errors import InputError
@@ -110,7 +110,7 @@ def manifest(
             "output": "features",
             "features": shape.width,
             "halo": shape.encoder_halo,
-            "jpeg_quality": [jpeg_quality(0.0), jpeg_quality(1.0)],
+            "jpeg_quality": [jpeg.quality_of(0.0), jpeg.quality_of(1.0)],
         },
         "denoiser": {
             "file": "denoiser.onnx",

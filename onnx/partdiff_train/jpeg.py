@@ -4,6 +4,7 @@ Colour is subsampled 4:2:0; entropy coding is lossless and left out.
 """
 
 import math
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +20,19 @@ TO_YCC = torch.tensor([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5,
 DCT = torch.tensor(
     [[math.cos((2 * x + 1) * k * math.pi / 16) * (0.5 if k else math.sqrt(0.125)) for x in range(8)] for k in range(8)]
 )
+
+
+Level = TypeVar("Level", Tensor, float)
+
+
+def quality_of(level: Level) -> Level:
+    """Level 0..1 -> JPEG quality 100..40, as the program sets the level of a JPEG input."""
+    return 100 - 60 * level
+
+
+def level_of(quality: float) -> float:
+    """The inverse of `quality_of`, at most 1."""
+    return min((100 - quality) / 60, 1.0)
 
 
 def quantise(plane: Tensor, table: Tensor, quality: Tensor) -> Tensor:

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 
 from . import jpeg, metrics, resample
-from .batches import jpeg_level
 from .dataset import Store
 from .network import PartialDiffusion
 from .objective import Objective
@@ -94,7 +93,7 @@ def validate(
                 row[f"lpips{n}"] = distance(judge, result, hr)
                 quality = torch.tensor([float(COMPRESSED)], device=lr.device)
                 worse = from_bytes(jpeg.compress(raw[None], quality)[0])
-                result = upscale(network, schedule, worse, n, jpeg_level(COMPRESSED), spacing=spacing)
+                result = upscale(network, schedule, worse, n, jpeg.level_of(COMPRESSED), spacing=spacing)
                 row[f"jpeg{n}"] = distance(judge, to_bytes(result), hr)
         rows.append(row)
     return {key: round(value, 3) for key, value in metrics.mean(rows).items()}

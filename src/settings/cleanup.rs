@@ -5,12 +5,13 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::written::Written;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Manifest;
 
 /// The clean-up that is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Written", into = "Written")]
+#[serde(try_from = "Written<f64>", into = "Written<f64>")]
 pub enum Cleanup {
     /// This level, 0 (trust every pixel) to 1.
     Level(f64),
@@ -38,7 +39,7 @@ impl FromStr for Cleanup {
     type Err = String;
 
     fn from_str(text: &str) -> std::result::Result<Self, String> {
-        Written::Name(text.into()).try_into()
+        Written::<f64>::Text(text.into()).try_into()
     }
 }
 
@@ -51,35 +52,20 @@ impl fmt::Display for Cleanup {
     }
 }
 
-/// As it stands in a file.
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum Written {
-    Level(f64),
-    Name(String),
-}
-
-impl TryFrom<Written> for Cleanup {
+impl TryFrom<Written<f64>> for Cleanup {
     type Error = String;
 
-    fn try_from(written: Written) -> std::result::Result<Self, String> {
-        let level = match written {
-            Written::Level(level) => Some(level),
-            Written::Name(name) if name == "auto" => return Ok(Self::Auto),
-            Written::Name(text) => text.parse().ok(),
-        };
-        level
-            .filter(|level| (0.0..=1.0).contains(level))
-            .map(Self::Level)
-            .ok_or_else(|| "expected 0 to 1, or auto".into())
+    fn try_from(written: Written<f64>) -> std::result::Result<Self, String> {
+        let given = |level: f64| (0.0..=1.0).contains(&level).then_some(Self::Level(level));
+        written.read(Self::Auto, given, "expected 0 to 1, or auto")
     }
 }
 
-impl From<Cleanup> for Written {
+impl From<Cleanup> for Written<f64> {
     fn from(cleanup: Cleanup) -> Self {
         match cleanup {
-            Cleanup::Level(level) => Self::Level(level),
-            Cleanup::Auto => Self::Name(cleanup.to_string()),
+            Cleanup::Level(level) => Self::Number(level),
+            Cleanup::Auto => Self::Text(cleanup.to_string()),
         }
     }
 }

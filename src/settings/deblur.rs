@@ -5,11 +5,12 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::written::Written;
 use crate::engine::options::DEBLUR;
 
 /// The deblurring that is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Written", into = "Written")]
+#[serde(try_from = "Written<usize>", into = "Written<usize>")]
 pub enum Deblur {
     /// Smaller by this factor first, 2 or 4; 1: not at all.
     Factor(usize),
@@ -21,7 +22,7 @@ impl FromStr for Deblur {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Written::Name(text.into()).try_into()
+        Written::<usize>::Text(text.into()).try_into()
     }
 }
 
@@ -34,35 +35,20 @@ impl fmt::Display for Deblur {
     }
 }
 
-/// As it stands in a file.
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum Written {
-    Factor(usize),
-    Name(String),
-}
-
-impl TryFrom<Written> for Deblur {
+impl TryFrom<Written<usize>> for Deblur {
     type Error = String;
 
-    fn try_from(written: Written) -> Result<Self, String> {
-        let factor = match written {
-            Written::Factor(factor) => Some(factor),
-            Written::Name(name) if name == "auto" => return Ok(Self::Auto),
-            Written::Name(text) => text.parse().ok(),
-        };
-        factor
-            .filter(|factor| DEBLUR.contains(factor))
-            .map(Self::Factor)
-            .ok_or_else(|| "expected 1 (not at all), 2, 4, or auto".into())
+    fn try_from(written: Written<usize>) -> Result<Self, String> {
+        let given = |factor: usize| DEBLUR.contains(&factor).then_some(Self::Factor(factor));
+        written.read(Self::Auto, given, "expected 1 (not at all), 2, 4, or auto")
     }
 }
 
-impl From<Deblur> for Written {
+impl From<Deblur> for Written<usize> {
     fn from(deblur: Deblur) -> Self {
         match deblur {
-            Deblur::Factor(factor) => Self::Factor(factor),
-            Deblur::Auto => Self::Name(deblur.to_string()),
+            Deblur::Factor(factor) => Self::Number(factor),
+            Deblur::Auto => Self::Text(deblur.to_string()),
         }
     }
 }

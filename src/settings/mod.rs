@@ -5,6 +5,7 @@ pub mod deblur;
 pub mod repair;
 pub mod units;
 pub(crate) mod values;
+mod written;
 
 use std::str::FromStr;
 

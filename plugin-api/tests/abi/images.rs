@@ -177,7 +177,7 @@ fn damage_is_cleaned_up_by_default_and_doubtful_clean_up_is_told() {
     };
     let (plain, [by_default, asked]) = (run(Some("0")), [None, Some("auto")].map(run));
     assert!(by_default.0 == asked.0 && by_default.0 != plain.0);
-    assert!(by_default.1.contains("may be wrong here"), "{}", by_default.1);
+    assert!(by_default.1.contains("clean-up and deblurring may be wrong here"), "{}", by_default.1);
     assert_eq!([plain.1, asked.1], ["", ""]);
 }
 
