@@ -51,9 +51,9 @@ class Settings(TypedDict, total=False):
     #: need), for models that can. Default: "auto" where the model estimates damage, the result is larger than the
     #: image, and it need not agree with it (`consistency`, the preset `faithful`); else 0.
     cleanup: float | Literal["auto"]
-    #: The factor by which a blurred image is made smaller before it is enlarged, 1 (not at all), 2 or 4, or "auto" (2 where
-    #: it is found to be blurred). Default: "auto" where the clean-up follows the image, the result is larger, and it
-    #: need not agree with the image; else 1.
+    #: The factor by which a blurred image is made smaller before it is enlarged, 1 (not at all), 2 or 4, or "auto"
+    #: (2 where it is found to be blurred). Default: "auto" where the clean-up follows the image, the result is
+    #: larger, and it need not agree with the image; else 1.
     deblur: Literal[1, 2, 4, "auto"]
     #: Rounds at most that make the result agree with the input.
     consistency: int
