@@ -139,11 +139,11 @@ impl Job {
         let prepared = prepare_for_model(image);
         let (options, asked) = settings.settings()?;
         let upscaler = &self.model.upscaler;
+        let options = UpscaleOptions { memory: options.memory.or(self.model.memory), ..options };
         let repair = Repair::of(asked, &prepared.color, None, upscaler, &options)?;
         // The result leaves in strips, and cannot be taken back as the command does.
         let unasked = repair.is_unasked();
-        let memory = options.memory.or(self.model.memory);
-        let options = UpscaleOptions { memory, ..repair.apply(&options) };
+        let options = repair.apply(&options);
         let outcome = attend(output, sink, settings.progress.as_ref(), &cancel, |exchange| {
             let strips = prepared.frame.strips((output.height, output.width));
             let mut take = |top: usize, color| {
@@ -158,6 +158,7 @@ impl Job {
             let mut warnings = prepared.frame.image().warnings.clone();
             let doubt = Repair::doubt(&report).filter(|_| unasked);
             warnings.extend(doubt.map(|why| repair.warning(&why)));
+            warnings.extend(repair.note().map(str::to_owned));
             Ok(Outcome { warnings, report: serde_json::to_string(&report).unwrap_or_default() })
         })?;
         *open(&self.outcome) = outcome;

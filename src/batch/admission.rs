@@ -131,8 +131,7 @@ impl Drop for Permit<'_> {
 
 /// Pixels that run through the networks.
 fn work(plans: &[Plan]) -> f64 {
-    let passes = plans.iter().flat_map(|plan| &plan.passes);
-    passes.map(|pass| (pass.encoder_pixels + pass.denoiser_pixels) as f64).sum()
+    plans.iter().map(|plan| plan.cost(1.0, 1.0)).sum()
 }
 
 /// Whether a page is more than one tile.

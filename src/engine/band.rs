@@ -6,11 +6,11 @@ use std::sync::Mutex;
 use crate::diffusion::{PlanStep, combine};
 use crate::engine::pass::ModelPass;
 use crate::engine::tile::{TileConditions, predict_tile};
-use crate::engine::workers::Workers;
-use crate::error::Result;
+use crate::engine::workers::{Worker, Workers};
+use crate::error::{ErrorKind, Result};
 use crate::image::Raster;
 use crate::model::{Conditioning, TilingKind};
-use crate::tiling::{Area, blend_window, extend, relative, scaled, tiles};
+use crate::tiling::{Area, MIN_TILE, blend_window, extend, relative, scaled, tiles};
 
 /// A band of a pass. Its latents reach beyond its rows by the halo of all steps still to come.
 pub(crate) struct Band<'a> {
@@ -83,19 +83,11 @@ impl<'a> Band<'a> {
             Conditioning::Features => {}
         }
         let rows = self.reach(pass.sampling.steps().len());
-        let encode = |workers: &Workers,
-                      areas: &[Area],
-                      halo: usize,
-                      keep: &(dyn Fn(usize, &Area, Raster) + Sync)| {
-            workers.for_each(areas, pass.meter, |worker, index, area| {
-                let input = area.extended(halo, &pass.bounds());
-                let lr = pass.lr.crop(input.rows.clone(), input.columns.clone());
-                let features =
-                    worker.run(|network| pass.counts.timed(|| network.encode(&lr, pass.cleanup)))?;
-                keep(index, &input, features);
-                pass.meter.add(input.size() as f64 * pass.work.encoder_cost, 0, pass.sampling.steps().len());
-                Ok(())
-            })
+        let encode = |worker: &Worker<'_>, input: &Area| {
+            let lr = pass.lr.crop(input.rows.clone(), input.columns.clone());
+            let features = worker.run(|network| pass.counts.timed(|| network.encode(&lr, pass.cleanup)))?;
+            pass.meter.add(input.size() as f64 * pass.work.encoder_cost, 0, pass.sampling.steps().len());
+            Ok(features)
         };
         if let TilingKind::Blend { .. } = pass.manifest.tiling {
             let areas: Vec<_> = self
@@ -104,24 +96,28 @@ impl<'a> Band<'a> {
                 .map(|tile| tile.extended(pass.work.denoiser_halo, &pass.bounds()))
                 .collect();
             let slots: Vec<Mutex<Option<Raster>>> = areas.iter().map(|_| Mutex::new(None)).collect();
-            encode(workers, &areas, 0, &|index, _, features| {
-                *slots[index].lock().expect("no panic while held") = Some(features);
+            workers.for_each(&areas, pass.meter, |worker, index, area| {
+                *slots[index].lock().expect("no panic while held") = Some(encode(worker, area)?);
+                Ok(())
             })?;
             let features =
                 slots.into_iter().filter_map(|slot| slot.into_inner().expect("no panic while held"));
             return Ok(TileConditions::PerTile(features.collect()));
         }
-        let areas = self.cut(&rows);
         let map = Mutex::new(Raster::new(pass.work.features, rows.len(), pass.lr.width()));
-        encode(workers, &areas, pass.work.encoder_halo, &|index, input, features| {
-            let core = &areas[index];
-            map.lock().expect("no panic while held").paste(
-                &features,
-                relative(&core.rows, &input.rows),
-                relative(&core.columns, &input.columns),
-                core.rows.start - rows.start,
-                core.columns.start,
-            );
+        workers.for_each(&self.cut(&rows), pass.meter, |worker, _, core| {
+            in_parts(core, pass.work.multiple, &|core| {
+                let input = core.extended(pass.work.encoder_halo, &pass.bounds());
+                let features = encode(worker, &input)?;
+                map.lock().expect("no panic while held").paste(
+                    &features,
+                    relative(&core.rows, &input.rows),
+                    relative(&core.columns, &input.columns),
+                    core.rows.start - rows.start,
+                    core.columns.start,
+                );
+                Ok(())
+            })
         })?;
         let features = map.into_inner().expect("no panic while held");
         Ok(TileConditions::Map { features, top: rows.start })
@@ -159,15 +155,18 @@ impl<'a> Band<'a> {
         let scale = pass.work.scale;
         if let TilingKind::Exact = pass.manifest.tiling {
             return workers.for_each(&cores, pass.meter, |worker, index, core| {
-                let input = core.extended(halo, &pass.bounds());
-                let tile = predict_tile(pass, worker, step, index, core, &input, core, latent, conditions)?;
-                let mut target = target.lock().expect("no panic while held");
-                let top = (core.rows.start - target.1) * scale;
-                let left = core.columns.start * scale;
-                target.0.paste(&tile, 0..tile.height(), 0..tile.width(), top, left);
-                drop(target);
-                count(&input);
-                Ok(())
+                in_parts(core, pass.work.multiple, &|core| {
+                    let input = core.extended(halo, &pass.bounds());
+                    let tile =
+                        predict_tile(pass, worker, step, index, core, &input, core, latent, conditions)?;
+                    let mut target = target.lock().expect("no panic while held");
+                    let top = (core.rows.start - target.1) * scale;
+                    let left = core.columns.start * scale;
+                    target.0.paste(&tile, 0..tile.height(), 0..tile.width(), top, left);
+                    drop(target);
+                    count(&input);
+                    Ok(())
+                })
             });
         }
         let slots: Vec<Mutex<Option<Raster>>> = cores.iter().map(|_| Mutex::new(None)).collect();
@@ -223,6 +222,18 @@ impl<'a> Band<'a> {
                 );
             }
         });
+    }
+}
+
+/// Does `work` for a tile, or for parts of it where the device has no memory for more at a time.
+fn in_parts(tile: &Area, multiple: usize, work: &dyn Fn(&Area) -> Result<()>) -> Result<()> {
+    let done = work(tile);
+    match &done {
+        Err(error) if error.kind() == ErrorKind::Limit => match tile.halves(MIN_TILE, multiple) {
+            Some(halves) => halves.iter().try_for_each(|half| in_parts(half, multiple, work)),
+            None => done,
+        },
+        _ => done,
     }
 }
 

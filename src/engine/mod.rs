@@ -9,6 +9,7 @@ mod meter;
 pub mod options;
 mod pass;
 mod passes;
+mod plan;
 mod probe;
 mod report;
 mod runtime_options;
@@ -22,7 +23,8 @@ mod workload;
 
 pub use damage::Damage;
 pub use options::{Target, UpscaleOptions};
-pub use report::{Plan, Report};
+pub use plan::Plan;
+pub use report::Report;
 pub use runtime_options::RuntimeOptions;
 pub use sampling::Sampling;
 #[cfg(feature = "volume")]

@@ -2,16 +2,14 @@
 
 use rayon::prelude::*;
 
+use super::plan::Plan;
 use super::upscaler::Upscaler;
 use crate::diffusion::NoiseSource;
 use crate::engine::enlarged::Enlarged;
 use crate::engine::meter::Meter;
 use crate::engine::options::UpscaleOptions;
 use crate::engine::pass::{Counts, ModelPass, StepInput};
-use crate::engine::report::Plan;
-use crate::engine::sampling::Sampling;
 use crate::engine::workers::Workers;
-use crate::engine::workload::workload;
 use crate::error::Result;
 use crate::fidelity::{Comparison, Fidelity};
 use crate::image::{Kernel, Raster, Resampler, resize};
@@ -41,6 +39,14 @@ pub(crate) struct Finished {
 impl Upscaler {
     /// The result of the planned size, compared with `image`.
     pub(crate) fn run(&self, image: &Raster, run: &mut Run<'_, '_>) -> Result<Finished> {
+        if run.plan.streamed {
+            let mut result = Raster::new(image.channels(), run.plan.height, run.plan.width);
+            let fidelity = self.run_strips(image, run, &mut |top, rows| {
+                result.paste(&rows, 0..rows.height(), 0..rows.width(), top, 0);
+                Ok(())
+            })?;
+            return Ok(Finished { image: result, uncertainty: None, fidelity });
+        }
         let Enlarged { image: mut result, variance } = self.enlarge(image, run)?;
         run.meter.check()?;
         let size = (result.height(), result.width());
@@ -98,16 +104,26 @@ impl Upscaler {
     }
 
     /// All model passes over an image of the bundle's channels; `grey` says that they are all alike.
-    fn passes(&self, mut image: Raster, grey: bool, run: &mut Run<'_, '_>) -> Result<Enlarged> {
-        let (mut variance, whole, deblur) = (None, (image.height(), image.width()), run.plan.deblur);
-        image = self.smaller(image, deblur);
-        for index in 0..run.plan.passes.len() {
-            let size = self.size_after(whole, deblur, index + 1);
-            let result = self.with_pass(index, image, grey, run, |pass, workers| pass.run(workers))?;
-            image = cropped(result.image, size);
-            variance = result.variance.map(|variance| cropped(variance, size));
+    fn passes(&self, image: Raster, grey: bool, run: &mut Run<'_, '_>) -> Result<Enlarged> {
+        let Some(last) = run.plan.passes.len().checked_sub(1) else {
+            return Ok(Enlarged { image, variance: None });
+        };
+        let size = self.size_after((image.height(), image.width()), run.plan.deblur, last + 1);
+        let image = self.before_last(image, grey, run)?;
+        let made = self.with_pass(last, image, grey, run, |pass, workers| pass.run(workers))?;
+        let variance = made.variance.map(|variance| cropped(variance, size));
+        Ok(Enlarged { image: cropped(made.image, size), variance })
+    }
+
+    /// The input of the last pass, which all others made of `image`.
+    pub(super) fn before_last(&self, image: Raster, grey: bool, run: &mut Run<'_, '_>) -> Result<Raster> {
+        let (whole, deblur) = ((image.height(), image.width()), run.plan.deblur);
+        let mut image = self.smaller(image, deblur);
+        for index in 0..run.plan.passes.len() - 1 {
+            let made = self.with_pass(index, image, grey, run, |pass, workers| pass.run(workers))?;
+            image = cropped(made.image, self.size_after(whole, deblur, index + 1));
         }
-        Ok(Enlarged { image, variance })
+        Ok(image)
     }
 
     /// Runs `work` on the model pass number `index`, whose input is `image`.
@@ -160,7 +176,7 @@ impl Upscaler {
     }
 
     /// `image` made smaller by the factor `deblur`, its last row and column repeated up to a multiple of that.
-    pub(super) fn smaller(&self, image: Raster, deblur: usize) -> Raster {
+    fn smaller(&self, image: Raster, deblur: usize) -> Raster {
         if deblur == 1 {
             return image;
         }
@@ -191,16 +207,6 @@ impl Upscaler {
     fn prepare(&self, image: &Raster, work: &Workload) -> Raster {
         let [black, white] = self.manifest().value_range;
         padded(image, (work.height, work.width), |value| black + value * (white - black))
-    }
-
-    pub(crate) fn workload(
-        &self,
-        width: usize,
-        height: usize,
-        sampling: &Sampling,
-        options: &UpscaleOptions,
-    ) -> Workload {
-        workload(self.manifest(), width, height, sampling, options, self.workers.count(), self.encoder_cost)
     }
 }
 

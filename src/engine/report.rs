@@ -1,10 +1,9 @@
-//! What a run would do, and what it did.
+//! What a run did.
 
 use serde::Serialize;
 
 use crate::engine::sampling::Sampling;
 use crate::fidelity::Fidelity;
-use crate::tiling::MemoryPlan;
 
 /// How an image was made.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -46,24 +45,4 @@ impl Report {
             ..self.clone()
         }
     }
-}
-
-/// What a run would do.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Plan {
-    /// Width of the result.
-    pub width: usize,
-    /// Height of the result.
-    pub height: usize,
-    /// Sampling settings.
-    pub sampling: Sampling,
-    /// The factor by which the image is made smaller first, against blur; 1: not at all.
-    pub deblur: usize,
-    /// The cut of every model pass; there is more than one where the factor exceeds the bundle's, and none where the
-    /// image is only shrunk.
-    pub passes: Vec<MemoryPlan>,
-    /// Expected peak in bytes of what the engine holds.
-    pub bytes: u64,
-    /// Channels that run through the model one after another (a greyscale bundle on a colour image).
-    pub repeats: usize,
 }

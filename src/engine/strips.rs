@@ -1,14 +1,13 @@
 //! A result handed out in strips, for those who never hold all of it.
 
 use super::passes::{Run, cropped, kernel, mean_of_channels};
+use super::plan::Delivery;
 use super::upscaler::Upscaler;
 use crate::engine::options::UpscaleOptions;
 use crate::engine::report::Report;
-use crate::engine::sampling::Sampling;
 use crate::error::Result;
 use crate::fidelity::{Comparison, Fidelity, RowComparison};
 use crate::image::{Kernel, Raster, Resampler, RowResampler};
-use crate::model::TilingKind;
 use crate::progress::{CancelToken, Progress};
 
 /// Takes the rows of a result, [C, rows, width], from the given one on.
@@ -32,9 +31,8 @@ impl Upscaler {
         take: &mut TakeStrip<'_>,
     ) -> Result<Report> {
         let options = &UpscaleOptions { uncertainty: None, ..options.clone() };
-        let streamed = self.streams(&Sampling::resolve(self.manifest(), options)?, image.channels());
-        let ((), report) = self.work(image, options, streamed, progress, cancel, |run| {
-            if streamed && !run.plan.passes.is_empty() {
+        let ((), report) = self.work(image, options, Delivery::Strips, progress, cancel, |run| {
+            if run.plan.streamed {
                 return Ok(((), self.run_strips(image, run, take)?));
             }
             let whole = self.run(image, run)?;
@@ -44,13 +42,8 @@ impl Upscaler {
         Ok(report)
     }
 
-    /// Whether a result can leave before all of it is there.
-    fn streams(&self, sampling: &Sampling, channels: usize) -> bool {
-        let exact = self.manifest().tiling == TilingKind::Exact;
-        exact && sampling.consistency == 0 && channels <= self.manifest().channels
-    }
-
-    fn run_strips(
+    /// Hands out the result of a plan that is streamed.
+    pub(super) fn run_strips(
         &self,
         image: &Raster,
         run: &mut Run<'_, '_>,
@@ -58,21 +51,14 @@ impl Upscaler {
     ) -> Result<Fidelity> {
         let (plan, meter, model) = (run.plan, run.meter, self.manifest().channels);
         let grey = image.channels() < model;
-        let mut current = if grey {
+        let current = if grey {
             Raster::from_vec(model, image.height(), image.width(), image.data().repeat(model))
         } else {
             image.clone()
         };
-        let whole = (image.height(), image.width());
-        current = self.smaller(current, plan.deblur);
-        let scale = self.manifest().scale;
-        let last = plan.passes.len() - 1;
-        for index in 0..last {
-            let size = self.size_after(whole, plan.deblur, index + 1);
-            let result = self.with_pass(index, current, grey, run, |pass, workers| pass.run(workers))?;
-            current = cropped(result.image, size);
-        }
-        let size = self.size_after(whole, plan.deblur, last + 1);
+        let (scale, last) = (self.manifest().scale, plan.passes.len() - 1);
+        let current = self.before_last(current, grey, run)?;
+        let size = self.size_after((image.height(), image.width()), plan.deblur, last + 1);
         let target = (plan.height, plan.width);
         let mut comparison = RowComparison::new(image, size, kernel(self.manifest().upsampler));
         let mut fidelity = None;

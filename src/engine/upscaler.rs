@@ -2,33 +2,27 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::admission::Admission;
 use super::passes::{Finished, Run};
+use super::plan::{Delivery, budget};
 use crate::diffusion::Trajectory;
 use crate::engine::meter::{CANCEL_POLL, Meter};
-use crate::engine::options::{UpscaleOptions, check_deblur};
+use crate::engine::options::UpscaleOptions;
 use crate::engine::pass::Counts;
-use crate::engine::probe::probe;
-use crate::engine::report::{Plan, Report};
+use crate::engine::report::Report;
 use crate::engine::runtime_options::RuntimeOptions;
-use crate::engine::sampling::Sampling;
 use crate::engine::workers::{Fallback, Workers};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fidelity::Fidelity;
 use crate::image::{Provenance, Raster};
-use crate::model::{Bundle, Manifest, TilingKind};
-use crate::progress::{CancelToken, NoProgress, Progress};
+use crate::model::{Bundle, Manifest};
+use crate::progress::{CancelToken, Progress};
 use crate::runtime::network::Network;
 use crate::runtime::{
     Device, Estimator, NetworkBytes, NetworkSpec, Provider, ProviderReport, Runtime, open_networks,
 };
-use crate::tiling::available_memory::available_memory;
-use crate::tiling::{MemoryPlan, Workload};
-
-/// Pixels, of the smaller image, that the kernels of upsamplers reach.
-const UPSAMPLED: usize = 3;
 
 /// A bundle, loaded and ready.
 ///
@@ -39,7 +33,7 @@ pub struct Upscaler {
     digest: String,
     pub(super) trajectory: Trajectory,
     pub(super) workers: Workers,
-    admission: Admission,
+    pub(super) admission: Admission,
     provider: Option<ProviderReport>,
     pub(super) encoder_cost: f64,
     pub(super) estimator: Option<Estimator>,
@@ -169,125 +163,6 @@ impl Upscaler {
         self.provider.as_ref()
     }
 
-    /// What upscaling an image of `width` x `height` pixels and `channels` (1 or 3) would do.
-    ///
-    /// # Errors
-    /// As [`upscale`](Self::upscale), before any work.
-    pub fn plan(
-        &self,
-        width: usize,
-        height: usize,
-        channels: usize,
-        options: &UpscaleOptions,
-    ) -> Result<Plan> {
-        self.planned((width, height, channels), options, budget(options), false)
-    }
-
-    /// Whether the result for an image of that size may leave out damage: the model enlarges it, and it need not agree with the
-    /// image.
-    ///
-    /// # Errors
-    /// `InvalidOption` for an unknown preset or an impossible size.
-    pub fn may_repair(&self, width: usize, height: usize, options: &UpscaleOptions) -> Result<bool> {
-        let plain = UpscaleOptions { cleanup: 0.0, deblur: 1, ..options.clone() };
-        let sampling = Sampling::resolve(&self.manifest, &plain)?;
-        let size = options.target.resolve(width, height, self.manifest.scale)?;
-        Ok(sampling.consistency == 0 && !is_no_larger(size, (width, height)))
-    }
-
-    /// As [`plan`](Self::plan), within `budget` bytes; a `streamed` result is not held.
-    fn planned(
-        &self,
-        (width, height, channels): (usize, usize, usize),
-        options: &UpscaleOptions,
-        budget: u64,
-        streamed: bool,
-    ) -> Result<Plan> {
-        options.validate()?;
-        if width == 0 || height == 0 {
-            return Err(Error::new(
-                ErrorKind::Input,
-                format!("the image is {width}x{height}: expected at least 1x1 pixels"),
-            ));
-        }
-        if !matches!(channels, 1 | 3) {
-            return Err(Error::new(
-                ErrorKind::Input,
-                format!("the image has {channels} channels: expected 1 or 3"),
-            ));
-        }
-        let sampling = Sampling::resolve(&self.manifest, options)?;
-        sampling.plan(&self.manifest, &self.trajectory)?;
-        let scale = self.manifest.scale;
-        let (out_width, out_height) = options.target.resolve(width, height, scale)?;
-        let deblur = options.deblur;
-        check_deblur(deblur, &self.manifest)?;
-        // The image itself is held beside a smaller one.
-        let held = if deblur > 1 { (4 * channels * width * height) as u64 } else { 0 };
-        let (mut w, mut h) = (width.div_ceil(deblur), height.div_ceil(deblur));
-        let mut passes = Vec::new();
-        // Such a result needs no model, unless damage is to be left out.
-        let mut enough = is_no_larger((out_width, out_height), (width, height)) && !options.repairs();
-        while !enough {
-            let work = self.workload(w, h, &sampling, options);
-            (h, w) = self.size_after((height, width), deblur, passes.len() + 1);
-            enough = w >= out_width && h >= out_height || scale == 1;
-            let (streamed, corrected) = (streamed && enough, work.corrected && enough);
-            passes.push(MemoryPlan::choose(
-                &Workload { streamed, corrected, ..work },
-                budget.saturating_sub(held),
-            )?);
-        }
-        if options.uncertainty.is_some() && passes.len() != 1 {
-            return Err(Error::new(
-                ErrorKind::InvalidOption,
-                format!(
-                    "uncertainty is measured over one pass of the model: the result must be larger than the image, \
-                     and at most {} times as large",
-                    scale / deblur
-                ),
-            ));
-        }
-        let rasters = (4 * channels * (width * height + out_width * out_height)) as u64;
-        let bytes = passes.iter().map(|pass| held + pass.bytes).max().unwrap_or(rasters);
-        let repeats = if channels > self.manifest.channels { channels } else { 1 };
-        Ok(Plan { width: out_width, height: out_height, sampling, deblur, passes, bytes, repeats })
-    }
-
-    /// How many pixels of the image around a pixel have a part in its result, at most, as in `plan`. Of networks that see
-    /// everything, as many as overlap.
-    pub fn reach(&self, plan: &Plan) -> usize {
-        let Manifest { encoder, denoiser, tiling, size_multiple, scale, .. } = &self.manifest;
-        let denoiser = match tiling {
-            TilingKind::Exact => denoiser.halo,
-            TilingKind::Blend { overlap } => *overlap,
-        };
-        let encoder = encoder.as_ref().map_or(0, |encoder| encoder.halo).next_multiple_of(*size_multiple);
-        let steps = plan.sampling.steps * denoiser.next_multiple_of(*size_multiple);
-        // A later pass sees finer pixels.
-        let passes = (0..plan.passes.len() as i32)
-            .map(|pass| (encoder + steps + UPSAMPLED) as f64 / (*scale as f64).powi(pass));
-        let smaller = if plan.deblur > 1 { UPSAMPLED as f64 } else { 0.0 };
-        ((passes.sum::<f64>() + smaller) * plan.deblur as f64).ceil() as usize
-    }
-
-    /// How long `plan` takes here, from running the networks on a small square.
-    ///
-    /// # Errors
-    /// As the networks fail.
-    pub fn estimate(&self, plan: &Plan) -> Result<Duration> {
-        let count = self.workers.count() as f64;
-        let cancel = CancelToken::new();
-        let meter = Meter::new(&NoProgress, &cancel, 1.0, self.admission.order());
-        let (encoder, denoiser) = self.workers.lend(&meter, |network| probe(&self.manifest, network))?;
-        let seconds: f64 = plan
-            .passes
-            .iter()
-            .map(|pass| pass.encoder_pixels as f64 * encoder + pass.denoiser_pixels as f64 * denoiser)
-            .sum();
-        Ok(Duration::from_secs_f64(seconds * plan.repeats as f64 / count))
-    }
-
     /// Upscales `image`, 1 or 3 channels, black 0 and white 1.
     ///
     /// A greyscale image runs through a colour bundle as equal channels; a colour image runs through a
@@ -304,7 +179,7 @@ impl Upscaler {
         progress: &dyn Progress,
         cancel: &CancelToken,
     ) -> Result<Upscaled> {
-        let (finished, report) = self.work(image, options, false, progress, cancel, |run| {
+        let (finished, report) = self.work(image, options, Delivery::Whole, progress, cancel, |run| {
             let Finished { image, uncertainty, fidelity } = self.run(image, run)?;
             Ok(((image, uncertainty), fidelity))
         })?;
@@ -317,7 +192,7 @@ impl Upscaler {
         &self,
         image: &Raster,
         options: &UpscaleOptions,
-        streamed: bool,
+        delivery: Delivery,
         progress: &dyn Progress,
         cancel: &CancelToken,
         body: impl FnOnce(&mut Run<'_, '_>) -> Result<(T, Fidelity)>,
@@ -325,14 +200,8 @@ impl Upscaler {
         let start = Instant::now();
         let budget = budget(options);
         let size = (image.width(), image.height(), image.channels());
-        let plan = self.planned(size, options, budget, streamed)?;
-        let total: f64 = plan
-            .passes
-            .iter()
-            .map(|pass| pass.encoder_pixels as f64 * self.encoder_cost + pass.denoiser_pixels as f64)
-            .sum::<f64>()
-            * plan.repeats as f64;
-        let meter = Meter::new(progress, cancel, total, self.admission.order());
+        let plan = self.planned(size, options, budget, delivery)?;
+        let meter = Meter::new(progress, cancel, plan.cost(self.encoder_cost, 1.0), self.admission.order());
         let counts = Counts::default();
         let _place = self.admission.enter(plan.bytes, budget, &meter)?;
         let result = watched(&meter, || {
@@ -355,16 +224,6 @@ impl Upscaler {
         };
         Ok((value, report))
     }
-}
-
-/// Whether a result of `size` (width, height) is no larger than an image of `image`.
-fn is_no_larger(size: (usize, usize), image: (usize, usize)) -> bool {
-    size.0 <= image.0 && size.1 <= image.1
-}
-
-/// Bytes that a call may take.
-fn budget(options: &UpscaleOptions) -> u64 {
-    options.memory.unwrap_or_else(|| available_memory() / 2)
 }
 
 /// Runs `work` while a thread stops running inferences once `meter` is cancelled.

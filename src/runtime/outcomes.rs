@@ -104,7 +104,13 @@ pub(super) fn file_key(path: &Path) -> String {
 /// This machine, as far as speed depends on it.
 pub(super) fn machine_key() -> String {
     let machine = Machine::look();
-    format!("{} {}", machine.processor.unwrap_or_default(), machine.features.join(" "))
+    format!("{} {} {}", machine.processor.unwrap_or_default(), machine.features.join(" "), nvidia_driver())
+}
+
+/// The version of NVIDIA's driver, where there is one and the system tells it.
+fn nvidia_driver() -> String {
+    let text = std::fs::read_to_string("/proc/driver/nvidia/version").unwrap_or_default();
+    text.lines().next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::tile_grid::cut;
+
 /// A rectangle of low-resolution pixels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Area {
@@ -23,6 +25,19 @@ impl Area {
     /// The high-resolution rectangle that this one becomes.
     pub fn scaled(&self, scale: usize) -> Self {
         Self { rows: scaled(&self.rows, scale), columns: scaled(&self.columns, scale) }
+    }
+
+    /// Its halves along the longer side, with an edge between them at a multiple of `multiple`; `None` where one would be
+    /// shorter than `least`.
+    pub fn halves(&self, least: usize, multiple: usize) -> Option<[Self; 2]> {
+        let tall = self.rows.len() >= self.columns.len();
+        let parts: [_; 2] = cut(if tall { &self.rows } else { &self.columns }, 2, multiple).try_into().ok()?;
+        let fits = parts.iter().all(|part| part.len() >= least);
+        let half = |part| match tall {
+            true => Self { rows: part, ..self.clone() },
+            false => Self { columns: part, ..self.clone() },
+        };
+        fits.then(|| parts.map(half))
     }
 
     /// Pixels.

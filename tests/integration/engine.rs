@@ -42,6 +42,25 @@ fn tight_memory(upscaler: &Upscaler, image: &Raster, options: &UpscaleOptions) -
 }
 
 #[test]
+fn a_tile_for_which_the_device_has_no_memory_is_made_in_parts() {
+    let image = test_image(3, 90, 70);
+    for form in [json!({}), json!({"conditioning": "lr", "encoder": null}), json!({"size_multiple": 4})] {
+        let manifest = manifest(form.clone());
+        let options = UpscaleOptions { steps: Some(2), tile: Some(512), ..Default::default() };
+        let expected = run(&upscaler(form, 1), &image, &options).unwrap();
+        let with = |pixels| {
+            let networks = vec![FakeNetwork::defective(2, Defect::Small(pixels))];
+            run(&Upscaler::with_networks(&manifest, networks).unwrap(), &image, &options)
+        };
+        let made = with(40 * 40).unwrap();
+        assert!(made.report.tiles > 4 * expected.report.tiles, "{} tiles", made.report.tiles);
+        assert!(largest_difference(&made.image, &expected.image) < 1e-5);
+        let error = with(100).unwrap_err();
+        assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Limit, "out of memory"));
+    }
+}
+
+#[test]
 fn the_result_does_not_depend_on_tiles_threads_or_bands() {
     let image = test_image(3, 243, 30);
     let forms = [

@@ -21,6 +21,8 @@ pub enum Defect {
     NotFinite(usize),
     Constant,
     Bright,
+    /// No memory for more than that many pixels of the input.
+    Small(usize),
 }
 
 pub struct FakeNetwork {
@@ -36,6 +38,13 @@ impl FakeNetwork {
 
     pub fn defective(scale: usize, defect: Defect) -> Box<dyn Network> {
         Box::new(Self { scale, defect, calls: Arc::default() })
+    }
+
+    fn allocate(&self, pixels: usize) -> Result<()> {
+        match self.defect {
+            Defect::Small(most) if pixels > most => Err(Error::new(ErrorKind::Limit, "out of memory")),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -70,6 +79,7 @@ fn filtered(raster: &Raster, reach: usize) -> Raster {
 
 impl Network for FakeNetwork {
     fn encode(&mut self, lr: &Raster, level: f32) -> Result<Raster> {
+        self.allocate(lr.height() * lr.width())?;
         let mut features = filtered(lr, ENCODER_HALO);
         features.data_mut().iter_mut().for_each(|value| *value += level);
         Ok(features)
@@ -77,6 +87,7 @@ impl Network for FakeNetwork {
 
     fn predict(&mut self, latent: &Raster, condition: Condition<'_>, timestep: f32) -> Result<Raster> {
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
+        self.allocate(latent.height() * latent.width() / (self.scale * self.scale))?;
         let (condition, shrink) = match condition {
             Condition::Features(raster) | Condition::Lr(raster) => (raster, self.scale),
             Condition::Upsampled(raster) => (raster, 1),
@@ -97,7 +108,7 @@ impl Network for FakeNetwork {
             }
         }
         match self.defect {
-            Defect::None => {}
+            Defect::None | Defect::Small(_) => {}
             Defect::NotFinite(times) if call < times => out.data_mut()[0] = f32::NAN,
             Defect::NotFinite(_) => {}
             Defect::Constant => out.data_mut().fill(0.01),

@@ -46,8 +46,8 @@ fn strips_are_the_rows_of_the_whole() {
                 let options =
                     UpscaleOptions { target, deblur, steps: Some(2), eta: Some(1.0), ..Default::default() };
                 let expected = upscaler.upscale(&image, &options, &NoProgress, &CancelToken::new()).unwrap();
-                // With less and less memory the strips become many.
-                let (mut memory, mut most) = (64 << 20, 0);
+                // With less and less memory the strips become many, and a larger result of the model is not held either.
+                let (mut memory, mut most, mut streamed) = (64 << 20, 0, false);
                 loop {
                     let options = UpscaleOptions { memory: Some(memory), ..options.clone() };
                     match strips(&upscaler, &image, &options) {
@@ -55,6 +55,13 @@ fn strips_are_the_rows_of_the_whole() {
                             assert!(whole == expected.image, "{target:?} with {memory} bytes");
                             assert_eq!(fidelity, format!("{:?}", expected.report.fidelity));
                             most = most.max(count);
+                            let plan = upscaler.plan(image.width(), image.height(), channels, &options);
+                            if let Ok(plan) = plan {
+                                let made =
+                                    upscaler.upscale(&image, &options, &NoProgress, &CancelToken::new()).unwrap();
+                                assert!(made.image == expected.image, "{target:?} with {memory} bytes");
+                                streamed |= plan.streamed;
+                            }
                             memory /= 2;
                         }
                         Err(error) => {
@@ -64,6 +71,10 @@ fn strips_are_the_rows_of_the_whole() {
                     }
                 }
                 assert!(most > 1, "{target:?}");
+                match target {
+                    Target::Native => assert!(!streamed || deblur > 1),
+                    _ => assert!(streamed || target != Target::Scale(1.3), "{target:?}"),
+                }
             }
         }
     }
