@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use partdiff::image::{Image, ImageFormat, SampleDepth, prepare_for_model};
-use partdiff::settings::repair::Repair;
+use partdiff::settings::repair::{NO_MEMORY, Repair};
 use partdiff::{CancelToken, ErrorKind, Limits, UpscaleOptions};
 
 use crate::abi::{
@@ -139,18 +139,27 @@ impl Job {
         let prepared = prepare_for_model(image);
         let (options, asked) = settings.settings()?;
         let upscaler = &self.model.upscaler;
-        let options = UpscaleOptions { memory: options.memory.or(self.model.memory), ..options };
         let repair = Repair::of(asked, &prepared.color, None, upscaler, &options)?;
         // The result leaves in strips, and cannot be taken back as the command does.
         let unasked = repair.is_unasked();
-        let options = repair.apply(&options);
+        let memory = options.memory.or(self.model.memory);
+        let options = UpscaleOptions { memory, ..repair.apply(&options) };
         let outcome = attend(output, sink, settings.progress.as_ref(), &cancel, |exchange| {
             let strips = prepared.frame.strips((output.height, output.width));
             let mut take = |top: usize, color| {
                 let (color, alpha) = strips.restore(top, color);
                 exchange.deliver(Strip { top, color, alpha })
             };
-            let made = upscaler.upscale_strips(&prepared.color, &options, exchange, &cancel, &mut take);
+            let mut make = |options: &UpscaleOptions| {
+                upscaler.upscale_strips(&prepared.color, options, exchange, &cancel, &mut take)
+            };
+            let mut made = make(&options);
+            // A plan fails before the first strip is delivered.
+            let fits = !matches!(&made, Err(error) if error.kind() == ErrorKind::Limit);
+            let smaller = repair.without_deblurring().filter(|_| !fits);
+            if let Some(repair) = smaller {
+                made = make(&repair.apply(&options));
+            }
             let report = made.map_err(|error| match error.kind() {
                 ErrorKind::Quality if unasked => error.context("with clean-up (cleanup 0 makes none)"),
                 _ => error,
@@ -158,7 +167,7 @@ impl Job {
             let mut warnings = prepared.frame.image().warnings.clone();
             let doubt = Repair::doubt(&report).filter(|_| unasked);
             warnings.extend(doubt.map(|why| repair.warning(&why)));
-            warnings.extend(repair.note().map(str::to_owned));
+            warnings.extend(smaller.map(|_| format!("made without deblurring, as {NO_MEMORY}")));
             Ok(Outcome { warnings, report: serde_json::to_string(&report).unwrap_or_default() })
         })?;
         *open(&self.outcome) = outcome;

@@ -7,9 +7,10 @@ use crate::diffusion::{PlanStep, combine};
 use crate::engine::pass::ModelPass;
 use crate::engine::tile::{TileConditions, predict_tile};
 use crate::engine::workers::{Worker, Workers};
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 use crate::image::Raster;
 use crate::model::{Conditioning, TilingKind};
+use crate::runtime::is_out_of_memory;
 use crate::tiling::{Area, MIN_TILE, blend_window, extend, relative, scaled, tiles};
 
 /// A band of a pass. Its latents reach beyond its rows by the halo of all steps still to come.
@@ -228,13 +229,11 @@ impl<'a> Band<'a> {
 /// Does `work` for a tile, or for parts of it where the device has no memory for more at a time.
 fn in_parts(tile: &Area, multiple: usize, work: &dyn Fn(&Area) -> Result<()>) -> Result<()> {
     let done = work(tile);
-    match &done {
-        Err(error) if error.kind() == ErrorKind::Limit => match tile.halves(MIN_TILE, multiple) {
-            Some(halves) => halves.iter().try_for_each(|half| in_parts(half, multiple, work)),
-            None => done,
-        },
-        _ => done,
-    }
+    let halves = match &done {
+        Err(error) if is_out_of_memory(error) => tile.halves(MIN_TILE, multiple),
+        _ => None,
+    };
+    halves.map_or(done, |halves| halves.iter().try_for_each(|half| in_parts(half, multiple, work)))
 }
 
 /// Mixes overlapping tiles into `target`. In the tiles' order, so that the sum never depends on threads.

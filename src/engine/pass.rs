@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use crate::diffusion::{NoiseSource, SamplingPlan, combine};
 use crate::engine::meter::Meter;
+use crate::error::Result;
 use crate::image::{Raster, Resampler};
 use crate::model::Manifest;
 use crate::tiling::{Area, MemoryPlan, Workload, cut};
@@ -70,11 +71,11 @@ pub(crate) struct PassReport {
 }
 
 impl Counts {
-    pub(crate) fn timed<T>(&self, work: impl FnOnce() -> T) -> T {
+    pub(crate) fn timed<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         let start = Instant::now();
         let result = work();
         self.network_nanos.fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
-        self.tiles.fetch_add(1, Ordering::Relaxed);
+        self.tiles.fetch_add(usize::from(result.is_ok()), Ordering::Relaxed);
         result
     }
 

@@ -113,8 +113,7 @@ impl Upscaler {
         check_deblur(deblur, manifest)?;
         let raster = |(width, height): (usize, usize)| (4 * channels * width * height) as u64;
         // The image itself is held beside a smaller one.
-        let held = if deblur > 1 { raster((width, height)) } else { 0 };
-        let room = budget.saturating_sub(held);
+        let beside = if deblur > 1 { raster((width, height)) } else { 0 };
         let streams = self.streams(&sampling, channels, options);
         let (mut w, mut h) = (width.div_ceil(deblur), height.div_ceil(deblur));
         let mut passes = Vec::new();
@@ -125,14 +124,17 @@ impl Upscaler {
             let work = self.workload(w, h, &sampling, options);
             (h, w) = self.size_after((height, width), deblur, passes.len() + 1);
             enough = w >= target.0 && h >= target.1 || manifest.scale == 1;
-            let work = Workload { corrected: work.corrected && enough, ..work };
+            let streams = streams && enough;
+            let work = Workload { corrected: work.corrected && enough, beside, ..work };
             let pass;
             (pass, streamed) = match delivery {
-                Delivery::Strips if enough && streams => (choose_streamed(work, room, 0)?, true),
-                Delivery::Whole if enough && streams && (w, h) != target => {
-                    choose_for_a_smaller_result(work, room, raster(target))?
+                Delivery::Whole if streams && (w, h) != target => {
+                    choose_for_a_smaller_result(work, budget, raster(target))?
                 }
-                _ => (MemoryPlan::choose(&work, room)?, false),
+                _ => {
+                    let streamed = streams && delivery == Delivery::Strips;
+                    (MemoryPlan::choose(&Workload { streamed, ..work }, budget)?, streamed)
+                }
             };
             passes.push(pass);
         }
@@ -147,7 +149,7 @@ impl Upscaler {
             ));
         }
         let rasters = raster((width, height)) + raster(target);
-        let bytes = passes.iter().map(|pass| held + pass.bytes).max().unwrap_or(rasters);
+        let bytes = passes.iter().map(|pass| pass.bytes).max().unwrap_or(rasters);
         let repeats = if channels > manifest.channels { channels } else { 1 };
         let (width, height) = target;
         Ok(Plan { width, height, sampling, deblur, passes, streamed, bytes, repeats })
@@ -200,17 +202,13 @@ impl Upscaler {
     }
 }
 
-/// The cut of a pass that hands its result on in strips, beside `result` bytes.
-fn choose_streamed(work: Workload, room: u64, result: u64) -> Result<MemoryPlan> {
-    let plan = MemoryPlan::choose(&Workload { streamed: true, ..work }, room.saturating_sub(result))?;
-    Ok(MemoryPlan { bytes: plan.bytes + result, ..plan })
-}
-
 /// The cut of a last pass that makes more pixels than the result of `result` bytes has, and whether they are handed on
 /// in strips: where holding all of them would leave less room for tiles.
-fn choose_for_a_smaller_result(work: Workload, room: u64, result: u64) -> Result<(MemoryPlan, bool)> {
-    let whole = MemoryPlan::choose(&work, room);
-    match (whole, choose_streamed(work, room, result)) {
+fn choose_for_a_smaller_result(work: Workload, budget: u64, result: u64) -> Result<(MemoryPlan, bool)> {
+    let whole = MemoryPlan::choose(&work, budget);
+    let beside = work.beside + result;
+    let streamed = MemoryPlan::choose(&Workload { streamed: true, beside, ..work }, budget);
+    match (whole, streamed) {
         (Ok(whole), Ok(streamed)) if whole.overhead > streamed.overhead => Ok((streamed, true)),
         (Ok(whole), _) => Ok((whole, false)),
         (Err(_), streamed) => Ok((streamed?, true)),

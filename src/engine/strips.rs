@@ -1,4 +1,4 @@
-//! A result handed out in strips, for those who never hold all of it.
+//! A result in strips, for those who need not hold all that the model makes.
 
 use super::passes::{Run, cropped, kernel, mean_of_channels};
 use super::plan::Delivery;

@@ -39,6 +39,7 @@ pub(crate) fn workload(
         steps: sampling.steps,
         samples: options.uncertainty.unwrap_or(1),
         streamed: false,
+        beside: 0,
         corrected: sampling.consistency > 0,
         keeps_previous: sampling.sampler.is_multistep(),
         exact: manifest.tiling == TilingKind::Exact,

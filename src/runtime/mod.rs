@@ -41,6 +41,7 @@ pub use packages::Package;
 pub use plugin::PlugIn;
 pub use provider::{Device, Provider, ProviderReport};
 pub use record::{FileRecord, Flavour, InstallRecord, runtime_folder};
+pub(crate) use session::is_out_of_memory;
 pub use session::{Networks, OrtNetwork, Terminator, open_networks};
 pub use trial::{TRIAL, set_trial_program, try_provider};
 

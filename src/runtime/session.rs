@@ -263,18 +263,24 @@ fn failure(file: &'static str, terminator: &Terminator) -> impl Fn(ort::Error) -
         if terminator.is_thrown() {
             return Error::cancelled();
         }
-        let kind = if is_out_of_memory(error.message()) { ErrorKind::Limit } else { ErrorKind::Runtime };
-        Error::with_source(kind, format!("{file}: the inference failed"), error)
+        Error::with_source(ErrorKind::Runtime, format!("{file}: the inference failed"), error)
     }
 }
 
-/// Whether ONNX Runtime's message says that a tile is too large for the device: of its own arena, of CUDA, cuDNN and
-/// TensorRT, of Vulkan and Direct3D.
-fn is_out_of_memory(message: &str) -> bool {
-    let message = message.to_lowercase();
-    ["out of memory", "outofmemory", "out_of_memory", "failed to allocate memory", "smaller than requested bytes", "alloc_failed", "bad_alloc"]
-        .iter()
-        .any(|sign| message.contains(sign))
+/// Whether a tile was too large for the device, by the messages of ONNX Runtime's own arena, of CUDA, cuDNN and TensorRT, of
+/// Vulkan and Direct3D.
+pub(crate) fn is_out_of_memory(error: &Error) -> bool {
+    const SIGNS: [&str; 7] = [
+        "out of memory",
+        "outofmemory",
+        "out_of_memory",
+        "failed to allocate memory",
+        "smaller than requested bytes",
+        "alloc_failed",
+        "bad_alloc",
+    ];
+    let told = error.report().to_lowercase();
+    error.kind() == ErrorKind::Runtime && SIGNS.iter().any(|sign| told.contains(sign))
 }
 
 /// One inference; `expected` is the output's [channels, height, width].
@@ -354,7 +360,7 @@ fn image<'a>(name: &'a str, role: &'static str, channels: usize) -> Expected<'a>
 
 pub(super) fn load_graph(runtime: &Runtime, provider: Provider, file: &str, bytes: &[u8]) -> Result<Session> {
     runtime
-        .session_builder(provider, bytes)?
+        .session_builder(provider)?
         .commit_from_memory(bytes)
         .map_err(|error| Error::with_source(ErrorKind::Model, format!("{file}: cannot be loaded"), error))
 }

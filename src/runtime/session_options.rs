@@ -1,33 +1,28 @@
 //! How sessions are set up for a provider.
 
-use std::path::{Path, PathBuf};
-
 use ort::ep::ArbitrarilyConfigurableExecutionProvider;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 
 use super::environment::Runtime;
 use super::nvidia;
-use super::outcomes::{file_key, machine_key};
 use super::plugin::PlugIn;
 use super::plugin_api::Hardware;
 use super::provider::Provider;
-use super::record::runtime_folder;
 use crate::error::{Error, ErrorKind, Result};
-use crate::fs::hash::sha256_hex;
 
 impl Runtime {
-    /// Session options for `provider` and a `graph`.
+    /// Session options for `provider`.
     ///
     /// On the processor: one thread (the engine runs one network per thread instead), all graph optimisations.
     /// Subnormal numbers are left alone: flushing them gains nothing here, and would change the calling thread's
     /// arithmetic for good.
-    pub(super) fn session_builder(&self, provider: Provider, graph: &[u8]) -> Result<SessionBuilder> {
+    pub(super) fn session_builder(&self, provider: Provider) -> Result<SessionBuilder> {
         let failed =
             |cause| Error::with_source(ErrorKind::Runtime, format!("{provider} cannot be set up"), cause);
         let builder = self.plain_builder().map_err(failed)?;
         match provider.plugin() {
             Some(plugin) if !provider.compiled_in() => self.with_plugin(builder, provider, plugin),
-            _ => self.with_built_in(builder, provider, graph).map_err(failed),
+            _ => self.with_built_in(builder, provider).map_err(failed),
         }
     }
 
@@ -41,12 +36,7 @@ impl Runtime {
             .with_memory_pattern(true)?)
     }
 
-    fn with_built_in(
-        &self,
-        builder: SessionBuilder,
-        provider: Provider,
-        graph: &[u8],
-    ) -> ort::Result<SessionBuilder> {
+    fn with_built_in(&self, builder: SessionBuilder, provider: Provider) -> ort::Result<SessionBuilder> {
         let cuda = || {
             ort::ep::CUDA::default()
                 .with_device_id(0)
@@ -79,14 +69,8 @@ impl Runtime {
             }
             Provider::TensorRt => {
                 nvidia::preload(&self.library().path);
-                let mut tensorrt = ort::ep::TensorRT::default().with_device_id(0);
-                let root = runtime_folder();
-                if let Some(folder) = root.and_then(|root| engine_folder(&root, &self.library().path, graph)) {
-                    let path = folder.display();
-                    tensorrt = tensorrt.with_engine_cache(true).with_engine_cache_path(&path);
-                    tensorrt = tensorrt.with_timing_cache(true).with_timing_cache_path(&path);
-                }
-                Ok(builder.with_execution_providers([tensorrt.build().error_on_failure(), cuda()])?)
+                let tensorrt = ort::ep::TensorRT::default().with_device_id(0).build().error_on_failure();
+                Ok(builder.with_execution_providers([tensorrt, cuda()])?)
             }
         }
     }
@@ -110,14 +94,6 @@ impl Runtime {
             .map_err(|error| error.context(format!("{provider} cannot be set up")))?;
         Ok(builder)
     }
-}
-
-/// Where TensorRT keeps what it compiles of a graph, which takes it minutes, below `root`; `None` where that cannot be
-/// written. Its own names for engines do not tell graphs of other weights apart, nor drivers.
-fn engine_folder(root: &Path, library: &Path, graph: &[u8]) -> Option<PathBuf> {
-    let key = format!("{} | {} | {}", file_key(library), machine_key(), sha256_hex(graph));
-    let folder = root.join("tensorrt").join(&sha256_hex(key.as_bytes())[..16]);
-    std::fs::create_dir_all(&folder).ok().map(|()| folder)
 }
 
 fn openvino_device(provider: Provider) -> &'static str {
@@ -156,22 +132,5 @@ fn int8_sums_overflow() -> bool {
     #[cfg(not(target_arch = "x86_64"))]
     {
         false
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn engines_of_other_weights_lie_elsewhere() {
-        let root = tempfile::tempdir().unwrap();
-        let folder = |graph: &[u8]| engine_folder(root.path(), Path::new("libonnxruntime.so"), graph).unwrap();
-        assert!(folder(b"a").is_dir());
-        assert_eq!(folder(b"a"), folder(b"a"));
-        assert_ne!(folder(b"a"), folder(b"b"));
-        let file = root.path().join("file");
-        std::fs::write(&file, "").unwrap();
-        assert_eq!(engine_folder(&file, Path::new("libonnxruntime.so"), b"a"), None);
     }
 }

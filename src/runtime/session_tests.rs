@@ -136,3 +136,19 @@ fn terminate_stops_a_running_inference_and_reset_allows_the_next() {
     terminator.reset();
     network.encode(&image(4, 4), 0.0).unwrap();
 }
+
+#[test]
+fn a_device_without_memory_is_told_from_other_failures() {
+    for (message, lacking) in [
+        ("CUDA failure 2: out of memory ; GPU=0 ; hostname=a", true),
+        ("Failed to allocate memory for requested buffer of size 905969664", true),
+        ("Available memory of 1048576 is smaller than requested bytes of 2097152", true),
+        ("CUDNN failure 4000: CUDNN_STATUS_ALLOC_FAILED", true),
+        ("Got invalid dimensions for input: x", false),
+    ] {
+        let cause = std::io::Error::other(message);
+        let error = Error::with_source(ErrorKind::Runtime, "denoiser.onnx: the inference failed", cause);
+        assert_eq!(is_out_of_memory(&error), lacking, "{message}");
+    }
+    assert!(!is_out_of_memory(&Error::new(ErrorKind::Limit, "out of memory")));
+}

@@ -19,10 +19,6 @@ const BLURRED: f32 = 0.75;
 /// The factor by which a blurred image is made smaller.
 const SMALLER: usize = 2;
 
-/// How many times as long as without it automatic deblurring may take. Four times is usual; where memory is short, halos of
-/// small tiles can make it many more.
-const MOST_TIMES: f64 = 8.0;
-
 /// The blur, in pixels, from which on clean-up makes an image sharper than it costs.
 const SOFT: f32 = 0.35;
 
@@ -36,6 +32,9 @@ fn level_of_blur(blur: f32) -> f32 {
 /// Photographs with the worst damage of training change by up to 10, blurred ones by up to 13, waves and stripes that were
 /// taken for damaged ones by 16 and more.
 const MOST_CHANGE: (f64, f64) = (12.0, 15.0);
+
+/// Why deblurring was left out of a plan that did not fit.
+pub const NO_MEMORY: &str = "the memory does not suffice for it";
 
 /// What is asked for; where nothing is, it follows the image.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -61,8 +60,6 @@ pub struct Repair {
     pub deblur: usize,
     /// Both, as far as they were asked for.
     given: (f32, usize),
-    /// Whether the image is blurred, and making it smaller would take too much memory or time.
-    too_costly: bool,
 }
 
 impl AskedRepair {
@@ -91,19 +88,6 @@ fn tells_blur(manifest: &Manifest) -> bool {
     told && check_deblur(SMALLER, manifest).is_ok()
 }
 
-/// Whether a smaller start fits the memory and does not take too long.
-///
-/// # Errors
-/// As [`Upscaler::plan`], without it.
-fn is_affordable(image: &Raster, upscaler: &Upscaler, options: &UpscaleOptions) -> Result<bool> {
-    let plan = |deblur| {
-        let options = UpscaleOptions { deblur, ..options.clone() };
-        upscaler.plan(image.width(), image.height(), image.channels(), &options)
-    };
-    let plain = plan(1)?;
-    Ok(plan(SMALLER).is_ok_and(|smaller| smaller.cost(1.0, 1.0) <= MOST_TIMES * plain.cost(1.0, 1.0)))
-}
-
 impl Repair {
     /// What is done about the damage of `image` (of a JPEG file of that quality). Where nothing is `asked`, what the image
     /// calls for; and nothing where the result must agree with the input, or is not larger.
@@ -128,11 +112,9 @@ impl Repair {
             .map_or(level_told && may && options.uncertainty.is_none(), |deblur| deblur == Deblur::Auto);
         let damage = if level_told || blur_told { upscaler.estimate_damage(image)? } else { None };
         let blur = damage.map_or(0.0, |damage| damage.blur);
-        let blurred = blur_told && blur >= BLURRED && tells_blur(manifest);
-        let too_costly = blurred && !is_affordable(image, upscaler, options)?;
         let deblur = match asked.deblur {
             Some(Deblur::Factor(factor)) => factor,
-            _ if blurred && !too_costly => SMALLER,
+            _ if blur_told && blur >= BLURRED && tells_blur(manifest) => SMALLER,
             _ => 1,
         };
         let cleanup = match asked.cleanup {
@@ -153,7 +135,7 @@ impl Repair {
             if asked.cleanup.is_some() { cleanup } else { 0.0 },
             if asked.deblur.is_some() || asked.cleanup == Some(Cleanup::Auto) { deblur } else { 1 },
         );
-        Ok(Self { cleanup, deblur, given, too_costly })
+        Ok(Self { cleanup, deblur, given })
     }
 
     /// The engine's options with this repair.
@@ -166,6 +148,11 @@ impl Repair {
         (self.cleanup, self.deblur) != self.given
     }
 
+    /// The same without deblurring that nobody asked for; `None` where there is none of it.
+    pub fn without_deblurring(self) -> Option<Self> {
+        (self.deblur > self.given.1).then_some(Self { deblur: self.given.1, ..self })
+    }
+
     /// What was not asked for, in words.
     fn unasked(self) -> &'static str {
         match (self.cleanup != self.given.0, self.deblur != self.given.1) {
@@ -175,31 +162,25 @@ impl Repair {
         }
     }
 
-    /// What is to be said before the work.
-    pub fn note(self) -> Option<&'static str> {
-        self.too_costly.then_some(
-            "the image is blurred, and was not made smaller first, which would take too long with so little memory \
-             (deblur 2 does it all the same)",
-        )
-    }
-
-    /// What `make` returns for it, and a sentence where there is one to be said. Where it was not asked for, and breaks the
-    /// image or changes it by more than damage would, what `make` returns for what was asked.
+    /// What `make` returns for it. Where it was not asked for, and breaks the image, changes it by more than damage would,
+    /// or takes too much memory, what it returns for what was asked, and a sentence on that.
     ///
     /// # Errors
     /// As `make`.
     pub fn careful(self, make: impl Fn(Self) -> Result<Upscaled>) -> Result<(Upscaled, Option<String>)> {
-        let note = self.note().map(str::to_owned);
         let first = make(self);
         if !self.is_unasked() {
-            return first.map(|made| (made, note));
+            return first.map(|made| (made, None));
         }
         let why = match &first {
             Ok(made) => Self::doubt(&made.report),
             Err(error) if error.kind() == ErrorKind::Quality => Some("it breaks the image".to_owned()),
+            Err(error) if error.kind() == ErrorKind::Limit && self.without_deblurring().is_some() => {
+                Some(NO_MEMORY.to_owned())
+            }
             Err(_) => None,
         };
-        let Some(why) = why else { return first.map(|made| (made, note)) };
+        let Some(why) = why else { return first.map(|made| (made, None)) };
         let (cleanup, deblur) = self.given;
         let made = make(Self { cleanup, deblur, ..self })?;
         Ok((made, Some(format!("made without {}, as {why}", self.unasked()))))

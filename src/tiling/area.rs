@@ -31,7 +31,8 @@ impl Area {
     /// shorter than `least`.
     pub fn halves(&self, least: usize, multiple: usize) -> Option<[Self; 2]> {
         let tall = self.rows.len() >= self.columns.len();
-        let parts: [_; 2] = cut(if tall { &self.rows } else { &self.columns }, 2, multiple).try_into().ok()?;
+        let parts: [_; 2] =
+            cut(if tall { &self.rows } else { &self.columns }, 2, multiple).try_into().ok()?;
         let fits = parts.iter().all(|part| part.len() >= least);
         let half = |part| match tall {
             true => Self { rows: part, ..self.clone() },

@@ -32,6 +32,8 @@ pub struct Workload {
     pub samples: usize,
     /// Whether the result leaves band by band and is never held as a whole.
     pub streamed: bool,
+    /// Bytes that are held beside the pass.
+    pub beside: u64,
     /// Whether the result is corrected by its input, as a whole.
     pub corrected: bool,
     /// Whether the sampler keeps the previous prediction.
@@ -242,7 +244,10 @@ fn bytes(work: &Workload, tile: (usize, usize), rows: usize, bands: usize) -> u6
     };
     // A correction, the one before, what is lacking, and a byte for each: when bands and deviations are gone.
     let correction = if work.corrected { pixels(work.height) * (3 * input + input / FLOAT) } else { 0 };
-    image + (spread + band).max(correction) + work.workers as u64 * in_work * work.activation_bytes
+    work.beside
+        + image
+        + (spread + band).max(correction)
+        + work.workers as u64 * in_work * work.activation_bytes
 }
 
 #[cfg(test)]
@@ -262,6 +267,7 @@ mod tests {
             steps,
             samples: 1,
             streamed: false,
+            beside: 0,
             corrected: false,
             keeps_previous: false,
             exact: true,

@@ -56,7 +56,7 @@ fn a_tile_for_which_the_device_has_no_memory_is_made_in_parts() {
         assert!(made.report.tiles > 4 * expected.report.tiles, "{} tiles", made.report.tiles);
         assert!(largest_difference(&made.image, &expected.image) < 1e-5);
         let error = with(100).unwrap_err();
-        assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Limit, "out of memory"));
+        assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Runtime, "out of memory"));
     }
 }
 

@@ -42,7 +42,7 @@ impl FakeNetwork {
 
     fn allocate(&self, pixels: usize) -> Result<()> {
         match self.defect {
-            Defect::Small(most) if pixels > most => Err(Error::new(ErrorKind::Limit, "out of memory")),
+            Defect::Small(most) if pixels > most => Err(Error::new(ErrorKind::Runtime, "out of memory")),
             _ => Ok(()),
         }
     }

@@ -57,8 +57,9 @@ fn strips_are_the_rows_of_the_whole() {
                             most = most.max(count);
                             let plan = upscaler.plan(image.width(), image.height(), channels, &options);
                             if let Ok(plan) = plan {
-                                let made =
-                                    upscaler.upscale(&image, &options, &NoProgress, &CancelToken::new()).unwrap();
+                                let made = upscaler
+                                    .upscale(&image, &options, &NoProgress, &CancelToken::new())
+                                    .unwrap();
                                 assert!(made.image == expected.image, "{target:?} with {memory} bytes");
                                 streamed |= plan.streamed;
                             }

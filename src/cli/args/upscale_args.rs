@@ -108,7 +108,7 @@ impl ModelArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Reporting")]
 pub struct ReportArgs {
-    /// Show what would be done, how long it takes (longer where an image is blurred) and how much memory; write nothing
+    /// Show what would be done, how long it takes and how much memory; write nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
 
