@@ -146,7 +146,8 @@ def export(weights: Path, directory: Path, version: str, training: str) -> float
         )
     round_weights(network)
     encoder, denoiser = network.shape.flops()
-    estimator = read_manifest(weights).get("estimator") if weights.is_dir() else None
+    before = read_manifest(weights) if weights.is_dir() else {}
+    estimator = before.get("estimator")
     own = {k: v for k, v in about["record"].items() if estimator or not k.startswith("estimator_")}
     record = own | {
         "summary": training or about["record"].get("summary", ""),
@@ -164,7 +165,7 @@ def export(weights: Path, directory: Path, version: str, training: str) -> float
         content = manifest(network, schedule, made, about["name"], version, record)
         if estimator:
             shutil.copyfile(weights / estimator["file"], made / estimator["file"])
-            content["estimator"] = estimator
+            content |= {key: before[key] for key in ("estimator", "cleaning") if key in before}
         write_manifest(made, content)
         for path in made.iterdir():
             path.replace(directory / path.name)

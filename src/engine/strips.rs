@@ -1,6 +1,6 @@
 //! A result in strips, for those who need not hold all that the model makes.
 
-use super::passes::{Run, cropped, kernel, mean_of_channels};
+use super::passes::{Run, cropped_band, kernel, mean_of_channels};
 use super::plan::Delivery;
 use super::upscaler::Upscaler;
 use crate::engine::options::UpscaleOptions;
@@ -94,9 +94,4 @@ impl Upscaler {
         })?;
         Ok(fidelity.unwrap_or_else(|| comparison.fidelity()))
     }
-}
-
-fn cropped_band(band: Raster, height: usize, width: usize) -> Raster {
-    let height = height.min(band.height());
-    cropped(band, (height, width))
 }

@@ -9,6 +9,6 @@ mod tests;
 pub use bundle::{Bundle, DEFAULT_BUNDLE, MANIFEST_FILE};
 pub use graphs::{DenoiserEntry, DenoiserInputs, EncoderEntry, EncoderInputs, EstimatorEntry};
 pub use manifest::{
-    Conditioning, FORMAT, InputScaling, MAX_CONSISTENCY, Manifest, PredictionConfig, Preset,
+    Cleaning, Conditioning, FORMAT, InputScaling, MAX_CONSISTENCY, Manifest, PredictionConfig, Preset,
     SamplingDefaults, TilingKind, UpsamplerConfig,
 };
