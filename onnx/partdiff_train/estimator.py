@@ -58,7 +58,7 @@ MOST_BLUR = 3.0
 """Largest blur that is told, in pixels."""
 
 CLEANING = {"from": 0.4, "then": 0.2}
-"""From the first clean-up level on, the program cleans images up in a pass of its own, and enlarges them at the second."""
+"""From the first clean-up level on, the program cleans up in a pass of its own, and enlarges at the second."""
 
 AROUND = 5
 """Side of the square whose mean every pixel is compared with: damage is in fine detail."""

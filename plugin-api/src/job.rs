@@ -138,12 +138,12 @@ impl Job {
         image.linear = settings.linear();
         let prepared = prepare_for_model(image);
         let (options, asked) = settings.settings()?;
+        let options = UpscaleOptions { memory: options.memory.or(self.model.memory), ..options };
         let upscaler = &self.model.upscaler;
         let repair = Repair::of(asked, &prepared.color, None, upscaler, &options)?;
         // The result leaves in strips, and cannot be taken back as the command does.
         let unasked = repair.is_unasked();
-        let memory = options.memory.or(self.model.memory);
-        let options = UpscaleOptions { memory, ..repair.apply(&options) };
+        let options = repair.apply(&options);
         let outcome = attend(output, sink, settings.progress.as_ref(), &cancel, |exchange| {
             let strips = prepared.frame.strips((output.height, output.width));
             let mut take = |top: usize, color| {
@@ -167,6 +167,7 @@ impl Job {
             let mut warnings = prepared.frame.image().warnings.clone();
             let doubt = Repair::doubt(&report).filter(|_| unasked);
             warnings.extend(doubt.map(|why| repair.warning(&why)));
+            warnings.extend(repair.note());
             warnings.extend(smaller.map(|_| format!("made without deblurring, as {NO_MEMORY}")));
             Ok(Outcome { warnings, report: serde_json::to_string(&report).unwrap_or_default() })
         })?;

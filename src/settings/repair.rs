@@ -19,6 +19,10 @@ const BLURRED: f32 = 0.75;
 /// The factor by which a blurred image is made smaller.
 const SMALLER: usize = 2;
 
+/// How many times as long as without it deblurring that nobody asked for may take. Four times is usual; where memory is
+/// short, halos of small tiles can make it many more.
+const MOST_TIMES: f64 = 8.0;
+
 /// The blur, in pixels, from which on clean-up makes an image sharper than it costs.
 const SOFT: f32 = 0.35;
 
@@ -60,6 +64,8 @@ pub struct Repair {
     pub deblur: usize,
     /// Both, as far as they were asked for.
     given: (f32, usize),
+    /// Whether deblurring is left out for the time it would take.
+    too_slow: bool,
 }
 
 impl AskedRepair {
@@ -88,6 +94,16 @@ fn tells_blur(manifest: &Manifest) -> bool {
     told && check_deblur(SMALLER, manifest).is_ok()
 }
 
+/// Whether a smaller start, which fits the memory, takes too long in it.
+fn is_too_slow(image: &Raster, upscaler: &Upscaler, options: &UpscaleOptions) -> bool {
+    let cost = |deblur| {
+        let options = UpscaleOptions { deblur, ..options.clone() };
+        let plan = upscaler.plan(image.width(), image.height(), image.channels(), &options);
+        plan.map(|plan| plan.cost(1.0, 1.0))
+    };
+    matches!((cost(1), cost(SMALLER)), (Ok(plain), Ok(smaller)) if smaller > MOST_TIMES * plain)
+}
+
 impl Repair {
     /// What is done about the damage of `image` (of a JPEG file of that quality). Where nothing is `asked`, what the image
     /// calls for; and nothing where the result must agree with the input, or is not larger.
@@ -112,9 +128,11 @@ impl Repair {
             .map_or(level_told && may && options.uncertainty.is_none(), |deblur| deblur == Deblur::Auto);
         let damage = if level_told || blur_told { upscaler.estimate_damage(image)? } else { None };
         let blur = damage.map_or(0.0, |damage| damage.blur);
+        let blurred = blur_told && blur >= BLURRED && tells_blur(manifest);
+        let too_slow = blurred && asked == AskedRepair::default() && is_too_slow(image, upscaler, options);
         let deblur = match asked.deblur {
             Some(Deblur::Factor(factor)) => factor,
-            _ if blur_told && blur >= BLURRED && tells_blur(manifest) => SMALLER,
+            _ if blurred && !too_slow => SMALLER,
             _ => 1,
         };
         let cleanup = match asked.cleanup {
@@ -135,7 +153,7 @@ impl Repair {
             if asked.cleanup.is_some() { cleanup } else { 0.0 },
             if asked.deblur.is_some() || asked.cleanup == Some(Cleanup::Auto) { deblur } else { 1 },
         );
-        Ok(Self { cleanup, deblur, given })
+        Ok(Self { cleanup, deblur, given, too_slow })
     }
 
     /// The engine's options with this repair.
@@ -162,6 +180,15 @@ impl Repair {
         }
     }
 
+    /// What is to be said of deblurring that was left out for the time it would take.
+    pub fn note(self) -> Option<String> {
+        self.too_slow.then(|| {
+            format!(
+                "made without deblurring, which would take more than {MOST_TIMES} times as long with so little memory"
+            )
+        })
+    }
+
     /// What `make` returns for it. Where it was not asked for, and breaks the image, changes it by more than damage would,
     /// or takes too much memory, what it returns for what was asked, and a sentence on that.
     ///
@@ -170,7 +197,7 @@ impl Repair {
     pub fn careful(self, make: impl Fn(Self) -> Result<Upscaled>) -> Result<(Upscaled, Option<String>)> {
         let first = make(self);
         if !self.is_unasked() {
-            return first.map(|made| (made, None));
+            return first.map(|made| (made, self.note()));
         }
         let why = match &first {
             Ok(made) => Self::doubt(&made.report),
@@ -180,7 +207,7 @@ impl Repair {
             }
             Err(_) => None,
         };
-        let Some(why) = why else { return first.map(|made| (made, None)) };
+        let Some(why) = why else { return first.map(|made| (made, self.note())) };
         let (cleanup, deblur) = self.given;
         let made = make(Self { cleanup, deblur, ..self })?;
         Ok((made, Some(format!("made without {}, as {why}", self.unasked()))))
