@@ -21,7 +21,7 @@ const SMALLER: usize = 2;
 
 /// How many times as long as without it deblurring that nobody asked for may take. Four times is usual; where memory is
 /// short, halos of small tiles can make it many more.
-const MOST_TIMES: f64 = 8.0;
+const MOST_TIMES: f64 = 6.0;
 
 /// The blur, in pixels, from which on clean-up makes an image sharper than it costs.
 const SOFT: f32 = 0.35;
