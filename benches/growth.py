@@ -29,7 +29,7 @@ unit = 1024 if sys.platform != "darwin" else 1
 
 def run(picture: Path, output: Path, *options: str) -> tuple[float, float]:
     """Seconds and peak megabytes of one call."""
-    # The picture is soft, so that most sizes of it would be made in more passes than others.
+    # Some sizes of this image are taken for blurred, and would be made in more passes than others.
     fixed = ["--overwrite", "--quiet", "--device", "cpu", "--cleanup", "0", "--deblur", "1"]
     command = [partdiff, "upscale", picture, "-o", output, *fixed, *options]
     start = time.monotonic()

@@ -155,9 +155,9 @@ impl Job {
             };
             let mut made = make(&options);
             // A plan fails before the first strip is delivered.
-            let fits = !matches!(&made, Err(error) if error.kind() == ErrorKind::Limit);
-            let smaller = repair.without_deblurring().filter(|_| !fits);
-            if let Some(repair) = smaller {
+            let lacks_memory = matches!(&made, Err(error) if error.kind() == ErrorKind::Limit);
+            let instead = repair.without_deblurring().filter(|_| lacks_memory);
+            if let Some(repair) = instead {
                 made = make(&repair.apply(&options));
             }
             let report = made.map_err(|error| match error.kind() {
@@ -168,7 +168,7 @@ impl Job {
             let doubt = Repair::doubt(&report).filter(|_| unasked);
             warnings.extend(doubt.map(|why| repair.warning(&why)));
             warnings.extend(repair.note());
-            warnings.extend(smaller.map(|_| format!("made without deblurring, as {NO_MEMORY}")));
+            warnings.extend(instead.map(|_| format!("made without deblurring, as {NO_MEMORY}")));
             Ok(Outcome { warnings, report: serde_json::to_string(&report).unwrap_or_default() })
         })?;
         *open(&self.outcome) = outcome;

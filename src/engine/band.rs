@@ -163,7 +163,7 @@ impl<'a> Band<'a> {
                     let mut target = target.lock().expect("no panic while held");
                     let top = (core.rows.start - target.1) * scale;
                     let left = core.columns.start * scale;
-                    target.0.paste(&tile, 0..tile.height(), 0..tile.width(), top, left);
+                    target.0.paste_all(&tile, top, left);
                     drop(target);
                     count(&input);
                     Ok(())

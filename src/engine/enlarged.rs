@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::diffusion::{LatentForm, combine};
 use crate::engine::band::Band;
 use crate::engine::pass::ModelPass;
+use crate::engine::passes::cropped;
 use crate::engine::spread::Spread;
 use crate::engine::workers::Workers;
 use crate::error::Result;
@@ -33,11 +34,9 @@ impl ModelPass<'_> {
         for rows in bands {
             let top = rows.start * scale;
             let band = self.band(workers, rows)?;
-            let whole = |raster: &Raster| (0..raster.height(), 0..raster.width());
-            let (y, x) = whole(&band.image);
-            image.paste(&band.image, y.clone(), x.clone(), top, 0);
+            image.paste_all(&band.image, top, 0);
             if let (Some(variance), Some(part)) = (&mut variance, &band.variance) {
-                variance.paste(part, y, x, top, 0);
+                variance.paste_all(part, top, 0);
             }
         }
         Ok(Enlarged { image, variance })
@@ -62,6 +61,20 @@ impl ModelPass<'_> {
         }
         let variance = Some(spread.variance());
         Ok(Enlarged { image, variance })
+    }
+
+    /// As [`band`](Self::band), the image alone, and only that part of it which lies within a result of `size`
+    /// (height, width): below and to the right may lie what was added up to the size multiple.
+    pub(crate) fn band_within(
+        &self,
+        workers: &Workers,
+        rows: Range<usize>,
+        size: (usize, usize),
+    ) -> Result<Raster> {
+        let top = rows.start * self.work.scale;
+        let band = self.band(workers, rows)?.image;
+        let height = band.height().min(size.0 - top);
+        Ok(cropped(band, (height, size.1)))
     }
 
     /// Turns the last prediction into the image, black 0 and white 1.

@@ -56,7 +56,7 @@ impl Upscaler {
         if run.plan.streamed {
             let mut result = Raster::new(image.channels(), run.plan.height, run.plan.width);
             let fidelity = self.run_strips(image, run, &mut |top, rows| {
-                result.paste(&rows, 0..rows.height(), 0..rows.width(), top, 0);
+                result.paste_all(&rows, top, 0);
                 Ok(())
             })?;
             return Ok(Finished { image: result, uncertainty: None, fidelity });
@@ -158,10 +158,8 @@ impl Upscaler {
         let mut made = Raster::new(image.channels(), size.0, size.1);
         self.with_stage(&stage, image, grey, run, |pass, workers| {
             for rows in pass.bands() {
-                let top = rows.start * pass.work.scale;
-                let band = cropped_band(pass.band(workers, rows)?.image, large.0 - top, large.1);
-                if let Some((top, rows)) = shrink.push(band) {
-                    made.paste(&rows, 0..rows.height(), 0..rows.width(), top, 0);
+                if let Some((top, rows)) = shrink.push(pass.band_within(workers, rows, large)?) {
+                    made.paste_all(&rows, top, 0);
                 }
             }
             Ok(())
@@ -179,8 +177,9 @@ impl Upscaler {
         work: impl FnOnce(&ModelPass<'_>, &Workers) -> Result<T>,
     ) -> Result<T> {
         let Run { plan, options, .. } = *run;
-        let most = match (index, plan.deblur, &plan.cleaning) {
-            (0, _, Some(_)) => self.manifest().cleaning.map_or(1.0, |cleaning| cleaning.then),
+        let cleaning = self.manifest().cleaning.filter(|_| plan.cleaning.is_some());
+        let most = match (index, plan.deblur, cleaning) {
+            (0, _, Some(cleaning)) => cleaning.then,
             (0, ..) => 1.0,
             (_, 1, _) => 0.0,
             _ => STILL_ROUGH,
@@ -294,12 +293,6 @@ fn padded(image: &Raster, (height, width): (usize, usize), value: impl Fn(f32) -
         }
     }
     made
-}
-
-/// The upper left part of a band of a result, of `height` rows at most.
-pub(crate) fn cropped_band(band: Raster, height: usize, width: usize) -> Raster {
-    let height = height.min(band.height());
-    cropped(band, (height, width))
 }
 
 /// The upper left part of a raster, of `size` (height, width).

@@ -1,6 +1,6 @@
 //! A result in strips, for those who need not hold all that the model makes.
 
-use super::passes::{Run, cropped_band, kernel, mean_of_channels};
+use super::passes::{Run, kernel, mean_of_channels};
 use super::plan::Delivery;
 use super::upscaler::Upscaler;
 use crate::engine::options::UpscaleOptions;
@@ -56,7 +56,7 @@ impl Upscaler {
         } else {
             image.clone()
         };
-        let (scale, last) = (self.manifest().scale, plan.passes.len() - 1);
+        let last = plan.passes.len() - 1;
         let current = self.before_last(current, grey, run)?;
         let size = self.size_after((image.height(), image.width()), plan.deblur, last + 1);
         let target = (plan.height, plan.width);
@@ -68,11 +68,9 @@ impl Upscaler {
             let bands = pass.bands();
             let single = bands.len() == 1;
             for rows in bands {
-                let top = rows.start * scale;
-                let band = pass.band(workers, rows)?.image;
+                let top = rows.start * pass.work.scale;
+                let band = pass.band_within(workers, rows, size)?;
                 meter.check()?;
-                // Below and to the right may lie what was added up to the size multiple.
-                let band = cropped_band(band, size.0 - top, size.1);
                 let mut band = if grey { mean_of_channels(&band) } else { band };
                 if single {
                     // All of it is here, so that no rows need be kept for the comparison.

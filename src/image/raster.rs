@@ -114,4 +114,12 @@ impl Raster {
             }
         }
     }
+
+    /// Copies all of `source` to (`y`, `x`) of every plane.
+    ///
+    /// # Panics
+    /// If it leaves the image.
+    pub fn paste_all(&mut self, source: &Self, y: usize, x: usize) {
+        self.paste(source, 0..source.height, 0..source.width, y, x);
+    }
 }

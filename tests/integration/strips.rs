@@ -23,7 +23,7 @@ fn strips(upscaler: &Upscaler, image: &Raster, options: &UpscaleOptions) -> Resu
     let (mut next, mut count) = (0, 0);
     let mut take = |top: usize, rows: Raster| {
         assert_eq!((top, rows.channels(), rows.width()), (next, whole.channels(), whole.width()));
-        whole.paste(&rows, 0..rows.height(), 0..rows.width(), top, 0);
+        whole.paste_all(&rows, top, 0);
         next += rows.height();
         count += 1;
         Ok(())

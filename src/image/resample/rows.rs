@@ -62,8 +62,8 @@ impl RowResampler {
         }
         let (channels, width, above) = (rows.channels(), rows.width(), self.window.height());
         let mut window = Raster::new(channels, above + rows.height(), width);
-        window.paste(&self.window, 0..above, 0..width, 0, 0);
-        window.paste(&rows, 0..rows.height(), 0..width, above, 0);
+        window.paste_all(&self.window, 0, 0);
+        window.paste_all(&rows, above, 0);
         self.window = window;
     }
 
