@@ -149,7 +149,7 @@ fn results_in_krita_are_those_of_the_command() {
         "-s",
         "-screen 0 1280x900x24",
         "timeout",
-        "900",
+        "300",
         "krita",
         "--nosplash",
     ]);
