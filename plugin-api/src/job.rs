@@ -155,9 +155,8 @@ impl Job {
             };
             let mut made = make(&options);
             // A plan fails before the first strip is delivered.
-            let lacks_memory = matches!(&made, Err(error) if error.kind() == ErrorKind::Limit);
-            let instead = repair.without_deblurring().filter(|_| lacks_memory);
-            if let Some(repair) = instead {
+            let smaller = repair.with_less_memory(&made);
+            if let Some(repair) = smaller {
                 made = make(&repair.apply(&options));
             }
             let report = made.map_err(|error| match error.kind() {
@@ -166,9 +165,9 @@ impl Job {
             })?;
             let mut warnings = prepared.frame.image().warnings.clone();
             let doubt = Repair::doubt(&report).filter(|_| unasked);
-            warnings.extend(doubt.map(|why| repair.warning(&why)));
+            warnings.extend(doubt.map(|why| smaller.unwrap_or(repair).warning(&why)));
             warnings.extend(repair.note());
-            warnings.extend(instead.map(|_| format!("made without deblurring, as {NO_MEMORY}")));
+            warnings.extend(smaller.map(|_| NO_MEMORY.to_owned()));
             Ok(Outcome { warnings, report: serde_json::to_string(&report).unwrap_or_default() })
         })?;
         *open(&self.outcome) = outcome;

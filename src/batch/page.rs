@@ -30,7 +30,7 @@ pub struct MadePage {
     image: Raster,
     record: Option<Provenance>,
     /// What is to be said of it.
-    note: Option<String>,
+    notes: Vec<String>,
     /// How it was made.
     pub report: Report,
     /// What [`UpscaleOptions::uncertainty`] asks for.
@@ -94,13 +94,13 @@ impl Page {
         let Prepared { color, frame } = self.prepared;
         let repair = Repair::of(asked, &color, self.jpeg_quality, upscaler, options)?;
         let make = |repair: Repair| upscaler.upscale(&color, &repair.apply(options), progress, cancel);
-        let (Upscaled { image, uncertainty, report }, note) = repair.careful(make)?;
+        let (Upscaled { image, uncertainty, report }, notes) = repair.careful(make)?;
         let scale = image.width() as f64 / color.width() as f64;
         let record = hash.map(|hash| {
             let record = upscaler.provenance(&report, scale, hash);
             Provenance { page: self.index, ..record }
         });
-        Ok(MadePage { frame, image, record, note, report, uncertainty })
+        Ok(MadePage { frame, image, record, notes, report, uncertainty })
     }
 }
 
@@ -115,7 +115,7 @@ impl MadePage {
         let flattened = self.frame.has_alpha() && !encoding.format.has_alpha();
         let unit_range = encoding.stored_depth(self.frame.image().depth) != SampleDepth::F32;
         let mut image = self.frame.restore(self.image, &RestoreOptions { unit_range, ..*restore });
-        image.warnings.extend(self.note);
+        image.warnings.extend(self.notes);
         let Some(mut record) = self.record else {
             // One that the source has tells of another image.
             Provenance::remove(&mut image.metadata);

@@ -92,6 +92,7 @@ fn row(index: usize, version: &Version, preview: &Preview, about: &About) -> Res
         "steps": version.steps,
         "cleanup": version.cleanup,
         "deblur": version.deblur,
+        "notes": version.notes,
         "width": width,
         "height": height,
         "seconds": times,
@@ -125,6 +126,7 @@ mod tests {
             steps,
             cleanup: 0.0,
             deblur: 1,
+            notes: vec!["made without deblurring".into()],
             image: Raster::new(3, 8, 12),
             added: Raster::new(1, 8, 12),
             uncertainty: (steps > 1).then(|| Raster::new(1, 8, 12)),
@@ -159,7 +161,10 @@ mod tests {
         );
         let row = &data["presets"][1];
         assert_eq!((&row["seconds"], &row["width"]), (&json!([2.04, 1.02]), &json!(80)));
-        assert_eq!(row["command"], "another");
+        assert_eq!(
+            (&row["command"], &row["notes"]),
+            (&json!("another"), &json!(["made without deblurring"]))
+        );
         assert!(row["bytes"].as_f64().unwrap() > 0.0);
         // Nothing is fetched from elsewhere.
         assert!(!page.contains("http://") && !page.contains("https://"));

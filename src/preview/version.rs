@@ -51,6 +51,8 @@ pub struct Version {
     pub cleanup: f32,
     /// The factor by which the image was made smaller first, against blur; 1: not at all.
     pub deblur: usize,
+    /// What is to be said of repair that was left out, one sentence each.
+    pub notes: Vec<String>,
     /// The picture.
     pub image: Raster,
     /// How far it lies from the interpolated crop, in levels of 255, one plane.
@@ -134,7 +136,7 @@ impl Maker<'_> {
             let options = UpscaleOptions { place, uncertainty, ..repair.apply(&options) };
             upscaler.upscale(&part, &options, progress, self.cancel)
         };
-        let (Upscaled { image: made, uncertainty, report }, _) = repair.careful(make)?;
+        let (Upscaled { image: made, uncertainty, report }, notes) = repair.careful(make)?;
         let made = within(&made, &asked.crop, &wide, scale);
         let really = UpscaleOptions { cleanup: report.cleanup, deblur: report.deblur, ..options };
         let plan = upscaler.plan(size.0, size.1, image.channels(), &really)?;
@@ -143,6 +145,7 @@ impl Maker<'_> {
             steps,
             cleanup: report.cleanup,
             deblur: report.deblur,
+            notes,
             added: difference(&made, self.interpolated),
             image: made,
             uncertainty: uncertainty.map(|map| within(&map, &asked.crop, &wide, scale)),

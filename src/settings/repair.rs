@@ -37,8 +37,8 @@ fn level_of_blur(blur: f32) -> f32 {
 /// taken for damaged ones by 16 and more.
 const MOST_CHANGE: (f64, f64) = (12.0, 15.0);
 
-/// Why deblurring was left out of a plan that did not fit.
-pub const NO_MEMORY: &str = "the memory does not suffice for it";
+/// What is to be said of deblurring that did not fit the memory.
+pub const NO_MEMORY: &str = "made without deblurring, as the memory does not suffice for it";
 
 /// What is asked for; where nothing is, it follows the image.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -166,9 +166,10 @@ impl Repair {
         (self.cleanup, self.deblur) != self.given
     }
 
-    /// The same without deblurring that nobody asked for; `None` where there is none of it.
-    pub fn without_deblurring(self) -> Option<Self> {
-        (self.deblur > self.given.1).then_some(Self { deblur: self.given.1, ..self })
+    /// The same without deblurring that nobody asked for, where `made` failed as the memory did not suffice for it.
+    pub fn with_less_memory<T>(self, made: &Result<T>) -> Option<Self> {
+        let failed = matches!(made, Err(error) if error.kind() == ErrorKind::Limit);
+        (failed && self.deblur > self.given.1).then_some(Self { deblur: self.given.1, ..self })
     }
 
     /// What was not asked for, in words.
@@ -189,28 +190,31 @@ impl Repair {
         })
     }
 
-    /// What `make` returns for it. Where it was not asked for, and breaks the image, changes it by more than damage would,
-    /// or takes too much memory, what it returns for what was asked, and a sentence on that.
+    /// What `make` returns for it, and what is to be said of repair that was left out, one sentence each: deblurring that
+    /// nobody asked for where it takes too long or too much memory, and all that nobody asked for where it breaks the image
+    /// or changes it by more than damage would.
     ///
     /// # Errors
     /// As `make`.
-    pub fn careful(self, make: impl Fn(Self) -> Result<Upscaled>) -> Result<(Upscaled, Option<String>)> {
-        let first = make(self);
-        if !self.is_unasked() {
-            return first.map(|made| (made, self.note()));
+    pub fn careful(self, make: impl Fn(Self) -> Result<Upscaled>) -> Result<(Upscaled, Vec<String>)> {
+        let mut notes = Vec::from_iter(self.note());
+        let (mut used, mut made) = (self, make(self));
+        if let Some(smaller) = self.with_less_memory(&made) {
+            notes.push(NO_MEMORY.to_owned());
+            (used, made) = (smaller, make(smaller));
         }
-        let why = match &first {
+        let why = match &made {
+            _ if !used.is_unasked() => None,
             Ok(made) => Self::doubt(&made.report),
             Err(error) if error.kind() == ErrorKind::Quality => Some("it breaks the image".to_owned()),
-            Err(error) if error.kind() == ErrorKind::Limit && self.without_deblurring().is_some() => {
-                Some(NO_MEMORY.to_owned())
-            }
             Err(_) => None,
         };
-        let Some(why) = why else { return first.map(|made| (made, self.note())) };
-        let (cleanup, deblur) = self.given;
-        let made = make(Self { cleanup, deblur, ..self })?;
-        Ok((made, Some(format!("made without {}, as {why}", self.unasked()))))
+        if let Some(why) = why {
+            notes.push(format!("made without {}, as {why}", used.unasked()));
+            let (cleanup, deblur) = self.given;
+            made = make(Self { cleanup, deblur, ..self });
+        }
+        made.map(|made| (made, notes))
     }
 
     /// How a host says [`doubt`](Self::doubt) of a result that cannot be taken back.
@@ -226,5 +230,51 @@ impl Repair {
         let text =
             || format!("it changes the image by {change:.0} levels of 255, more than usual damage explains");
         (change > most).then(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::fake_network::{FakeNetwork, manifest};
+    use crate::progress::{CancelToken, ProgressEvent};
+
+    #[test]
+    fn whatever_was_left_out_is_said() {
+        let upscaler = Upscaler::with_networks(&manifest(json!({})), vec![FakeNetwork::boxed(2)]).unwrap();
+        let plain = UpscaleOptions::default();
+        let progress = |_: ProgressEvent| true;
+        let made = upscaler.upscale(&Raster::new(1, 8, 8), &plain, &progress, &CancelToken::new()).unwrap();
+        let repair = |given, too_slow| Repair { cleanup: 0.5, deblur: 2, given, too_slow };
+        // Clean-up changes the image by so many levels; deblurring needs more memory than there is.
+        let careful = |repair: Repair, change: f64| {
+            let (made, notes) = repair
+                .careful(|repair| {
+                    if repair.deblur > 1 {
+                        return Err(Error::new(ErrorKind::Limit, "no memory"));
+                    }
+                    let mut made = made.clone();
+                    made.report.cleanup = repair.cleanup;
+                    made.report.fidelity.mean_error = if repair.cleanup > 0.0 { change } else { 0.0 };
+                    Ok(made)
+                })
+                .unwrap();
+            (made.report.cleanup, notes)
+        };
+        let doubted = "made without clean-up, as it changes the image by 20 levels of 255, more than usual damage explains";
+        assert_eq!(careful(repair((0.0, 1), false), 3.0), (0.5, vec![NO_MEMORY.to_owned()]));
+        assert_eq!(
+            careful(repair((0.0, 1), false), 20.0),
+            (0.0, vec![NO_MEMORY.to_owned(), doubted.to_owned()])
+        );
+        let slow = Repair { deblur: 1, ..repair((0.0, 1), true) };
+        let (cleanup, notes) = careful(slow, 20.0);
+        assert!(cleanup == 0.0 && notes.len() == 2 && notes[0].contains("times as long"), "{notes:?}");
+        assert_eq!(notes[1], doubted);
+        // What was asked for stays, whatever it does.
+        let asked = Repair { deblur: 1, ..repair((0.5, 1), false) };
+        assert_eq!(careful(asked, 20.0), (0.5, vec![]));
     }
 }
