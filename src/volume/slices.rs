@@ -1,9 +1,10 @@
 //! The slices of a volume through the engine, several at a time, in their order.
 
+use std::collections::VecDeque;
 use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 
 use super::enlarge::{Enlarged, enlarge};
 use super::intensity::{Slice, Window};
@@ -74,19 +75,27 @@ struct Finished {
     report: Option<Report>,
 }
 
-/// What `work` makes of each of `items`, all at the same time, in their order.
-pub(super) fn at_once<T: Send, R: Send>(
-    items: Vec<T>,
-    work: impl Fn(usize, T) -> Result<R> + Sync,
-) -> Result<Vec<R>> {
+/// Hands what `work` makes of each of `items` to `take`, in their order, with up to `at_once` of them in work.
+pub(super) fn in_order<T: Send, R: Send>(
+    items: impl Iterator<Item = Result<T>>,
+    at_once: usize,
+    work: impl Fn(T) -> Result<R> + Sync,
+    mut take: impl FnMut(R) -> Result<()>,
+) -> Result<()> {
     let work = &work;
     thread::scope(|scope| {
-        let items = items.into_iter().enumerate();
-        let workers: Vec<_> = items.map(|(at, item)| scope.spawn(move || work(at, item))).collect();
-        let ended =
-            workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic)));
-        // All have to end, also after a failure.
-        ended.collect::<Vec<_>>().into_iter().collect()
+        let mut in_work = VecDeque::new();
+        let mut end = |first: ScopedJoinHandle<'_, Result<R>>| {
+            first.join().unwrap_or_else(|panic| resume_unwind(panic)).and_then(&mut take)
+        };
+        for item in items {
+            let item = item?;
+            if in_work.len() == at_once {
+                in_work.pop_front().map_or(Ok(()), &mut end)?;
+            }
+            in_work.push_back(scope.spawn(move || work(item)));
+        }
+        in_work.into_iter().try_for_each(end)
     })
 }
 
@@ -123,23 +132,23 @@ impl Slices<'_> {
         let (through, voxel) = (plan.plane.2, plan.source.datatype().bytes());
         let sides = plan.stored();
         let progress = Progress::new(listener, plan.slices());
-        let work =
-            |first: usize, slices: Vec<Vec<u8>>| self.group(first, slices, upscaler, &progress, cancel);
+        let options = UpscaleOptions { among_others: plan.slices() > 1, ..self.options.clone() };
+        let work = |(number, bytes): (usize, Vec<u8>)| {
+            self.slice(&bytes, number, options.clone(), upscaler, &progress, cancel)
+        };
         let at_once = upscaler.networks().max(2);
         let mut outcome = Outcome::default();
         if through == 2 {
             // Slices lie in the order of the file.
-            let length = sides[0] * sides[1] * voxel;
-            for first in (0..plan.slices()).step_by(at_once) {
-                let count = at_once.min(plan.slices() - first);
-                let mut group = vec![vec![0; length]; count];
-                group.iter_mut().try_for_each(|bytes| data.fill(bytes))?;
-                for finished in work(first, group)? {
-                    let (result, map) = outcome.add(finished);
-                    take(Block::Result(result))?;
-                    map.map_or(Ok(()), |map| take(Block::Map(map)))?;
-                }
-            }
+            let read = |number: usize| {
+                let mut bytes = vec![0; sides[0] * sides[1] * voxel];
+                data.fill(&mut bytes).map(|()| (number, bytes))
+            };
+            in_order((0..plan.slices()).map(read), at_once, work, |finished| {
+                let (result, map) = outcome.add(finished);
+                take(Block::Result(result))?;
+                map.map_or(Ok(()), |map| take(Block::Map(map)))
+            })?;
             return Ok(outcome);
         }
         let scratch = |datatype: Datatype| Scratch::new(self.folder, plan.sides, through, datatype.bytes());
@@ -150,17 +159,17 @@ impl Slices<'_> {
             data.fill(&mut volume)?;
             results.rewind()?;
             maps.as_mut().map_or(Ok(()), Scratch::rewind)?;
-            for first in (0..sides[through]).step_by(at_once) {
-                let indices = first..sides[through].min(first + at_once);
-                let group = indices.map(|index| slice(&volume, sides, through, index, voxel)).collect();
-                for finished in work(time * sides[through] + first, group)? {
-                    let (result, map) = outcome.add(finished);
-                    results.push(&result)?;
-                    if let (Some(maps), Some(map)) = (&mut maps, map) {
-                        maps.push(&map)?;
-                    }
+            let read = |index: usize| {
+                Ok((time * sides[through] + index, slice(&volume, sides, through, index, voxel)))
+            };
+            in_order((0..sides[through]).map(read), at_once, work, |finished| {
+                let (result, map) = outcome.add(finished);
+                results.push(&result)?;
+                match (&mut maps, map) {
+                    (Some(maps), Some(map)) => maps.push(&map),
+                    _ => Ok(()),
                 }
-            }
+            })?;
             let mut checked = |block: Block| cancel.check().and_then(|()| take(block));
             results.ordered(|block| checked(Block::Result(block)))?;
             if let Some(maps) = &mut maps {
@@ -195,22 +204,6 @@ impl Slices<'_> {
             left -= voxels;
         }
         Ok(())
-    }
-
-    /// Makes slices at the same time; the first has number `first`.
-    fn group(
-        &self,
-        first: usize,
-        slices: Vec<Vec<u8>>,
-        upscaler: &Upscaler,
-        progress: &Progress<'_>,
-        cancel: &CancelToken,
-    ) -> Result<Vec<Finished>> {
-        let among_others = slices.len() > 1;
-        at_once(slices, |at, bytes| {
-            let options = UpscaleOptions { among_others, ..self.options.clone() };
-            self.slice(&bytes, first + at, options, upscaler, progress, cancel)
-        })
     }
 
     /// One slice of the result, by its number among those of all volumes.

@@ -5,10 +5,12 @@
 //! averaged over both families. The mean over the thickness of an acquired slice must be that slice: the difference is
 //! added.
 
+use std::cell::RefCell;
+
 use super::enlarge::{Enlarged, enlarge, mixed};
 use super::intensity::Slice;
 use super::region::Part;
-use super::slices::{Block, Outcome, Progress, Slices, at_once};
+use super::slices::{Block, Outcome, Progress, Slices, in_order};
 use super::task::Listener;
 use crate::engine::{Spread, Target, UpscaleOptions, Upscaler};
 use crate::error::Result;
@@ -32,21 +34,20 @@ impl Grid {
         self.sides[..axis].iter().product()
     }
 
-    /// Calls `each` for the voxels of the slice at `index` along the axis that is neither `rows` nor `columns`, row by row.
-    fn each(&mut self, (rows, columns): (usize, usize), index: usize, mut each: impl FnMut(&mut f32)) {
+    /// Where the voxels lie of the slice at `index` along the axis that is neither `rows` nor `columns`, row by row.
+    fn places(&self, (rows, columns): (usize, usize), index: usize) -> impl Iterator<Item = usize> + use<> {
         let first = index * self.stride(3 - rows - columns);
         let (row, column) = (self.stride(rows), self.stride(columns));
-        for y in 0..self.sides[rows] {
-            for x in 0..self.sides[columns] {
-                each(&mut self.values[first + y * row + x * column]);
-            }
-        }
+        let (height, width) = (self.sides[rows], self.sides[columns]);
+        (0..height).flat_map(move |y| (0..width).map(move |x| first + y * row + x * column))
     }
 
-    fn slice(&mut self, axes: (usize, usize), index: usize) -> Vec<f32> {
-        let mut values = Vec::with_capacity(self.sides[axes.0] * self.sides[axes.1]);
-        self.each(axes, index, |value| values.push(*value));
-        values
+    fn slice(&self, axes: (usize, usize), index: usize) -> Vec<f32> {
+        self.places(axes, index).map(|place| self.values[place]).collect()
+    }
+
+    fn put(&mut self, axes: (usize, usize), index: usize, slice: &[f32]) {
+        self.places(axes, index).zip(slice).for_each(|(place, value)| self.values[place] = *value);
     }
 }
 
@@ -74,16 +75,14 @@ impl Slices<'_> {
             if let Some(resizer) = &self.resizer {
                 let mut reduced = Grid { sides, values: vec![0.0; sides.iter().product()] };
                 for index in 0..sides[through] {
-                    let mut values = resizer.resize(&input.slice((b, a), index)).into_iter();
-                    reduced.each((b, a), index, |value| *value = values.next().unwrap_or(0.0));
+                    reduced.put((b, a), index, &resizer.resize(&input.slice((b, a), index)));
                 }
                 input = reduced;
             }
-            let mut made = |sample: usize, outcome: &mut Outcome| {
+            let made = |sample: usize, outcome: &mut Outcome| {
                 let seed = self.options.seed.wrapping_add(sample as u64);
-                let mut result =
-                    self.averaged(&mut input, time, seed, upscaler, &progress, outcome, cancel)?;
-                self.corrected(&mut input, &mut result, outcome, cancel)?;
+                let mut result = self.averaged(&input, time, seed, upscaler, &progress, outcome, cancel)?;
+                self.corrected(&input, &mut result, upscaler.networks() + 1, outcome, cancel)?;
                 Ok(Raster::from_vec(1, 1, result.values.len(), result.values))
             };
             let result = made(0, &mut outcome)?;
@@ -107,7 +106,7 @@ impl Slices<'_> {
     #[allow(clippy::too_many_arguments, reason = "they belong to different owners")]
     fn averaged(
         &self,
-        input: &mut Grid,
+        input: &Grid,
         time: usize,
         seed: u64,
         upscaler: &Upscaler,
@@ -128,54 +127,52 @@ impl Slices<'_> {
             let scale = upscaler.manifest().scale;
             let size = (scale * height, scale * width);
             let target = Target::Size { width: size.1 as u32, height: size.0 as u32 };
-            let count = upscaler.networks().max(2);
-            for first in (0..old[across]).step_by(count) {
-                let indices = first..old[across].min(first + count);
-                let slices: Vec<_> = indices
-                    .map(|index| Slice::new(input.slice(axes, index), old[through], old[axis]))
-                    .collect();
-                let made = at_once(slices, |at, slice| {
-                    let narrow = resize(&slice.inside, height, width, Kernel::BICUBIC);
-                    let narrow = Slice::new(narrow.data().to_vec(), height, width);
-                    let place = plan.noise(time, across, first + at);
-                    let options = UpscaleOptions {
-                        target,
-                        seed,
-                        place,
-                        uncertainty: None,
-                        among_others: true,
-                        ..self.options.clone()
-                    };
-                    let part = self.region.part(axes, first + at);
-                    let seen = part.as_ref().map(|part| part.narrowed(old[axis], width));
-                    let Enlarged { image, report, .. } =
-                        enlarge(&narrow, seen.as_ref(), upscaler, &options, size, progress, cancel)?;
-                    let plain = interpolated(&slice, plan.sides[through], old[axis]);
-                    Ok(match part.filter(|_| report.is_some()) {
-                        None => (plain, report),
-                        Some(part) => {
-                            let shares = part.shares((height, old[axis]), (plan.sides[through], old[axis]));
-                            let refined = refined(&plain, &narrow, &image);
-                            (mixed(plain, &refined, shares), report)
-                        }
-                    })
-                })?;
-                for (at, (image, report)) in made.into_iter().enumerate() {
-                    outcome.count(report);
-                    let mut values = image.data().iter();
-                    result
-                        .each(axes, first + at, |sum| *sum += share * values.next().copied().unwrap_or(0.0));
-                }
-            }
+            let options = UpscaleOptions {
+                target,
+                seed,
+                uncertainty: None,
+                among_others: true,
+                ..self.options.clone()
+            };
+            let slices = (0..old[across]).map(|index| Ok((index, input.slice(axes, index))));
+            let work = |(index, values): (usize, Vec<f32>)| {
+                let slice = Slice::new(values, old[through], old[axis]);
+                let narrow = resize(&slice.inside, height, width, Kernel::BICUBIC);
+                let narrow = Slice::new(narrow.data().to_vec(), height, width);
+                let options = UpscaleOptions { place: plan.noise(time, across, index), ..options.clone() };
+                let part = self.region.part(axes, index);
+                let seen = part.as_ref().map(|part| part.narrowed(old[axis], width));
+                let Enlarged { image, report, .. } =
+                    enlarge(&narrow, seen.as_ref(), upscaler, &options, size, progress, cancel)?;
+                let plain = interpolated(&slice, plan.sides[through], old[axis]);
+                let image = match part.filter(|_| report.is_some()) {
+                    None => plain,
+                    Some(part) => {
+                        let shares = part.shares((height, old[axis]), (plan.sides[through], old[axis]));
+                        let refined = refined(&plain, &narrow, &image);
+                        mixed(plain, &refined, shares)
+                    }
+                };
+                Ok((index, image, report))
+            };
+            // One more than there are networks, to be prepared or added meanwhile.
+            in_order(slices, upscaler.networks() + 1, work, |(index, image, report)| {
+                outcome.count(report);
+                let places = result.places(axes, index).zip(image.data());
+                places.for_each(|(place, value)| result.values[place] += share * value);
+                Ok(())
+            })?;
         }
         Ok(result)
     }
 
-    /// Corrects `result` so that its means over acquired slices are those of `input`; holes come back.
+    /// Corrects `result` so that its means over acquired slices are those of `input`, `at_once` slices at a time; holes
+    /// come back.
     fn corrected(
         &self,
-        input: &mut Grid,
+        input: &Grid,
         result: &mut Grid,
+        at_once: usize,
         outcome: &mut Outcome,
         cancel: &CancelToken,
     ) -> Result<()> {
@@ -184,10 +181,13 @@ impl Slices<'_> {
         let size = (self.plan.sides[through], old[axes.1]);
         let share = self.plan.thickness / self.plan.geometry.voxel_mm()[through];
         let profile = Profile::new(old[through], size.0, share);
-        for index in 0..old[3 - axes.0 - axes.1] {
+        let result = RefCell::new(result);
+        let read = |index| {
             cancel.check()?;
             let slice = Slice::new(input.slice(axes, index), old[through], old[axes.1]);
-            let mut made = Raster::from_vec(1, size.0, size.1, result.slice(axes, index));
+            Ok((index, slice, Raster::from_vec(1, size.0, size.1, result.borrow().slice(axes, index))))
+        };
+        let work = |(index, slice, mut made): (usize, Slice, Raster)| {
             let shrunk = profile.project(&slice, &mut made);
             if let Some(mask) = self.region.part(axes, index).as_ref().and_then(Part::mask) {
                 // Correction carries the network's values across borders of the mask.
@@ -195,12 +195,15 @@ impl Slices<'_> {
                 profile.project(&slice, &mut plain);
                 take_outside_of(mask, &plain, &mut made);
             }
-            outcome.figures.add(&slice, &shrunk);
             slice.cut_holes(&mut made);
-            let mut values = made.data().iter();
-            result.each(axes, index, |value| *value = values.next().copied().unwrap_or(0.0));
-        }
-        Ok(())
+            Ok((index, slice, made, shrunk))
+        };
+        let slices = (0..old[3 - axes.0 - axes.1]).map(read);
+        in_order(slices, at_once, work, |(index, slice, made, shrunk)| {
+            outcome.figures.add(&slice, &shrunk);
+            result.borrow_mut().put(axes, index, made.data());
+            Ok(())
+        })
     }
 }
 
@@ -337,7 +340,7 @@ mod tests {
 
     #[test]
     fn slices_of_a_grid_go_along_any_axes() {
-        let mut grid = Grid { sides: [2, 3, 4], values: (0..24u8).map(f32::from).collect() };
+        let grid = Grid { sides: [2, 3, 4], values: (0..24u8).map(f32::from).collect() };
         assert_eq!(grid.slice((2, 0), 1), [2.0, 3.0, 8.0, 9.0, 14.0, 15.0, 20.0, 21.0]);
         assert_eq!(grid.slice((0, 1), 3), [18.0, 20.0, 22.0, 19.0, 21.0, 23.0]);
     }
