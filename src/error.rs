@@ -51,6 +51,11 @@ impl Error {
         Self { kind, message: message.into(), source: Some(source.into()) }
     }
 
+    /// An option has a value outside its range, or does not suit the others.
+    pub fn invalid_option(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::InvalidOption, message)
+    }
+
     /// The work was cancelled by the caller.
     pub fn cancelled() -> Self {
         Self::new(ErrorKind::Cancelled, "cancelled")

@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::image::ImageFormat;
 
 /// What a name is made of.
@@ -98,7 +98,7 @@ impl Template {
         let wrong = |what: String| {
             let names: Vec<_> = FIELDS.iter().map(|(name, _)| format!("{{{name}}}")).collect();
             let message = format!("name template {text:?}: {what}; fields are {}", names.join(" "));
-            Error::new(ErrorKind::InvalidOption, message)
+            Error::invalid_option(message)
         };
         if text.is_empty() || text.contains(['/', '\\', '\0']) {
             return Err(wrong("expected a file name without folders".into()));

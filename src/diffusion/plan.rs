@@ -59,17 +59,16 @@ impl SamplingPlan {
             ));
         }
         let Some(&start) = timesteps.first() else {
-            return Err(Error::new(ErrorKind::InvalidOption, "no timesteps, expected at least one"));
+            return Err(Error::invalid_option("no timesteps, expected at least one"));
         };
         trajectory.check_start_step(start)?;
         let mut steps = Vec::with_capacity(timesteps.len());
         for (index, &t) in timesteps.iter().enumerate() {
             let s = timesteps.get(index + 1).copied().unwrap_or(0);
             if s >= t {
-                return Err(Error::new(
-                    ErrorKind::InvalidOption,
-                    format!("timestep {s} follows {t}, expected strictly decreasing steps above 0"),
-                ));
+                return Err(Error::invalid_option(format!(
+                    "timestep {s} follows {t}, expected strictly decreasing steps above 0"
+                )));
             }
             let before = index.checked_sub(1).map(|earlier| trajectory.levels(timesteps[earlier]));
             let (from, to) = (trajectory.levels(t), trajectory.levels(s));

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::StepLevels;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 
 /// The way from one step to the next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -55,7 +55,7 @@ impl FromStr for SamplerKind {
     fn from_str(text: &str) -> Result<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| {
             let names = Self::ALL.map(Self::name).join(", ");
-            Error::new(ErrorKind::InvalidOption, format!("sampler is {text:?}, expected one of {names}"))
+            Error::invalid_option(format!("sampler is {text:?}, expected one of {names}"))
         })
     }
 }
@@ -90,7 +90,7 @@ impl Sampler {
     /// `ErrorKind::InvalidOption` for an eta outside [0, 1].
     pub fn new(kind: SamplerKind, eta: f64) -> Result<Self> {
         if !(0.0..=1.0).contains(&eta) {
-            return Err(Error::new(ErrorKind::InvalidOption, format!("eta is {eta}, expected 0 to 1")));
+            return Err(Error::invalid_option(format!("eta is {eta}, expected 0 to 1")));
         }
         Ok(Self { kind, eta })
     }
@@ -172,6 +172,7 @@ fn multistep(before: Option<&StepLevels>, from: &StepLevels, to: &StepLevels) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
 
     fn levels(alpha_bar: f64, weight: f64) -> StepLevels {
         let root: f64 = alpha_bar.sqrt();

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::Trajectory;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 
 /// How the visited steps are spread over the chain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -45,7 +45,7 @@ impl FromStr for TimestepSpacing {
     fn from_str(text: &str) -> Result<Self> {
         Self::ALL.into_iter().find(|spacing| spacing.name() == text).ok_or_else(|| {
             let names = Self::ALL.map(Self::name).join(", ");
-            Error::new(ErrorKind::InvalidOption, format!("spacing is {text:?}, expected one of {names}"))
+            Error::invalid_option(format!("spacing is {text:?}, expected one of {names}"))
         })
     }
 }
@@ -58,10 +58,9 @@ impl FromStr for TimestepSpacing {
 /// `ErrorKind::InvalidOption` unless `steps` is 1 to `start`.
 pub fn select_timesteps(start: usize, steps: usize, spacing: TimestepSpacing) -> Result<Vec<usize>> {
     if !(1..=start).contains(&steps) {
-        return Err(Error::new(
-            ErrorKind::InvalidOption,
-            format!("steps is {steps}, expected 1 to {start} (the start step)"),
-        ));
+        return Err(Error::invalid_option(format!(
+            "steps is {steps}, expected 1 to {start} (the start step)"
+        )));
     }
     let (k, n) = (start as u128, steps as u128);
     let mut chosen = Vec::with_capacity(steps);
@@ -115,6 +114,7 @@ impl TimestepInput {
 mod tests {
     use super::*;
     use crate::diffusion::{LatentAlignment, NoiseSchedule};
+    use crate::error::ErrorKind;
 
     #[test]
     fn known_selections() {

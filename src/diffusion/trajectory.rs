@@ -85,10 +85,10 @@ impl Trajectory {
         if (1..=self.highest_start()).contains(&start) {
             return Ok(());
         }
-        Err(Error::new(
-            ErrorKind::InvalidOption,
-            format!("start step is {start}, expected 1 to {} for this model", self.highest_start()),
-        ))
+        Err(Error::invalid_option(format!(
+            "start step is {start}, expected 1 to {} for this model",
+            self.highest_start()
+        )))
     }
 
     /// The make-up of the latent at step `t`, 0 to T. The alignment always runs over the trained K.

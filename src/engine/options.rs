@@ -1,7 +1,7 @@
 //! What to make of an image: target size and how to sample.
 
 use crate::diffusion::{NoisePlace, SamplerKind, TimestepSpacing};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::model::{MAX_CONSISTENCY, Manifest};
 use crate::tiling::MIN_TILE;
 
@@ -20,7 +20,7 @@ pub fn check_deblur(deblur: usize, manifest: &Manifest) -> Result<()> {
     if scale.is_multiple_of(deblur) {
         return Ok(());
     }
-    Err(invalid(format!(
+    Err(Error::invalid_option(format!(
         "deblur is {deblur}: model {name} enlarges {scale} times; expected a divisor of that"
     )))
 }
@@ -77,7 +77,7 @@ impl Target {
             Self::Native => by_factor(native as f64),
             Self::Scale(factor) => {
                 if !(factor > 0.0 && factor <= MAX_SCALE) {
-                    return Err(invalid(format!(
+                    return Err(Error::invalid_option(format!(
                         "scale is {factor}: expected more than 0 and at most {MAX_SCALE}"
                     )));
                 }
@@ -97,10 +97,10 @@ impl Target {
                 | Self::Fit { width: 0, .. }
                 | Self::Fit { height: 0, .. }
         ) {
-            return Err(invalid("target width and height must be at least 1 pixel"));
+            return Err(Error::invalid_option("target width and height must be at least 1 pixel"));
         }
         if out_w / w > MAX_SCALE || out_h / h > MAX_SCALE {
-            return Err(invalid(format!(
+            return Err(Error::invalid_option(format!(
                 "target {out_w:.0}x{out_h:.0} is more than {MAX_SCALE} times the input's {width}x{height}"
             )));
         }
@@ -188,37 +188,41 @@ impl UpscaleOptions {
     /// `InvalidOption` naming the field, its value and the allowed range.
     pub fn validate(&self) -> Result<()> {
         if let Some(eta) = self.eta.filter(|eta| !(0.0..=1.0).contains(eta)) {
-            return Err(invalid(format!("eta is {eta}: expected 0 to 1")));
+            return Err(Error::invalid_option(format!("eta is {eta}: expected 0 to 1")));
         }
         if !(0.0..=1.0).contains(&self.cleanup) {
-            return Err(invalid(format!("clean-up level is {}: expected 0 to 1", self.cleanup)));
+            return Err(Error::invalid_option(format!(
+                "clean-up level is {}: expected 0 to 1",
+                self.cleanup
+            )));
         }
         if !DEBLUR.contains(&self.deblur) {
-            return Err(invalid(format!("deblur is {}: expected 1, 2 or 4", self.deblur)));
+            return Err(Error::invalid_option(format!("deblur is {}: expected 1, 2 or 4", self.deblur)));
         }
         if let Some(rounds) = self.consistency.filter(|&rounds| rounds > MAX_CONSISTENCY) {
-            return Err(invalid(format!("consistency is {rounds}: expected 0 to {MAX_CONSISTENCY} rounds")));
+            return Err(Error::invalid_option(format!(
+                "consistency is {rounds}: expected 0 to {MAX_CONSISTENCY} rounds"
+            )));
         }
         if let Some(samples) = self.uncertainty.filter(|samples| !(2..=MAX_SAMPLES).contains(samples)) {
-            return Err(invalid(format!("samples is {samples}: expected 2 to {MAX_SAMPLES}")));
+            return Err(Error::invalid_option(format!("samples is {samples}: expected 2 to {MAX_SAMPLES}")));
         }
         if let Some(tile) = self.tile.filter(|&tile| tile < MIN_TILE) {
-            return Err(invalid(format!("tile is {tile}: expected at least {MIN_TILE} pixels")));
+            return Err(Error::invalid_option(format!(
+                "tile is {tile}: expected at least {MIN_TILE} pixels"
+            )));
         }
         if let Some(steps) = self.steps.filter(|&steps| steps == 0) {
-            return Err(invalid(format!("steps is {steps}: expected at least 1")));
+            return Err(Error::invalid_option(format!("steps is {steps}: expected at least 1")));
         }
         Ok(())
     }
 }
 
-fn invalid(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::InvalidOption, message)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
 
     #[test]
     fn targets_resolve_to_rounded_sizes() {

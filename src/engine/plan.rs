@@ -153,14 +153,11 @@ impl Upscaler {
             passes.push(pass);
         }
         if options.uncertainty.is_some() && passes.len() != 1 {
-            return Err(Error::new(
-                ErrorKind::InvalidOption,
-                format!(
-                    "uncertainty is measured over one pass of the model: the result must be larger than the image, \
+            return Err(Error::invalid_option(format!(
+                "uncertainty is measured over one pass of the model: the result must be larger than the image, \
                      and at most {} times as large",
-                    manifest.scale / deblur
-                ),
-            ));
+                manifest.scale / deblur
+            )));
         }
         let rasters = raster((width, height)) + raster(target);
         let bytes = cleaning.iter().chain(&passes).map(|pass| pass.bytes).max().unwrap_or(rasters);

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::diffusion::{Sampler, SamplerKind, SamplingPlan, TimestepSpacing, Trajectory, select_timesteps};
 use crate::engine::options::UpscaleOptions;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::model::Manifest;
 
 /// Complete sampling settings of a run; enough, with the bundle and the seed, to repeat it.
@@ -35,14 +35,11 @@ impl Sampling {
             None => None,
             Some(name) => Some(manifest.presets.get(name).ok_or_else(|| {
                 let known: Vec<_> = manifest.presets.keys().map(String::as_str).collect();
-                Error::new(
-                    ErrorKind::InvalidOption,
-                    format!(
-                        "no preset {name:?} in model {}: expected one of {}",
-                        manifest.name,
-                        known.join(", ")
-                    ),
-                )
+                Error::invalid_option(format!(
+                    "no preset {name:?} in model {}: expected one of {}",
+                    manifest.name,
+                    known.join(", ")
+                ))
             })?),
         };
         let start_step =

@@ -14,7 +14,7 @@ use crate::engine::pass::Counts;
 use crate::engine::report::Report;
 use crate::engine::runtime_options::RuntimeOptions;
 use crate::engine::workers::{Fallback, Workers};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::fidelity::Fidelity;
 use crate::image::{Provenance, Raster};
 use crate::model::{Bundle, Manifest};
@@ -60,7 +60,7 @@ impl Upscaler {
     pub fn open(bundle: &Bundle, options: &RuntimeOptions) -> Result<Self> {
         let threads = options.cpu_threads();
         if threads == 0 {
-            return Err(Error::new(ErrorKind::InvalidOption, "threads is 0: expected at least 1"));
+            return Err(Error::invalid_option("threads is 0: expected at least 1"));
         }
         let runtime = Runtime::open(options.library.as_deref(), options.device)?;
         let spec = NetworkSpec::from(bundle.manifest());
@@ -99,7 +99,7 @@ impl Upscaler {
     /// `Model` where the manifest's schedule is impossible, `InvalidOption` for no networks.
     pub fn with_networks(manifest: &Manifest, networks: Vec<Box<dyn Network>>) -> Result<Self> {
         if networks.is_empty() {
-            return Err(Error::new(ErrorKind::InvalidOption, "networks is empty: expected at least one"));
+            return Err(Error::invalid_option("networks is empty: expected at least one"));
         }
         Self::assemble(manifest, Workers::new(networks, None))
     }

@@ -6,7 +6,7 @@ use super::crop::Crop;
 use super::heat::difference;
 use crate::engine::options::UpscaleOptions;
 use crate::engine::{Target, Upscaled, Upscaler};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::image::{Kernel, Raster, resize};
 use crate::progress::{CancelToken, Progress, ProgressEvent};
 use crate::settings::repair::{AskedRepair, Repair};
@@ -85,7 +85,7 @@ pub fn preview(
     let crop = asked.crop;
     if !crop.fits(size) {
         let message = format!("the crop {crop} is not within the image of {}x{}", size.0, size.1);
-        return Err(Error::new(ErrorKind::InvalidOption, message));
+        return Err(Error::invalid_option(message));
     }
     let scale = upscaler.manifest().scale;
     let wide = crop.with_margin(MARGIN, size, 1);

@@ -8,7 +8,7 @@ use ort::ep::ExecutionProvider;
 use serde::{Deserialize, Serialize};
 
 use super::plugin::PlugIn;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 
 /// Where the caller wants networks to run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -74,10 +74,7 @@ impl FromStr for Device {
             let names = Self::ALL.map(|(_, name)| name);
             let (last, others) = names.split_last().expect("there are devices");
             let expected = others.join(", ");
-            Error::new(
-                ErrorKind::InvalidOption,
-                format!("device: \"{text}\" is unknown, expected {expected} or {last}"),
-            )
+            Error::invalid_option(format!("device: \"{text}\" is unknown, expected {expected} or {last}"))
         })
     }
 }
@@ -268,6 +265,7 @@ impl Canaries {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
 
     #[test]
     fn devices_are_written_as_they_are_read() {

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::written::Written;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::model::Manifest;
 
 /// The clean-up that is asked for.
@@ -31,7 +31,7 @@ impl Cleanup {
         }
         let message =
             format!("cleanup is auto: model {} does not estimate damage; expected 0 to 1", manifest.name);
-        Err(Error::new(ErrorKind::InvalidOption, message))
+        Err(Error::invalid_option(message))
     }
 }
 

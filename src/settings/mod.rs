@@ -177,15 +177,19 @@ impl Settings {
     pub fn validate(&self) -> Result<()> {
         let sizes = [self.scale.is_some(), self.fit.is_some(), self.width.is_some() || self.height.is_some()];
         if sizes.into_iter().filter(|given| *given).count() > 1 {
-            return Err(invalid("conflicting sizes: expected only one of scale, fit, or width and height"));
+            return Err(Error::invalid_option(
+                "conflicting sizes: expected only one of scale, fit, or width and height",
+            ));
         }
         for (name, side) in [("width", self.width), ("height", self.height)] {
             if side == Some(0) {
-                return Err(invalid(format!("{name} is 0: expected at least 1 pixel")));
+                return Err(Error::invalid_option(format!("{name} is 0: expected at least 1 pixel")));
             }
         }
         if let Some((width, height)) = self.fit.filter(|(width, height)| *width.min(height) == 0) {
-            return Err(invalid(format!("fit is {width}x{height}: expected at least 1x1 pixels")));
+            return Err(Error::invalid_option(format!(
+                "fit is {width}x{height}: expected at least 1x1 pixels"
+            )));
         }
         // Any image's size shows what is wrong with a factor.
         self.target().resolve(64, 64, 4).or_else(|error| match self.scale {
@@ -280,10 +284,6 @@ impl FromStr for Settings {
         serde_json::from_str(text)
             .map_err(|error| Error::with_source(ErrorKind::InvalidOption, "settings", error))
     }
-}
-
-fn invalid(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::InvalidOption, message)
 }
 
 #[cfg(test)]

@@ -81,7 +81,7 @@ impl AskedRepair {
             Some(Deblur::Auto) if !tells_blur(manifest) => {
                 let name = &manifest.name;
                 let message = format!("deblur is auto: model {name} does not tell blur; expected 1, 2 or 4");
-                Err(Error::new(ErrorKind::InvalidOption, message))
+                Err(Error::invalid_option(message))
             }
             _ => Ok(()),
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 
 /// A length of time such as `500ms`, `2s`, `5min`, `1h` or `30d`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,8 +19,11 @@ impl FromStr for Period {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let wrong =
-            || invalid(format!("time {text:?}: expected a number and a unit, such as 500ms, 2s or 5min"));
+        let wrong = || {
+            Error::invalid_option(format!(
+                "time {text:?}: expected a number and a unit, such as 500ms, 2s or 5min"
+            ))
+        };
         let (number, unit) = split(text);
         let factor = match unit {
             "ms" => 0.001,
@@ -73,7 +76,8 @@ impl FromStr for Amount {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let wrong = || invalid(format!("amount {text:?}: expected bytes such as 500M, 1G or 1.5GiB"));
+        let wrong =
+            || Error::invalid_option(format!("amount {text:?}: expected bytes such as 500M, 1G or 1.5GiB"));
         let (number, unit) = split(text);
         let power = match unit.to_ascii_lowercase().as_str() {
             "" | "b" => 0,
@@ -91,10 +95,6 @@ impl FromStr for Amount {
 fn split(text: &str) -> (&str, &str) {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     (&text[..end], text[end..].trim())
-}
-
-fn invalid(message: String) -> Error {
-    Error::new(ErrorKind::InvalidOption, message)
 }
 
 /// Reads a value from its text, so that an error carries the line.

@@ -2,7 +2,7 @@
 
 use sysinfo::System;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 
 /// The program, ONNX Runtime, the model's weights and the buffers of reading and writing files, as measured.
 pub const PROGRAM_BYTES: u64 = 128 << 20;
@@ -18,7 +18,7 @@ pub fn engine_memory(granted: u64) -> Result<u64> {
             granted >> 20,
             PROGRAM_BYTES >> 20
         );
-        Error::new(ErrorKind::InvalidOption, message)
+        Error::invalid_option(message)
     })
 }
 

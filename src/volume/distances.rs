@@ -5,7 +5,7 @@ use super::geometry::Geometry;
 use super::options::{Distance, VolumeOptions};
 use super::source::Source;
 use crate::engine::options::MAX_SCALE;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 
 /// Bounds of the thickness of slices as a share of their distance. Beyond the upper one the correction through the plane
 /// would not settle: the mean over such a slice turns the finest waves round. Below the lower one it is likely in another
@@ -31,14 +31,14 @@ pub fn count(
         Distance::Millimetres(wanted) => wanted,
     };
     if sides[through] == 1 || sides[a].max(sides[b]) == 1 {
-        return Err(invalid(
-            "--through needs several slices of several voxels: expected a volume in three dimensions".into(),
+        return Err(Error::invalid_option(
+            "--through needs several slices of several voxels: expected a volume in three dimensions",
         ));
     }
     let factor = voxel[through] / wanted;
     let count = (sides[through] as f64 * factor).round();
     if distance == Distance::Iso && factor <= 1.0 {
-        return Err(invalid(format!(
+        return Err(Error::invalid_option(format!(
             "voxels are {:.4} mm through the plane and {wanted:.4} mm in it: --through iso has nothing to do; give a smaller \
              distance, such as --through {:.3}mm",
             voxel[through],
@@ -46,7 +46,7 @@ pub fn count(
         )));
     }
     if !(factor <= MAX_SCALE && count > sides[through] as f64) {
-        return Err(invalid(format!(
+        return Err(Error::invalid_option(format!(
             "slices lie {:.4} mm apart, and --through asks for {wanted:.4} mm: expected a smaller distance, at most \
              {MAX_SCALE} times as fine",
             voxel[through]
@@ -98,15 +98,11 @@ fn chosen(option: Option<f64>, source: Option<(f64, &str)>, distance: f64) -> Re
             rounded(THICKEST * distance)
         );
         return match option {
-            Some(_) => Err(invalid(message)),
+            Some(_) => Err(Error::invalid_option(message)),
             None => Ok((distance, Some(message + "; taken to be as thick as they lie apart"))),
         };
     }
     Ok((stated.clamp(LEAST * distance, THICKEST * distance), gaps(stated, distance)))
-}
-
-fn invalid(message: String) -> Error {
-    Error::new(ErrorKind::InvalidOption, message)
 }
 
 #[cfg(test)]

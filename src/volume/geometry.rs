@@ -2,7 +2,7 @@
 
 use super::dicom::Series;
 use super::nifti::{Form, Header, Version, field};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 
 /// Disagreement of qform and sform at any corner that is worth a warning, as a share of the smallest distance of voxels.
 const DISAGREEMENT: f64 = 0.1;
@@ -120,7 +120,7 @@ impl Geometry {
             let message = format!(
                 "{what}: expected the place of the series that --like names, as files have that were made from it"
             );
-            Err(Error::new(ErrorKind::InvalidOption, message))
+            Err(Error::invalid_option(message))
         };
         let [i, j, k, series_times] = series.shape();
         let other = Self::of(&series.header, [i, j, k]);

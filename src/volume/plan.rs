@@ -105,17 +105,19 @@ impl Plan {
             return Err(Error::new(ErrorKind::Input, message));
         }
         if !matches!(target, Target::Native | Target::Scale(_)) {
-            return Err(invalid("width, height and fit are for images: expected --scale for volumes"));
+            return Err(Error::invalid_option(
+                "width, height and fit are for images: expected --scale for volumes",
+            ));
         }
         if options.consistency_kernel == Some(ConsistencyKernel::Kspace)
             && (options.through.is_some() || options.mask.is_some())
         {
-            return Err(invalid(
+            return Err(Error::invalid_option(
                 "--consistency-kernel kspace works on whole slices in the plane: expected no --through and no --mask",
             ));
         }
         if options.native && options.mask.is_some() {
-            return Err(invalid(
+            return Err(Error::invalid_option(
                 "--mask lies on the grid as stored, which --native leaves: expected one of the two",
             ));
         }
@@ -157,7 +159,7 @@ impl Plan {
         let mut sides = geometry.sides;
         if let Some(distance) = options.through {
             if target != Target::Native {
-                return Err(invalid("--through and --scale are given: expected one of them"));
+                return Err(Error::invalid_option("--through and --scale are given: expected one of them"));
             }
             sides[plane.2] = distances::count(&geometry, plane, distance)?;
             let bytes = sides.iter().fold(4u64, |bytes, side| bytes.saturating_mul(*side as u64));
@@ -197,7 +199,7 @@ impl Plan {
     /// too long for DICOM.
     pub fn into_dicom(mut self, series: Arc<Series>) -> Result<Self> {
         if self.options.datatype.is_some() {
-            return Err(invalid(
+            return Err(Error::invalid_option(
                 "--datatype is for NIfTI: pixels of DICOM are stored like those of the series",
             ));
         }
@@ -342,10 +344,6 @@ fn acquired(source: &Source, options: &VolumeOptions) -> Result<[Option<usize>; 
     Ok(std::array::from_fn(|axis| stated[axis].or(measured[axis])))
 }
 
-fn invalid(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::InvalidOption, message)
-}
-
 fn becomes_float(own: Datatype) -> String {
     format!(
         "{} voxels become float32, to keep values between whole numbers; --datatype chooses another type",
@@ -362,15 +360,12 @@ fn datatype(
 ) -> Result<Datatype> {
     if let Some(asked) = options.datatype {
         if own.is_float() && !asked.is_float() {
-            return Err(Error::new(
-                ErrorKind::InvalidOption,
-                format!(
-                    "datatype is {} for a volume of {}: expected float32 or float64, since integers would lose its \
+            return Err(Error::invalid_option(format!(
+                "datatype is {} for a volume of {}: expected float32 or float64, since integers would lose its \
                      fractions",
-                    asked.name(),
-                    own.name()
-                ),
-            ));
+                asked.name(),
+                own.name()
+            )));
         }
         return Ok(asked);
     }

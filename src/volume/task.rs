@@ -126,7 +126,7 @@ impl VolumeTask<'_, '_> {
         let mut outcome = Outcome::default();
         if plan.is_copy() && map.is_some() {
             let message = "the result is a copy, which has no uncertainty: expected a larger one";
-            return Err(Error::new(ErrorKind::InvalidOption, message));
+            return Err(Error::invalid_option(message));
         }
         if map.is_some() && report.sampling.steps == 1 {
             listener.warn(
@@ -183,7 +183,7 @@ impl VolumeTask<'_, '_> {
             "datatype is {name}, which holds {low} to {high}, and voxels are {least} to {most}: expected a type that holds \
              them"
         );
-        Err(Error::new(ErrorKind::InvalidOption, message))
+        Err(Error::invalid_option(message))
     }
 
     /// Options with the preset's back-projection left out, unless the kernel of acquisition is known to be the model's. Where
@@ -203,7 +203,7 @@ impl VolumeTask<'_, '_> {
             };
             let message =
                 format!("{other} does not go with --consistency-kernel kspace: expected one of them");
-            return Err(Error::new(ErrorKind::InvalidOption, message));
+            return Err(Error::invalid_option(message));
         }
         if options.consistency.is_none() && kernel.is_none() {
             let preset = options.preset.as_ref().and_then(|name| upscaler.manifest().presets.get(name));

@@ -4,7 +4,7 @@ use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
 use super::inputs::STDIO;
 use crate::batch::naming::shown;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::image::ImageFormat;
 use crate::volume::nifti::name_means_packed;
 
@@ -36,7 +36,7 @@ impl Destination {
         if output == Path::new(STDIO) {
             if several {
                 let message = "standard output takes only one image: give one input file, or a folder as OUT";
-                return Err(Error::new(ErrorKind::InvalidOption, message));
+                return Err(Error::invalid_option(message));
             }
             return Ok(Self::Stdout);
         }
@@ -67,7 +67,7 @@ pub fn single(output: &Path, what: &str) -> Error {
          file's",
         shown(output)
     );
-    Error::new(ErrorKind::InvalidOption, message)
+    Error::invalid_option(message)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 
 /// What may stand beside `--config`.
 const BESIDE_CONFIG: [&str; 5] = ["config", "state", "once", "dry_run", "json"];
@@ -27,7 +27,7 @@ impl Given {
             _ => "they belong",
         };
         let message = format!("{} cannot be used with --config: {belong} in that file", others.join(", "));
-        Err(Error::new(ErrorKind::InvalidOption, message))
+        Err(Error::invalid_option(message))
     }
 }
 

@@ -11,7 +11,7 @@ use super::upscale_args::UpscaleArgs;
 use crate::batch::naming::Template;
 use crate::engine::RuntimeOptions;
 use crate::engine::options::UpscaleOptions;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::image::ImageFormat;
 use crate::settings::Settings;
 use crate::volume::VolumeOptions;
@@ -203,7 +203,7 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
 }
 
 fn usage(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::InvalidOption, message)
+    Error::invalid_option(message)
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ impl DesktopArgs {
         if !cfg!(target_os = "linux") {
             let message =
                 "the entries are for file managers of Linux: expected `partdiff desktop upscale` here";
-            return Err(Error::new(ErrorKind::InvalidOption, message));
+            return Err(Error::invalid_option(message));
         }
         let base = BaseDirs::new()
             .ok_or_else(|| Error::new(ErrorKind::Output, "this user has no home folder: set HOME"))?;

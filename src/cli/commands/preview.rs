@@ -75,7 +75,7 @@ impl PreviewArgs {
         let output = self.output.clone().unwrap_or_else(|| beside(&self.input));
         if FileId::of(&output).is_some_and(|id| FileId::of(&self.input) == Some(id)) {
             let message = format!("{} is also the input: expected another name for the page", shown(&output));
-            return Err(Error::new(ErrorKind::InvalidOption, message));
+            return Err(Error::invalid_option(message));
         }
         if output.symlink_metadata().is_ok() && !self.overwrite {
             let message = format!("{} exists already: use --overwrite to replace it", shown(&output));

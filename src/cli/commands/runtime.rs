@@ -94,7 +94,7 @@ fn install_set(flavour: Flavour, yes: bool) -> Result<()> {
         }
         Err(error) if error.kind() == ErrorKind::Cancelled && console.unattended => {
             let message = "--yes is required for a large download when standard input is not a terminal";
-            return Err(Error::new(ErrorKind::InvalidOption, message));
+            return Err(Error::invalid_option(message));
         }
         Err(error) => return Err(error),
     }

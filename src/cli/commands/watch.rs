@@ -300,9 +300,9 @@ impl WatchArgs {
 
     fn settings(&self) -> Result<Settings> {
         let model = self.model.model.as_ref().map(|name| {
-            name.to_str().map(str::to_string).ok_or_else(|| {
-                Error::new(ErrorKind::InvalidOption, "the model's path must be valid Unicode for watch")
-            })
+            name.to_str()
+                .map(str::to_string)
+                .ok_or_else(|| Error::invalid_option("the model's path must be valid Unicode for watch"))
         });
         Ok(Settings { model: model.transpose()?, ..self.settings.0.clone() })
     }

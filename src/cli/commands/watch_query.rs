@@ -230,9 +230,8 @@ pub fn state_folder(chosen: Option<&Path>) -> Result<PathBuf> {
     let folder = match chosen {
         Some(folder) => folder.to_path_buf(),
         None => {
-            let folders = directories::ProjectDirs::from("", "", "partdiff").ok_or_else(|| {
-                Error::new(ErrorKind::InvalidOption, "no home folder is known: give --state DIR")
-            })?;
+            let folders = directories::ProjectDirs::from("", "", "partdiff")
+                .ok_or_else(|| Error::invalid_option("no home folder is known: give --state DIR"))?;
             folders.state_dir().unwrap_or(folders.data_local_dir()).join("watch")
         }
     };

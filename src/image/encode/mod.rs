@@ -90,7 +90,7 @@ impl<W: Write + Seek> PageWriter<W> {
     pub fn new(out: W, options: EncodeOptions, samples: u64) -> Result<Self> {
         if options.format != ImageFormat::Tiff {
             let message = format!("{} can store only one page: choose TIFF", options.format);
-            return Err(Error::new(ErrorKind::InvalidOption, message));
+            return Err(Error::invalid_option(message));
         }
         // Four bytes are the most that a sample takes.
         let pages = tiff::Pages::new(out, samples.saturating_mul(4))?;

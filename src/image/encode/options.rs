@@ -1,6 +1,6 @@
 //! How an image is to be written, and what that loses.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::image::color::describe_code;
 use crate::image::{ImageFormat, Metadata, SampleDepth};
 
@@ -33,34 +33,30 @@ impl EncodeOptions {
     /// [`ErrorKind::InvalidOption`] naming the option, its value and the range.
     pub fn validate(&self) -> Result<()> {
         if !(1..=100).contains(&self.quality) {
-            return Err(Error::new(
-                ErrorKind::InvalidOption,
-                format!("quality is {}, it must be from 1 to 100", self.quality),
-            ));
+            return Err(Error::invalid_option(format!(
+                "quality is {}, it must be from 1 to 100",
+                self.quality
+            )));
         }
         if self.background.iter().any(|value| !(0.0..=1.0).contains(value)) {
-            return Err(Error::new(
-                ErrorKind::InvalidOption,
-                format!("background is {:?}, each part must be from 0 to 1", self.background),
-            ));
+            return Err(Error::invalid_option(format!(
+                "background is {:?}, each part must be from 0 to 1",
+                self.background
+            )));
         }
         if self.format == ImageFormat::WebP && !self.lossless && cfg!(not(feature = "lossy-webp")) {
-            return Err(Error::new(
-                ErrorKind::InvalidOption,
+            return Err(Error::invalid_option(
                 "lossless is false, but this program was built without lossy WebP",
             ));
         }
         if !self.format.can_write() {
             let format = self.format;
-            return Err(Error::new(
-                ErrorKind::InvalidOption,
-                match format.missing_feature() {
-                    Some(feature) => {
-                        format!("this program was built without the feature {feature}, which {format} needs")
-                    }
-                    None => format!("{format} can be read but not written; choose another format"),
-                },
-            ));
+            return Err(Error::invalid_option(match format.missing_feature() {
+                Some(feature) => {
+                    format!("this program was built without the feature {feature}, which {format} needs")
+                }
+                None => format!("{format} can be read but not written; choose another format"),
+            }));
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Pixels as they are stored.
 
 use super::series::{Sample, Series};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 
 /// Fewer steps of stored values than this between the darkest and the brightest lose what a volume shows.
 const FEWEST_STEPS: f64 = 64.0;
@@ -14,7 +14,7 @@ pub fn check_storable(series: &Series, (low, high): (f64, f64)) -> Result<()> {
     let (slope, intercept) = series.frames[0].scaling;
     let (a, b) = ((low - intercept) / slope, (high - intercept) / slope);
     let (least, most) = series.sample.range();
-    let wrong = |what: String| Err(Error::new(ErrorKind::InvalidOption, what));
+    let wrong = |what: String| Err(Error::invalid_option(what));
     if a.min(b) < least as f64 - 0.5 || a.max(b) > most as f64 + 0.5 {
         return wrong(format!(
             "voxels are {low} to {high}, which do not fit the {} bits of the series that --like names: expected {} to {}",

@@ -44,7 +44,7 @@ impl Lock {
                     owner.trim(),
                     folder.display()
                 );
-                return Err(Error::new(ErrorKind::InvalidOption, message));
+                return Err(Error::invalid_option(message));
             }
             Err(TryLockError::Error(error)) => return Err(wrong(error)),
         }

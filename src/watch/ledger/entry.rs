@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::fs::hash::holds;
 use crate::watch::source::stamp::Stamp;
 use crate::watch::worker::failure::CRASHES;
@@ -63,7 +63,7 @@ impl FromStr for State {
     fn from_str(text: &str) -> Result<Self, Error> {
         Self::ALL.into_iter().find(|state| state.name() == text).ok_or_else(|| {
             let names = Self::ALL.map(Self::name).join(", ");
-            Error::new(ErrorKind::InvalidOption, format!("state {text:?} is unknown: expected {names}"))
+            Error::invalid_option(format!("state {text:?} is unknown: expected {names}"))
         })
     }
 }

@@ -53,8 +53,7 @@ impl Config {
     }
 
     fn parse(text: &str) -> Result<Self> {
-        let wrong =
-            |line: usize, what: &str| Error::new(ErrorKind::InvalidOption, format!("line {line}: {what}"));
+        let wrong = |line: usize, what: &str| Error::invalid_option(format!("line {line}: {what}"));
         let line = |offset: usize| text[..offset.min(text.len())].matches('\n').count() + 1;
         let file: File = toml::from_str(text)
             .map_err(|error| wrong(line(error.span().map_or(0, |span| span.start)), error.message()))?;

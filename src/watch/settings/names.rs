@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer};
 
 use crate::batch::naming::{NameFields, Template, numbered};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::volume::bids::result_name;
 use crate::volume::nifti::{name_means_packed, without_gz};
 use crate::watch::worker::protocol::Made;
@@ -58,7 +58,7 @@ impl FromStr for Names {
         let template = Template::parse(text)?;
         if !template.has_stem() {
             let message = format!("name template {text:?}: without {{stem}} all results would have one name");
-            return Err(Error::new(ErrorKind::InvalidOption, message));
+            return Err(Error::invalid_option(message));
         }
         Ok(Self(template))
     }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 
 const DAY: u32 = 24 * 60;
 
@@ -55,7 +55,7 @@ impl FromStr for Schedule {
         windows.map(|windows| Self { text: text.into(), windows }).ok_or_else(|| {
             let message =
                 format!("hours {text:?}: expected windows such as 22:00-06:00 or 0:00-6:30,12:00-13:00");
-            Error::new(ErrorKind::InvalidOption, message)
+            Error::invalid_option(message)
         })
     }
 }

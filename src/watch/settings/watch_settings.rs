@@ -136,13 +136,13 @@ impl WatchSettings {
     /// cannot be.
     pub fn prepare(&mut self) -> Result<()> {
         if self.input.as_os_str().is_empty() || self.output.as_os_str().is_empty() {
-            return Err(invalid("a watch needs both folders, in and out"));
+            return Err(Error::invalid_option("a watch needs both folders, in and out"));
         }
         if self.attempts == 0 {
-            return Err(invalid("attempts is 0: expected at least 1"));
+            return Err(Error::invalid_option("attempts is 0: expected at least 1"));
         }
         if (self.originals == Originals::Move) != self.move_to.is_some() {
-            return Err(invalid(
+            return Err(Error::invalid_option(
                 "originals = \"move\" requires move_to, and move_to requires originals = \"move\"",
             ));
         }
@@ -208,7 +208,10 @@ impl WatchSettings {
 pub fn refuse_loops(watches: &[WatchSettings]) -> Result<()> {
     for (index, watch) in watches.iter().enumerate() {
         if watches[..index].iter().any(|other| other.name == watch.name) {
-            return Err(invalid(format!("two watches are called {:?}: give each its own name", watch.name)));
+            return Err(Error::invalid_option(format!(
+                "two watches are called {:?}: give each its own name",
+                watch.name
+            )));
         }
         if let Some(folder) = &watch.move_to
             && watch.takes_from(folder)
@@ -218,11 +221,11 @@ pub fn refuse_loops(watches: &[WatchSettings]) -> Result<()> {
                 watch.name,
                 folder.display()
             );
-            return Err(invalid(message));
+            return Err(Error::invalid_option(message));
         }
         // Mirrored folders below OUT may be IN again.
         if watch.recursive && watch.input.starts_with(&watch.output) && watch.input != watch.output {
-            return Err(invalid(format!(
+            return Err(Error::invalid_option(format!(
                 "{:?}: {} lies in {}, where results are mirrored: they could be taken again",
                 watch.name,
                 watch.input.display(),
@@ -239,7 +242,7 @@ pub fn refuse_loops(watches: &[WatchSettings]) -> Result<()> {
                     continue;
                 }
                 if to == index {
-                    return Err(invalid(format!(
+                    return Err(Error::invalid_option(format!(
                         "{:?}: results in {} would be taken again from {}: choose another folder, or exclude it",
                         watch.name,
                         from.output.display(),
@@ -276,7 +279,10 @@ fn to_be(path: &Path) -> Result<PathBuf> {
             return if rest.as_os_str().is_empty() {
                 canonical(&path, ErrorKind::Output)
             } else if rest.components().any(|part| part == std::path::Component::ParentDir) {
-                Err(invalid(format!("{}: .. leads out of a folder that does not exist", path.display())))
+                Err(Error::invalid_option(format!(
+                    "{}: .. leads out of a folder that does not exist",
+                    path.display()
+                )))
             } else {
                 Ok(resolved.join(rest))
             };
@@ -290,10 +296,6 @@ fn canonical(path: &Path, kind: ErrorKind) -> Result<PathBuf> {
     let path = path.canonicalize().map_err(wrong)?;
     fs::read_dir(&path).map_err(wrong)?;
     Ok(path)
-}
-
-fn invalid(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::InvalidOption, message)
 }
 
 #[cfg(test)]

@@ -115,7 +115,7 @@ pub fn jobs(
         return Ok(vec![volume_job(request, models.volumes, like, input)?]);
     }
     if request.preview.is_some() {
-        return Err(Error::new(ErrorKind::InvalidOption, "--preview is for volumes"));
+        return Err(Error::invalid_option("--preview is for volumes"));
     }
     let volumes = &request.volumes;
     let given = [
@@ -129,7 +129,7 @@ pub fn jobs(
     ];
     // Folders may hold both.
     if let Some((_, name)) = given.into_iter().find(|(is_given, _)| *is_given && !input.walked) {
-        return Err(Error::new(ErrorKind::InvalidOption, format!("{name} is for volumes")));
+        return Err(Error::invalid_option(format!("{name} is for volumes")));
     }
     let model = models.images;
     let path = (!input.is_stdin()).then_some(input.path.as_path());
@@ -151,7 +151,7 @@ pub fn jobs(
             job.pages.len(),
             job.format
         );
-        return Err(Error::new(ErrorKind::InvalidOption, message));
+        return Err(Error::invalid_option(message));
     };
     let digits = job.pages.len().to_string().len();
     let single = |page: &PlannedPage| {
@@ -191,7 +191,7 @@ fn place(
     let output = named_output(request, model, input, &ext, first, None);
     if let Some(path) = output.as_deref().filter(|path| name_means_packed(path).is_some()) {
         let message = format!("{} is a name for volumes, but the input is {contents}", path.display());
-        return Err(Error::new(ErrorKind::InvalidOption, message));
+        return Err(Error::invalid_option(message));
     }
     // What the file is called decides, unless the user did.
     if request.settings.format.is_none()

@@ -52,7 +52,7 @@ use crate::volume::nifti::is_volume;
 pub fn run(request: &UpscaleRequest, cancel: &CancelToken) -> Result<Exit> {
     if request.destination == Destination::Stdout && io::stdout().is_terminal() && !request.dry_run {
         let message = "refusing to write image data to a terminal: give a file as OUT, or a pipe";
-        return Err(Error::new(ErrorKind::InvalidOption, message));
+        return Err(Error::invalid_option(message));
     }
     let reporter: Box<dyn Reporter> = match request.verbosity {
         Verbosity::Json => Box::new(JsonReporter::new(false, cancel.clone())),

@@ -10,7 +10,7 @@ use crate::batch::naming::shown;
 use crate::cli::args::destination::{Destination, single};
 use crate::cli::args::inputs::{Collected, Failure, Input, collect};
 use crate::cli::args::upscale_request::{Originals, UpscaleRequest};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::fs::file_id::{FileId, resolved};
 use crate::volume::nifti::name_means_packed;
 
@@ -111,7 +111,7 @@ impl RunPlan {
     fn refuse_collisions(&self, request: &UpscaleRequest) -> Result<()> {
         let mut taken: HashMap<PathBuf, &Path> = HashMap::new();
         if let Some(map) = request.uncertainty.as_deref() {
-            let invalid = |message: String| Err(Error::new(ErrorKind::InvalidOption, message));
+            let invalid = |message: String| Err(Error::invalid_option(message));
             let images: usize =
                 self.jobs.iter().map(|job| if job.volume.is_some() { 1 } else { job.pages.len() }).sum();
             if images > 1 {
@@ -131,7 +131,7 @@ impl RunPlan {
         if let Some(preview) = request.preview.as_deref() {
             if self.jobs.len() > 1 {
                 let message = format!("--preview draws one volume: there are {} inputs", self.jobs.len());
-                return Err(Error::new(ErrorKind::InvalidOption, message));
+                return Err(Error::invalid_option(message));
             }
             taken.insert(resolved(preview), Path::new("--preview"));
         }
@@ -139,7 +139,7 @@ impl RunPlan {
             && let Some(other) = taken.insert(resolved(report), Path::new("--report"))
         {
             let message = format!("{} and --report name the same file", other.display());
-            return Err(Error::new(ErrorKind::InvalidOption, message));
+            return Err(Error::invalid_option(message));
         }
         let each = |job| Job::outputs(job).into_iter().map(move |output| (job, output));
         for (job, output) in self.jobs.iter().flat_map(each) {
@@ -150,15 +150,12 @@ impl RunPlan {
                 } else {
                     "tell them apart with --name, for instance {stem}-{from}.{ext}"
                 };
-                return Err(Error::new(
-                    ErrorKind::InvalidOption,
-                    format!(
-                        "{} and {} would both be written to {}: nothing was done; {remedy}",
-                        shown(other),
-                        shown(path),
-                        shown(&output)
-                    ),
-                ));
+                return Err(Error::invalid_option(format!(
+                    "{} and {} would both be written to {}: nothing was done; {remedy}",
+                    shown(other),
+                    shown(path),
+                    shown(&output)
+                )));
             }
         }
         Ok(())

@@ -70,7 +70,7 @@ pub fn volume_job(
         (settings.quality.is_some(), "--quality is for images: volumes are written without loss"),
     ] {
         if is_given {
-            return Err(invalid(message));
+            return Err(Error::invalid_option(message));
         }
     }
     let series = series(request, like, input)?;
@@ -135,13 +135,15 @@ pub fn volume_job(
                     ""
                 };
                 let path = path.display();
-                return Err(invalid(format!(
+                return Err(Error::invalid_option(format!(
                     "{what} is {path} for a volume: expected .nii or .nii.gz{dicom}"
                 )));
             }
             (_, named) if request.like.is_some() => {
                 let what = named.map_or("standard output".into(), |(path, _)| path.display().to_string());
-                return Err(invalid(format!("--like writes DICOM, and OUT is {what}: expected a folder")));
+                return Err(Error::invalid_option(format!(
+                    "--like writes DICOM, and OUT is {what}: expected a folder"
+                )));
             }
             (_, Some((_, Some(is_packed)))) => packed = is_packed,
             (_, None) => {}
@@ -154,7 +156,7 @@ pub fn volume_job(
         };
         if let Some(why) = why {
             let message = format!("{why}: expected no --in-place");
-            return Err(invalid(message));
+            return Err(Error::invalid_option(message));
         }
         job = job.in_place_of(request)?;
     }
@@ -192,15 +194,15 @@ pub fn volume_job(
 /// Whether a volume and its result are files that a picture can be drawn of.
 fn check_preview(request: &UpscaleRequest, job: &Job, is_file: bool) -> Result<()> {
     if !is_file {
-        return Err(invalid("--preview cannot draw DICOM: expected NIfTI as input and result"));
+        return Err(Error::invalid_option("--preview cannot draw DICOM: expected NIfTI as input and result"));
     }
     if request.originals == Originals::Replace {
-        return Err(invalid(
+        return Err(Error::invalid_option(
             "--preview compares with the original, which is lost with --no-backup: expected a backup",
         ));
     }
     if job.output.is_none() {
-        return Err(invalid("--preview needs a result in a file: give a file as OUT"));
+        return Err(Error::invalid_option("--preview needs a result in a file: give a file as OUT"));
     }
     Ok(())
 }
@@ -221,7 +223,7 @@ fn series(request: &UpscaleRequest, like: Option<&Collected>, input: &Input) -> 
         return Ok(input.series.as_ref().map(|member| Arc::clone(&member.series)));
     };
     if input.series.is_some() {
-        return Err(invalid("--like is for NIfTI: a DICOM series has attributes of its own"));
+        return Err(Error::invalid_option("--like is for NIfTI: a DICOM series has attributes of its own"));
     }
     if let Some(Failure { input, error, .. }) = like.failures.first() {
         let message = format!("--like: {}: {}", shown(input), error.report());
@@ -232,7 +234,7 @@ fn series(request: &UpscaleRequest, like: Option<&Collected>, input: &Input) -> 
         [member] => Ok(Some(Arc::clone(&member.series))),
         _ => {
             let (path, count) = (shown(path), members.len());
-            Err(invalid(format!("--like: {path} holds {count} DICOM series: expected one")))
+            Err(Error::invalid_option(format!("--like: {path} holds {count} DICOM series: expected one")))
         }
     }
 }
@@ -253,8 +255,4 @@ fn stem(member: &Member, relative: &Path) -> PathBuf {
         Ok(path) if member.path.file_name().is_none() => path.with_file_name(name),
         _ => member.path.with_file_name(name),
     }
-}
-
-fn invalid(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::InvalidOption, message)
 }
