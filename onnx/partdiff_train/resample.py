@@ -57,10 +57,11 @@ def blur_matrix(size: int, sigma: float) -> np.ndarray:
 @lru_cache(maxsize=256)
 def fourier_matrix(size_in: int, size_out: int) -> np.ndarray:
     """[size_out, size_in] weights of zero-filled k-space: the band of the input, on the finer half-pixel grid."""
-    order = np.arange(-(size_in // 2), size_in // 2 + 1)
-    weight = np.where(2 * np.abs(order) == size_in, 0.5, 1.0)
-    apart = (np.arange(size_out)[:, None] + 0.5) / size_out - (np.arange(size_in)[None, :] + 0.5) / size_in
-    return np.cos(2 * np.pi * apart[..., None] * order) @ weight / size_in
+    apart = np.pi * ((np.arange(size_out)[:, None] + 0.5) / size_out - (np.arange(size_in) + 0.5) / size_in)
+    # The sum of the band's cosines; an even number of pixels has half of the last one at either end.
+    last = 1.0 if size_in % 2 else np.cos(apart)
+    place = np.abs(np.sin(apart)) < 1e-12
+    return np.where(place, 1.0, np.sin(size_in * apart) * last / (size_in * np.where(place, 1.0, np.sin(apart))))
 
 
 def apply(x: torch.Tensor, rows: np.ndarray, columns: np.ndarray) -> torch.Tensor:

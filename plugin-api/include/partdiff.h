@@ -333,8 +333,8 @@ partdiff_status partdiff_job_output_size(const struct partdiff_job *job,
 // Cancels the run under way, or, if there is none, the next one; each run ends at most one cancellation.
 partdiff_status partdiff_job_cancel(const struct partdiff_job *job);
 
-// Gives a text on the latest run that succeeded: "warnings" (sentences, one a line: what could not be kept),
-// "report" (JSON: how the image was made).
+// Gives a text on the latest run that succeeded: "warnings" (sentences, one a line: what could not be kept, which
+// repair was left out or may be wrong), "report" (JSON: how the image was made).
 partdiff_status partdiff_job_get_text(const struct partdiff_job *job,
                                       const char *key,
                                       char *buffer,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use partdiff::image::{Image, ImageFormat, SampleDepth, prepare_for_model};
-use partdiff::settings::repair::{NO_MEMORY, Repair};
+use partdiff::settings::repair::Repair;
 use partdiff::{CancelToken, ErrorKind, Limits, UpscaleOptions};
 
 use crate::abi::{
@@ -141,9 +141,6 @@ impl Job {
         let options = UpscaleOptions { memory: options.memory.or(self.model.memory), ..options };
         let upscaler = &self.model.upscaler;
         let repair = Repair::of(asked, &prepared.color, None, upscaler, &options)?;
-        // The result leaves in strips, and cannot be taken back as the command does.
-        let unasked = repair.is_unasked();
-        let options = repair.apply(&options);
         let outcome = attend(output, sink, settings.progress.as_ref(), &cancel, |exchange| {
             let strips = prepared.frame.strips((output.height, output.width));
             let mut take = |top: usize, color| {
@@ -153,21 +150,22 @@ impl Job {
             let mut make = |options: &UpscaleOptions| {
                 upscaler.upscale_strips(&prepared.color, options, exchange, &cancel, &mut take)
             };
-            let mut made = make(&options);
+            let mut warnings = prepared.frame.image().warnings.clone();
+            warnings.extend(repair.note());
+            let (mut used, mut made) = (repair, make(&repair.apply(&options)));
             // A plan fails before the first strip is delivered.
-            let smaller = repair.with_less_memory(&made);
-            if let Some(repair) = smaller {
-                made = make(&repair.apply(&options));
+            while let Some((instead, note)) = used.with_less_memory(&made) {
+                warnings.push(note);
+                (used, made) = (instead, make(&instead.apply(&options)));
             }
+            // The result leaves in strips, and cannot be taken back as the command does.
+            let unasked = used.is_unasked();
             let report = made.map_err(|error| match error.kind() {
                 ErrorKind::Quality if unasked => error.context("with clean-up (cleanup 0 makes none)"),
                 _ => error,
             })?;
-            let mut warnings = prepared.frame.image().warnings.clone();
             let doubt = Repair::doubt(&report).filter(|_| unasked);
-            warnings.extend(doubt.map(|why| smaller.unwrap_or(repair).warning(&why)));
-            warnings.extend(repair.note());
-            warnings.extend(smaller.map(|_| NO_MEMORY.to_owned()));
+            warnings.extend(doubt.map(|why| used.warning(&why)));
             Ok(Outcome { warnings, report: serde_json::to_string(&report).unwrap_or_default() })
         })?;
         *open(&self.outcome) = outcome;
@@ -341,8 +339,8 @@ pub extern "C" fn partdiff_job_cancel(job: *const partdiff_job) -> partdiff_stat
     })
 }
 
-/// Gives a text on the latest run that succeeded: "warnings" (sentences, one a line: what could not be kept),
-/// "report" (JSON: how the image was made).
+/// Gives a text on the latest run that succeeded: "warnings" (sentences, one a line: what could not be kept, which
+/// repair was left out or may be wrong), "report" (JSON: how the image was made).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn partdiff_job_get_text(
     job: *const partdiff_job,

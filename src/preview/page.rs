@@ -92,7 +92,7 @@ fn row(index: usize, version: &Version, preview: &Preview, about: &About) -> Res
         "steps": version.steps,
         "cleanup": version.cleanup,
         "deblur": version.deblur,
-        "notes": version.notes,
+        "left_out": version.left_out,
         "width": width,
         "height": height,
         "seconds": times,
@@ -126,7 +126,7 @@ mod tests {
             steps,
             cleanup: 0.0,
             deblur: 1,
-            notes: vec!["made without deblurring".into()],
+            left_out: vec!["made without deblurring".into()],
             image: Raster::new(3, 8, 12),
             added: Raster::new(1, 8, 12),
             uncertainty: (steps > 1).then(|| Raster::new(1, 8, 12)),
@@ -162,7 +162,7 @@ mod tests {
         let row = &data["presets"][1];
         assert_eq!((&row["seconds"], &row["width"]), (&json!([2.04, 1.02]), &json!(80)));
         assert_eq!(
-            (&row["command"], &row["notes"]),
+            (&row["command"], &row["left_out"]),
             (&json!("another"), &json!(["made without deblurring"]))
         );
         assert!(row["bytes"].as_f64().unwrap() > 0.0);

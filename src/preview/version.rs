@@ -51,8 +51,8 @@ pub struct Version {
     pub cleanup: f32,
     /// The factor by which the image was made smaller first, against blur; 1: not at all.
     pub deblur: usize,
-    /// What is to be said of repair that was left out, one sentence each.
-    pub notes: Vec<String>,
+    /// The repair that was left out and why, one sentence each.
+    pub left_out: Vec<String>,
     /// The picture.
     pub image: Raster,
     /// How far it lies from the interpolated crop, in levels of 255, one plane.
@@ -117,11 +117,23 @@ struct Maker<'a> {
 impl Maker<'_> {
     fn version(&self, preset: &str, progress: &dyn Progress) -> Result<Version> {
         let Self { image, upscaler, asked, .. } = *self;
-        let options = UpscaleOptions { preset: Some(preset.to_owned()), ..UpscaleOptions::default() };
-        let repair = Repair::of(asked.repair, image, self.jpeg_quality, upscaler, &options)?;
-        let options = UpscaleOptions { target: Target::Native, ..repair.apply(&options) };
+        let preset = preset.to_owned();
+        let options = UpscaleOptions {
+            preset: Some(preset.clone()),
+            target: Target::Native,
+            ..UpscaleOptions::default()
+        };
+        let mut repair = Repair::of(asked.repair, image, self.jpeg_quality, upscaler, &options)?;
         let size = (image.width(), image.height());
-        let plan = upscaler.plan(size.0, size.1, image.channels(), &options)?;
+        let planned =
+            |repair: Repair| upscaler.plan(size.0, size.1, image.channels(), &repair.apply(&options));
+        let (mut plan, mut left_out) = (planned(repair), vec![]);
+        // What does not fit the whole image is left out of its parts.
+        while let Some((instead, note)) = repair.with_less_memory(&plan) {
+            left_out.push(note);
+            (repair, plan) = (instead, planned(instead));
+        }
+        let plan = plan?;
         let scale = upscaler.manifest().scale;
         // What the networks see around a pixel, and what back-projection spreads.
         let margin = upscaler.reach(&plan) + MARGIN;
@@ -137,15 +149,16 @@ impl Maker<'_> {
             upscaler.upscale(&part, &options, progress, self.cancel)
         };
         let (Upscaled { image: made, uncertainty, report }, notes) = repair.careful(make)?;
+        left_out.extend(notes);
         let made = within(&made, &asked.crop, &wide, scale);
         let really = UpscaleOptions { cleanup: report.cleanup, deblur: report.deblur, ..options };
         let plan = upscaler.plan(size.0, size.1, image.channels(), &really)?;
         Ok(Version {
-            preset: preset.to_owned(),
+            preset,
             steps,
             cleanup: report.cleanup,
             deblur: report.deblur,
-            notes,
+            left_out,
             added: difference(&made, self.interpolated),
             image: made,
             uncertainty: uncertainty.map(|map| within(&map, &asked.crop, &wide, scale)),

@@ -37,9 +37,6 @@ fn level_of_blur(blur: f32) -> f32 {
 /// taken for damaged ones by 16 and more.
 const MOST_CHANGE: (f64, f64) = (12.0, 15.0);
 
-/// What is to be said of deblurring that did not fit the memory.
-pub const NO_MEMORY: &str = "made without deblurring, as the memory does not suffice for it";
-
 /// What is asked for; where nothing is, it follows the image.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct AskedRepair {
@@ -64,6 +61,8 @@ pub struct Repair {
     pub deblur: usize,
     /// Both, as far as they were asked for.
     given: (f32, usize),
+    /// Clean-up level where deblurring that was not asked for is left out.
+    undeblurred: f32,
     /// Whether deblurring is left out for the time it would take.
     too_slow: bool,
 }
@@ -135,25 +134,22 @@ impl Repair {
             _ if blurred && !too_slow => SMALLER,
             _ => 1,
         };
-        let cleanup = match asked.cleanup {
-            Some(Cleanup::Level(level)) => level as f32,
+        let tables = jpeg_quality.and_then(|quality| manifest.cleanup_of(quality));
+        let told = damage.map(|damage| damage.level).into_iter().chain(tables).fold(0.0, f32::max);
+        let told = if damage.is_some() && told < WORTHWHILE { 0.0 } else { told };
+        let level = |deblur: usize| match (asked.cleanup, deblur) {
+            (Some(Cleanup::Level(level)), _) => level as f32,
             _ if !level_told => 0.0,
-            _ => {
-                let tables = jpeg_quality.and_then(|quality| manifest.cleanup_of(quality));
-                let told = damage.map(|damage| damage.level).into_iter().chain(tables).fold(0.0, f32::max);
-                let told = if damage.is_some() && told < WORTHWHILE { 0.0 } else { told };
-                match deblur {
-                    1 if blur >= SOFT => told.max(WORTHWHILE),
-                    1 => told,
-                    _ => told.max(level_of_blur(blur)),
-                }
-            }
+            (_, 1) if blur >= SOFT => told.max(WORTHWHILE),
+            (_, 1) => told,
+            _ => told.max(level_of_blur(blur)),
         };
+        let cleanup = level(deblur);
         let given = (
             if asked.cleanup.is_some() { cleanup } else { 0.0 },
             if asked.deblur.is_some() || asked.cleanup == Some(Cleanup::Auto) { deblur } else { 1 },
         );
-        Ok(Self { cleanup, deblur, given, too_slow })
+        Ok(Self { cleanup, deblur, given, undeblurred: level(1), too_slow })
     }
 
     /// The engine's options with this repair.
@@ -166,10 +162,19 @@ impl Repair {
         (self.cleanup, self.deblur) != self.given
     }
 
-    /// The same without deblurring that nobody asked for, where `made` failed as the memory did not suffice for it.
-    pub fn with_less_memory<T>(self, made: &Result<T>) -> Option<Self> {
-        let failed = matches!(made, Err(error) if error.kind() == ErrorKind::Limit);
-        (failed && self.deblur > self.given.1).then_some(Self { deblur: self.given.1, ..self })
+    /// What to do instead where `made` failed as the memory did not suffice, and what is to be said then: no deblurring, or
+    /// next no clean-up, where nobody asked for it.
+    pub fn with_less_memory<T>(self, made: &Result<T>) -> Option<(Self, String)> {
+        if !matches!(made, Err(error) if error.kind() == ErrorKind::Limit) || !self.is_unasked() {
+            return None;
+        }
+        let (cleanup, deblur) = self.given;
+        let (left_out, cleanup) = match self.deblur == deblur {
+            true => ("clean-up", cleanup),
+            false => ("deblurring", self.undeblurred),
+        };
+        let note = format!("made without {left_out}, as the memory does not suffice for it");
+        Some((Self { cleanup, deblur, ..self }, note))
     }
 
     /// What was not asked for, in words.
@@ -190,18 +195,18 @@ impl Repair {
         })
     }
 
-    /// What `make` returns for it, and what is to be said of repair that was left out, one sentence each: deblurring that
-    /// nobody asked for where it takes too long or too much memory, and all that nobody asked for where it breaks the image
-    /// or changes it by more than damage would.
+    /// What `make` returns for it, and what is to be said of repair that was left out, one sentence each. Of what nobody asked
+    /// for, that is what takes too long or too much memory, and all where it breaks the image or changes it by more than
+    /// damage would.
     ///
     /// # Errors
     /// As `make`.
     pub fn careful(self, make: impl Fn(Self) -> Result<Upscaled>) -> Result<(Upscaled, Vec<String>)> {
         let mut notes = Vec::from_iter(self.note());
         let (mut used, mut made) = (self, make(self));
-        if let Some(smaller) = self.with_less_memory(&made) {
-            notes.push(NO_MEMORY.to_owned());
-            (used, made) = (smaller, make(smaller));
+        while let Some((instead, note)) = used.with_less_memory(&made) {
+            notes.push(note);
+            (used, made) = (instead, make(instead));
         }
         let why = match &made {
             _ if !used.is_unasked() => None,
@@ -247,12 +252,12 @@ mod tests {
         let plain = UpscaleOptions::default();
         let progress = |_: ProgressEvent| true;
         let made = upscaler.upscale(&Raster::new(1, 8, 8), &plain, &progress, &CancelToken::new()).unwrap();
-        let repair = |given, too_slow| Repair { cleanup: 0.5, deblur: 2, given, too_slow };
-        // Clean-up changes the image by so many levels; deblurring needs more memory than there is.
-        let careful = |repair: Repair, change: f64| {
+        let repair = |given, too_slow| Repair { cleanup: 0.1, deblur: 2, given, undeblurred: 0.5, too_slow };
+        // Clean-up changes the image by so many levels; deblurring, or any repair, needs more memory than there is.
+        let careful = |repair: Repair, change: f64, most: f32| {
             let (made, notes) = repair
                 .careful(|repair| {
-                    if repair.deblur > 1 {
+                    if repair.deblur > 1 || repair.cleanup > most {
                         return Err(Error::new(ErrorKind::Limit, "no memory"));
                     }
                     let mut made = made.clone();
@@ -263,18 +268,18 @@ mod tests {
                 .unwrap();
             (made.report.cleanup, notes)
         };
+        let no_memory = |what| format!("made without {what}, as the memory does not suffice for it");
         let doubted = "made without clean-up, as it changes the image by 20 levels of 255, more than usual damage explains";
-        assert_eq!(careful(repair((0.0, 1), false), 3.0), (0.5, vec![NO_MEMORY.to_owned()]));
-        assert_eq!(
-            careful(repair((0.0, 1), false), 20.0),
-            (0.0, vec![NO_MEMORY.to_owned(), doubted.to_owned()])
-        );
-        let slow = Repair { deblur: 1, ..repair((0.0, 1), true) };
-        let (cleanup, notes) = careful(slow, 20.0);
+        let both = repair((0.0, 1), false);
+        assert_eq!(careful(both, 3.0, 1.0), (0.5, vec![no_memory("deblurring")]));
+        assert_eq!(careful(both, 20.0, 1.0), (0.0, vec![no_memory("deblurring"), doubted.to_owned()]));
+        assert_eq!(careful(both, 3.0, 0.3), (0.0, vec![no_memory("deblurring"), no_memory("clean-up")]));
+        let slow = Repair { cleanup: 0.5, deblur: 1, ..repair((0.0, 1), true) };
+        let (cleanup, notes) = careful(slow, 20.0, 1.0);
         assert!(cleanup == 0.0 && notes.len() == 2 && notes[0].contains("times as long"), "{notes:?}");
         assert_eq!(notes[1], doubted);
         // What was asked for stays, whatever it does.
-        let asked = Repair { deblur: 1, ..repair((0.5, 1), false) };
-        assert_eq!(careful(asked, 20.0), (0.5, vec![]));
+        let asked = Repair { cleanup: 0.5, deblur: 1, ..repair((0.5, 1), false) };
+        assert_eq!(careful(asked, 20.0, 1.0), (0.5, vec![]));
     }
 }

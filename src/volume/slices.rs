@@ -132,10 +132,12 @@ impl Slices<'_> {
         let (through, voxel) = (plan.plane.2, plan.source.datatype().bytes());
         let sides = plan.stored();
         let progress = Progress::new(listener, plan.slices());
-        let options = UpscaleOptions { among_others: plan.slices() > 1, ..self.options.clone() };
+        let among_others = if through == 2 { plan.slices() > 1 } else { sides[through] > 1 };
+        let options = UpscaleOptions { among_others, ..self.options.clone() };
         let work = |(number, bytes): (usize, Vec<u8>)| {
             self.slice(&bytes, number, options.clone(), upscaler, &progress, cancel)
         };
+        // Results are large, so that there are no more of them than networks.
         let at_once = upscaler.networks().max(2);
         let mut outcome = Outcome::default();
         if through == 2 {

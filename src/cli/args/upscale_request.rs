@@ -99,13 +99,15 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
     fn try_from(args: UpscaleArgs) -> Result<Self> {
         let UpscaleArgs { files, settings: SettingsArgs(settings), volumes, model, report } = args;
         if files.inputs.iter().filter(|input| *input == Path::new(STDIO)).count() > 1 {
-            return Err(usage("standard input (-) is given more than once: expected at most once"));
+            return Err(Error::invalid_option(
+                "standard input (-) is given more than once: expected at most once",
+            ));
         }
         let destination =
             Destination::choose(files.output.as_deref(), &files.inputs, volumes.like.is_some())?;
         let template = files.name.as_deref().map(Template::parse).transpose()?;
         if template.is_some() && matches!(destination, Destination::File(_) | Destination::Stdout) {
-            return Err(usage(
+            return Err(Error::invalid_option(
                 "--name cannot be used where OUT is a single file or standard output: give a folder as OUT, or \
                  leave out --output",
             ));
@@ -115,7 +117,7 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
             && name_means_packed(path).is_none()
             && !ImageFormat::from_path(path).is_some_and(ImageFormat::can_write)
         {
-            return Err(usage(format!(
+            return Err(Error::invalid_option(format!(
                 "cannot write {}: its extension names no writable format: expected one of {}, or give --format",
                 path.display(),
                 ImageFormat::writable_extensions()
@@ -125,20 +127,28 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
             && let Some(named) = ImageFormat::from_path(path).filter(|named| *named != format)
         {
             let path = path.display();
-            return Err(usage(format!("the extension of {path} means {named}, but --format is {format}")));
+            return Err(Error::invalid_option(format!(
+                "the extension of {path} means {named}, but --format is {format}"
+            )));
         }
         if report.json && destination == Destination::Stdout && !report.dry_run {
-            return Err(usage("--json and an image cannot both go to standard output: give a file as OUT"));
+            return Err(Error::invalid_option(
+                "--json and an image cannot both go to standard output: give a file as OUT",
+            ));
         }
         if files.in_place && files.inputs.iter().any(|input| input == Path::new(STDIO)) {
-            return Err(usage("standard input (-) cannot be used with --in-place: expected files"));
+            return Err(Error::invalid_option(
+                "standard input (-) cannot be used with --in-place: expected files",
+            ));
         }
         if files.shard.is_some() && files.inputs.iter().any(|input| input == Path::new(STDIO)) {
-            return Err(usage("standard input (-) cannot be used with --shard: expected files or folders"));
+            return Err(Error::invalid_option(
+                "standard input (-) cannot be used with --shard: expected files or folders",
+            ));
         }
         if files.backup.is_empty() || files.backup.as_encoded_bytes().iter().any(|byte| b"/\\".contains(byte))
         {
-            return Err(usage(
+            return Err(Error::invalid_option(
                 "--backup is empty or contains / or \\: expected a file name suffix such as .orig; to keep no \
                  original, give --no-backup",
             ));
@@ -147,15 +157,17 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
             && ImageFormat::from_path(path) != Some(ImageFormat::Png)
         {
             let path = path.display();
-            return Err(usage(format!("--preview is {path}: expected a file name ending in .png")));
+            return Err(Error::invalid_option(format!(
+                "--preview is {path}: expected a file name ending in .png"
+            )));
         }
         if report.report.as_deref() == Some(Path::new(STDIO)) {
-            return Err(usage("--report is -: expected the name of a file"));
+            return Err(Error::invalid_option("--report is -: expected the name of a file"));
         }
         if let Some(map) = &report.uncertainty {
             // What it is of is known when it is read: several files, or a folder, may be one DICOM series.
             if ImageFormat::from_path(map) != Some(ImageFormat::Tiff) && name_means_packed(map).is_none() {
-                return Err(usage(format!(
+                return Err(Error::invalid_option(format!(
                     "--uncertainty is {}: expected a file name ending in .tif or .tiff, or of a volume in .nii or .nii.gz",
                     map.display()
                 )));
@@ -200,10 +212,6 @@ impl TryFrom<UpscaleArgs> for UpscaleRequest {
             },
         })
     }
-}
-
-fn usage(message: impl Into<String>) -> Error {
-    Error::invalid_option(message)
 }
 
 #[cfg(test)]

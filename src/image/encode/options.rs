@@ -30,7 +30,7 @@ impl EncodeOptions {
     /// Checks ranges.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidOption`] naming the option, its value and the range.
+    /// `InvalidOption` naming the option, its value and the range.
     pub fn validate(&self) -> Result<()> {
         if !(1..=100).contains(&self.quality) {
             return Err(Error::invalid_option(format!(

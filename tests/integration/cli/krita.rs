@@ -86,7 +86,11 @@ fn built() -> Option<PathBuf> {
     if !folder.join("libpartdiff_capi.so").exists() {
         skipped!("no libpartdiff beside the command: cargo build --workspace");
     } else if are_there(&["krita", "xvfb-run", "dbus-run-session"]) && has_runtime() {
-        return Some(folder);
+        let python = std::process::Command::new("/usr/bin/python3").args(["-c", "import PyQt5"]).status();
+        if python.is_ok_and(|status| status.success()) {
+            return Some(folder);
+        }
+        skipped!("the system's Python has no PyQt5, without which Krita runs no plug-in");
     }
     None
 }
