@@ -58,6 +58,52 @@ const ITEM: Tag = Tag(0xfffe, 0xe000);
 const ITEM_END: Tag = Tag(0xfffe, 0xe00d);
 const SEQUENCE_END: Tag = Tag(0xfffe, 0xe0dd);
 
+/// What precedes a value.
+struct Head {
+    tag: Tag,
+    vr: VR,
+    /// Of the value, in bytes.
+    length: u32,
+    /// Its own length.
+    bytes: u64,
+}
+
+impl Head {
+    /// As the parser reads it, which takes what is no value representation for an unknown one; `None` where the file ends.
+    fn read(file: &mut dyn Read, is_big: bool, is_explicit: bool) -> io::Result<Option<Self>> {
+        let short =
+            |bytes: [u8; 2]| if is_big { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) };
+        let long =
+            |bytes: [u8; 4]| if is_big { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) };
+        let mut head = [0; 8];
+        if !fill(file, &mut head)? {
+            return Ok(None);
+        }
+        let [a, b, c, d, e, f, g, h] = head;
+        let tag = Tag(short([a, b]), short([c, d]));
+        let vr = match is_explicit {
+            true => VR::from_binary([e, f]).unwrap_or(VR::UN),
+            false => StandardDataDictionary.by_tag(tag).map_or(VR::UN, |entry| entry.vr().relaxed()),
+        };
+        if tag.0 == ITEM.0 || !is_explicit {
+            return Ok(Some(Self { tag, vr, length: long([e, f, g, h]), bytes: 8 }));
+        }
+        if SHORT.contains(&vr) {
+            return Ok(Some(Self { tag, vr, length: short([g, h]).into(), bytes: 8 }));
+        }
+        let mut length = [0; 4];
+        Ok(fill(file, &mut length)?.then(|| Self { tag, vr, length: long(length), bytes: 12 }))
+    }
+}
+
+/// Fills `bytes`; false where the file ends before.
+fn fill(file: &mut dyn Read, bytes: &mut [u8]) -> io::Result<bool> {
+    match file.read_exact(bytes) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        read => read.map(|()| true),
+    }
+}
+
 /// Whether every value lies in its file, in whole numbers; `file` begins with the magic number. It looks at elements one
 /// after the other as the parser does, those of items too, up to the `pixels`, and those if asked. Whatever else is odd is
 /// left to the parser.
@@ -95,42 +141,16 @@ pub fn are_plausible(file: &mut dyn Read, pixels: bool) -> io::Result<bool> {
             }
             Some(next) => next,
         };
-        let mut head = [0; 8];
-        match file.read_exact(&mut head) {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(true),
-            read => read?,
-        }
-        at += 8;
-        let [a, b, c, d, e, f, g, h] = head;
         // The file meta group is little-endian and explicit.
         let is_big = !is_meta && syntax == BIG_ENDIAN;
         let is_explicit = is_meta || syntax != uids::IMPLICIT_VR_LITTLE_ENDIAN;
-        let short =
-            |bytes: [u8; 2]| if is_big { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) };
-        let long =
-            |bytes: [u8; 4]| if is_big { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) };
-        let tag = Tag(short([a, b]), short([c, d]));
+        let Some(Head { tag, vr, length, bytes }) = Head::read(&mut file, is_big, is_explicit)? else {
+            return Ok(true);
+        };
+        at += bytes;
         if next == Next::Root && is_meta != (tag.0 == META) {
             return Ok(false);
         }
-        // As for the parser, which takes what is no value representation for an unknown one.
-        let vr = if is_explicit {
-            VR::from_binary([e, f]).unwrap_or(VR::UN)
-        } else {
-            StandardDataDictionary.by_tag(tag).map_or(VR::UN, |entry| entry.vr().relaxed())
-        };
-        let length = if tag.0 == ITEM.0 || !is_explicit {
-            long([e, f, g, h])
-        } else if !SHORT.contains(&vr) {
-            let mut bytes = [0; 4];
-            if file.read_exact(&mut bytes).is_err() {
-                return Ok(true);
-            }
-            at += 4;
-            long(bytes)
-        } else {
-            u32::from(short([g, h]))
-        };
         let end = (length != UNDEFINED).then(|| at + u64::from(length));
         if next == Next::Item {
             match tag {
