@@ -22,6 +22,10 @@ CLEAN = 0.3
 OTHER_KERNELS = 0.1
 """Shares of all LR images: clean ones, and ones downsampled by area or Lanczos."""
 
+KSPACE = 0.4
+THICK = 0.2
+"""Shares of MR samples whose LR image was truncated in k-space, and of those that are means over thick slices."""
+
 MIXTURE = 0.35
 """Share of photographs that go through two rounds of damage (`damage.py`)."""
 
@@ -128,7 +132,9 @@ class BatchSource:
         level = torch.where(clean, 0.0, rand(n))
         kind = torch.zeros(n, dtype=torch.long, device=self.device)
         if "kspace" in names:
-            kind = torch.where(rand(n) < 0.5, names.index("kspace"), kind)
+            acquired = rand(n)
+            kind = torch.where(acquired < KSPACE + THICK, names.index("thick"), kind)
+            kind = torch.where(acquired < KSPACE, names.index("kspace"), kind)
         else:
             other = which < OTHER_KERNELS
             kind = torch.where(other, 1 + (which < OTHER_KERNELS / 2).long(), kind)

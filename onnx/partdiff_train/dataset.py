@@ -5,6 +5,7 @@ kind of downsampling, and `names.txt`. Random access is then cheap, and training
 """
 
 import io
+import math
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,13 @@ HELD_OUT_SHARE = 0.05
 
 FEWEST_SOURCES = 2
 """Sources held out at least, if as many remain to train on."""
+
+INTERPOLATED = (2, 4, 1)
+"""How many times their size MR slices are stored beside themselves, in turn (1: not), with nothing new in k-space.
+
+Scanners interpolate so. And the network must learn what not to take for a shrunk slice: smooth ones (2), and ones at
+their own resolution, whose noise is not to become lines (4).
+"""
 
 BLURS = (0.8, 1.4, 2.0)
 """Standard deviations of the blur before downsampling, in HR pixels at scale 4."""
@@ -49,9 +57,9 @@ def evenly(items: list, count: int) -> list:
 
 
 def lr_kinds(channels: int) -> list[str]:
-    """The kinds of downsampling: photographs may be blurred, MR slices may be truncated in k-space."""
+    """The kinds of downsampling: photographs may be blurred, MR slices cut in k-space, or thick along one axis."""
     if channels == 1:
-        return ["cubic", "kspace"]
+        return ["cubic", "kspace", "thick"]
     return ["cubic", "area", "lanczos"] + [f"blur{i}" for i in range(len(BLURS))]
 
 
@@ -59,6 +67,9 @@ def shrink(hr: torch.Tensor, scale: int, kind: str) -> torch.Tensor:
     """hr [C, H, W] float -> [C, H/s, W/s] by one of `lr_kinds`."""
     if kind == "kspace":
         return resample.truncate_kspace(hr, scale)
+    if kind == "thick":
+        kernels = ("area", "cubic")
+        return resample.apply(hr, *(resample.resize_matrix(n, n // scale, k) for n, k in zip(hr.shape[1:], kernels)))
     if kind.startswith("blur"):
         return resample.downsample(hr, scale, "cubic", BLURS[int(kind[4:])] * scale / 4)
     return resample.downsample(hr, scale, kind)
@@ -84,10 +95,25 @@ def read_archives(archives: list[Path], channels: int) -> Iterator[tuple[str, np
             yield name, np.asarray(image).reshape(image.height, image.width, channels).transpose(2, 0, 1)
 
 
+def zero_filled(image: np.ndarray, factor: int) -> np.ndarray:
+    """uint8 [C, H, W] -> [C, factor H, factor W], with nothing in k-space that was not there."""
+    matrices = (resample.fourier_matrix(n, factor * n) for n in image.shape[1:])
+    large = resample.apply(torch.from_numpy(image.astype(np.float64)), *matrices)
+    return large.round().clamp(0, 255).byte().numpy()
+
+
 def crops(image: np.ndarray, size: int) -> list[tuple[slice, slice]]:
     """Squares of `size` that cover the image, overlapping if its sides are not multiples of `size`."""
     starts = [np.linspace(0, n - size, -(-n // size)).astype(int) // 4 * 4 for n in image.shape[1:]]
     return [(slice(y, y + size), slice(x, x + size)) for y in starts[0] for x in starts[1]]
+
+
+def versions(image: np.ndarray, index: int) -> Iterator[tuple[np.ndarray, int]]:
+    """The image [C, H, W], and MR slices also interpolated; with the factor."""
+    yield image, 1
+    factor = INTERPOLATED[index % len(INTERPOLATED)]
+    if image.shape[0] == 1 and factor > 1:
+        yield zero_filled(image, factor), factor
 
 
 def prepare(archives: list[Path], directory: Path, scale: int, channels: int, size: int) -> None:
@@ -95,19 +121,23 @@ def prepare(archives: list[Path], directory: Path, scale: int, channels: int, si
     kinds = lr_kinds(channels)
     names, hr = [], []
     lr: dict[str, list[np.ndarray]] = {kind: [] for kind in kinds}
-    for name, image in read_archives(archives, channels):
-        h, w = (n // scale * scale for n in image.shape[1:])
-        image = image[:, :h, :w]
-        if min(h, w) < size:
+    for i, (name, whole) in enumerate(read_archives(archives, channels)):
+        if min(n // scale * scale for n in whole.shape[1:]) < size:
             continue
-        # Downsample first, then crop: the borders of a crop must not be treated as image borders.
-        small = {k: shrink(torch.from_numpy(image.astype(np.float32)), scale, k) for k in kinds}
-        for y, x in crops(image, size):
-            names.append(name)
-            hr.append(image[:, y, x])
-            for kind in kinds:
-                part = small[kind][:, y.start // scale : y.stop // scale, x.start // scale : x.stop // scale]
-                lr[kind].append(part.round().clamp(0, 255).byte().numpy())
+        for version, factor in versions(whole, i):
+            h, w = (n // scale * scale for n in version.shape[1:])
+            image = version[:, :h, :w]
+            # Downsample first, then crop: the borders of a crop must not be treated as image borders.
+            small = {k: shrink(torch.from_numpy(image.astype(np.float32)), scale, k) for k in kinds}
+            places = crops(image, size)
+            # Not more crops for more pixels.
+            chosen = np.random.default_rng(i).permutation(len(places))[: math.ceil(len(places) / factor**2)]
+            for y, x in (places[at] for at in sorted(chosen)):
+                names.append(name)
+                hr.append(image[:, y, x])
+                for kind in kinds:
+                    part = small[kind][:, y.start // scale : y.stop // scale, x.start // scale : x.stop // scale]
+                    lr[kind].append(part.round().clamp(0, 255).byte().numpy())
     if not hr:
         given = ", ".join(map(str, archives))
         raise InputError(f"{given}: no JPEG or PNG image of at least {size}x{size} pixels")
@@ -128,6 +158,9 @@ class Store:
         self.names = (directory / "names.txt").read_text().splitlines()
         hr = np.load(directory / "hr.npy", mmap_mode="c")
         self.kinds = lr_kinds(hr.shape[1])
+        for kind in self.kinds:
+            if not (directory / f"lr_{kind}.npy").is_file():
+                raise InputError(f"{directory}: has no lr_{kind}.npy; an earlier `prepare` wrote it: run it again")
         self.hr = torch.from_numpy(hr).to(device)
         self.lr = torch.stack([torch.from_numpy(np.load(directory / f"lr_{k}.npy")) for k in self.kinds]).to(device)
         self.scale = self.hr.shape[-1] // self.lr.shape[-1]

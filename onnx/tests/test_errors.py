@@ -1,5 +1,6 @@
 """Invalid input is named in one line, and nothing is written."""
 
+import shutil
 import sys
 import tarfile
 from dataclasses import replace
@@ -86,6 +87,13 @@ def test_a_run_resumes_with_its_own_recipe_only(tiny, store_directory, tmp_path)
         Trainer(replace(tiny, batch=2), store, tmp_path, "cpu").resume()
     with pytest.raises(InputError, match="seed was 0, is 1"):
         Trainer(tiny, store, tmp_path, "cpu", seed=1).resume()
+
+
+def test_a_store_of_an_earlier_version_is_told(store_directory, tmp_path):
+    shutil.copytree(store_directory, tmp_path / "store")
+    (tmp_path / "store/lr_area.npy").unlink()
+    with pytest.raises(InputError, match=r"store: has no lr_area\.npy; an earlier `prepare` wrote it"):
+        Store(tmp_path / "store")
 
 
 def test_archives_without_images_are_named(places):

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +17,7 @@ from partdiff_train.batches import BatchSource
 from partdiff_train.bundle import Bundle
 from partdiff_train.checkpoint import average, load_weights, save_weights
 from partdiff_train.configs import NATURAL_X4
-from partdiff_train.dataset import Store, prepare, source
+from partdiff_train.dataset import INTERPOLATED, Store, crops, prepare, read_archives, source, zero_filled
 from partdiff_train.errors import InputError
 from partdiff_train.export import digest, export, round_weights
 from partdiff_train.network import PartialDiffusion
@@ -370,18 +371,49 @@ def test_patterns_are_drawn(store_directory, tiny):
     assert 8 < tiled.sum() < 40
 
 
-def test_slices_are_downsampled_in_both_ways(archive, tiny, tmp_path):
-    """Half of the one-channel samples are cut in k-space, and none is blurred."""
+def test_slices_are_downsampled_in_their_own_ways(archive, tiny, tmp_path):
+    """One-channel samples are cut in k-space, or thick along one axis, or neither, and none is blurred."""
     prepare([archive], tmp_path, scale=4, channels=1, size=128)
     store = Store(tmp_path)
-    assert store.kinds == ["cubic", "kspace"] and store.lr.shape[0] == 2
-    same = (store.lr[0] == store.lr[1]).flatten(1).all(dim=1)
-    assert not same.any()
-    store.lr[1] = 0
-    batch = BatchSource(store, tiny.schedule, 64, 16).draw(0)
-    assert batch.lr.shape == (64, 1, 16, 16) and batch.x0.shape == (64, 1, 64, 64)
-    black = (batch.lr[batch.level == 0] == -1).flatten(1).all(dim=1).float().mean()
-    assert 0.25 < black < 0.75
+    assert store.kinds == ["cubic", "kspace", "thick"] and store.lr.shape[0] == 3
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        assert not (store.lr[one] == store.lr[other]).flatten(1).all(dim=1).any()
+    for kind, share in ((1, 0.4), (2, 0.2)):
+        marked = Store(tmp_path)
+        marked.lr[kind] = 0
+        batch = BatchSource(marked, tiny.schedule, 64, 16).draw(0)
+        assert batch.lr.shape == (64, 1, 16, 16) and batch.x0.shape == (64, 1, 64, 64)
+        black = (batch.lr[batch.level == 0] == -1).flatten(1).all(dim=1).float().mean()
+        assert share / 2 < black < share + 0.2
+
+
+def beyond(image: np.ndarray, band: int) -> float:
+    """Root mean square of k-space beyond a band of rows."""
+    rows = np.abs(np.fft.fft2(image))[band // 2 + 1 : image.shape[0] - band // 2]
+    return float(np.sqrt((rows**2).mean()))
+
+
+def test_slices_are_stored_as_scanners_interpolate_too(archive, tmp_path):
+    """Two of three slices are there again, with as much k-space in more pixels, and about as many crops."""
+    prepare([archive], tmp_path, scale=4, channels=1, size=128)
+    store = Store(tmp_path)
+    whole = dict(read_archives([archive], 1))
+    assert set(store.names) == set(whole)
+    expected = 0
+    for i, image in enumerate(whole.values()):
+        expected += len(crops(image, 128))
+        if (factor := INTERPOLATED[i % 3]) > 1:
+            expected += math.ceil(len(crops(zero_filled(image, factor), 128)) / factor**2)
+    assert len(store.names) == expected
+    image = whole[store.names[0]]
+    for factor in (2, 4):
+        large = zero_filled(image, factor)[0].astype(float)
+        assert large.shape == (factor * image.shape[1], factor * image.shape[2])
+        repeated = image[0].repeat(factor, axis=0).repeat(factor, axis=1).astype(float)
+        assert beyond(large, image.shape[1]) < 0.2 * beyond(repeated, image.shape[1])
+        # Shrunk by its mean it is close to the slice.
+        small = large.reshape(image.shape[1], factor, image.shape[2], factor).mean(axis=(1, 3))
+        assert np.abs(small - image[0]).mean() < 5
 
 
 def test_weights_are_averaged_by_their_shares(run, tiny, tmp_path):
