@@ -119,7 +119,8 @@ def measure(
         "ssim": metrics.ssim(result, hr),
         "lpips": distance(judge, result, hr) if judge and len(result) == 3 else float("nan"),
         "sharpness": metrics.sharpness(result, hr),
-        "grain": metrics.grain(result, hr),
+        # The flattest fifth of an MR slice is air, of which scanners may leave nothing.
+        "grain": metrics.grain(result, hr) if len(result) == 3 else float("nan"),
         "structure": metrics.structure(result, hr),
         "spectrum": metrics.spectral_distance(result, hr),
         "niqe": NATURAL(result) if len(result) == 3 else float("nan"),
