@@ -147,23 +147,19 @@ impl Job {
                 let (color, alpha) = strips.restore(top, color);
                 exchange.deliver(Strip { top, color, alpha })
             };
-            let mut make = |options: &UpscaleOptions| {
-                upscaler.upscale_strips(&prepared.color, options, exchange, &cancel, &mut take)
-            };
-            let mut warnings = prepared.frame.image().warnings.clone();
-            warnings.extend(repair.note());
-            let (mut used, mut made) = (repair, make(&repair.apply(&options)));
             // A plan fails before the first strip is delivered.
-            while let Some((instead, note)) = used.with_less_memory(&made) {
-                warnings.push(note);
-                (used, made) = (instead, make(&instead.apply(&options)));
-            }
+            let (made, used, left_out) = repair.fitting(|repair| {
+                let options = repair.apply(&options);
+                upscaler.upscale_strips(&prepared.color, &options, exchange, &cancel, &mut take)
+            });
             // The result leaves in strips, and cannot be taken back as the command does.
             let unasked = used.is_unasked();
             let report = made.map_err(|error| match error.kind() {
                 ErrorKind::Quality if unasked => error.context("with clean-up (cleanup 0 makes none)"),
                 _ => error,
             })?;
+            let mut warnings = prepared.frame.image().warnings.clone();
+            warnings.extend(repair.note().into_iter().chain(left_out));
             let doubt = Repair::doubt(&report).filter(|_| unasked);
             warnings.extend(doubt.map(|why| used.warning(&why)));
             Ok(Outcome { warnings, report: serde_json::to_string(&report).unwrap_or_default() })

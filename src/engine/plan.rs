@@ -155,7 +155,7 @@ impl Upscaler {
         if options.uncertainty.is_some() && passes.len() != 1 {
             return Err(Error::invalid_option(format!(
                 "uncertainty is measured over one pass of the model: the result must be larger than the image, \
-                     and at most {} times as large",
+                 and at most {} times as large",
                 manifest.scale / deblur
             )));
         }

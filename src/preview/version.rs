@@ -117,22 +117,16 @@ struct Maker<'a> {
 impl Maker<'_> {
     fn version(&self, preset: &str, progress: &dyn Progress) -> Result<Version> {
         let Self { image, upscaler, asked, .. } = *self;
-        let preset = preset.to_owned();
         let options = UpscaleOptions {
-            preset: Some(preset.clone()),
+            preset: Some(preset.to_owned()),
             target: Target::Native,
             ..UpscaleOptions::default()
         };
-        let mut repair = Repair::of(asked.repair, image, self.jpeg_quality, upscaler, &options)?;
+        let repair = Repair::of(asked.repair, image, self.jpeg_quality, upscaler, &options)?;
         let size = (image.width(), image.height());
-        let planned =
-            |repair: Repair| upscaler.plan(size.0, size.1, image.channels(), &repair.apply(&options));
-        let (mut plan, mut left_out) = (planned(repair), vec![]);
         // What does not fit the whole image is left out of its parts.
-        while let Some((instead, note)) = repair.with_less_memory(&plan) {
-            left_out.push(note);
-            (repair, plan) = (instead, planned(instead));
-        }
+        let (plan, repair, mut left_out) =
+            repair.fitting(|repair| upscaler.plan(size.0, size.1, image.channels(), &repair.apply(&options)));
         let plan = plan?;
         let scale = upscaler.manifest().scale;
         // What the networks see around a pixel, and what back-projection spreads.
@@ -154,7 +148,7 @@ impl Maker<'_> {
         let really = UpscaleOptions { cleanup: report.cleanup, deblur: report.deblur, ..options };
         let plan = upscaler.plan(size.0, size.1, image.channels(), &really)?;
         Ok(Version {
-            preset,
+            preset: preset.to_owned(),
             steps,
             cleanup: report.cleanup,
             deblur: report.deblur,

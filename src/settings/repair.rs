@@ -162,19 +162,21 @@ impl Repair {
         (self.cleanup, self.deblur) != self.given
     }
 
-    /// What to do instead where `made` failed as the memory did not suffice, and what is to be said then: no deblurring, or
-    /// next no clean-up, where nobody asked for it.
-    pub fn with_less_memory<T>(self, made: &Result<T>) -> Option<(Self, String)> {
-        if !matches!(made, Err(error) if error.kind() == ErrorKind::Limit) || !self.is_unasked() {
-            return None;
-        }
+    /// What `make` returns for as much of it as the memory suffices for, how much that is, and what is to be said of the
+    /// rest, one sentence each: first deblurring is left out, then clean-up, as far as nobody asked for them.
+    pub fn fitting<T>(self, mut make: impl FnMut(Self) -> Result<T>) -> (Result<T>, Self, Vec<String>) {
+        let (mut used, mut made, mut notes) = (self, make(self), vec![]);
         let (cleanup, deblur) = self.given;
-        let (left_out, cleanup) = match self.deblur == deblur {
-            true => ("clean-up", cleanup),
-            false => ("deblurring", self.undeblurred),
-        };
-        let note = format!("made without {left_out}, as the memory does not suffice for it");
-        Some((Self { cleanup, deblur, ..self }, note))
+        while used.is_unasked() && matches!(&made, Err(error) if error.kind() == ErrorKind::Limit) {
+            let (left_out, cleanup) = match used.deblur == deblur {
+                true => ("clean-up", cleanup),
+                false => ("deblurring", self.undeblurred),
+            };
+            notes.push(format!("made without {left_out}, as the memory does not suffice for it"));
+            used = Self { cleanup, deblur, ..self };
+            made = make(used);
+        }
+        (made, used, notes)
     }
 
     /// What was not asked for, in words.
@@ -202,12 +204,8 @@ impl Repair {
     /// # Errors
     /// As `make`.
     pub fn careful(self, make: impl Fn(Self) -> Result<Upscaled>) -> Result<(Upscaled, Vec<String>)> {
-        let mut notes = Vec::from_iter(self.note());
-        let (mut used, mut made) = (self, make(self));
-        while let Some((instead, note)) = used.with_less_memory(&made) {
-            notes.push(note);
-            (used, made) = (instead, make(instead));
-        }
+        let (mut made, used, left_out) = self.fitting(&make);
+        let mut notes: Vec<_> = self.note().into_iter().chain(left_out).collect();
         let why = match &made {
             _ if !used.is_unasked() => None,
             Ok(made) => Self::doubt(&made.report),

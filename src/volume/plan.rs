@@ -362,7 +362,7 @@ fn datatype(
         if own.is_float() && !asked.is_float() {
             return Err(Error::invalid_option(format!(
                 "datatype is {} for a volume of {}: expected float32 or float64, since integers would lose its \
-                     fractions",
+                 fractions",
                 asked.name(),
                 own.name()
             )));

@@ -86,8 +86,7 @@ fn built() -> Option<PathBuf> {
     if !folder.join("libpartdiff_capi.so").exists() {
         skipped!("no libpartdiff beside the command: cargo build --workspace");
     } else if are_there(&["krita", "xvfb-run", "dbus-run-session"]) && has_runtime() {
-        let python = std::process::Command::new("/usr/bin/python3").args(["-c", "import PyQt5"]).status();
-        if python.is_ok_and(|status| status.success()) {
+        if crate::python::python("PyQt5").is_some() {
             return Some(folder);
         }
         skipped!("the system's Python has no PyQt5, without which Krita runs no plug-in");
