@@ -16,7 +16,7 @@ from .checkpoint import load_weights
 from .configs import Config
 from .dataset import Store
 from .errors import InputError
-from .evaluate import NOTES, Method, gather, interpolate, originals, plural, table
+from .evaluate import Method, gather, interpolate, notes, originals, plural, table
 from .pixels import from_bytes, to_bytes
 from .train import Trainer
 from .validate import centres, upscale
@@ -160,7 +160,7 @@ x{store.scale}, from {origin} held out from training. DDIM, eta 0, uniform times
 it, `full` starts from noise at T = {base.schedule.timesteps}. With `v` the network predicts v instead of the residual,
 under the same loss. A quarter of the samples of every variant is at its first step.
 
-{NOTES}
+{notes(store.hr.shape[1])}
 
 {table(results)}
 

@@ -3,7 +3,7 @@
 The data order needs no saved state: a resumed run draws the batches that an uninterrupted one would.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -58,16 +58,24 @@ class Batch:
     eps: Tensor
     blur: Tensor
 
+    def and_also(self, other: "Batch") -> "Batch":
+        """The samples of both."""
+        return Batch(*(torch.cat([getattr(self, f.name), getattr(other, f.name)]) for f in fields(self)))
+
     def cleanup(self) -> Tensor:
         """The level that every sample calls for [N]: its own, and 0 for patterns, to which nothing may be added."""
         return torch.where((self.x0 == self.u).all(dim=(1, 2, 3)), 0.0, self.level)
 
 
 class BatchSource:
-    """Draws batches from the training part of a store, on the store's device."""
+    """Draws batches from the training part of a store, on the store's device.
 
-    def __init__(self, store: Store, schedule: Schedule, batch: int, patch: int, seed: int = 0):
+    `clean`: the share of clean LR images; from 0.47 on, the damaged ones have one round of damage only.
+    """
+
+    def __init__(self, store: Store, schedule: Schedule, batch: int, patch: int, seed: int = 0, clean: float = CLEAN):
         self.store, self.schedule, self.batch, self.patch, self.seed = store, schedule, batch, patch, seed
+        self.clean = clean
         self.device = store.hr.device
         most = store.lr.shape[-1] - MARGIN
         if patch > most:
@@ -107,7 +115,7 @@ class BatchSource:
         return torch.where(which < 1 / 3, noise, torch.where(which < 2 / 3, dots, tiled))
 
     def _patches(self, g: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """LR [kinds, N, C, q, q] and HR [N, C, sq, sq], both uint8 with q = p + margin; and [N] uniform in 0..1."""
+        """LR [kinds, N, C, q, q] and HR [N, C, sq, sq], both uint8 with q = p + margin; and [N] for `_degraded`."""
         store, n = self.store, self.batch
         size = self.patch + MARGIN
         limit = store.lr.shape[-1] - size + 1
@@ -120,7 +128,7 @@ class BatchSource:
         image, corner = image[best], corner[:, best]
         hr = take(store.hr, image, corner * store.scale, size * store.scale)
         lr = torch.stack([take(kind, image, corner, size) for kind in store.lr])
-        return lr, hr, torch.rand(n, generator=g, device=self.device)
+        return lr, hr, torch.rand(n, generator=g, device=self.device) * (CLEAN / self.clean)
 
     def _degraded(self, kinds: Tensor, hr: Tensor, which: Tensor, rand: Rand) -> tuple[Tensor, ...]:
         """Chooses the downsampling, adds noise and JPEG; returns lr (float) and hr of patch size, level and blur.

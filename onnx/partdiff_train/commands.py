@@ -78,10 +78,8 @@ def texture(args: argparse.Namespace) -> None:
     from .texture import Texture
 
     config = configured(args, "batch", "patch")
-    store = Store(args.store, args.device)
-    run = Texture(
-        args.weights, config, store, args.run, args.device, args.perceptual, fuse=args.compile, critic=args.critic
-    )
+    how = {"fuse": args.compile, "critic": args.critic, "taught": args.taught}
+    run = Texture(args.weights, config, Store(args.store, args.device), args.run, args.device, args.perceptual, **how)
     run.resume()
     run.run(args.minutes, args.iterations, args.every)
 
@@ -119,6 +117,15 @@ def peer(args: argparse.Namespace) -> None:
     from .peer import install
 
     install(args.directory)
+
+
+def teach(args: argparse.Namespace) -> None:
+    from . import taught
+    from .dataset import Store
+    from .peer import RealEsrgan
+
+    network = RealEsrgan(args.peer, args.threads)
+    taught.make(Store(args.store), configured(args).schedule, network.run, args.directory, args.minutes, args.seed)
 
 
 def export(args: argparse.Namespace) -> None:
@@ -241,6 +248,7 @@ COMMANDS = {
             *FINE_TUNING,
             COMPILE,
             argument("--critic", type=Path, help="directory of an earlier run, whose discriminator goes on learning"),
+            argument("--taught", type=Path, help="directory that `teach` wrote, to learn damaged images from"),
         ),
         either=(MINUTES, ITERATIONS),
     ),
@@ -270,6 +278,18 @@ COMMANDS = {
         peer,
         "install Real-ESRGAN and ncnn into a folder of their own, to compare with",
         (argument("directory", type=Path, help="folder to make"),),
+    ),
+    "teach": Command(
+        teach,
+        "enlarge damaged crops with Real-ESRGAN, for `texture` to learn from; goes on where it stopped",
+        (
+            argument("directory", type=Path, help="directory to write"),
+            STORE,
+            argument("--peer", type=Path, required=True, help="folder that `peer` made"),
+            CONFIG,
+            argument("--seed", type=int, default=0, help="of the crops: runs side by side need their own; default: 0"),
+        ),
+        either=(MINUTES,),
     ),
     "export": Command(
         export,

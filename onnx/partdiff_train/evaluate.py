@@ -1,5 +1,6 @@
 """Measures bundles on benchmark pairs against bicubic, Lanczos and published numbers; writes the report."""
 
+import textwrap
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -249,7 +250,8 @@ def plural(n: int, noun: str = "step") -> str:
 
 
 def table(results: dict[str, dict[str, float]], columns: dict[str, tuple[str, int]] = COLUMNS) -> str:
-    """Mean measures by label -> a Markdown table; `columns`: title and decimals of each measure."""
+    """Mean measures by label -> a Markdown table; `columns`: titles and decimals, left out without a number."""
+    columns = {k: column for k, column in columns.items() if any(np.isfinite(row[k]) for row in results.values())}
     head = ["method"] + [title for title, _ in columns.values()]
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     for label, row in results.items():
@@ -258,12 +260,27 @@ def table(results: dict[str, dict[str, float]], columns: dict[str, tuple[str, in
     return "\n".join(lines)
 
 
-NOTES = """PSNR and SSIM: luma of BT.601, 4 pixels of border removed. Sharpness: mean absolute Laplacian relative to
-the original's. LPIPS: AlexNet, version 0.1, lower is better. Grain: fine detail in the flattest fifth of the picture,
-relative to the original's. Structure: how far lines run as in the original (structure tensor), 1 is the same.
-Spectrum: mean absolute difference of radial power spectra. LR consistency: PSNR of the
-result, downsampled again, against the input. NIQE (lower is more natural) is fitted on our own training crops and does
-not compare with published values. Seconds: wall-clock time on the machine of this report, on all threads given."""
+NOTES = {
+    "psnr": "PSNR and SSIM: luma of BT.601, 4 pixels of border removed.",
+    "sharpness": "Sharpness: mean absolute Laplacian relative to the original's.",
+    "lpips": "LPIPS: AlexNet, version 0.1, lower is better.",
+    "grain": "Grain: fine detail in the flattest fifth of the image, relative to the original's.",
+    "structure": "Structure: how far lines run as in the original (structure tensor), 1 is the same.",
+    "spectrum": "Spectrum: mean absolute difference of radial power spectra.",
+    "consistency": "LR consistency: PSNR of the result, downsampled again, against the input.",
+    "niqe": "NIQE (lower is more natural) is fitted on our own training crops, unlike published values.",
+    "seconds": "Seconds: wall-clock time on the machine of this report, on all threads given.",
+}
+"""What the measures are."""
+
+FOR_PHOTOGRAPHS = {"lpips", "grain", "niqe"}
+"""Measures that MR slices do not have."""
+
+
+def notes(channels: int) -> str:
+    """What the measures of images of so many channels are."""
+    told = (text for name, text in NOTES.items() if channels == 3 or name not in FOR_PHOTOGRAPHS)
+    return textwrap.fill(" ".join(told), 120)
 
 
 def evaluate(
@@ -298,7 +315,7 @@ def evaluate(
     about = "Presets: " + ", ".join(f"{label} {plural(n)}" for label, n in presets.items())
     about += f". Timestep spacing unless stated otherwise: {bundle.manifest['defaults']['spacing']}.\n"
     about += "Measured without back-projection, which a preset may add."
-    text, everything = [f"# {name} {bundle.manifest['version']}", NOTES, about], {}
+    text, everything = [f"# {name} {bundle.manifest['version']}", notes(bundle.manifest["channels"]), about], {}
     if any((bundle.scale, chosen) in PUBLISHED for chosen in sets):
         text.append(SOURCES)
     images = {chosen: list(pairs(bundle, data, chosen, limit)) for chosen in sets}

@@ -53,8 +53,12 @@ def sharp(image: Tensor) -> Tensor:
 
 def cleaned(original: Tensor, level: Tensor) -> Tensor:
     """original [N, C, H, W] in [-1, 1], clean-up level [N] -> what the eye wants; the original itself at level 0."""
-    share = (level / FULL).clamp(max=1)[:, None, None, None]
-    return torch.lerp(original, sharp(quiet(original)), share)
+    return between(original, sharp(quiet(original)), level)
+
+
+def between(original: Tensor, wanted: Tensor, level: Tensor) -> Tensor:
+    """Both [N, C, H, W], clean-up level [N] -> the original at level 0, what is wanted from FULL on."""
+    return torch.lerp(original, wanted, (level / FULL).clamp(max=1)[:, None, None, None])
 
 
 def grain(made: Tensor, wanted: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from . import checkpoint, optimiser, targets
-from .batches import Batch
+from .batches import Batch, BatchSource
 from .configs import Config
 from .critic import Critic
 from .dataset import Store
@@ -29,6 +29,7 @@ from .errors import InputError
 from .perceptual import Lpips
 from .running import Run, digest, follow, load_start
 from .sampler import timesteps
+from .taught import Taught
 
 ANCHOR_AT_START = 0.5
 """Share of samples at t = K in the loss that anchors the network; the rest has the density of quadratic steps."""
@@ -40,7 +41,8 @@ class Recipe:
 
     `chroma`: weight of the squared error of colour, the error less its mean over channels: colour texture looks like
     specks. `release`: the progress of the run, 0..1, from which the encoder learns too, at `encoder` of the rate.
-    `fall`: the share of the run, at its end, over which all rates fall to 0.
+    `fall`: the share of the run, at its end, over which all rates fall to 0. `every`: LPIPS sees every n-th sample.
+    `imitation`: weight of the absolute error of taught samples. `taught`: share of them, where there are any.
     """
 
     force: tuple[tuple[int, float], ...] = ((2, 2.5), (4, 4.0))
@@ -51,6 +53,9 @@ class Recipe:
     squared: float = 0.2
     chroma: float = 0.8
     anchor: float = 1.5
+    every: int = 1
+    imitation: float = 1.5
+    taught: float = 0.625
     lr: float = 4e-4
     encoder: float = 0.4
     release: float = 0.3
@@ -63,6 +68,15 @@ class Recipe:
 def continued(recipe: Recipe) -> Recipe:
     """For a discriminator that has learnt. LPIPS hardly moves at a high rate, and falls with the rate."""
     return replace(recipe, lr=2.5e-4, release=0.0, fall=1.0)
+
+
+def imitating(recipe: Recipe) -> Recipe:
+    """With taught samples: the encoder learns from the start, since it is where damage goes."""
+    return replace(recipe, lr=3e-4, release=0.0, fall=0.6, every=2)
+
+
+CLEAN_BESIDE = 0.7
+"""Share of clean samples among those that are not taught."""
 
 
 class Texture(Run):
@@ -79,9 +93,10 @@ class Texture(Run):
         recipe: Recipe = Recipe(),
         fuse: bool = False,
         critic: Path | None = None,
+        taught: Path | None = None,
     ):
         """`perceptual`: the directory that `perceptual.fetch` wrote. `fuse`: use torch.compile. `critic`: the directory
-        of an earlier run, whose discriminator goes on learning."""
+        of an earlier run, whose discriminator goes on learning. `taught`: the directory that `taught.make` wrote."""
         torch.manual_seed(0)
         network, config, record = load_start(weights, config)
         side, multiple = config.patch * store.scale, 8 * network.shape.multiple
@@ -91,7 +106,13 @@ class Texture(Run):
         # A second run sees other patches than the first.
         super().__init__(network, config, store, directory, device, seed=int(self.begun[:4], 16))
         self.about = record
-        self.recipe = continued(recipe) if critic else recipe
+        recipe = continued(recipe) if critic else recipe
+        self.recipe = imitating(recipe) if taught else recipe
+        self.taught = None
+        if taught:
+            n, schedule, seed = round(config.batch * recipe.taught), config.schedule, self.source.seed
+            self.taught = Taught(taught, schedule, n, config.patch, seed, device)
+            self.source = BatchSource(store, schedule, config.batch - n, config.patch, seed, CLEAN_BESIDE)
         self.VALIDATED = (1, *(steps for steps, _ in recipe.force))
         compiled = torch.compile if fuse else lambda module: module
         self.encoder, self.denoiser = compiled(self.network.encoder), compiled(self.network.denoiser)
@@ -136,7 +157,8 @@ class Texture(Run):
         return measures
 
     def fixed(self) -> dict:
-        return super().fixed() | {"weights": self.begun, "texture": asdict(self.recipe)}
+        own = {"weights": self.begun, "texture": asdict(self.recipe)}
+        return super().fixed() | own | ({"taught": len(self.taught.level)} if self.taught else {})
 
     def record(self) -> dict:
         before = lambda key: self.about.get(key, 0)
@@ -176,6 +198,16 @@ class Texture(Run):
                 group["lr"] = peak * fall
         return progress >= d.release and d.encoder > 0
 
+    def draw(self) -> tuple[Batch, Tensor, int]:
+        """The batch of the iteration, what is wished for [N, C, sp, sp], and how many at its end are taught."""
+        b = self.source.draw(self.iteration)
+        wished = targets.cleaned(b.x0, b.cleanup())
+        if not self.taught:
+            return b, wished, 0
+        more, taught = self.taught.draw(self.iteration)
+        aim = targets.between(more.x0, taught, more.level)
+        return b.and_also(more), torch.cat([wished, aim]), len(aim)
+
     def step(self, progress: float) -> dict[str, float]:
         d = self.recipe
         steps, force = d.force[self.iteration % len(d.force)]
@@ -183,11 +215,10 @@ class Texture(Run):
         self.network.encoder.requires_grad_(released)
         # A function of the iteration, like the batches: a resumed run equals an uninterrupted one.
         torch.manual_seed(self.iteration)
-        b = self.source.draw(self.iteration)
+        b, wished, learnt = self.draw()
         self.iteration += 1
         std = self.config.schedule.residual_std
         r = (b.x0 - b.u) / std
-        wished = targets.cleaned(b.x0, b.cleanup())
         with torch.autocast(self.device, torch.bfloat16, enabled=self.bf16):
             features = self.encoder(b.lr.contiguous(memory_format=torch.channels_last), b.level)
             made = self.sample(b, features, steps)
@@ -201,13 +232,16 @@ class Texture(Run):
                 (a - w).abs().mean() / w.abs().mean() for a, w in zip(features_made, features_wished)
             ).float()
             adversarial = F.softplus(wanted.float() - score.float()).mean()
-            perceived = self.eye(fake, wished).mean()
+            some = slice(self.iteration % d.every, None, d.every)
+            perceived = self.eye(fake[some], wished[some]).mean()
             grain = targets.grain(fake.float(), wished) / std
             wrong = made - (wished - b.u) / std
             coloured = wrong - wrong.mean(dim=1, keepdim=True)
             loss = d.squared * wrong.square().mean() + d.chroma * coloured.square().mean()
             loss = loss + d.anchor * self.denoising(b, r, features)
+            imitated = wrong[len(b.x0) - learnt :].abs().sum() / max(1, learnt * wrong[0].numel())
             seen = d.perceptual * perceived + d.adversarial * adversarial + d.matching * distance + d.grain * grain
+            seen = seen + d.imitation * imitated
             loss = loss + force * seen
             self.critic.requires_grad_(True)
         loss.backward()
@@ -218,6 +252,8 @@ class Texture(Run):
         follow(self.average, self.network, d.ema, self.iteration)
         error = 10 * torch.log10(wrong.detach().square().mean())
         measures = {"lpips": perceived, "error": error, "critic": critic_loss, "distance": distance, "grain": grain}
+        if learnt:
+            measures["imitated"] = imitated
         return {"steps": steps} | {name: value.item() for name, value in measures.items()}
 
     def teach_critic(self, b: Batch, wished: Tensor, fake: Tensor) -> Tensor:
