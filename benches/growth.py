@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 SCALE = 4
-MEMORY = 1024
+MEMORY = 4096
 """Megabytes that the limited runs may take."""
 
 partdiff, plot = sys.argv[1:3]
