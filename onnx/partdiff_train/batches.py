@@ -3,6 +3,7 @@
 The data order needs no saved state: a resumed run draws the batches that an uninterrupted one would.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
 import torch
@@ -83,13 +84,11 @@ class BatchSource:
 
     def draw(self, iteration: int) -> Batch:
         """The batch of an iteration."""
-        g = torch.Generator(self.device).manual_seed(self.seed * 1_000_003 + iteration)
+        g = generator(self.seed, iteration, self.device)
         rand = lambda *shape: torch.rand(*shape, generator=g, device=self.device)
         lr, hr, level, blur = self._degraded(*self._patches(g), rand)
-        if rand(1) < 0.5:
-            lr, hr = lr.mT, hr.mT
-        turn = int(rand(1) * 4)
-        lr, hr = (torch.rot90(x, turn, (2, 3)) for x in (lr, hr))
+        mirrored = bool(rand(1) < 0.5)
+        lr, hr = turned((lr, hr), mirrored, int(rand(1) * 4))
         lr, hr = from_bytes(lr), from_bytes(hr.float())
         gain = torch.where(rand(self.batch) < HARSH, 1 + 3 * rand(self.batch), 1.0)[:, None, None, None]
         lr, hr = (lr * gain).clamp(-1, 1), (hr * gain).clamp(-1, 1)
@@ -171,6 +170,16 @@ class BatchSource:
             level,
             blurred,
         )
+
+
+def generator(seed: int, iteration: int, device: torch.device | str) -> torch.Generator:
+    """The random numbers of an iteration of a run."""
+    return torch.Generator(device).manual_seed(seed * 1_000_003 + iteration)
+
+
+def turned(images: Iterable[Tensor], mirrored: bool, quarters: int) -> list[Tensor]:
+    """All [N, C, p, p], mirrored or not and then turned by so many quarters."""
+    return [torch.rot90(x.mT if mirrored else x, quarters, (2, 3)) for x in images]
 
 
 def take(images: Tensor, index: Tensor, corner: Tensor, size: int) -> Tensor:

@@ -34,6 +34,9 @@ from .taught import Taught
 ANCHOR_AT_START = 0.5
 """Share of samples at t = K in the loss that anchors the network; the rest has the density of quadratic steps."""
 
+CLEAN_BESIDE = 0.7
+"""Share of clean samples among those that are not taught."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -73,10 +76,6 @@ def continued(recipe: Recipe) -> Recipe:
 def imitating(recipe: Recipe) -> Recipe:
     """With taught samples: the encoder learns from the start, since it is where damage goes."""
     return replace(recipe, lr=3e-4, release=0.0, fall=0.6, every=2)
-
-
-CLEAN_BESIDE = 0.7
-"""Share of clean samples among those that are not taught."""
 
 
 class Texture(Run):
@@ -239,7 +238,7 @@ class Texture(Run):
             coloured = wrong - wrong.mean(dim=1, keepdim=True)
             loss = d.squared * wrong.square().mean() + d.chroma * coloured.square().mean()
             loss = loss + d.anchor * self.denoising(b, r, features)
-            imitated = wrong[len(b.x0) - learnt :].abs().sum() / max(1, learnt * wrong[0].numel())
+            imitated = wrong[-learnt:].abs().mean() if learnt else wrong.new_zeros(())
             seen = d.perceptual * perceived + d.adversarial * adversarial + d.matching * distance + d.grain * grain
             seen = seen + d.imitation * imitated
             loss = loss + force * seen

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from partdiff_train import taught
+from partdiff_train import checkpoint, taught
 from partdiff_train.configs import NATURAL_X4
 from partdiff_train.dataset import Store, prepare
 from partdiff_train.errors import InputError
@@ -37,9 +37,9 @@ def drawn(crops: Path, patch: int = 8) -> Taught:
 
 def test_crops_hold_what_was_damaged_and_what_was_made_of_it(crops):
     files = sorted(crops.iterdir())
-    assert len(files) > 2 and {path.suffix for path in files} == {".npz"}
+    assert len(files) > 2 and {path.suffix for path in files} == {".pt"}
     for path in files:
-        crop = np.load(path)
+        crop = {key: value.numpy() for key, value in checkpoint.read(path, "a crop").items()}
         assert crop["lr"].shape == (3, 24, 24) and crop["taught"].shape == crop["original"].shape == (3, 96, 96)
         assert crop["level"] > 0
         expected = np.clip(np.round(255 * enlarge(crop["lr"] / np.float32(255))), 0, 255)
@@ -110,6 +110,10 @@ def test_damaged_images_learn_from_the_other_network(crops, run, store_directory
 def test_what_does_not_fit_is_refused(crops, archive, tmp_path):
     with pytest.raises(InputError, match="holds no crops"):
         drawn(tmp_path)
+    (tmp_path / "junk").mkdir()
+    (tmp_path / "junk/0_000000.pt").write_text("junk")
+    with pytest.raises(InputError, match=r"0_000000\.pt: expected a crop that `teach` wrote"):
+        drawn(tmp_path / "junk")
     with pytest.raises(InputError, match=r"--patch 25: the crops of .* allow at most 24"):
         drawn(crops, 25)
     prepare([archive], tmp_path / "store", scale=2, channels=3, size=128)
