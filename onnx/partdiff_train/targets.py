@@ -24,6 +24,9 @@ EDGE = 8.0
 FULL = 0.3
 """Clean-up level from which on targets are wholly cleaned; the program takes lower ones for 0."""
 
+COLOUR = 8.0
+"""Deviation of the blur, in pixels, that leaves brightness and colour of an image and takes its detail."""
+
 FLAT = 6.0
 """Deviation of detail, of 255, at which a place counts half as flat."""
 
@@ -59,6 +62,14 @@ def cleaned(original: Tensor, level: Tensor) -> Tensor:
 def between(original: Tensor, wanted: Tensor, level: Tensor) -> Tensor:
     """Both [N, C, H, W], clean-up level [N] -> the original at level 0, what is wanted from FULL on."""
     return torch.lerp(original, wanted, (level / FULL).clamp(max=1)[:, None, None, None])
+
+
+def coloured(image: Tensor, original: Tensor) -> Tensor:
+    """Both [N, C, H, W] in [-1, 1] -> the detail of the image in the colours of the original.
+
+    Real-ESRGAN shifts colours by 3 to 5 levels of 255 on average, which a network that learns from it takes on.
+    """
+    return (image + blur(original - image, COLOUR)).clamp(-1, 1)
 
 
 def grain(made: Tensor, wanted: Tensor) -> Tensor:
