@@ -83,10 +83,6 @@ class Bundle:
         `spacing`: default: the manifest's. `noise`: for sides that are multiples of the manifest's.
         """
         h, w = lr.shape[1:]
-        cleaning = self.manifest.get("cleaning")
-        if cleaning and steps > 1 and level >= cleaning["from"]:
-            large = torch.from_numpy(self.upscale(lr, 1, level, seed))
-            lr, level = resample.downsample(large, self.scale, "lanczos").numpy(), cleaning["then"]
         lr = np.pad(lr, ((0, 0), (0, -h % self.multiple), (0, -w % self.multiple)), mode="edge")
         u, features = self.upsample(lr), self.encode(lr, level)
         if noise is None:

@@ -57,9 +57,6 @@ WEIGHT_OF_BLUR = 0.4
 MOST_BLUR = 3.0
 """Largest blur that is told, in pixels."""
 
-CLEANING = {"from": 0.4, "then": 0.2}
-"""From the first clean-up level on, the program cleans up in a pass of its own, and enlarges at the second."""
-
 AROUND = 5
 """Side of the square whose mean every pixel is compared with: damage is in fine detail."""
 
@@ -240,5 +237,5 @@ def add(bundle: Path, store: Store, minutes: float | None, device: str, iteratio
     # Read again: training takes minutes.
     manifest = read_manifest(bundle)
     manifest["training"] |= {"estimator_iterations": made_iterations, "estimator_minutes": spent}
-    write_manifest(bundle, manifest | {"estimator": entry, "cleaning": CLEANING})
+    write_manifest(bundle, manifest | {"estimator": entry})
     print(f"{bundle}: estimator after {made_iterations} iterations")

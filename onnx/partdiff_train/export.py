@@ -146,8 +146,7 @@ def export(weights: Path, directory: Path, version: str, training: str) -> float
         )
     round_weights(network)
     encoder, denoiser = network.shape.flops()
-    before = read_manifest(weights) if weights.is_dir() else {}
-    estimator = before.get("estimator")
+    estimator = read_manifest(weights).get("estimator") if weights.is_dir() else None
     own = {k: v for k, v in about["record"].items() if estimator or not k.startswith("estimator_")}
     record = own | {
         "summary": training or about["record"].get("summary", ""),
@@ -165,7 +164,7 @@ def export(weights: Path, directory: Path, version: str, training: str) -> float
         content = manifest(network, schedule, made, about["name"], version, record)
         if estimator:
             shutil.copyfile(weights / estimator["file"], made / estimator["file"])
-            content |= {key: before[key] for key in ("estimator", "cleaning") if key in before}
+            content["estimator"] = estimator
         write_manifest(made, content)
         for path in made.iterdir():
             path.replace(directory / path.name)

@@ -9,13 +9,12 @@ use crate::engine::enlarged::Enlarged;
 use crate::engine::meter::Meter;
 use crate::engine::options::UpscaleOptions;
 use crate::engine::pass::{Counts, ModelPass, StepInput};
-use crate::engine::sampling::Sampling;
 use crate::engine::workers::Workers;
 use crate::error::Result;
 use crate::fidelity::{Comparison, Fidelity};
-use crate::image::{Kernel, Raster, Resampler, RowResampler, resize};
+use crate::image::{Kernel, Raster, Resampler, resize};
 use crate::model::{InputScaling, UpsamplerConfig};
-use crate::tiling::{MemoryPlan, Workload};
+use crate::tiling::Workload;
 
 /// Most clean-up in the later passes over a deblurred image, since what the first one made is not as clean as a photograph.
 /// More smooths what came out sharp.
@@ -28,19 +27,6 @@ pub(crate) struct Run<'a, 'w> {
     pub(crate) workers: &'w Workers,
     pub(crate) meter: &'a Meter<'a>,
     pub(crate) counts: &'a Counts,
-}
-
-/// One run of the model over an image, of several that make a result.
-struct Stage<'a> {
-    sampling: Sampling,
-    cut: &'a MemoryPlan,
-    cleanup: f32,
-    /// How many times as fine as the whole image what it makes is.
-    fineness: usize,
-    /// What its noise differs by from that of other stages.
-    more: u64,
-    /// Samples over which the variance is measured.
-    samples: u64,
 }
 
 /// What a run gives.
@@ -132,7 +118,7 @@ impl Upscaler {
     /// The input of the last pass, which all others made of `image`.
     pub(super) fn before_last(&self, image: Raster, grey: bool, run: &mut Run<'_, '_>) -> Result<Raster> {
         let (whole, deblur) = ((image.height(), image.width()), run.plan.deblur);
-        let mut image = self.smaller(self.cleaned(image, grey, run)?, deblur);
+        let mut image = self.smaller(image, deblur);
         for index in 0..run.plan.passes.len() - 1 {
             let made = self.with_pass(index, image, grey, run, |pass, workers| pass.run(workers))?;
             image = cropped(made.image, self.size_after(whole, deblur, index + 1));
@@ -140,34 +126,7 @@ impl Upscaler {
         Ok(image)
     }
 
-    /// `image` at its own size, its damage taken out in one step, if that is planned.
-    fn cleaned(&self, image: Raster, grey: bool, run: &mut Run<'_, '_>) -> Result<Raster> {
-        let Plan { sampling, cleaning: Some(cut), .. } = run.plan else { return Ok(image) };
-        let stage = Stage {
-            sampling: sampling.one_step(),
-            cut,
-            cleanup: run.options.cleanup,
-            fineness: self.manifest().scale,
-            more: 0,
-            samples: 1,
-        };
-        let size = (image.height(), image.width());
-        let large = self.size_after(size, 1, 1);
-        let shrink = Resampler::new(Kernel::Lanczos3, large, size);
-        let mut shrink = RowResampler::new(shrink, image.channels());
-        let mut made = Raster::new(image.channels(), size.0, size.1);
-        self.with_stage(&stage, image, grey, run, |pass, workers| {
-            for rows in pass.bands() {
-                if let Some((top, rows)) = shrink.push(pass.band_within(workers, rows, large)?) {
-                    made.paste_all(&rows, top, 0);
-                }
-            }
-            Ok(())
-        })?;
-        Ok(made)
-    }
-
-    /// Runs `work` on the pass number `index` of those that enlarge, whose input is `image`.
+    /// Runs `work` on the model pass number `index`, whose input is `image`.
     pub(crate) fn with_pass<T>(
         &self,
         index: usize,
@@ -176,42 +135,16 @@ impl Upscaler {
         run: &mut Run<'_, '_>,
         work: impl FnOnce(&ModelPass<'_>, &Workers) -> Result<T>,
     ) -> Result<T> {
-        let Run { plan, options, .. } = *run;
-        let cleaning = self.manifest().cleaning.filter(|_| plan.cleaning.is_some());
-        let most = match (index, plan.deblur, cleaning) {
-            (0, _, Some(cleaning)) => cleaning.then,
-            (0, ..) => 1.0,
-            (_, 1, _) => 0.0,
-            _ => STILL_ROUGH,
-        };
-        let stage = Stage {
-            sampling: plan.sampling,
-            cut: &plan.passes[index],
-            cleanup: options.cleanup.min(most),
-            fineness: self.manifest().scale.pow(index as u32 + 1) / plan.deblur,
-            // A second pass must not repeat the first one's noise.
-            more: index as u64,
-            samples: options.uncertainty.unwrap_or(1) as u64,
-        };
-        self.with_stage(&stage, image, grey, run, work)
-    }
-
-    fn with_stage<T>(
-        &self,
-        stage: &Stage<'_>,
-        image: Raster,
-        grey: bool,
-        run: &mut Run<'_, '_>,
-        work: impl FnOnce(&ModelPass<'_>, &Workers) -> Result<T>,
-    ) -> Result<T> {
-        let Run { options, meter, counts, .. } = *run;
-        let sampling = stage.sampling.plan(self.manifest(), &self.trajectory)?;
+        let Run { plan, options, meter, counts, .. } = *run;
+        let sampling = plan.sampling.plan(self.manifest(), &self.trajectory)?;
         let inputs: Vec<_> = sampling.steps().iter().map(|step| self.step_input(step.t)).collect();
+        let samples = options.uncertainty.unwrap_or(1) as u64;
         let scale = self.manifest().scale;
-        let fineness = stage.fineness as u32;
+        // The whole image is that many times as fine after this pass.
+        let fineness = (scale.pow(index as u32 + 1) / plan.deblur) as u32;
         let noise = |more: u64| NoiseSource::new(options.seed.wrapping_add(more), options.place, fineness);
-        let others: Vec<_> = (1..stage.samples).map(noise).collect();
-        let load = self.workload(image.width(), image.height(), &stage.sampling, options);
+        let others: Vec<_> = (1..samples).map(noise).collect();
+        let load = self.workload(image.width(), image.height(), &plan.sampling, options);
         let lr = self.prepare(&image, &load);
         drop(image);
         let upsampler = Resampler::new(
@@ -224,13 +157,18 @@ impl Upscaler {
             sampling: &sampling,
             inputs: &inputs,
             work: &load,
-            cut: stage.cut,
+            cut: &plan.passes[index],
             lr: &lr,
             upsampler: &upsampler,
-            noise: noise(stage.more),
+            // A second pass must not repeat the first one's noise.
+            noise: noise(index as u64),
             others: &others,
             grey,
-            cleanup: stage.cleanup,
+            cleanup: match index {
+                0 => options.cleanup,
+                _ if plan.deblur > 1 => options.cleanup.min(STILL_ROUGH),
+                _ => 0.0,
+            },
             meter,
             counts,
         };

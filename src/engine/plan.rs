@@ -28,9 +28,7 @@ pub struct Plan {
     pub sampling: Sampling,
     /// The factor by which the image is made smaller first, against blur; 1: not at all.
     pub deblur: usize,
-    /// The cut of the pass that cleans the image up before the others, if there is one.
-    pub cleaning: Option<MemoryPlan>,
-    /// The cut of every model pass that enlarges; there is more than one where the factor exceeds the bundle's, and none where the
+    /// The cut of every model pass; there is more than one where the factor exceeds the bundle's, and none where the
     /// image is only shrunk.
     pub passes: Vec<MemoryPlan>,
     /// Whether what the last pass makes is handed on in strips and never held as a whole.
@@ -44,7 +42,7 @@ pub struct Plan {
 impl Plan {
     /// The time of an encoder and of a denoiser step for a pixel -> the time of all passes.
     pub(crate) fn cost(&self, encoder: f64, denoiser: f64) -> f64 {
-        let passes = self.cleaning.iter().chain(&self.passes);
+        let passes = self.passes.iter();
         let costs = passes.map(|p| p.encoder_pixels as f64 * encoder + p.denoiser_pixels as f64 * denoiser);
         costs.sum::<f64>() * self.repeats as f64
     }
@@ -117,18 +115,6 @@ impl Upscaler {
         // The image itself is held beside a smaller one.
         let beside = if deblur > 1 { raster((width, height)) } else { 0 };
         let streams = self.streams(&sampling, channels, options);
-        let cleans = deblur == 1
-            && sampling.steps > 1
-            && manifest.cleaning.is_some_and(|cleaning| options.cleanup >= cleaning.from);
-        let cleaning = cleans.then(|| {
-            let work = self.workload(width, height, &sampling.one_step(), options);
-            let beside = raster((width, height));
-            MemoryPlan::choose(
-                &Workload { streamed: true, corrected: false, samples: 1, beside, ..work },
-                budget,
-            )
-        });
-        let cleaning = cleaning.transpose()?;
         let (mut w, mut h) = (width.div_ceil(deblur), height.div_ceil(deblur));
         let mut passes = Vec::new();
         let mut streamed = false;
@@ -160,10 +146,10 @@ impl Upscaler {
             )));
         }
         let rasters = raster((width, height)) + raster(target);
-        let bytes = cleaning.iter().chain(&passes).map(|pass| pass.bytes).max().unwrap_or(rasters);
+        let bytes = passes.iter().map(|pass| pass.bytes).max().unwrap_or(rasters);
         let repeats = if channels > manifest.channels { channels } else { 1 };
         let (width, height) = target;
-        Ok(Plan { width, height, sampling, deblur, cleaning, passes, streamed, bytes, repeats })
+        Ok(Plan { width, height, sampling, deblur, passes, streamed, bytes, repeats })
     }
 
     /// Whether a result can leave before all of it is there.
@@ -193,15 +179,12 @@ impl Upscaler {
             TilingKind::Blend { overlap } => *overlap,
         };
         let encoder = encoder.as_ref().map_or(0, |encoder| encoder.halo).next_multiple_of(*size_multiple);
-        let step = denoiser.next_multiple_of(*size_multiple);
-        let steps = plan.sampling.steps * step;
+        let steps = plan.sampling.steps * denoiser.next_multiple_of(*size_multiple);
         // A later pass sees finer pixels.
         let passes = (0..plan.passes.len() as i32)
             .map(|pass| (encoder + steps + UPSAMPLED) as f64 / (*scale as f64).powi(pass));
         let smaller = if plan.deblur > 1 { UPSAMPLED as f64 } else { 0.0 };
-        // Enlarged in one step, and shrunk again.
-        let cleaned = if plan.cleaning.is_some() { encoder + step + 2 * UPSAMPLED } else { 0 };
-        ((passes.sum::<f64>() + smaller) * plan.deblur as f64).ceil() as usize + cleaned
+        ((passes.sum::<f64>() + smaller) * plan.deblur as f64).ceil() as usize
     }
 
     /// How long `plan` takes here, from running the networks on a small square.

@@ -61,11 +61,6 @@ impl Sampling {
         })
     }
 
-    /// The same in one step, without back-projection.
-    pub(crate) fn one_step(&self) -> Self {
-        Self { steps: 1, consistency: 0, ..*self }
-    }
-
     /// The numbers of every step.
     ///
     /// # Errors

@@ -215,7 +215,7 @@ impl Upscaler {
             seed: options.seed,
             cleanup: options.cleanup,
             deblur: options.deblur,
-            passes: plan.cleaning.iter().len() + plan.passes.len(),
+            passes: plan.passes.len(),
             tiles: pass.tiles,
             retries: pass.retries,
             fidelity,

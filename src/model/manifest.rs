@@ -63,9 +63,6 @@ pub struct Manifest {
     /// The graph that tells the clean-up level of an image; absent where the bundle has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub estimator: Option<EstimatorEntry>,
-    /// How damaged images are cleaned up before they are enlarged; absent where that happens at once.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cleaning: Option<Cleaning>,
     /// Low-resolution tile sides must be multiples of this.
     pub size_multiple: usize,
     /// Whether tiles reproduce the untiled result.
@@ -78,17 +75,6 @@ pub struct Manifest {
     pub training: Value,
     /// Free record of measured quality.
     pub metrics: Value,
-}
-
-/// A pass of its own that takes damage out: one step at the clean-up level, whose result is shrunk to the size of the
-/// image. What is enlarged then holds no damage that could be taken for texture.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Cleaning {
-    /// The clean-up level from which on it takes place, 0 to 1.
-    pub from: f32,
-    /// The clean-up level of what is then enlarged, 0 to 1.
-    pub then: f32,
 }
 
 /// Kernel of the upsampling that makes `u`; half-pixel grid, weights renormalised at the border.
@@ -313,14 +299,6 @@ impl Manifest {
                 "estimator",
                 &"present",
                 "encoder.inputs.level to be set, which takes what the estimator tells",
-            )?;
-        }
-        if let Some(Cleaning { from, then }) = self.cleaning {
-            rule(
-                self.takes_level() && [from, then].iter().all(|level| (0.0..=1.0).contains(level)),
-                "cleaning",
-                &format!("{from}, {then}"),
-                "two levels from 0 to 1, and encoder.inputs.level to be set",
             )?;
         }
         rule((1..=256).contains(&self.size_multiple), "size_multiple", &self.size_multiple, "1 to 256")?;

@@ -9,6 +9,6 @@ mod tests;
 pub use bundle::{Bundle, DEFAULT_BUNDLE, MANIFEST_FILE};
 pub use graphs::{DenoiserEntry, DenoiserInputs, EncoderEntry, EncoderInputs, EstimatorEntry};
 pub use manifest::{
-    Cleaning, Conditioning, FORMAT, InputScaling, MAX_CONSISTENCY, Manifest, PredictionConfig, Preset,
+    Conditioning, FORMAT, InputScaling, MAX_CONSISTENCY, Manifest, PredictionConfig, Preset,
     SamplingDefaults, TilingKind, UpsamplerConfig,
 };

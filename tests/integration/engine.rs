@@ -42,42 +42,6 @@ fn tight_memory(upscaler: &Upscaler, image: &Raster, options: &UpscaleOptions) -
 }
 
 #[test]
-fn damage_is_taken_out_in_a_pass_of_its_own() {
-    let hash = "0".repeat(64);
-    let encoder = json!({"file": "e.onnx", "sha256": hash, "inputs": {"lr": "lr", "level": "level"}, "output": "f",
-                         "features": 3, "halo": 3});
-    let plain = json!({"encoder": encoder});
-    let form = json!({"encoder": encoder, "cleaning": {"from": 0.4, "then": 0.2}});
-    for channels in [3, 1] {
-        let image = test_image(channels, 243, 30);
-        let options = |cleanup, steps| UpscaleOptions {
-            cleanup,
-            steps: Some(steps),
-            eta: Some(0.5),
-            ..Default::default()
-        };
-        let one = upscaler(plain.clone(), 1);
-        let small = UpscaleOptions { target: Target::Scale(1.0), ..options(0.5, 1) };
-        let clean = run(&one, &image, &small).unwrap().image;
-        let expected = run(&one, &clean, &options(0.2, 3)).unwrap().image;
-        for threads in [1, 2] {
-            let two = upscaler(form.clone(), threads);
-            let made = run(&two, &image, &options(0.5, 3)).unwrap();
-            assert!(largest_difference(&made.image, &expected) < 1e-5);
-            assert_eq!(made.report.passes, 2);
-            let memory = Some(tight_memory(&two, &image, &options(0.5, 3)));
-            let tight = run(&two, &image, &UpscaleOptions { memory, ..options(0.5, 3) }).unwrap();
-            assert!(largest_difference(&tight.image, &expected) < 1e-5);
-            // Less damage, or one step, is cleaned up at once.
-            for options in [options(0.39, 3), options(0.5, 1)] {
-                let images = [&one, &two].map(|upscaler| run(upscaler, &image, &options).unwrap().image);
-                assert!(images[0] == images[1]);
-            }
-        }
-    }
-}
-
-#[test]
 fn a_tile_for_which_the_device_has_no_memory_is_made_in_parts() {
     let image = test_image(3, 90, 70);
     for form in [json!({}), json!({"conditioning": "lr", "encoder": null}), json!({"size_multiple": 4})] {

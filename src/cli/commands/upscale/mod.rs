@@ -324,11 +324,10 @@ fn describe(plan: &Plan) -> String {
         sampling.start_step,
         sampling.eta
     );
-    let cleaning = plan.cleaning.iter().map(|pass| ("clean-up".to_owned(), pass));
-    let passes = plan.passes.iter().enumerate().map(|(index, pass)| (format!("pass {}", index + 1), pass));
-    for (name, pass) in cleaning.chain(passes) {
+    for (index, pass) in plan.passes.iter().enumerate() {
         text.push_str(&format!(
-            "; {name}: tiles up to {}x{}, bands of {} rows, {:.0} % computed twice for seams",
+            "; pass {}: tiles up to {}x{}, bands of {} rows, {:.0} % computed twice for seams",
+            index + 1,
             pass.tile_width,
             pass.tile_height,
             pass.band_rows,
