@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import checkpoint, targets
+from . import checkpoint
 from .batches import MARGIN, Batch, BatchSource, generator, take, turned
 from .dataset import Store
 from .errors import InputError
@@ -78,7 +78,7 @@ class Taught:
             raise InputError(f"--patch {patch}: the crops of {directory} allow at most {self.lr.shape[-1]}")
 
     def draw(self, iteration: int) -> tuple[Batch, Tensor]:
-        """The batch of an iteration, and Real-ESRGAN's images in the originals' colours [N, C, 4p, 4p] in [-1, 1]."""
+        """The batch of an iteration, and what Real-ESRGAN made of it [N, C, 4p, 4p] in [-1, 1]."""
         g = generator(self.seed, iteration, self.device)
         n, k = self.batch, self.schedule.start_step
         whole = lambda limit, *shape: torch.randint(limit, shape, generator=g, device=self.device)
@@ -89,4 +89,4 @@ class Taught:
         lr, x0, taught = (from_bytes(x.float()) for x in turned((lr, *large), mirrored, quarters))
         eps = torch.randn(x0.shape, generator=g, device=self.device)
         batch = Batch(lr, upsample(lr, SCALE), x0, self.level[crop], 1 + whole(k, n), eps, self.blur[crop])
-        return batch, targets.coloured(taught, x0)
+        return batch, taught

@@ -204,7 +204,7 @@ class Texture(Run):
         if not self.taught:
             return b, wished, 0
         more, taught = self.taught.draw(self.iteration)
-        aim = targets.between(more.x0, taught, more.level)
+        aim = targets.between(more.x0, targets.coloured(taught, more.x0), more.level)
         return b.and_also(more), torch.cat([wished, aim]), len(aim)
 
     def step(self, progress: float) -> dict[str, float]:

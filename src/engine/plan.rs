@@ -42,9 +42,8 @@ pub struct Plan {
 impl Plan {
     /// The time of an encoder and of a denoiser step for a pixel -> the time of all passes.
     pub(crate) fn cost(&self, encoder: f64, denoiser: f64) -> f64 {
-        let passes = self.passes.iter();
-        let costs = passes.map(|p| p.encoder_pixels as f64 * encoder + p.denoiser_pixels as f64 * denoiser);
-        costs.sum::<f64>() * self.repeats as f64
+        let cost = |p: &MemoryPlan| p.encoder_pixels as f64 * encoder + p.denoiser_pixels as f64 * denoiser;
+        self.passes.iter().map(cost).sum::<f64>() * self.repeats as f64
     }
 }
 
