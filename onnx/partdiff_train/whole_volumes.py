@@ -87,6 +87,11 @@ class Shrinking:
         """Whether one axis is coarse, as with thick slices."""
         return self.factors[0] == 1
 
+    @property
+    def is_truncated(self) -> bool:
+        """Whether it is the centre of k-space that remains."""
+        return self.label.endswith("truncated k-space")
+
 
 def slabs(values: torch.Tensor, factor: int) -> torch.Tensor:
     """Means over `factor` neighbours along the last axis, as thick slices are acquired."""

@@ -11,7 +11,7 @@ from PIL import Image
 
 from partdiff_train import chains, resample, volumes
 from partdiff_train.errors import InputError
-from partdiff_train.volumes import ONE_STEP, Program, enlarging, evaluate_volumes
+from partdiff_train.volumes import KSPACE, ONE_STEP, Program, enlarging, evaluate_volumes
 from partdiff_train.whole_volumes import SHRINKINGS, Whole, interpolate, measure, stacks, volume
 
 NAMES = {shrinking.label: shrinking for shrinking in SHRINKINGS}
@@ -101,13 +101,17 @@ def test_the_program_brings_volumes_back_in_place(program, whole):
 
 
 def test_the_verdict_names_the_sets_where_one_step_falls_short():
-    rows = lambda one: {"bicubic": {"psnr": 30.0}, "Lanczos": {"psnr": 30.5}, ONE_STEP: {"psnr": one}}
+    rows = lambda one: {
+        label: {"psnr": psnr}
+        for label, psnr in {"bicubic": 30, "Lanczos": 30.5, ONE_STEP: one, KSPACE: one - 0.25}.items()
+    }
     good, bad = ({label: rows(one) for label in NAMES} for one in (31.5, 30.25))
-    told = volumes.verdict({"good": good, "bad": bad}).splitlines()
-    assert all(f"bad, {label} (-0.25 dB)" in told[0] for label in NAMES) and "good" not in told[0]
-    assert told[1].count("good, one axis x") == 3 and told[2].count("bad, one axis x") == 3
-    assert "(+1.50 dB)" in told[1] and "(+0.25 dB)" in told[2]
-    assert volumes.verdict({"good": good}).count("on no set") == 2
+    below, told, reached, short = volumes.verdict({"good": good, "bad": bad}).splitlines()
+    assert all(f"bad, {label} (-0.25 dB)" in below for label in NAMES) and "good" not in below
+    assert told.count("truncated k-space (-0.50 dB)") == 2 and "good" not in told
+    assert reached.count("good, one axis x") == 3 and short.count("bad, one axis x") == 3
+    assert "(+1.50 dB)" in reached and "(+0.25 dB)" in short
+    assert volumes.verdict({"good": good}).count("on no set") == 3
 
 
 def test_the_report_has_every_set_and_method(program, whole, tmp_path, monkeypatch):
@@ -126,6 +130,7 @@ def test_the_report_has_every_set_and_method(program, whole, tmp_path, monkeypat
         for shrinking in few:
             assert f"| {name} | {shrinking.label} |" in text
     assert "- seen: 48x48x2 voxels of 1x1x1 mm; its subject was trained on" in text
+    assert text.count(f"| {KSPACE} |") == 3 + 1
     assert text.count("| --cleanup 0.3 |") == 6 + 1 and "Along one axis, one step is" in text
     pictures = sorted(path.name for path in (tmp_path / "report").glob("*.webp"))
     assert pictures == [f"mri-volumes-a.b-{what}.webp" for what in ("acquired", "plane", "through")]

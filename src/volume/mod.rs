@@ -3,6 +3,7 @@
 //!
 //! [`Plan`] reads a header and says what will be made; [`VolumeTask`] makes it.
 
+mod agreement;
 pub mod bids;
 pub mod dicom;
 mod distances;

@@ -19,8 +19,8 @@ pub struct VolumeOptions {
     pub mask: Option<PathBuf>,
     /// Millimetres over which the noise of slices is alike; 0 for independent slices. Default: 2.
     pub noise_length: f64,
-    /// How the input is taken to have been acquired, for putting back what it holds. Default: unknown, so that no preset
-    /// puts anything back.
+    /// How the input is taken to have been acquired, for putting back what it holds. Default: with one step, as the result
+    /// tells; else nothing is put back.
     pub consistency_kernel: Option<ConsistencyKernel>,
     /// Type of the result's voxels. Default: the input's; float32 for one of 8 bits.
     pub datatype: Option<Datatype>,

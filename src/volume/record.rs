@@ -2,7 +2,6 @@
 
 use super::dicom::{Making, Series};
 use super::nifti::{COMMENT, Extension, Header, Nifti, field};
-use super::options::ConsistencyKernel;
 use super::source::Source;
 use super::task::VolumeTask;
 use crate::engine::{Report, Upscaler};
@@ -10,7 +9,7 @@ use crate::error::Result;
 use crate::image::Provenance;
 
 impl VolumeTask<'_, '_> {
-    /// The extensions of the result: the input's, and how it was made.
+    /// The extensions of the result: the input's, and how it was made; `is_put_back`: whether with the k-space of its slices.
     ///
     /// # Errors
     /// `Input` where the mask cannot be read.
@@ -19,10 +18,11 @@ impl VolumeTask<'_, '_> {
         header: &mut Header,
         upscaler: &Upscaler,
         report: &Report,
+        is_put_back: bool,
     ) -> Result<Vec<Extension>> {
         let mut extensions = self.plan.source.extensions().to_vec();
         if let Some(hash) = &self.hash {
-            let record = self.provenance(upscaler, report, hash)?;
+            let record = self.provenance(upscaler, report, hash, is_put_back)?;
             let text = serde_json::to_string(&record).unwrap_or_default();
             extensions.push(Extension::comment(&text, header.order()));
             debug_assert_eq!(extensions.last().map(Extension::code), Some(COMMENT));
@@ -37,7 +37,13 @@ impl VolumeTask<'_, '_> {
     ///
     /// # Errors
     /// `Input` where the mask cannot be read.
-    fn provenance(&self, upscaler: &Upscaler, report: &Report, hash: &str) -> Result<Provenance> {
+    fn provenance(
+        &self,
+        upscaler: &Upscaler,
+        report: &Report,
+        hash: &str,
+        is_put_back: bool,
+    ) -> Result<Provenance> {
         let (plan, options) = (self.plan, &self.plan.options);
         let mask = plan.mask.as_ref().map(Nifti::hash).transpose();
         Ok(Provenance {
@@ -45,7 +51,7 @@ impl VolumeTask<'_, '_> {
             through: plan.is_through(),
             thickness: plan.profile(),
             native: plan.is_native().then_some(plan.geometry.sides),
-            kspace: options.consistency_kernel == Some(ConsistencyKernel::Kspace),
+            kspace: is_put_back,
             noise_length: Some(options.noise_length),
             mask_sha256: mask.map_err(|error| error.context("the mask"))?,
             ..upscaler.provenance(report, plan.factor(), hash.to_owned())
@@ -56,7 +62,13 @@ impl VolumeTask<'_, '_> {
     ///
     /// # Errors
     /// `Input` where the source cannot be read.
-    pub(super) fn making(&self, series: &Series, upscaler: &Upscaler, report: &Report) -> Result<Making> {
+    pub(super) fn making(
+        &self,
+        series: &Series,
+        upscaler: &Upscaler,
+        report: &Report,
+        is_put_back: bool,
+    ) -> Result<Making> {
         let plan = self.plan;
         let [columns, rows, slices] = plan.sides;
         // A series has UIDs, which stand for its pixels.
@@ -66,7 +78,7 @@ impl VolumeTask<'_, '_> {
                 (nifti.header.scaling(), self.hash.clone().map_or_else(|| nifti.hash(), Ok)?)
             }
         };
-        let settings = self.provenance(upscaler, report, &source)?;
+        let settings = self.provenance(upscaler, report, &source, is_put_back)?;
         let text = format!("{:.2}", plan.factor());
         let factor = text.trim_end_matches('0').trim_end_matches('.').to_owned();
         let along = if plan.is_through() { "through" } else { "in" };

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread::{self, ScopedJoinHandle};
 
 use super::enlarge::{Enlarged, enlarge};
@@ -11,7 +12,6 @@ use super::intensity::{Slice, Window};
 use super::kspace::{self, Resizer};
 use super::layout::{Scratch, slice};
 use super::nifti::Datatype;
-use super::options::ConsistencyKernel;
 use super::plan::Plan;
 use super::region::Region;
 use super::source::Data;
@@ -41,6 +41,12 @@ pub struct Slices<'a> {
     pub folder: &'a Path,
     /// What reduces slices to what was acquired, if that was asked for.
     pub resizer: Option<Resizer>,
+    /// Whether the k-space of slices is put back.
+    pub is_put_back: bool,
+    /// The value of no signal in the network's units, where voxels are magnitudes.
+    pub zero: Option<f32>,
+    /// A slice that is enlarged already, with its number.
+    pub made_before: Mutex<Option<(usize, Enlarged)>>,
 }
 
 /// The result of all slices.
@@ -208,39 +214,69 @@ impl Slices<'_> {
         Ok(())
     }
 
-    /// One slice of the result, by its number among those of all volumes.
-    fn slice(
+    /// What is stored of a slice, as the network sees it.
+    pub(super) fn seen(&self, bytes: &[u8]) -> Slice {
+        let (plan, window) = (self.plan, &self.window);
+        let (width, height) = plan.size();
+        let mut values = Vec::with_capacity(width * height);
+        let order = plan.source.header().order();
+        plan.source.datatype().decode(order, bytes, |value| values.push(window.normalized(value)));
+        if let Some(resizer) = &self.resizer {
+            values = resizer.resize(&values);
+        }
+        Slice::new(values, height, width)
+    }
+
+    /// `slice` enlarged, by its number among those of all volumes.
+    pub(super) fn enlarged(
         &self,
-        bytes: &[u8],
+        slice: &Slice,
         number: usize,
         mut options: UpscaleOptions,
         upscaler: &Upscaler,
         progress: &Progress<'_>,
         cancel: &CancelToken,
-    ) -> Result<Finished> {
-        let (plan, window) = (self.plan, &self.window);
-        let ((width, height), (new_width, new_height)) = (plan.size(), plan.target());
-        let order = plan.source.header().order();
-        let mut values = Vec::with_capacity(width * height);
-        plan.source.datatype().decode(order, bytes, |value| values.push(window.normalized(value)));
-        if let Some(resizer) = &self.resizer {
-            values = resizer.resize(&values);
-        }
-        let slice = Slice::new(values, height, width);
-        let (a, b, through) = plan.plane;
+    ) -> Result<Enlarged> {
+        let plan = self.plan;
+        let ((a, b, through), (width, height)) = (plan.plane, plan.target());
         let (time, index) = (number / plan.geometry.sides[through], number % plan.geometry.sides[through]);
         options.place = plan.noise(time, through, index);
         let part = self.region.part((b, a), index);
-        let size = (new_height, new_width);
-        let Enlarged { image: mut result, deviation, report } =
-            enlarge(&slice, part.as_ref(), upscaler, &options, size, progress, cancel)?;
-        if plan.options.consistency_kernel == Some(ConsistencyKernel::Kspace) {
-            kspace::put_back(&mut result, &slice.whole());
+        enlarge(slice, part.as_ref(), upscaler, &options, (height, width), progress, cancel)
+    }
+
+    /// The slice with this number, if it is enlarged already.
+    fn made_before(&self, number: usize, progress: &Progress<'_>) -> Option<Enlarged> {
+        let mut made = self.made_before.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, enlarged) = made.take_if(|(made, _)| *made == number)?;
+        progress.part().tell(ProgressEvent { fraction: 1.0, step: 0, steps: 0 });
+        Some(enlarged)
+    }
+
+    /// One slice of the result, by its number among those of all volumes.
+    fn slice(
+        &self,
+        bytes: &[u8],
+        number: usize,
+        options: UpscaleOptions,
+        upscaler: &Upscaler,
+        progress: &Progress<'_>,
+        cancel: &CancelToken,
+    ) -> Result<Finished> {
+        let ((width, height), (new_width, new_height)) = (self.plan.size(), self.plan.target());
+        let has_map = options.uncertainty.is_some();
+        let slice = self.seen(bytes);
+        let made = self.made_before(number, progress);
+        let made =
+            made.map_or_else(|| self.enlarged(&slice, number, options, upscaler, progress, cancel), Ok);
+        let Enlarged { image: mut result, deviation, report } = made?;
+        if self.is_put_back {
+            kspace::put_back(&mut result, &slice.whole(), self.zero);
         }
         let shrunk = resize(&result, height, width, Kernel::BICUBIC);
         slice.cut_holes(&mut result);
         let bytes = self.encoded(result.data());
-        let map = options.uncertainty.map(|_| {
+        let map = has_map.then(|| {
             let mut map = deviation.unwrap_or_else(|| Raster::new(1, new_height, new_width));
             slice.cut_holes(&mut map);
             self.encoded_map(map.data())

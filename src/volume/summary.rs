@@ -27,6 +27,8 @@ pub struct Summary {
     pub acquired: Option<[usize; 3]>,
     /// Whether slices were reduced to that first.
     pub native: bool,
+    /// Whether the k-space of slices was put back into the result.
+    pub kspace: bool,
     /// Pearson's correlation of the input with the shrunk result; absent where the input is constant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub correlation: Option<f64>,
@@ -122,6 +124,7 @@ impl Summary {
             output,
             acquired: None,
             native: plan.is_native(),
+            kspace: false,
             correlation,
         }
     }

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::panic::resume_unwind;
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
@@ -108,7 +109,7 @@ impl VolumeTask<'_, '_> {
             let (a, b) = (survey.range.0 * slope + intercept, survey.range.1 * slope + intercept);
             dicom::check_storable(series, (a.min(b), a.max(b)))?;
         }
-        let options = self.engine_options(upscaler, listener)?;
+        let options = self.engine_options()?;
         let (report, reach) = planned(upscaler, plan, &options)?;
         let mut header = plan.header.clone();
         plan.geometry.refine(&mut header, plan.sides).iter().for_each(|said| listener.warn(said));
@@ -117,12 +118,23 @@ impl VolumeTask<'_, '_> {
         }
         header.set(field::DATATYPE, 0, plan.datatype.code() as f64);
         header.set(field::BITPIX, 0, 8.0 * plan.datatype.bytes() as f64);
-        let extensions = self.record(&mut header, upscaler, &report)?;
         let mask = plan.mask.as_ref().map(|mask| Mask::read(mask, cancel)).transpose()?;
         let window = Window::of(&survey);
         let region = Region::new(&survey, &window, mask, reach, plan.geometry.sides);
         let (folder, resizer) = (self.folder, plan.resizer());
-        let slices = Slices { plan, window, region, options, folder, resizer };
+        let made_before = Mutex::default();
+        let is_put_back = plan.options.consistency_kernel == Some(ConsistencyKernel::Kspace);
+        let zero = zero(plan.source.header(), &survey).map(|zero| window.normalized(zero));
+        let mut slices =
+            Slices { plan, window, region, options, folder, resizer, is_put_back, zero, made_before };
+        if self.may_agree(&report) {
+            slices.is_put_back = slices.are_truncated(upscaler, cancel)?;
+        }
+        let is_put_back = slices.is_put_back;
+        if !is_put_back {
+            self.warn_of_preset(upscaler, listener);
+        }
+        let extensions = self.record(&mut header, upscaler, &report, is_put_back)?;
         let mut outcome = Outcome::default();
         if plan.is_copy() && map.is_some() {
             let message = "the result is a copy, which has no uncertainty: expected a larger one";
@@ -140,7 +152,7 @@ impl VolumeTask<'_, '_> {
         let run = Run { slices: &slices, upscaler, listener, cancel };
         let fill = |sink: Sink<'_>, map: Option<OpenMap<'_>>| match (sink, &plan.output) {
             (Sink::Folder(folder), Output::Dicom(series)) => {
-                let making = self.making(series, upscaler, &report)?;
+                let making = self.making(series, upscaler, &report, is_put_back)?;
                 self.fill_folder(folder, map, series, making, &run)
             }
             (Sink::File(out), Output::Nifti) => self.fill(out, map, &header, &extensions, &run),
@@ -163,6 +175,7 @@ impl VolumeTask<'_, '_> {
             let figures = Some((&outcome.figures, &slices.window));
             Summary::new(plan, &survey, (outcome.made, outcome.flat), figures)
         };
+        summary.kspace = is_put_back;
         if !plan.is_copy() {
             summary.note_acquired(std::array::from_fn(|axis| plan.acquired[axis].or(found[axis])));
         }
@@ -188,7 +201,7 @@ impl VolumeTask<'_, '_> {
 
     /// Options with the preset's back-projection left out, unless the kernel of acquisition is known to be the model's. Where
     /// it was another, as with truncated k-space, back-projection brings ringing back as a grid of dots.
-    fn engine_options(&self, upscaler: &Upscaler, listener: &dyn Listener) -> Result<UpscaleOptions> {
+    fn engine_options(&self) -> Result<UpscaleOptions> {
         let mut options = self.options.clone();
         let kernel = self.plan.options.consistency_kernel;
         if kernel == Some(ConsistencyKernel::Kspace) {
@@ -205,17 +218,33 @@ impl VolumeTask<'_, '_> {
                 format!("{other} does not go with --consistency-kernel kspace: expected one of them");
             return Err(Error::invalid_option(message));
         }
-        if options.consistency.is_none() && kernel.is_none() {
-            let preset = options.preset.as_ref().and_then(|name| upscaler.manifest().presets.get(name));
-            if preset.is_some_and(|preset| preset.consistency.is_some_and(|rounds| rounds > 0)) {
-                listener.warn(
-                    "the preset's back-projection is left out for volumes: it brings back ringing of truncated k-space; \
-                     --consistency-kernel bicubic asks for it",
-                );
-            }
-            options.consistency = Some(0);
+        if kernel.is_none() {
+            options.consistency = options.consistency.or(Some(0));
         }
         Ok(options)
+    }
+
+    /// Whether the result may be made to agree with the k-space of its slices: one step of whole slices in the plane, of
+    /// which nobody says how, or that they should not.
+    fn may_agree(&self, report: &Report) -> bool {
+        let (plan, options) = (self.plan, self.options);
+        let is_asked = plan.options.consistency_kernel.is_some() || options.consistency.is_some();
+        let is_plain = report.sampling.steps == 1 && !options.repairs() && options.uncertainty.is_none();
+        let is_finer = plan.sides.iter().zip(plan.geometry.sides).all(|(new, old)| *new >= old);
+        is_plain && !is_asked && is_finer && !plan.is_copy() && !plan.is_through() && plan.mask.is_none()
+    }
+
+    /// Warns that the preset's back-projection is left out, if it has any.
+    fn warn_of_preset(&self, upscaler: &Upscaler, listener: &dyn Listener) {
+        let preset = self.options.preset.as_ref().and_then(|name| upscaler.manifest().presets.get(name));
+        let has_rounds = preset.is_some_and(|preset| preset.consistency.is_some_and(|rounds| rounds > 0));
+        if has_rounds && self.options.consistency.is_none() && self.plan.options.consistency_kernel.is_none()
+        {
+            listener.warn(
+                "the preset's back-projection is left out for volumes: it brings back ringing of truncated k-space; \
+                 --consistency-kernel bicubic asks for it",
+            );
+        }
     }
 
     /// Makes slices in one thread and writes them to a file in another.
@@ -310,6 +339,13 @@ struct Run<'a> {
     upscaler: &'a Upscaler,
     listener: &'a dyn Listener,
     cancel: &'a CancelToken,
+}
+
+/// The stored value of no signal, where voxels are magnitudes: none is less.
+fn zero(header: &Header, survey: &Survey) -> Option<f64> {
+    let (slope, inter) = header.scaling().unwrap_or((1.0, 0.0));
+    let zero = -inter / slope;
+    (slope > 0.0 && survey.range.0 >= zero).then_some(zero)
 }
 
 fn internal(what: &str) -> Error {

@@ -181,7 +181,8 @@ Events of --json, one object a line, each with a field \"event\":
             and encode_s, in seconds.
             Of a volume also \"volume\": plane, datatype, slices, flat_slices, correlation, and for input and output
             shape, voxel_mm, mean, p1, p50 and p99 (of the output shrunk to the input's size); and acquired, the sides
-            that were measured, where the scanner stored more voxels than that; native, whether it began with those
+            that were measured, where the scanner stored more voxels than that; native, whether it began with those;
+            kspace, whether the k-space of slices was put back
   skipped   input, output
   warning   input, message
   damaged   input, message (what is wrong with the input; the result holds what could be read of it)

@@ -35,7 +35,8 @@ pub struct VolumeArgs {
     pub noise_length: f64,
 
     /// How the scan's pixels came about: bicubic lets --consistency and the preset faithful work as for images; kspace puts
-    /// the band of k-space that the scan holds back into each slice of the result, once and exactly
+    /// the band of k-space that the scan holds back into each slice of the result, once and exactly. By default, one step
+    /// does that where the result shows that slices are such a band; --consistency 0 never does
     #[arg(long, value_name = "bicubic|kspace", value_parser = options::consistency_kernel)]
     pub consistency_kernel: Option<ConsistencyKernel>,
 

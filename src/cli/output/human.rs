@@ -298,6 +298,11 @@ fn about_volume(volume: &Summary) -> String {
             format!("\n  the acquired grid seems to be {sides}, interpolated before it was stored; --native reduces to it first")
         });
     }
+    if volume.kspace {
+        text.push_str(
+            "\n  the k-space of the slices was put back: what was acquired is in the result as it was",
+        );
+    }
     if let Some(times) = volume.thickness() {
         text.push_str(&format!(
             "\n  only the plane {} became finer: slices lie {times:.0} times as far apart as the new pixels; --through iso makes \

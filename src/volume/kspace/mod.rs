@@ -1,7 +1,9 @@
-//! k-space: what of a volume's grid was measured, slices resized there, and what a slice holds of it.
+//! k-space: what of a volume's grid was measured, slices resized there, and results that agree with it.
 
 mod acquired;
+mod consistency;
 mod resizer;
 
 pub use acquired::acquired;
-pub use resizer::{Resizer, put_back};
+pub use consistency::{is_truncated, put_back};
+pub use resizer::Resizer;

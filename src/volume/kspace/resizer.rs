@@ -1,12 +1,10 @@
-//! Slices resized in k-space, and the band that a slice holds, put back into its result.
+//! Slices resized in k-space.
 
 use std::f64::consts::PI;
 use std::sync::Arc;
 
 use rustfft::num_complex::Complex;
 use rustfft::{Fft, FftPlanner};
-
-use crate::image::Raster;
 
 /// Resizes slices in k-space: the outer faces stay where they are, and so does the mean.
 pub struct Resizer {
@@ -75,16 +73,6 @@ impl Line {
     }
 }
 
-/// Replaces the frequencies of `result` that `input` holds by those of `input`: the central part of k-space, and half of
-/// the highest frequency of an even side, whose phase is not known. Outer faces of both lie in the same place.
-pub fn put_back(result: &mut Raster, input: &Raster) {
-    let (new, own) = ((result.height(), result.width()), (input.height(), input.width()));
-    let known = Resizer::new(new, own).resize(result.data());
-    let lacking: Vec<f32> = input.data().iter().zip(known).map(|(value, known)| value - known).collect();
-    let more = Resizer::new(own, new).resize(&lacking);
-    result.data_mut().iter_mut().zip(more).for_each(|(value, more)| *value += more);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,51 +100,5 @@ mod tests {
         let found = Resizer::new((12, 10), (9, 14)).resize(&slice);
         let expected = wave(9, 2.0).into_iter().flat_map(|y| wave(14, 1.0).into_iter().map(move |x| x * y));
         assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-5));
-    }
-
-    /// Waves that any grid over the same space can sample; `extra` are some that only a fine one holds.
-    fn waves(height: usize, width: usize, extra: f32) -> Raster {
-        let value = |at: usize| {
-            let x = ((at % width) as f32 + 0.5) / width as f32;
-            let y = ((at / width) as f32 + 0.5) / height as f32;
-            let turn = std::f32::consts::TAU;
-            0.5 + 0.2 * (turn * (3.0 * x + 0.1)).sin() * (turn * (2.0 * y + 0.3)).cos()
-                + 0.1 * (turn * (4.0 * x - 3.0 * y)).sin()
-                + extra * (turn * (11.0 * x + 2.0 * y)).cos()
-        };
-        Raster::from_vec(1, height, width, (0..height * width).map(value).collect())
-    }
-
-    #[test]
-    fn the_band_of_the_input_is_put_back_in_its_place_and_nothing_else_changes() {
-        for (height, width) in [(48, 40), (45, 37), (31, 42)] {
-            for (low, narrow) in [(12, 10), (11, 13)] {
-                // Finer detail stays; what the input knows, all but a flat grey here, comes back.
-                let mut result = waves(height, width, 0.05);
-                let own = waves(height, width, 0.0);
-                let flat = result.data().iter().zip(own.data()).map(|(all, own)| 0.7 + all - own).collect();
-                result = Raster::from_vec(1, height, width, flat);
-                put_back(&mut result, &waves(low, narrow, 0.0));
-                let wanted = waves(height, width, 0.05);
-                for (value, wanted) in result.data().iter().zip(wanted.data()) {
-                    assert!(
-                        (value - wanted).abs() < 2e-5,
-                        "{height}x{width} of {low}x{narrow}: {value} {wanted}"
-                    );
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_result_that_agrees_stays() {
-        let input = waves(12, 10, 0.0);
-        let mut result = waves(48, 40, 0.05);
-        let before = result.clone();
-        put_back(&mut result, &input);
-        put_back(&mut result, &input);
-        for (value, before) in result.data().iter().zip(before.data()) {
-            assert!((value - before).abs() < 2e-5);
-        }
     }
 }

@@ -1,14 +1,18 @@
 """What numpy's Fourier transform says of volumes and their results.
 
     kspace.py make native FOLDER    volumes that were interpolated in k-space
+    kspace.py make truncated FOLDER    one that was cut out of k-space, and one that was shrunk
+    kspace.py truncated IN OUT      the first is nearer to the whole with its k-space put back
     kspace.py native IN OUT         such voxels are taken back
     kspace.py kspace IN OUT         slices of OUT hold the k-space of those in IN
 """
 
 import json
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from PIL import Image
 from judge import affine, corners, main, rotation, save
 
 
@@ -45,6 +49,27 @@ def make_native(folder):
     save(folder / "found.nii", np.abs(zero_filled).round().astype("i2"), place, place)
     # Not below IN: it has nothing to take back.
     save(folder.parent / "full.nii", np.abs(head(192)).round().astype("i2"), place, place)
+
+
+def make_truncated(folder):
+    # A photograph in air has structure that the model knows, unlike drawn shapes.
+    photograph = np.asarray(Image.open(Path(__file__).parents[2] / "data" / "girl.png").convert("L")).astype(float)
+    x, y = np.meshgrid(*[np.linspace(-1, 1, 144)] * 2, indexing="ij")
+    head = photograph[:144, :144] * np.clip((0.95 - np.hypot(x, y)) / 0.2, 0, 1)
+    low = in_k_space(in_k_space(head, 72).T, 72).T
+    shrunk = head.reshape(72, 2, 72, 2).mean((1, 3))
+    place = affine(rotation(0.3, -0.4, 0.1) @ np.diag([1.5, 1.5, 4]))
+    for name, slice in (("truncated", np.abs(low)), ("shrunk", shrunk), ("signed", low)):
+        save(folder / f"{name}.nii", np.repeat(slice[..., None], 3, 2).astype("f4"), place, place)
+    save(folder / "across.nii", np.repeat(np.abs(low)[None], 3, 0).astype("f4"), place, place)
+    np.save(folder.parent / "head.npy", head)
+
+
+def judge_truncated(before, after):
+    head = np.load(before.parent / "head.npy")
+    found, plain = (nib.load(after / name).get_fdata()[..., 1] for name in ("truncated.nii", "plain.nii"))
+    errors = [np.sqrt(np.mean((slice - head) ** 2)) for slice in (found, plain)]
+    assert errors[0] < 0.97 * errors[1], errors
 
 
 def judge_native(before, after):

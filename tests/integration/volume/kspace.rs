@@ -49,6 +49,37 @@ fn the_band_of_k_space_that_the_input_holds_is_put_back_exactly() {
 }
 
 #[test]
+fn one_step_puts_k_space_back_where_the_result_shows_that_it_was_truncated() {
+    if !ready() {
+        return;
+    }
+    let place = Place::made_by(&KSPACE, "truncated");
+    let said = "the k-space of the slices was put back";
+    let made = |words: &[&str]| place.made(&[&["-s", "2", "-o"], words].concat());
+    let none = |words: &[&str]| assert!(!made(words).contains(said), "{words:?}");
+    fs::create_dir(place.0.path().join("out")).unwrap();
+    let told = made(&["out/truncated.nii", "in/truncated.nii", "-p", "faithful"]);
+    assert!(told.contains(said) && !told.contains("warning"), "{told}");
+    none(&["out/plain.nii", "in/truncated.nii", "--consistency", "0"]);
+    KSPACE.judge(&place, &["truncated", "in", "out"]);
+    let read = |name: &str| fs::read(place.0.path().join(name)).unwrap();
+    // It is the same as asked for, for any number of threads, and made again by the record.
+    made(&["asked.nii", "in/truncated.nii", "-p", "faithful", "--consistency-kernel", "kspace"]);
+    made(&["one.nii", "in/truncated.nii", "-p", "faithful", "--threads", "1"]);
+    assert!(read("asked.nii") == read("out/truncated.nii") && read("one.nii") == read("asked.nii"));
+    let mut verify = Command::new(env!("CARGO_BIN_EXE_partdiff"));
+    let verify = verify.current_dir(place.0.path()).args(["verify", "asked.nii", "in/truncated.nii"]);
+    assert!(String::from_utf8_lossy(&verify.output().unwrap().stdout).contains("identical"));
+    // Along an axis that is not the slowest of the file, too.
+    assert!(made(&["across.nii", "in/across.nii", "--plane", "jk"]).contains(said));
+    // Not where it was shrunk, nor where values below zero were not turned, or more than one step is made.
+    none(&["shrunk.nii", "in/shrunk.nii"]);
+    none(&["signed.nii", "in/signed.nii"]);
+    none(&["steps.nii", "in/truncated.nii", "-p", "balanced"]);
+    none(&["clean.nii", "in/truncated.nii", "--cleanup", "0.5"]);
+}
+
+#[test]
 fn what_the_scanner_interpolated_is_told_and_taken_back_in_k_space() {
     if !ready() {
         return;
