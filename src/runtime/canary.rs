@@ -39,7 +39,7 @@ fn is_close(output: &[f32], expected: &[f32], tolerance: f32) -> bool {
 fn infer(runtime: &Runtime, provider: Provider, input: &[f32]) -> Result<Vec<f32>> {
     let failed =
         |error: ort::Error| Error::with_source(ErrorKind::Runtime, "the test inference failed", error);
-    let mut builder = runtime.session_builder(provider)?;
+    let mut builder = runtime.session_builder(provider, GRAPH)?;
     if provider != Provider::Cpu {
         builder = builder.with_disable_cpu_fallback().map_err(|error| failed(error.into()))?;
     }

@@ -27,6 +27,7 @@ mod record;
 mod session;
 mod session_options;
 mod speed;
+mod tensorrt;
 mod trial;
 
 pub use candidate::Source;

@@ -108,7 +108,7 @@ pub(super) fn machine_key() -> String {
 }
 
 /// The version of NVIDIA's driver, where there is one and the system tells it.
-fn nvidia_driver() -> String {
+pub(super) fn nvidia_driver() -> String {
     let text = std::fs::read_to_string("/proc/driver/nvidia/version").unwrap_or_default();
     text.lines().next().unwrap_or_default().to_owned()
 }

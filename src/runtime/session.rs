@@ -360,7 +360,7 @@ fn image<'a>(name: &'a str, role: &'static str, channels: usize) -> Expected<'a>
 
 pub(super) fn load_graph(runtime: &Runtime, provider: Provider, file: &str, bytes: &[u8]) -> Result<Session> {
     runtime
-        .session_builder(provider)?
+        .session_builder(provider, bytes)?
         .commit_from_memory(bytes)
         .map_err(|error| Error::with_source(ErrorKind::Model, format!("{file}: cannot be loaded"), error))
 }

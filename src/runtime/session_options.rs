@@ -8,21 +8,22 @@ use super::nvidia;
 use super::plugin::PlugIn;
 use super::plugin_api::Hardware;
 use super::provider::Provider;
+use super::tensorrt;
 use crate::error::{Error, ErrorKind, Result};
 
 impl Runtime {
-    /// Session options for `provider`.
+    /// Session options for the network `graph` on `provider`.
     ///
     /// On the processor: one thread (the engine runs one network per thread instead), all graph optimisations.
     /// Subnormal numbers are left alone: flushing them gains nothing here, and would change the calling thread's
     /// arithmetic for good.
-    pub(super) fn session_builder(&self, provider: Provider) -> Result<SessionBuilder> {
+    pub(super) fn session_builder(&self, provider: Provider, graph: &[u8]) -> Result<SessionBuilder> {
         let failed =
             |cause| Error::with_source(ErrorKind::Runtime, format!("{provider} cannot be set up"), cause);
         let builder = self.plain_builder().map_err(failed)?;
         match provider.plugin() {
             Some(plugin) if !provider.compiled_in() => self.with_plugin(builder, provider, plugin),
-            _ => self.with_built_in(builder, provider).map_err(failed),
+            _ => self.with_built_in(builder, provider, graph).map_err(failed),
         }
     }
 
@@ -36,7 +37,12 @@ impl Runtime {
             .with_memory_pattern(true)?)
     }
 
-    fn with_built_in(&self, builder: SessionBuilder, provider: Provider) -> ort::Result<SessionBuilder> {
+    fn with_built_in(
+        &self,
+        builder: SessionBuilder,
+        provider: Provider,
+        graph: &[u8],
+    ) -> ort::Result<SessionBuilder> {
         let cuda = || {
             ort::ep::CUDA::default()
                 .with_device_id(0)
@@ -69,7 +75,7 @@ impl Runtime {
             }
             Provider::TensorRt => {
                 nvidia::preload(&self.library().path);
-                let tensorrt = ort::ep::TensorRT::default().with_device_id(0).build().error_on_failure();
+                let tensorrt = tensorrt::provider(&self.library().path, graph).build().error_on_failure();
                 Ok(builder.with_execution_providers([tensorrt, cuda()])?)
             }
         }

@@ -5,9 +5,10 @@ use std::sync::PoisonError;
 use super::kspace;
 use super::layout;
 use super::slices::{Progress, Slices};
+use super::task::Listener;
 use crate::engine::Upscaler;
 use crate::error::Result;
-use crate::progress::{CancelToken, NoProgress};
+use crate::progress::CancelToken;
 
 impl Slices<'_> {
     /// Whether the middle slice, enlarged, agrees with truncated k-space. It is kept, and not made again. False where slices
@@ -15,11 +16,16 @@ impl Slices<'_> {
     ///
     /// # Errors
     /// As the input cannot be read or the engine fails; `Cancelled`.
-    pub fn are_truncated(&self, upscaler: &Upscaler, cancel: &CancelToken) -> Result<bool> {
+    pub fn are_truncated(
+        &self,
+        upscaler: &Upscaler,
+        listener: &dyn Listener,
+        cancel: &CancelToken,
+    ) -> Result<bool> {
         let Some(zero) = self.zero else { return Ok(false) };
         let number = self.plan.geometry.sides[self.plan.plane.2] / 2;
         let slice = self.seen(&self.stored(number)?);
-        let progress = Progress::new(&NoProgress, 1);
+        let progress = Progress::new(listener, self.plan.slices());
         let enlarged = self.enlarged(&slice, number, self.options.clone(), upscaler, &progress, cancel)?;
         let is_made = enlarged.report.is_some();
         let are_truncated = is_made && kspace::is_truncated(&enlarged.image, &slice.whole(), zero);

@@ -137,7 +137,7 @@ impl Slices<'_> {
         }
         let (through, voxel) = (plan.plane.2, plan.source.datatype().bytes());
         let sides = plan.stored();
-        let progress = Progress::new(listener, plan.slices());
+        let progress = Progress::new(listener, plan.slices()).after(self.count_made());
         let among_others = if through == 2 { plan.slices() > 1 } else { sides[through] > 1 };
         let options = UpscaleOptions { among_others, ..self.options.clone() };
         let work = |(number, bytes): (usize, Vec<u8>)| {
@@ -246,11 +246,14 @@ impl Slices<'_> {
     }
 
     /// The slice with this number, if it is enlarged already.
-    fn made_before(&self, number: usize, progress: &Progress<'_>) -> Option<Enlarged> {
+    fn made_before(&self, number: usize) -> Option<Enlarged> {
         let mut made = self.made_before.lock().unwrap_or_else(PoisonError::into_inner);
-        let (_, enlarged) = made.take_if(|(made, _)| *made == number)?;
-        progress.part().tell(ProgressEvent { fraction: 1.0, step: 0, steps: 0 });
-        Some(enlarged)
+        made.take_if(|(made, _)| *made == number).map(|(_, enlarged)| enlarged)
+    }
+
+    /// How many slices are enlarged already.
+    fn count_made(&self) -> usize {
+        usize::from(self.made_before.lock().unwrap_or_else(PoisonError::into_inner).is_some())
     }
 
     /// One slice of the result, by its number among those of all volumes.
@@ -266,7 +269,7 @@ impl Slices<'_> {
         let ((width, height), (new_width, new_height)) = (self.plan.size(), self.plan.target());
         let has_map = options.uncertainty.is_some();
         let slice = self.seen(bytes);
-        let made = self.made_before(number, progress);
+        let made = self.made_before(number);
         let made =
             made.map_or_else(|| self.enlarged(&slice, number, options, upscaler, progress, cancel), Ok);
         let Enlarged { image: mut result, deviation, report } = made?;
@@ -333,6 +336,11 @@ pub(super) struct Part<'a> {
 impl<'a> Progress<'a> {
     pub(super) fn new(listener: &'a dyn Listener, slices: usize) -> Self {
         Self { listener, slices, done: AtomicU64::new(0) }
+    }
+
+    /// The same, `slices` of them made already.
+    fn after(self, slices: usize) -> Self {
+        Self { done: AtomicU64::new(slices as u64 * PARTS as u64), ..self }
     }
 
     /// The progress of another slice.

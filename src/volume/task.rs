@@ -128,7 +128,7 @@ impl VolumeTask<'_, '_> {
         let mut slices =
             Slices { plan, window, region, options, folder, resizer, is_put_back, zero, made_before };
         if self.may_agree(&report) {
-            slices.is_put_back = slices.are_truncated(upscaler, cancel)?;
+            slices.is_put_back = slices.are_truncated(upscaler, listener, cancel)?;
         }
         let is_put_back = slices.is_put_back;
         if !is_put_back {

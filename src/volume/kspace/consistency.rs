@@ -36,7 +36,7 @@ pub fn is_truncated(result: &Raster, input: &Raster, zero: f32) -> bool {
 fn lacking(result: &Raster, input: &Raster, zero: Option<f32>) -> Vec<f32> {
     let known = Resizer::new(size(result), size(input)).resize(result.data());
     let signed = |value: f32, known: f32| match zero {
-        Some(zero) if known < zero => 2.0 * zero - value,
+        Some(zero) if known < zero => zero - (value - zero).abs(),
         _ => value,
     };
     input.data().iter().zip(known).map(|(value, known)| signed(*value, known) - known).collect()
